@@ -1,0 +1,310 @@
+#include "core/engine.h"
+
+#include <string.h>
+
+#include "core/engine_table.h"
+
+void hf_engine_init(hf_engine *engine, const hf_engine_options *options, uint64_t seed, int64_t now) {
+  *engine = (hf_engine){.options = options, .deadline = HF_NEVER, .since = now, .down_since = now};
+  hf_backoff_init(&engine->backoff, seed);
+}
+
+/* ---- what follows from a failure ---- */
+
+static bool exhausted(const hf_engine *engine) {
+  return engine->options->max_attempts > 0 && engine->attempt >= engine->options->max_attempts;
+}
+
+static hf_class_rule rule_of(const hf_engine *engine, const hf_reason *reason) {
+  if (engine->options->rules) return engine->options->rules[reason->row];
+  return (hf_class_rule){.cls = reason->cls, .later = reason->later, .after = reason->after};
+}
+
+/* A second client of the same id comes back after a slow wait, long after this one is stable, and its attempt takes
+ * time as well. */
+static bool outlived(const hf_engine *engine, const hf_reason *reason, int64_t uptime) {
+  const hf_engine_options *options = engine->options;
+  return reason->fight && uptime > (int64_t)options->slow.max + options->connect_timeout;
+}
+
+static void note(hf_engine *engine, const hf_reason *reason, int code, int64_t uptime) {
+  int16_t short_code = (int16_t)code;
+  bool again = engine->repeats > 0 && engine->repeat_source == reason->source && engine->repeat_code == short_code &&
+               !outlived(engine, reason, uptime);
+  engine->repeats = (uint8_t)(!again ? 1 : engine->repeats < UINT8_MAX ? engine->repeats + 1 : UINT8_MAX);
+  engine->repeat_source = reason->source;
+  engine->repeat_code = engine->code = short_code;
+  engine->reason = reason;
+
+  hf_class_rule rule = rule_of(engine, reason);
+  engine->cls = rule.after > 0 && engine->repeats >= rule.after ? rule.later : rule.cls;
+  /* A connection that is down has failed, whatever the table says of its code. */
+  if (engine->cls == HF_CLASS_NONE) engine->cls = HF_CLASS_RETRY;
+  if (engine->cls == HF_CLASS_SWITCH && engine->options->server_count < 2 && !engine->elsewhere)
+    engine->cls = HF_CLASS_SLOW;
+}
+
+static bool moves(const hf_engine *engine) {
+  return !engine->elsewhere && engine->options->server_count > 1 &&
+         (engine->cls == HF_CLASS_SWITCH || engine->reason->may_switch);
+}
+
+static void choose_server(hf_engine *engine, bool was_connected) {
+  if (engine->elsewhere) return;
+  if (moves(engine))
+    engine->server = (uint16_t)((engine->server + 1) % engine->options->server_count);
+  else if (was_connected)
+    engine->server = 0;
+}
+
+/* The slow floor protects the server that is being left, so a client that moves on waits as usual, unless it is the
+ * user who wants this reason to be slow. */
+static hf_backoff_options wait_options(const hf_engine *engine) {
+  bool spared = moves(engine) && !rule_of(engine, engine->reason).own;
+  if (engine->cls != HF_CLASS_SLOW || spared) return engine->options->backoff;
+  hf_backoff_options slow = engine->options->slow;
+  uint32_t least = engine->reason->floor * 1000u;
+  if (least > slow.min && least < slow.max) slow.min = least;
+  return slow;
+}
+
+static bool draw_wait(hf_engine *engine) {
+  hf_backoff_options options = wait_options(engine);
+  hf_backoff state = engine->backoff;
+  if (engine->reason->wide && state.steps <= UINT32_MAX - HF_WIDE_STEPS) state.steps += HF_WIDE_STEPS;
+  if (!hf_backoff_next(&options, &state, &engine->delay)) return false;
+  if (engine->backoff.steps < UINT32_MAX) engine->backoff.steps++;
+  engine->backoff.random = state.random;
+  engine->backoff.previous = state.previous;
+  return true;
+}
+
+/* True when another attempt follows; `delay` and `server` are then those of it. */
+static bool judge(hf_engine *engine, int64_t now, const hf_reason *reason, int code, bool elsewhere) {
+  bool was_connected = engine->state == HF_STATE_CONNECTED;
+  engine->elsewhere = elsewhere;
+  note(engine, reason, code, was_connected ? now - engine->since : 0);
+  choose_server(engine, was_connected);
+  engine->delay = 0;
+  return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine);
+}
+
+/* ---- hints ---- */
+
+/* A delay from the first window of the class, as if nothing had failed before. What the network itself did says nothing
+ * any more once the network has changed; what a broker said still does. */
+static bool draw_after_hint(hf_engine *engine, uint32_t *delay) {
+  bool network = !engine->reason || engine->reason->source == HF_SOURCE_NETWORK;
+  hf_backoff_options options = network ? engine->options->backoff : wait_options(engine);
+  hf_backoff first = {.random = engine->backoff.random};
+  if (!hf_backoff_next(&options, &first, delay)) return false;
+  engine->backoff.random = first.random;
+  return true;
+}
+
+static void shorten_wait(hf_engine *engine, int64_t now) {
+  uint32_t delay;
+  if (!draw_after_hint(engine, &delay) || now + delay >= engine->deadline) return;
+  engine->delay = delay;
+  engine->deadline = now + delay;
+}
+
+static void forget_failures(hf_engine *engine) {
+  hf_backoff_reset(&engine->backoff);
+  engine->attempt = 0;
+  engine->repeats = 0;
+}
+
+/* The connection has been up for stable_after. */
+static void forgive(hf_engine *engine) {
+  uint8_t repeats = engine->repeats;
+  forget_failures(engine);
+  if (hf_reason_find((hf_source)engine->repeat_source, engine->repeat_code)->fight) engine->repeats = repeats;
+}
+
+/* ---- one step ---- */
+
+static bool sleeps_by_exhaustion(const hf_engine *engine) {
+  return engine->cls != HF_CLASS_STOP && exhausted(engine);
+}
+
+/* Whether the input counts in this moment, beyond being listed for the state. */
+static bool counts(hf_engine *engine, int64_t now, hf_input input) {
+  if (engine->held && input != HF_INPUT_RELEASE && input != HF_INPUT_CLOSE) return false;
+  switch (input) {
+  case HF_INPUT_TIMER:
+    return now >= engine->deadline;
+  case HF_INPUT_RELEASE:
+    return engine->held;
+  case HF_INPUT_HINT: /* wakes those who sleep for max_attempts only, and not at once but after a drawn delay */
+    return engine->state != HF_STATE_SLEEPING ||
+           (sleeps_by_exhaustion(engine) && draw_after_hint(engine, &engine->delay));
+  default:
+    return true;
+  }
+}
+
+/* FAILED, LOST and a connect timeout are judged here, and become their final columns when no attempt follows. */
+static hf_input refine(hf_engine *engine, int64_t now, const hf_engine_event *event) {
+  if (event->input == HF_INPUT_FAILED)
+    return judge(engine, now, event->reason, event->code, event->elsewhere) ? HF_INPUT_FAILED : HF_INPUT_FAILED_FINALLY;
+  if (event->input == HF_INPUT_LOST)
+    return judge(engine, now, event->reason, event->code, event->elsewhere) ? HF_INPUT_LOST : HF_INPUT_LOST_FINALLY;
+  if (event->input == HF_INPUT_TIMER && engine->state == HF_STATE_CONNECTING) {
+    const hf_reason *reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CONNECT_TIMEOUT);
+    return judge(engine, now, reason, HF_CLIENT_CONNECT_TIMEOUT, false) ? HF_INPUT_TIMER : HF_INPUT_TIMER_FINALLY;
+  }
+  return event->input;
+}
+
+/* A connection left by our own will: that attempt was no failure and does not count. */
+static void leave(hf_engine *engine, const hf_reason *reason, int code) {
+  engine->reason = reason;
+  engine->code = (int16_t)code;
+  engine->cls = rule_of(engine, reason).cls;
+  engine->delay = 0;
+  if (engine->attempt > 0) engine->attempt--;
+}
+
+static void prepare(hf_engine *engine, const hf_engine_event *event) {
+  switch (event->input) {
+  case HF_INPUT_HOLD:
+    leave(engine, event->reason, event->code);
+    engine->held = true;
+    break;
+  case HF_INPUT_RECONNECT:
+    if (engine->state == HF_STATE_CONNECTED) {
+      leave(engine, hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_RECONNECT), HF_CLIENT_RECONNECT);
+      engine->server = 0;
+    }
+    break;
+  case HF_INPUT_RELEASE:
+  case HF_INPUT_CLOSE:
+    engine->held = false;
+    break;
+  default:
+    break;
+  }
+  if (engine->state == HF_STATE_SLEEPING && event->input != HF_INPUT_CLOSE) {
+    forget_failures(engine);
+    engine->server = 0;
+  }
+}
+
+static void enter(hf_engine *engine, int64_t now, hf_state next) {
+  bool was_up = engine->state == HF_STATE_CONNECTED;
+  engine->state = (uint8_t)next;
+  engine->since = now;
+  engine->deadline = HF_NEVER;
+  if (was_up) engine->down_since = now;
+  switch (next) {
+  case HF_STATE_CONNECTING:
+    if (engine->attempt < UINT32_MAX) engine->attempt++;
+    engine->deadline = now + engine->options->connect_timeout;
+    break;
+  case HF_STATE_CONNECTED:
+    engine->stable = false;
+    engine->deadline = now + engine->options->stable_after;
+    break;
+  case HF_STATE_WAITING:
+    if (!engine->held) engine->deadline = now + engine->delay;
+    break;
+  case HF_STATE_SLEEPING:
+    if (sleeps_by_exhaustion(engine) && engine->options->sleep_for > 0)
+      engine->deadline = now + engine->options->sleep_for;
+    break;
+  default:
+    break;
+  }
+}
+
+/* Inputs that leave the state as it is. */
+static void stay(hf_engine *engine, int64_t now, const hf_engine_event *event) {
+  switch (event->input) {
+  case HF_INPUT_TIMER: /* connected for stable_after */
+    engine->stable = true;
+    engine->deadline = HF_NEVER;
+    forgive(engine);
+    break;
+  case HF_INPUT_HINT:
+    if (engine->state == HF_STATE_WAITING) shorten_wait(engine, now);
+    break;
+  case HF_INPUT_DELAY:
+    if (engine->state == HF_STATE_CONNECTING) {
+      engine->deadline = now + event->delay + engine->options->connect_timeout;
+      break;
+    }
+    engine->delay = event->delay;
+    engine->deadline = engine->since + event->delay;
+    if (engine->deadline < now) engine->deadline = now;
+    break;
+  default:
+    break;
+  }
+}
+
+unsigned hf_engine_step(hf_engine *engine, int64_t now, hf_engine_event event) {
+  if (!table[engine->state][event.input].listed || !counts(engine, now, event.input)) return 0;
+  const hf_engine_cell *cell = &table[engine->state][refine(engine, now, &event)];
+  prepare(engine, &event);
+  if (cell->next == engine->state) {
+    stay(engine, now, &event);
+  } else {
+    if (event.input == HF_INPUT_START) engine->down_since = now;
+    enter(engine, now, cell->next);
+  }
+  return cell->actions;
+}
+
+const hf_reason *hf_engine_sleep_reason(const hf_engine *engine) {
+  if (engine->state != HF_STATE_SLEEPING) return NULL;
+  if (engine->cls == HF_CLASS_STOP) return engine->reason;
+  return hf_reason_find(HF_SOURCE_CLIENT, exhausted(engine) ? HF_CLIENT_MAX_ATTEMPTS : HF_CLIENT_BACKOFF_STOPPED);
+}
+
+bool hf_engine_row(hf_state state, hf_input input, hf_state *next, unsigned *actions) {
+  if ((unsigned)state >= HF_STATES || (unsigned)input >= HF_COLUMNS || !table[state][input].listed) return false;
+  *next = table[state][input].next;
+  *actions = table[state][input].actions;
+  return true;
+}
+
+/* ---- names ---- */
+
+static const char *const state_names[HF_STATES] = {
+    [HF_STATE_IDLE] = "idle",       [HF_STATE_CONNECTING] = "connecting", [HF_STATE_CONNECTED] = "connected",
+    [HF_STATE_WAITING] = "waiting", [HF_STATE_SLEEPING] = "sleeping",     [HF_STATE_CLOSED] = "closed",
+};
+
+static const char *const input_names[HF_COLUMNS] = {
+    [HF_INPUT_START] = "start",
+    [HF_INPUT_CONNECTED] = "connected",
+    [HF_INPUT_FAILED] = "failed",
+    [HF_INPUT_LOST] = "lost",
+    [HF_INPUT_TIMER] = "timer",
+    [HF_INPUT_WAKE] = "wake",
+    [HF_INPUT_RECONNECT] = "reconnect",
+    [HF_INPUT_HINT] = "hint",
+    [HF_INPUT_DELAY] = "delay",
+    [HF_INPUT_REFUSE] = "refuse",
+    [HF_INPUT_HOLD] = "hold",
+    [HF_INPUT_RELEASE] = "release",
+    [HF_INPUT_CLOSE] = "close",
+    [HF_INPUT_FAILED_FINALLY] = "failed finally",
+    [HF_INPUT_LOST_FINALLY] = "lost finally",
+    [HF_INPUT_TIMER_FINALLY] = "timer finally",
+};
+
+const char *hf_state_name(int state) {
+  return state >= 0 && state < HF_STATES ? state_names[state] : NULL;
+}
+
+const char *hf_input_name(int input) {
+  return input >= 0 && input < HF_COLUMNS ? input_names[input] : NULL;
+}
+
+int hf_input_find(const char *name) {
+  for (int i = 0; i < HF_INPUTS; i++)
+    if (strcmp(input_names[i], name) == 0) return i;
+  return -1;
+}

@@ -1,0 +1,37 @@
+/* index.h: a hash table from 32-bit keys to structs that embed its link.
+ *
+ * Several links may have one key; the caller walks them and compares what the
+ * key stands for. The index owns only its array of slots, never what is in it,
+ * and the caller removes a link before freeing its struct. Pure: any thread, one
+ * at a time.
+ */
+#ifndef HF_CORE_INDEX_H
+#define HF_CORE_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct hf_index_link {
+  struct hf_index_link *next;
+  uint32_t key;
+} hf_index_link;
+
+typedef struct hf_index {
+  hf_index_link **slots;
+  size_t mask; /* number of slots, a power of two, less one */
+  size_t count;
+} hf_index;
+
+bool hf_index_init(hf_index *index); /* false when memory is short; hf_index_free is allowed then too */
+void hf_index_free(hf_index *index);
+
+/* Never fails: when memory is too short to grow, chains get longer. */
+void hf_index_put(hf_index *index, hf_index_link *link, uint32_t key);
+void hf_index_remove(hf_index *index, hf_index_link *link); /* which must be in it */
+
+/* The first link with the key, and the one after it; NULL when there is none. */
+hf_index_link *hf_index_find(const hf_index *index, uint32_t key);
+hf_index_link *hf_index_again(const hf_index_link *link);
+
+#endif

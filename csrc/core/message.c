@@ -1,0 +1,70 @@
+#include "core/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The block: the struct, then the properties (aligned as the struct is), then topic and payload with a NUL each. */
+
+static size_t body_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  size_t size = topic.length + 1 + payload.length + 1;
+  return properties ? size + sizeof *properties + hf_properties_weight(properties) : size;
+}
+
+static hf_bytes put_bytes(char *at, hf_bytes from) {
+  if (from.length) memcpy(at, from.data, from.length);
+  at[from.length] = '\0';
+  return (hf_bytes){at, from.length};
+}
+
+static hf_properties *fill_body(void *body, hf_bytes *topic, hf_bytes *payload, const hf_properties *properties) {
+  char *at = body;
+  hf_properties *copy = NULL;
+  if (properties) {
+    copy = hf_properties_copy_into(body, properties);
+    at += sizeof *properties + hf_properties_weight(properties);
+  }
+  *topic = put_bytes(at, *topic);
+  *payload = put_bytes(at + topic->length + 1, *payload);
+  return copy;
+}
+
+hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  hf_publish *publish = malloc(sizeof *publish + body_size(topic, payload, properties));
+  if (!publish) return NULL;
+  *publish = (hf_publish){.topic = topic, .payload = payload};
+  publish->properties = fill_body(publish + 1, &publish->topic, &publish->payload, properties);
+  return publish;
+}
+
+hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  hf_message *message = malloc(sizeof *message + body_size(topic, payload, properties));
+  if (!message) return NULL;
+  *message = (hf_message){.topic = topic, .payload = payload};
+  message->properties = fill_body(message + 1, &message->topic, &message->payload, properties);
+  message->wishes = message->wishes_inline;
+  return message;
+}
+
+/* Of a variable byte integer. */
+static size_t number_size(size_t value) {
+  size_t size = 1;
+  while (value >>= 7)
+    size++;
+  return size;
+}
+
+size_t hf_publish_packet_size(const hf_publish *publish) {
+  size_t properties = hf_properties_publish_size(publish->properties);
+  size_t rest = 2 + publish->topic.length + (publish->qos > 0 ? 2 : 0) + number_size(properties) + properties +
+                publish->payload.length;
+  return 1 + number_size(rest) + rest;
+}
+
+void hf_publish_free(hf_publish *publish) {
+  free(publish);
+}
+
+void hf_message_free(hf_message *message) {
+  if (message && message->wishes != message->wishes_inline) free(message->wishes);
+  free(message);
+}

@@ -1,0 +1,57 @@
+/* message.h: a message on its way out (hf_publish) and on its way in (hf_message).
+ *
+ * Each is one block: struct, topic, payload and a copy of the properties, so
+ * that it crosses threads as a single pointer and one free() ends it. Both
+ * begin with an hf_mail. An hf_publish belongs to the keeper from admission
+ * until its outcome is known; while a link has it in flight the link uses its
+ * mail (and nothing else of it) to answer. An hf_message belongs to whoever
+ * took it from a mailbox.
+ */
+#ifndef HF_CORE_MESSAGE_H
+#define HF_CORE_MESSAGE_H
+
+#include <stdbool.h>
+
+#include "core/mail.h"
+#include "core/properties.h"
+
+typedef struct hf_publish {
+  hf_mail mail; /* HF_LINK_DELIVERED when the link answers */
+  uint64_t id;  /* what `post` returned; unique in the client */
+  hf_bytes topic;
+  hf_bytes payload;
+  hf_properties *properties; /* NULL: none; inside the block */
+  struct hf_publish *next;   /* the keeper's queue */
+  size_t weight;             /* bytes charged against the queue's bound */
+  int32_t result;            /* of the link: 0, a reason code >= 0x80, or HF_LINK_RESULT_* < 0 */
+  uint32_t flags;            /* the keeper's */
+  uint16_t packet_id;        /* 0 until the link has given it one */
+  uint8_t qos;
+  bool retain;
+  bool carried; /* QoS 2 whose packet id and state outlived a handle (link.h) */
+} hf_publish;
+
+typedef struct hf_message {
+  hf_mail mail; /* HF_LINK_MESSAGE, later HF_EVENT_MESSAGE */
+  hf_bytes topic;
+  hf_bytes payload;
+  hf_properties *properties;
+  uint32_t *wishes; /* subscriptions it is for; filled by the keeper, owned by the message */
+  size_t wish_count;
+  uint32_t wishes_inline[4]; /* where `wishes` points unless there are more */
+  uint8_t qos;
+  bool retain;
+  bool duplicate;
+} hf_message;
+
+/* Copies everything; NULL when memory is short. */
+hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+
+/* Bytes of the packet that carries it in MQTT 5 (section 3.3), for the peer's Maximum Packet Size. */
+size_t hf_publish_packet_size(const hf_publish *publish);
+
+void hf_publish_free(hf_publish *publish);
+void hf_message_free(hf_message *message);
+
+#endif

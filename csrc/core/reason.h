@@ -1,0 +1,107 @@
+/* reason.h: every way in which a connection, a subscription or a publish can end, in one table.
+ *
+ * A reason is (source, code). The table (reason_table.h, one X-macro) gives each
+ * a stable lowercase name, a class that says what follows from it, and a text;
+ * codes that nobody has assigned answer too, by their range. Rows are static
+ * and immutable: any thread may read them, nobody frees them.
+ */
+#ifndef HF_CORE_REASON_H
+#define HF_CORE_REASON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum hf_class {
+  HF_CLASS_NONE,   /* not a failure of the connection: success, or a refusal of one filter or publish */
+  HF_CLASS_RETRY,  /* ordinary backoff */
+  HF_CLASS_SLOW,   /* backoff with a high floor: hammering makes it worse */
+  HF_CLASS_SWITCH, /* another server if there is one, else as SLOW */
+  HF_CLASS_STOP,   /* retrying cannot help: sleep until the user or a changed option wakes the client */
+  HF_CLASSES
+} hf_class;
+
+typedef enum hf_source {
+  HF_SOURCE_CONNACK,    /* MQTT 5 CONNACK reason codes */
+  HF_SOURCE_CONNACK_V3, /* MQTT 3.1.1 CONNACK return codes */
+  HF_SOURCE_DISCONNECT, /* MQTT 5 DISCONNECT from the server */
+  HF_SOURCE_SUBACK,     /* per filter, both versions (0x80 in 3.1.1) */
+  HF_SOURCE_UNSUBACK,
+  HF_SOURCE_PUBACK,  /* PUBACK, PUBREC and PUBCOMP */
+  HF_SOURCE_PAHO,    /* negative return codes of the Paho library */
+  HF_SOURCE_NETWORK, /* hf_network_code */
+  HF_SOURCE_TLS,     /* hf_tls_code */
+  HF_SOURCE_CLIENT,  /* hf_client_code: decided by this library */
+  HF_SOURCES
+} hf_source;
+
+typedef enum hf_network_code {
+  HF_NETWORK_CONNECT_FAILED = 1, /* the transport could not be opened and nothing finer is known */
+  HF_NETWORK_REFUSED,            /* connection_refused */
+  HF_NETWORK_UNREACHABLE,
+  HF_NETWORK_RESET,
+  HF_NETWORK_TIMED_OUT,
+  HF_NETWORK_NAME_NOT_FOUND,
+  HF_NETWORK_NAME_SERVER_FAILING,
+  HF_NETWORK_CLOSED_BEFORE_CONNACK,
+  HF_NETWORK_CONNECTION_LOST, /* it was up and is no more; nothing finer is known */
+} hf_network_code;
+
+typedef enum hf_tls_code {
+  HF_TLS_FAILED = 1, /* tls_failed: nothing finer is known */
+  HF_TLS_CERTIFICATE,
+  HF_TLS_EXPIRED,
+  HF_TLS_NOT_YET_VALID,
+  HF_TLS_UNKNOWN_CA,
+  HF_TLS_SELF_SIGNED,
+  HF_TLS_HOSTNAME,
+  HF_TLS_HANDSHAKE,
+  HF_TLS_CLIENT_CERTIFICATE,
+  HF_TLS_FILE, /* a CA, certificate or key file of ours cannot be read */
+} hf_tls_code;
+
+typedef enum hf_client_code {
+  HF_CLIENT_CONNECT_TIMEOUT = 1,
+  HF_CLIENT_CREDENTIALS_TIMEOUT,
+  HF_CLIENT_CREDENTIALS_FAILED, /* the user's function threw or answered nothing usable */
+  HF_CLIENT_SLOW_CONSUMER,      /* stepped away from the broker until Lua has drained */
+  HF_CLIENT_SESSION_MISMATCH,   /* session present although a clean start was asked for [MQTT-3.2.2-4] */
+  HF_CLIENT_MAX_ATTEMPTS,
+  HF_CLIENT_BACKOFF_STOPPED,   /* strategy "none", or a backoff function that answered false */
+  HF_CLIENT_CLOSED,            /* close() */
+  HF_CLIENT_COLLECTED,         /* the garbage collector, or the end of the Lua state */
+  HF_CLIENT_RECONNECT,         /* reconnect() while connected */
+  HF_CLIENT_PROBE_TIMEOUT,     /* network_changed() asked, the broker did not answer */
+  HF_CLIENT_SUBSCRIBE_TIMEOUT, /* the broker acknowledged no subscription in time */
+  HF_CLIENT_OUT_OF_MEMORY,
+  HF_CLIENT_DOWNGRADED, /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
+} hf_client_code;
+
+enum { HF_WIDE_STEPS = 3 };
+
+typedef struct hf_reason {
+  const char *name;          /* "not_authorized" */
+  const char *text;          /* one sentence without a full stop */
+  uint8_t source;            /* hf_source */
+  uint8_t cls;               /* hf_class: what follows */
+  uint8_t later;             /* hf_class from the `after`-th in a row on; equals cls when there is no such rule */
+  uint8_t after;             /* 0: no such rule */
+  int16_t code;              /* as on the wire; for the row of a range its lowest */
+  uint16_t row;              /* position in the table: 0 .. hf_reason_count() - 1, for policy overrides */
+  uint8_t fresh_credentials; /* ask for credentials anew before the next attempt */
+  uint8_t may_switch;        /* with several servers the next attempt goes to another one */
+  uint8_t wide;  /* the wait is drawn as if HF_WIDE_STEPS more failures had gone before: many clients share it */
+  uint8_t floor; /* seconds that a wait of class slow lasts at least, unless its max forbids it; 0: no floor */
+  uint8_t fight; /* the other side waits as we do: in a row unless the longest slow wait and attempt fit between */
+} hf_reason;
+
+/* Never NULL: an unassigned code gets the row of its range (name "unknown_..." ). */
+const hf_reason *hf_reason_find(hf_source source, int code);
+const hf_reason *hf_reason_row(size_t row); /* NULL past the end */
+size_t hf_reason_count(void);
+
+const char *hf_class_name(int cls);     /* "retry"; NULL when there is none */
+int hf_class_find(const char *name);    /* -1 when there is none */
+const char *hf_source_name(int source); /* "connack", "connack_v3", "disconnect", "suback" ... */
+int hf_source_find(const char *name);
+
+#endif

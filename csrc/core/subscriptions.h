@@ -1,0 +1,84 @@
+/* subscriptions.h: what the application wants to hear, and what must be sent so that it does.
+ *
+ * A wish is one subscription of the application, named by a number of its own.
+ * Wishes for the same topic filter share one broker subscription (an entry) at
+ * the higher QoS. The set knows what this session of the broker has confirmed,
+ * so after a connect it asks for everything (no session) or only for what
+ * changed while away (session present). It allocates and owns its entries; the
+ * filters and wishes are copied in. No I/O: one thread at a time.
+ */
+#ifndef HF_CORE_SUBSCRIPTIONS_H
+#define HF_CORE_SUBSCRIPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/properties.h"
+
+typedef struct hf_wish_options {
+  uint8_t qos;
+  bool no_local;
+  bool retain_as_published;
+  uint8_t retain_handling; /* 0 send retained, 1 only if new, 2 never (MQTT 5 section 3.8.3.1) */
+  uint32_t identifier;     /* 0: the set chooses one per filter; else the user's own, 1 .. 268,435,455 */
+} hf_wish_options;
+
+typedef struct hf_subscriptions hf_subscriptions;
+
+typedef struct hf_subscription_request { /* one SUBSCRIBE or UNSUBSCRIBE of one filter */
+  uint32_t ticket;                       /* for hf_subscriptions_answer */
+  bool subscribe;
+  hf_bytes filter;                 /* belongs to the set; valid until the next call that changes it */
+  hf_wish_options options;         /* of the entry: highest QoS of its wishes, the rest of the newest wish */
+  const hf_properties *properties; /* user properties of the newest wish; NULL: none */
+} hf_subscription_request;
+
+/* One wish's fate, as told to the application. */
+typedef struct hf_subscription_verdict {
+  uint32_t wish;
+  int code; /* 0, 1, 2: granted QoS; >= 0x80: the reason code of a refusal */
+} hf_subscription_verdict;
+
+hf_subscriptions *hf_subscriptions_new(void); /* NULL when memory is short */
+void hf_subscriptions_free(hf_subscriptions *set);
+
+/* `wish` must not be in the set. Makes a SUBSCRIBE of its filter due even if the broker has granted that already: the
+ * new wish is owed a verdict and the retained messages. Subscribing again for any other reason while the session knows
+ * the filter asks for no retained messages. False when memory is short; nothing has changed then. */
+bool hf_subscriptions_add(hf_subscriptions *set, uint32_t wish, hf_bytes filter, hf_wish_options options,
+                          const hf_properties *properties);
+
+/* False when there is no such wish. The last wish of a filter makes an UNSUBSCRIBE due, if the broker knows the filter.
+ */
+bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t wish);
+
+/* A connection is up: what the broker still knows follows from session_present. */
+void hf_subscriptions_connected(hf_subscriptions *set, bool session_present);
+
+/* The connection is gone: requests without an answer are due again after the next connect. */
+void hf_subscriptions_lost(hf_subscriptions *set);
+
+/* The next request that is due, marked as sent; false when none is. Meaningful only while connected. */
+bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request);
+
+/* The broker answered a ticket with `code` (0-2 or >= 0x80). Fills `verdicts` (room for at least
+ * hf_subscriptions_wishes(set)) with the fate of each wish of that filter and returns how many; 0 for a ticket that is
+ * unknown, was an UNSUBSCRIBE, or has been overtaken by a newer request for the same filter. */
+size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code, hf_subscription_verdict *verdicts);
+
+/* True when nothing is due and nothing unanswered: every wish has been confirmed or refused. */
+bool hf_subscriptions_settled(const hf_subscriptions *set);
+
+size_t hf_subscriptions_wishes(const hf_subscriptions *set);    /* how many there are */
+size_t hf_subscriptions_refused(const hf_subscriptions *set);   /* wishes the broker refused on this connection */
+size_t hf_subscriptions_confirmed(const hf_subscriptions *set); /* wishes it granted */
+
+/* The wishes a message belongs to, each once: by the subscription identifiers that came with it when they are ours (and
+ * their filters match the topic, for a broker's session may remember numbers of an earlier process), else by its topic.
+ * A filter whose UNSUBSCRIBE is not yet answered is still ours, with no wishes. Writes up to `room` of them and returns
+ * how many there are. */
+size_t hf_subscriptions_match(const hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers,
+                              size_t identifier_count, uint32_t *wishes, size_t room);
+
+#endif

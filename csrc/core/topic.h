@@ -1,0 +1,26 @@
+/* topic.h: what a topic name and a topic filter may look like, and which matches which.
+ *
+ * MQTT 5 section 4.7 and 1.5.4 (UTF-8 strings). Pure, no memory: any thread.
+ */
+#ifndef HF_CORE_TOPIC_H
+#define HF_CORE_TOPIC_H
+
+#include <stdbool.h>
+
+#include "core/properties.h"
+
+/* What is wrong, as words that continue "topic ": "must not be empty", or NULL when nothing is. */
+const char *hf_topic_name_problem(hf_bytes name);
+const char *hf_topic_filter_problem(hf_bytes filter);
+
+/* Valid UTF-8 without NUL, surrogates or anything past U+10FFFF (MQTT 5 section 1.5.4), and at most 65,535 bytes. */
+const char *hf_utf8_problem(hf_bytes text);
+
+/* Whether a message on `name` belongs to `filter`; "$share/group/..." counts by what follows the group, and a
+ * wildcard at the start does not match a name that starts with "$" [MQTT-4.7.2-1]. Both must be valid. */
+bool hf_topic_matches(hf_bytes filter, hf_bytes name);
+
+bool hf_topic_is_shared(hf_bytes filter);
+bool hf_topic_has_wildcard(hf_bytes filter);
+
+#endif

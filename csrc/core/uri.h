@@ -1,0 +1,28 @@
+/* uri.h: a server address as users write it, taken apart.
+ *
+ * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases, IPv6 in
+ * brackets, a bare "host" or "host:port" as mqtt. No user info, path or query:
+ * those are refused, never ignored. Pure, no memory: the parts point into the
+ * caller's text. Any thread.
+ */
+#ifndef HF_CORE_URI_H
+#define HF_CORE_URI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/properties.h"
+
+typedef struct hf_uri {
+  hf_bytes host; /* without brackets */
+  uint16_t port; /* 1883, or 8883 with TLS, when the text has none */
+  bool tls;
+  bool ipv6; /* the host is an IPv6 literal */
+} hf_uri;
+
+/* NULL, or what is wrong as words that continue "server ": "has the unknown scheme 'foo'". The words may be written
+ * into `problem`, which must hold at least HF_URI_PROBLEM bytes. */
+enum { HF_URI_PROBLEM = 160 };
+const char *hf_uri_parse(hf_bytes text, hf_uri *uri, char *problem);
+
+#endif
