@@ -1,0 +1,120 @@
+#include "sys/mailbox.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "sys/wakeup.h"
+
+struct hf_mailbox {
+  pthread_mutex_t lock;
+  hf_mail *first;
+  hf_mail *last;
+  hf_mail_discard discard;
+  hf_wakeup wakeup;
+  unsigned references;
+  bool raised;
+  bool shut;
+};
+
+hf_mailbox *hf_mailbox_new(hf_mail_discard discard) {
+  hf_mailbox *mailbox = calloc(1, sizeof *mailbox);
+  if (!mailbox) return NULL;
+  if (!hf_wakeup_init(&mailbox->wakeup)) {
+    free(mailbox);
+    return NULL;
+  }
+  pthread_mutex_init(&mailbox->lock, NULL);
+  mailbox->discard = discard;
+  mailbox->references = 1;
+  return mailbox;
+}
+
+hf_mailbox *hf_mailbox_hold(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  mailbox->references++;
+  pthread_mutex_unlock(&mailbox->lock);
+  return mailbox;
+}
+
+static void discard_all(hf_mail_discard discard, hf_mail *mail) {
+  while (mail) {
+    hf_mail *next = mail->next;
+    discard(mail);
+    mail = next;
+  }
+}
+
+void hf_mailbox_release(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  unsigned left = --mailbox->references;
+  pthread_mutex_unlock(&mailbox->lock);
+  if (left > 0) return;
+  discard_all(mailbox->discard, mailbox->first);
+  hf_wakeup_close(&mailbox->wakeup);
+  pthread_mutex_destroy(&mailbox->lock);
+  free(mailbox);
+}
+
+static bool append(hf_mailbox *mailbox, hf_mail *mail, bool raise) {
+  mail->next = NULL;
+  pthread_mutex_lock(&mailbox->lock);
+  if (mailbox->shut) {
+    pthread_mutex_unlock(&mailbox->lock);
+    mailbox->discard(mail);
+    return false;
+  }
+  if (mailbox->last)
+    mailbox->last->next = mail;
+  else
+    mailbox->first = mail;
+  mailbox->last = mail;
+  bool signal = raise && !mailbox->raised;
+  if (signal) {
+    mailbox->raised = true;
+    hf_wakeup_signal(&mailbox->wakeup); /* inside the lock: release could close the descriptor right after it */
+  }
+  pthread_mutex_unlock(&mailbox->lock);
+  return signal;
+}
+
+bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail) {
+  return append(mailbox, mail, true);
+}
+
+void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail) {
+  append(mailbox, mail, false);
+}
+
+void hf_mailbox_raise(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  if (!mailbox->raised && mailbox->first) {
+    mailbox->raised = true;
+    hf_wakeup_signal(&mailbox->wakeup);
+  }
+  pthread_mutex_unlock(&mailbox->lock);
+}
+
+hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  if (mailbox->raised) {
+    mailbox->raised = false;
+    hf_wakeup_clear(&mailbox->wakeup);
+  }
+  hf_mail *mails = mailbox->first;
+  mailbox->first = mailbox->last = NULL;
+  pthread_mutex_unlock(&mailbox->lock);
+  return mails;
+}
+
+void hf_mailbox_shut(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  mailbox->shut = true;
+  hf_mail *left = mailbox->first;
+  mailbox->first = mailbox->last = NULL;
+  pthread_mutex_unlock(&mailbox->lock);
+  discard_all(mailbox->discard, left);
+}
+
+int hf_mailbox_descriptor(const hf_mailbox *mailbox) {
+  return mailbox->wakeup.descriptor;
+}

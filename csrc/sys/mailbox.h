@@ -1,0 +1,42 @@
+/* mailbox.h: the one door between threads, a queue of mails with a descriptor that says "look".
+ *
+ * Any thread may push; one thread at a time takes. The queue is the truth and
+ * the descriptor a hint: at most one signal is outstanding, and a taker clears
+ * the hint before it takes the queue, under the same lock, so that no push is
+ * missed. The lock is a leaf: nothing is called while it is held. A mailbox is
+ * counted, because the sides that share it end in any order; mails pushed after
+ * hf_mailbox_shut, or never taken, go to the `discard` function it was made with.
+ * What bounds a mailbox is the credit that its writers need (keeper/client.h),
+ * never a mail refused here.
+ */
+#ifndef HF_SYS_MAILBOX_H
+#define HF_SYS_MAILBOX_H
+
+#include <stdbool.h>
+
+#include "core/mail.h"
+
+typedef struct hf_mailbox hf_mailbox;
+
+typedef void (*hf_mail_discard)(hf_mail *mail);
+
+hf_mailbox *hf_mailbox_new(hf_mail_discard discard); /* one reference; NULL: no memory or no descriptor */
+hf_mailbox *hf_mailbox_hold(hf_mailbox *mailbox);
+void hf_mailbox_release(hf_mailbox *mailbox); /* the last one frees, and discards what is left */
+
+/* Takes the mail over. True when this push raised the hint, false when it was raised already (or the box is shut). */
+bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail);
+
+/* The same without raising the hint: for a writer that pushes many and then calls hf_mailbox_raise. */
+void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail);
+void hf_mailbox_raise(hf_mailbox *mailbox);
+
+/* Everything in it, oldest first, linked by `next`; NULL when empty. */
+hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox);
+
+/* No more mails are let in; the reader is gone. */
+void hf_mailbox_shut(hf_mailbox *mailbox);
+
+int hf_mailbox_descriptor(const hf_mailbox *mailbox);
+
+#endif
