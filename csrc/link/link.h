@@ -1,0 +1,186 @@
+/* link.h: what a transport must do for the keeper, and nothing about which one it is.
+ *
+ * A link is one client's way to a broker. The keeper calls its operations from
+ * the keeper thread only, one attempt at a time, and never holds a lock while it
+ * does. A link answers by handing mails to its sink, from any thread, never
+ * blocking there. Every mail carries the
+ * generation that `open` was given; the keeper drops those of older ones.
+ *
+ * The life of a generation:
+ *
+ *   open -> FAILED                                the attempt is over
+ *   open -> CONNECTED -> MESSAGE | DELIVERED | SUBSCRIBED | UNSUBSCRIBED ... -> DOWN    lost
+ *                        close                                               -> CLOSED  left
+ *   abandon, at any time: nothing more of that generation is told, but for the DELIVERED of what it still held, and a
+ *                         MESSAGE that was being acknowledged in that moment
+ *
+ * Exactly one of FAILED, DOWN, CLOSED ends a generation that was not abandoned. SUBSCRIBED and UNSUBSCRIBED that are
+ * still owed when it ends are never told.
+ *
+ * Publishes: `publish` lends the link an hf_publish until its DELIVERED mail (the publish itself) comes back. Every
+ * one comes back exactly once: with its outcome while connected; with HF_LINK_RESULT_LOST after DOWN, CLOSED or
+ * abandon if the protocol has nothing to remember of it (QoS 0, QoS 1, QoS 2 without a session); and in the same way at
+ * the latest from `destroy`'s drain (see below). A QoS 2 publish whose packet id the session still knows stays with the
+ * link over DOWN, abandon and any change of handle inside; its outcome comes after a later CONNECTED with the session
+ * present, or as LOST right after one without (before that CONNECTED is told).
+ *
+ * QoS 2 messages inbound: each is told once, over any number of connections of one session.
+ */
+#ifndef HF_LINK_LINK_H
+#define HF_LINK_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/mail.h"
+#include "core/message.h"
+#include "core/properties.h"
+#include "core/reason.h"
+#include "core/subscriptions.h"
+
+typedef struct hf_link hf_link;
+
+enum hf_link_mail {                                        /* mail.kind; the struct behind it */
+                    HF_LINK_CONNECTED = HF_MAIL_LINK_BASE, /* hf_link_connected */
+                    HF_LINK_FAILED,                        /* hf_link_down */
+                    HF_LINK_DOWN,                          /* hf_link_down */
+                    HF_LINK_CLOSED,       /* hf_link_down: the DISCONNECT that `close` asked for is out, or gave up */
+                    HF_LINK_MESSAGE,      /* hf_message */
+                    HF_LINK_DELIVERED,    /* hf_publish, with `result` */
+                    HF_LINK_SUBSCRIBED,   /* hf_link_answer */
+                    HF_LINK_UNSUBSCRIBED, /* hf_link_answer */
+};
+
+enum {
+  HF_LINK_RESULT_OK = 0,    /* acknowledged as the QoS demands; QoS 0: handed to the socket */
+  HF_LINK_RESULT_LOST = -1, /* the connection went before the outcome was known: send it again */
+};
+
+typedef enum hf_phase {
+  HF_PHASE_NONE,
+  HF_PHASE_DNS,
+  HF_PHASE_TCP,
+  HF_PHASE_TLS,
+  HF_PHASE_CONNACK,
+  HF_PHASE_UP
+} hf_phase;
+
+typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it with hf_link_mail_free */
+  hf_mail mail;
+  bool session_present;
+  bool retain_available;
+  bool wildcard_available;
+  bool shared_available;
+  bool identifiers_available;
+  uint8_t maximum_qos;
+  uint16_t receive_maximum;     /* of the broker; 65,535 when it did not say */
+  uint16_t keep_alive;          /* in force: the server's if it gave one, else ours */
+  uint32_t session_expiry;      /* in force, seconds */
+  uint32_t maximum_packet_size; /* 0: no limit */
+  char *assigned_client_id;     /* NULL unless the broker chose one */
+  hf_properties *properties;    /* user properties, reason string ...; NULL: none */
+} hf_link_connected;
+
+typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
+  hf_mail mail;
+  const hf_reason *reason;
+  int code;
+  hf_phase phase;         /* how far the attempt got */
+  char *text;             /* of the library or the broker, one line; NULL: nothing beyond reason->text */
+  char *server_reference; /* MQTT 5 section 4.11; NULL: none */
+} hf_link_down;
+
+typedef struct hf_link_answer {
+  hf_mail mail;
+  uint32_t ticket; /* as given to subscribe and unsubscribe */
+  int code;        /* 0-2 granted; >= 0x80 refused (UNSUBACK: 0, 0x11 or >= 0x80) */
+  char *text;      /* reason string; NULL: none */
+} hf_link_answer;
+
+typedef struct hf_link_will {
+  hf_bytes topic;
+  hf_bytes payload;
+  const hf_properties *properties;
+  uint8_t qos;
+  bool retain;
+} hf_link_will;
+
+typedef struct hf_link_tls {
+  const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's */
+  const char *cert; /* client certificate chain, PEM */
+  const char *key;  /* NULL: in the same file */
+  const char *key_password;
+  const char *const *alpn; /* NULL-ended */
+  bool verify;             /* chain and host name */
+} hf_link_tls;
+
+typedef struct hf_link_attempt { /* all borrowed until `open` returns */
+  const char *host;              /* name or address, IPv6 without brackets */
+  uint16_t port;
+  bool ipv6;              /* the host is an IPv6 literal */
+  const hf_link_tls *tls; /* NULL: plain */
+  const char *client_id;  /* "" asks the broker for one (protocol 5) */
+  hf_bytes username;
+  hf_bytes password;
+  const hf_link_will *will;
+  const hf_properties *properties; /* user properties of CONNECT */
+  uint32_t session_expiry;         /* seconds; protocol 4: 0 means a clean session, anything else keeps it */
+  uint32_t timeout;                /* ms; the link may give up by itself after it, the keeper surely does */
+  uint32_t maximum_packet_size;    /* that we accept; 0: no limit */
+  uint16_t keep_alive;             /* seconds */
+  uint16_t receive_maximum;        /* that we accept */
+  uint8_t protocol;                /* 4 or 5 */
+  bool clean_start;
+} hf_link_attempt;
+
+typedef struct hf_link_sink {
+  void (*deliver)(void *context, hf_mail *mail); /* any thread; takes the mail */
+  void *context;
+  void *owner; /* what every mail's `owner` is set to */
+} hf_link_sink;
+
+typedef struct hf_link_operations {
+  const char *name;
+
+  /* Process-wide; called once on the keeper thread before the first `create`, and after the last `destroy`. */
+  bool (*begin)(void);
+  void (*end)(void);
+
+  hf_link *(*create)(hf_link_sink sink); /* NULL when memory is short */
+
+  /* Whether an attempt may begin now; false: ask again in some ms. NULL: always. True obliges to `open` or `abandon`.
+   */
+  bool (*clear)(hf_link *link);
+
+  /* Begins an attempt. Everything that goes wrong, at once or later, is a FAILED mail. */
+  void (*open)(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
+
+  /* Ends the attempt or the connection at once. Whether the broker is sent a DISCONNECT is the link's affair: its
+   * session stays, but no will need be sent. */
+  void (*abandon)(hf_link *link);
+
+  /* Only while connected; false: not taken, try later (after the next DELIVERED). */
+  bool (*publish)(hf_link *link, hf_publish *publish);
+  bool (*subscribe)(hf_link *link, const hf_subscription_request *request);
+  bool (*unsubscribe)(hf_link *link, const hf_subscription_request *request);
+
+  /* Asks the broker for any answer at all: an UNSUBSCRIBED mail with this ticket. */
+  bool (*probe)(hf_link *link, uint32_t ticket);
+
+  /* DISCONNECT with a reason code (0x00, or 0x04 to have the will sent: protocol 5 only), session expiry < 0: as it
+   * was; then CLOSED, at the latest after `timeout` ms. Nothing when the generation has ended already. */
+  void (*close)(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout);
+
+  /* How many publishes it takes at once; 1 or more. The keeper holds min(this, Receive Maximum) in flight. */
+  uint16_t window;
+
+  /* Frees everything. Delivers what it still holds as LOST before it returns, on the calling thread; nothing after. */
+  void (*destroy)(hf_link *link);
+} hf_link_operations;
+
+extern const hf_link_operations hf_link_paho;
+
+/* Frees a mail of one of the structs above, message and publish included. Any thread. */
+void hf_link_mail_free(hf_mail *mail);
+
+#endif

@@ -1,0 +1,174 @@
+#include "link/paho_link.h"
+
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One line, without what could upset a terminal. */
+char *hf_paho_text(const char *text, size_t length) {
+  char *copy = strndup(text, length);
+  for (char *at = copy; at && *at; at++)
+    if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
+  return copy;
+}
+
+static char *text_of(const hf_paho_ending *ending) {
+  if (ending->reason_string.length) return hf_paho_text(ending->reason_string.data, ending->reason_string.length);
+  return ending->text ? strdup(ending->text) : NULL;
+}
+
+void hf_paho_loud_again(hf_paho_attempt *attempt) {
+  if (attempt->resuming) hf_paho_quiet_over(attempt->link);
+  attempt->resuming = false;
+}
+
+void hf_paho_let_go(hf_paho_attempt *attempt) {
+  hf_paho_loud_again(attempt);
+  hf_paho_quiet_count(0, attempt->resumed);
+  attempt->resumed = 0;
+  if (attempt->waiting) hf_paho_waker_release();
+  if (attempt->hurried) hf_paho_waker_relax();
+  attempt->waiting = attempt->hurried = false;
+  hf_paho_weigh(attempt, 0, 0);
+}
+
+void hf_paho_end(hf_paho_attempt *attempt, hf_paho_ending ending) {
+  hf_link *link = attempt->link;
+  hf_paho_waker_mark();
+  hf_publish *lost = NULL;
+  pthread_mutex_lock(&link->lock);
+  bool first = attempt->state != HF_PAHO_ENDED;
+  attempt->state = HF_PAHO_ENDED;
+  hf_paho_let_go(attempt);
+  if (first && !ending.leave_publishes) lost = hf_paho_slots_sweep(attempt);
+  pthread_mutex_unlock(&link->lock);
+  if (!first) return;
+  hf_link_down *farewell = attempt->farewell;
+  attempt->farewell = NULL;
+  farewell->mail = (hf_mail){.owner = link->sink.owner, .generation = attempt->generation, .kind = ending.kind};
+  farewell->reason = hf_reason_find(ending.source, ending.code);
+  farewell->code = ending.code;
+  farewell->phase = ending.phase;
+  farewell->text = text_of(&ending);
+  if (ending.server_reference.length)
+    farewell->server_reference = hf_paho_text(ending.server_reference.data, ending.server_reference.length);
+  link->sink.deliver(link->sink.context, &farewell->mail);
+  hf_paho_return(attempt, lost);
+}
+
+/* ---- why an attempt failed: as fine as the evidence ---- */
+
+/* Set by the thread that is about to report the failed attempt, so there is no other in between. */
+static _Thread_local int name_failure;
+
+static void watch(enum MQTTASYNC_TRACE_LEVELS level, char *line) {
+  (void)level;
+  const char *at = strstr(line, "getaddrinfo failed");
+  at = at ? strstr(at, " with rc ") : NULL;
+  if (at) name_failure = atoi(at + strlen(" with rc "));
+}
+
+void hf_paho_watch_names(void) {
+  MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
+  MQTTAsync_setTraceCallback(watch);
+}
+
+static hf_paho_ending at_once(int code) {
+  int failure = name_failure;
+  name_failure = 0;
+  if (code != MQTTASYNC_FAILURE)
+    return (hf_paho_ending){.source = HF_SOURCE_PAHO, .code = code, .phase = HF_PHASE_NONE};
+  if (failure) {
+    bool server = failure == EAI_AGAIN || failure == EAI_FAIL || failure == EAI_SYSTEM;
+    return (hf_paho_ending){.source = HF_SOURCE_NETWORK,
+                            .code = server ? HF_NETWORK_NAME_SERVER_FAILING : HF_NETWORK_NAME_NOT_FOUND,
+                            .phase = HF_PHASE_DNS,
+                            .text = gai_strerror(failure)};
+  }
+  /* connect(2) itself said no, without a packet having been answered. */
+  return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_UNREACHABLE, .phase = HF_PHASE_TCP};
+}
+
+typedef struct tls_word {
+  const char *word;
+  hf_tls_code code;
+} tls_word;
+
+/* Words of OpenSSL's handshake errors, the more telling ones first. */
+static const tls_word tls_words[] = {
+    {"certificate verify failed", HF_TLS_CERTIFICATE},
+    {"certificate required", HF_TLS_CLIENT_CERTIFICATE}, /* these five are alerts: the broker's words about ours */
+    {"unknown ca", HF_TLS_CLIENT_CERTIFICATE},
+    {"bad certificate", HF_TLS_CLIENT_CERTIFICATE},
+    {"certificate expired", HF_TLS_CLIENT_CERTIFICATE},
+    {"certificate unknown", HF_TLS_CLIENT_CERTIFICATE},
+    {"wrong version number", HF_TLS_HANDSHAKE},
+    {"handshake", HF_TLS_HANDSHAKE},
+    {"protocol version", HF_TLS_HANDSHAKE},
+};
+
+/* Files are read before the handshake, and what complains of them are other parts of OpenSSL. */
+static hf_tls_code tls_code(const char *text) {
+  if (strncmp(text, "SSL routines", strlen("SSL routines")) != 0) return HF_TLS_FILE;
+  for (size_t i = 0; i < sizeof tls_words / sizeof tls_words[0]; i++)
+    if (strstr(text, tls_words[i].word)) return tls_words[i].code;
+  return HF_TLS_FAILED;
+}
+
+static hf_paho_ending transport(const hf_paho_attempt *attempt) {
+  if (!attempt->tls)
+    return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_CONNECT_FAILED, .phase = HF_PHASE_TCP};
+  if (!attempt->tls_text[0])
+    return (hf_paho_ending){.source = HF_SOURCE_NETWORK,
+                            .code = HF_NETWORK_CONNECT_FAILED,
+                            .phase = HF_PHASE_TCP,
+                            .text = attempt->verified ? "refused or closed, or a certificate for another host"
+                                                      : "refused, or closed during the TLS handshake"};
+  hf_tls_code code = tls_code(attempt->tls_text);
+  return (hf_paho_ending){.source = HF_SOURCE_TLS,
+                          .code = code,
+                          .phase = code == HF_TLS_FILE ? HF_PHASE_NONE : HF_PHASE_TLS,
+                          .text = attempt->tls_text};
+}
+
+static hf_paho_ending classify(const hf_paho_attempt *attempt, int code, const char *message) {
+  if (code > 0)
+    return (hf_paho_ending){.source = attempt->protocol == 5 ? HF_SOURCE_CONNACK : HF_SOURCE_CONNACK_V3,
+                            .code = code,
+                            .phase = HF_PHASE_CONNACK};
+  if (!message) return at_once(code);
+  if (strstr(message, "timeout"))
+    return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_TIMED_OUT, .phase = HF_PHASE_TCP};
+  if (strcmp(message, "TCP/TLS connect failure") == 0) return transport(attempt);
+  /* CONNECT is out; the connection ended before there was a CONNACK that makes sense. */
+  return (hf_paho_ending){
+      .source = HF_SOURCE_NETWORK, .code = HF_NETWORK_CLOSED_BEFORE_CONNACK, .phase = HF_PHASE_CONNACK};
+}
+
+hf_paho_ending hf_paho_failure(const hf_paho_attempt *attempt, int code, const char *message) {
+  hf_paho_ending ending = classify(attempt, code, message);
+  ending.kind = HF_LINK_FAILED;
+  return ending;
+}
+
+/* "<thread>:error:<number>:<library>:<function>:<reason>:<file>:<line>:<more>", as ERR_print_errors_cb makes it. The
+ * first is what went wrong, those after it are its consequences. */
+int hf_paho_tls_line(const char *line, size_t length, void *context) {
+  hf_paho_attempt *attempt = context;
+  if (attempt->tls_text[0]) return 1;
+  char copy[sizeof attempt->tls_text], *fields[8] = {NULL}, *rest = copy;
+  snprintf(copy, sizeof copy, "%.*s", (int)length, line);
+  copy[strcspn(copy, "\n")] = '\0';
+  for (size_t i = 0; i < 8 && rest; i++) {
+    fields[i] = rest;
+    rest = strchr(rest, ':');
+    if (rest) *rest++ = '\0';
+  }
+  if (fields[5])
+    snprintf(attempt->tls_text, sizeof attempt->tls_text, "%s: %s", fields[3], fields[5]);
+  else
+    snprintf(attempt->tls_text, sizeof attempt->tls_text, "%s", copy);
+  return 1;
+}

@@ -1,0 +1,97 @@
+#include "link/paho_link.h"
+
+#include <stdlib.h>
+
+#include "sys/clock.h"
+
+static bool link_begin(void) {
+  return hf_paho_waker_start();
+}
+
+/* The waker and Paho's threads stay: stopping them takes Paho up to a second, and the process is about to end. */
+static void link_end(void) {}
+
+static hf_link *link_create(hf_link_sink sink) {
+  hf_link *link = calloc(1, sizeof *link);
+  if (!link) return NULL;
+  link->sink = sink;
+  pthread_mutex_init(&link->lock, NULL);
+  hf_paho_store_init(&link->store);
+  return link;
+}
+
+static void expired(void *context) {
+  hf_paho_end(context, (hf_paho_ending){.kind = HF_LINK_CLOSED,
+                                        .source = HF_SOURCE_CLIENT,
+                                        .code = HF_CLIENT_CLOSED,
+                                        .phase = HF_PHASE_UP,
+                                        .text = "the DISCONNECT could not be sent in time",
+                                        .leave_publishes = true});
+}
+
+static void disconnect(hf_paho_attempt *attempt, uint8_t reason_code, int64_t session_expiry) {
+  MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+  hf_paho_callbacks_disconnect(attempt, &options);
+  if (attempt->protocol == 5) {
+    options.struct_version = 1;
+    options.reasonCode = (enum MQTTReasonCodes)reason_code;
+    uint32_t expiry = session_expiry > UINT32_MAX ? UINT32_MAX : (uint32_t)session_expiry;
+    if (session_expiry >= 0)
+      hf_paho_properties_number(&options.properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, expiry);
+  }
+  /* It fails only when the connection has ended already; then that is told. */
+  hf_paho_calls_begin();
+  MQTTAsync_disconnect(attempt->handle, &options);
+  hf_paho_calls_end();
+  MQTTProperties_free(&options.properties);
+}
+
+static void link_abandon(hf_link *link) {
+  hf_paho_retire(link);
+  hf_paho_quiet_over(link);
+}
+
+static void link_close(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout) {
+  hf_paho_attempt *attempt = link->attempt;
+  if (!attempt) return;
+  pthread_mutex_lock(&link->lock);
+  hf_paho_state state = attempt->state;
+  if (state == HF_PAHO_UP) attempt->state = HF_PAHO_CLOSING;
+  pthread_mutex_unlock(&link->lock);
+  if (state == HF_PAHO_UP) {
+    attempt->closing = (hf_paho_deadline){.at = hf_clock_ms() + timeout, .expired = expired, .context = attempt};
+    hf_paho_waker_expect(&attempt->closing);
+    disconnect(attempt, reason_code, session_expiry);
+  } else if (state == HF_PAHO_CONNECTING) {
+    hf_paho_end(attempt,
+                (hf_paho_ending){.kind = HF_LINK_CLOSED, .source = HF_SOURCE_CLIENT, .code = HF_CLIENT_CLOSED});
+    hf_paho_retire(link);
+  }
+}
+
+static void link_destroy(hf_link *link) {
+  link_abandon(link);
+  hf_paho_attempt last = {.link = link};
+  hf_publish *lost = link->carried;
+  link->carried = NULL;
+  hf_paho_return(&last, lost);
+  hf_paho_store_free(&link->store);
+  pthread_mutex_destroy(&link->lock);
+  free(link->client_id);
+  free(link);
+}
+
+const hf_link_operations hf_link_paho = {.name = "paho",
+                                         .begin = link_begin,
+                                         .end = link_end,
+                                         .create = link_create,
+                                         .clear = hf_paho_quiet_clear,
+                                         .open = hf_paho_open,
+                                         .abandon = link_abandon,
+                                         .publish = hf_paho_publish,
+                                         .subscribe = hf_paho_subscribe,
+                                         .unsubscribe = hf_paho_unsubscribe,
+                                         .probe = hf_paho_probe,
+                                         .close = link_close,
+                                         .window = HF_PAHO_WINDOW,
+                                         .destroy = link_destroy};

@@ -1,0 +1,227 @@
+/* paho_link.h: how the Paho link looks from within; for csrc/link/paho_*.c only.
+ *
+ * One generation is one hf_paho_attempt is one Paho handle: nothing is ever
+ * connected twice, so that no answer of an old connection can be taken for one
+ * of the new (and Paho's own re-sending, which also re-sends what other clients
+ * of the process have in flight, has nothing to work on but carried QoS 2). The
+ * keeper thread makes and destroys attempts; Paho's two threads answer through
+ * them and hold Paho's global lock while they do. `hf_link.lock` guards what both
+ * sides touch. It is a leaf under Paho's lock: no Paho function but a free and no
+ * function of the waker but hold and release is called while it is held.
+ */
+#ifndef HF_LINK_PAHO_LINK_H
+#define HF_LINK_PAHO_LINK_H
+
+#include <MQTTAsync.h>
+#include <MQTTClientPersistence.h>
+#include <pthread.h>
+
+#include "link/link.h"
+
+enum {
+  HF_PAHO_WINDOW = 100,
+  HF_PAHO_LARGE = 128 * 1024,      /* bytes in flight from which a write may well be a partial one */
+  HF_PAHO_MOST_NUMBER = 0x7FFFFFFF /* Paho sends greater four-byte properties mutilated */
+};
+
+typedef struct hf_paho_attempt hf_paho_attempt;
+
+/* ---- paho_store.c: what of QoS 2 must outlive a handle, as Paho's persistence. Locks itself; a leaf. ---- */
+
+typedef struct hf_paho_record hf_paho_record;
+
+typedef struct hf_paho_store {
+  pthread_mutex_t lock;
+  hf_paho_record *records[64];
+  uint16_t refused; /* packet id of the last PUBLISH removed, if its PUBREL was never sent; else 0 */
+} hf_paho_store;
+
+void hf_paho_store_init(hf_paho_store *store);
+void hf_paho_store_free(hf_paho_store *store);
+void hf_paho_store_clear(hf_paho_store *store);
+bool hf_paho_store_has_sent(hf_paho_store *store, uint16_t packet_id);
+bool hf_paho_store_take_refused(hf_paho_store *store, uint16_t packet_id);
+MQTTClient_persistence hf_paho_store_persistence(hf_paho_attempt *attempt);
+
+/* ---- paho_waker.c: gets Paho's receive thread out of its poll; keeps deadlines. See there. ---- */
+
+typedef struct hf_paho_deadline {
+  struct hf_paho_deadline *next;
+  int64_t at;              /* hf_clock_ms */
+  void (*expired)(void *); /* on the waker's thread, which holds a lock of its own: must not call Paho */
+  void *context;
+} hf_paho_deadline;
+
+bool hf_paho_waker_start(void);
+/* Around every call of the keeper's and the waker's threads that queues a command in Paho, or destroys a handle:
+ * MQTTAsync_destroy walks the queue of commands without the lock under which they are queued. Paho's own threads are
+ * kept out by Paho's global lock and never take this one. */
+void hf_paho_calls_begin(void);
+void hf_paho_calls_end(void);
+void hf_paho_waker_hold(void);    /* something waits for the receive thread */
+void hf_paho_waker_release(void); /* it waits no longer */
+void hf_paho_waker_hurry(void);   /* somebody's pings come so often that Paho's one look a second is not enough */
+void hf_paho_waker_relax(void);
+void hf_paho_waker_retune(void); /* after each MQTTAsync_connect: it has changed the interval of everybody's pings */
+/* Between two looks at its sockets Paho's receive thread may hold on to the number of one that has been closed. A new
+ * socket of that number would take the blame for the old one's end, so whoever makes one waits for the next look. */
+void hf_paho_waker_mark(void);   /* a socket of Paho's has been closed */
+void hf_paho_waker_settle(void); /* waits, a millisecond as a rule, if that was since the last look */
+void hf_paho_waker_expect(hf_paho_deadline *deadline);
+void hf_paho_waker_forget(hf_paho_deadline *deadline); /* afterwards it neither runs nor will */
+
+/* ---- paho_quiet.c: nobody has anything in flight while QoS 2 state is resumed. See there. ---- */
+
+typedef enum hf_paho_quiet { HF_PAHO_LOUD, HF_PAHO_WANTS_QUIET, HF_PAHO_HAS_QUIET } hf_paho_quiet;
+
+bool hf_paho_quiet_enter(void);                     /* a publish of QoS 1 or 2 may go out, and counts; false: not now */
+void hf_paho_quiet_count(size_t more, size_t less); /* such publishes that are in flight in another way, or no longer */
+bool hf_paho_quiet_clear(hf_link *link);            /* the link may begin an attempt; false: ask again soon */
+void hf_paho_quiet_over(hf_link *link);             /* it needs no quiet, any more */
+
+/* ---- the link and its attempts ---- */
+
+struct hf_link {
+  hf_link_sink sink;
+  pthread_mutex_t lock;
+  hf_paho_store store;
+  hf_paho_attempt *attempt; /* the keeper thread alone */
+  char *client_id;          /* whose session the store holds; under lock */
+  hf_publish *carried;      /* QoS 2 whose packet id is in the store, linked by mail.next; under lock */
+  int64_t quiet_since;      /* these two belong to paho_quiet.c */
+  hf_paho_quiet quiet;
+  uint8_t protocol; /* of that session; the keeper thread alone */
+};
+
+typedef enum hf_paho_state { HF_PAHO_CONNECTING, HF_PAHO_UP, HF_PAHO_CLOSING, HF_PAHO_ENDED } hf_paho_state;
+
+/* One publish in flight; the context of its callbacks. */
+typedef struct hf_paho_slot {
+  hf_paho_attempt *attempt;
+  hf_publish *publish;       /* NULL: free, or its outcome has been told */
+  struct hf_paho_slot *next; /* free, or waiting in Paho's queue */
+  char *record;              /* what Paho wants back when its turn comes; NULL: not waiting there */
+  size_t record_length;      /* of the whole, payload included */
+  size_t payload_at;         /* where the payload belongs in it, or SIZE_MAX: it is in `record` itself */
+  unsigned command;          /* Paho's number for it while it waits there */
+  bool entering;             /* inside MQTTAsync_sendMessage: its packet id is not known yet */
+} hf_paho_slot;
+
+/* One SUBSCRIBE or UNSUBSCRIBE without an answer; the context of its callbacks. */
+typedef struct hf_paho_request {
+  hf_paho_attempt *attempt;
+  struct hf_paho_request *next, **previous;
+  uint32_t ticket;
+  uint16_t kind; /* of the mail that answers it */
+} hf_paho_request;
+
+struct hf_paho_attempt {
+  hf_link *link;
+  MQTTAsync handle;
+  MQTTClient_persistence persistence;
+  hf_link_down *farewell; /* the mail that will end it; made first, so that the end can always be told */
+  hf_paho_deadline closing;
+  uint32_t generation;
+  uint32_t session_expiry;
+  uint16_t keep_alive;
+  uint8_t protocol;
+  bool tls, verified;
+  bool keeps_session;
+  char tls_text[200]; /* what OpenSSL said first; Paho's threads alone */
+
+  /* under link->lock */
+  hf_paho_state state;
+  bool waiting; /* holds the waker until CONNACK */
+  bool large;   /* holds the waker while much is in flight */
+  bool hurried; /* hurries the waker */
+  bool was_up;
+  bool resuming;      /* has quiet until CONNACK */
+  size_t resumed;     /* carried publishes that are in flight again */
+  size_t outstanding; /* bytes in flight */
+  hf_paho_slot *free_slots;
+  hf_paho_slot *queue, **queue_end; /* in Paho's queue, oldest first */
+  hf_paho_slot *entering;           /* the one inside MQTTAsync_sendMessage; the keeper thread alone */
+  hf_paho_request *requests;
+  hf_paho_slot slots[HF_PAHO_WINDOW];
+};
+
+/* paho_attempt.c; the keeper thread */
+void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
+void hf_paho_retire(hf_link *link); /* destroys the attempt there is, and its handle; returns what it had in flight */
+
+/* paho_options.c: CONNECT as Paho wants it */
+typedef struct hf_paho_options {
+  MQTTAsync_connectOptions connect;
+  MQTTAsync_SSLOptions tls;
+  MQTTAsync_willOptions will;
+  MQTTProperties properties, will_properties;
+  char *uri, *username, *alpn;
+} hf_paho_options;
+
+bool hf_paho_options_make(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_attempt *from);
+void hf_paho_options_free(hf_paho_options *options);
+const char *hf_paho_proxy_in_the_way(bool tls); /* name of the environment variable, or NULL */
+
+/* paho_callbacks.c */
+bool hf_paho_callbacks_set(hf_paho_attempt *attempt);
+void hf_paho_callbacks_connect(hf_paho_attempt *attempt, MQTTAsync_connectOptions *options);
+void hf_paho_callbacks_disconnect(hf_paho_attempt *attempt, MQTTAsync_disconnectOptions *options);
+int hf_paho_tls_line(const char *line, size_t length, void *attempt);
+
+/* paho_end.c: how a generation ends */
+typedef struct hf_paho_ending {
+  uint16_t kind; /* HF_LINK_FAILED, DOWN, CLOSED */
+  hf_source source;
+  int code;
+  hf_phase phase;
+  const char *text;
+  hf_bytes reason_string; /* in place of text, when there is one */
+  hf_bytes server_reference;
+  bool leave_publishes; /* for the attempt's retirement to return */
+} hf_paho_ending;
+
+/* Tells the end if nothing has told it yet, and returns what need not be carried. Any thread, no lock held. */
+void hf_paho_end(hf_paho_attempt *attempt, hf_paho_ending ending);
+void hf_paho_loud_again(hf_paho_attempt *attempt); /* lock held */
+void hf_paho_let_go(hf_paho_attempt *attempt);     /* of the waker, when it has ended; lock held */
+hf_paho_ending hf_paho_failure(const hf_paho_attempt *attempt, int code, const char *message);
+void hf_paho_watch_names(void); /* process-wide: Paho says only in its log that a name was not found */
+char *hf_paho_text(const char *text, size_t length);
+
+/* paho_publish.c */
+bool hf_paho_publish(hf_link *link, hf_publish *publish);
+void hf_paho_slots_init(hf_paho_attempt *attempt);
+hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt);       /* lock held; what is lost, linked by mail.next */
+void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost); /* lock not held */
+void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id);
+void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less); /* lock held */
+
+/* paho_queue.c: what waits in Paho's queue of commands is kept here */
+int hf_paho_queue_put(hf_paho_attempt *attempt, const char *key, int count, char **buffers, const int *lengths);
+int hf_paho_queue_get(hf_paho_attempt *attempt, const char *key, char **buffer, int *length);
+void hf_paho_queue_remove(hf_paho_attempt *attempt, const char *key);
+void hf_paho_queue_free(hf_paho_attempt *attempt);
+
+/* paho_request.c */
+bool hf_paho_subscribe(hf_link *link, const hf_subscription_request *request);
+bool hf_paho_unsubscribe(hf_link *link, const hf_subscription_request *request);
+bool hf_paho_probe(hf_link *link, uint32_t ticket);
+void hf_paho_requests_free(hf_paho_attempt *attempt);
+
+/* paho_properties.c */
+bool hf_paho_properties_number(MQTTProperties *to, enum MQTTPropertyCodes code, uint32_t value);
+bool hf_paho_properties_user(MQTTProperties *to, const hf_properties *from);
+bool hf_paho_properties_message(MQTTProperties *to, const hf_properties *from); /* of a PUBLISH or a will */
+
+typedef struct hf_paho_reading { /* Paho's properties in our form; borrows */
+  hf_properties properties;
+  hf_user_property few_user[8];
+  uint32_t few_identifiers[8];
+  void *many; /* malloc'ed when those do not do */
+} hf_paho_reading;
+
+/* NULL when there are none that an application sees, or memory is short. */
+const hf_properties *hf_paho_properties_read(hf_paho_reading *reading, const MQTTProperties *from);
+void hf_paho_reading_free(hf_paho_reading *reading);
+
+#endif

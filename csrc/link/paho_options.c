@@ -1,0 +1,129 @@
+#include "link/paho_link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* CONNECT as Paho wants it. MQTTAsync_connect copies everything but what `properties` own. */
+
+/* Paho sends plain MQTT through them, too, with a busy wait of up to 10 s under its global lock, and has no option to
+ * ignore them. The environment belongs to the host: it is read, never changed. */
+const char *hf_paho_proxy_in_the_way(bool tls) {
+  const char *name = tls ? "https_proxy" : "http_proxy";
+  return getenv(name) ? name : NULL;
+}
+
+static char *make_uri(const hf_link_attempt *from) {
+  size_t room = strlen(from->host) + 32;
+  char *uri = malloc(room);
+  if (uri)
+    snprintf(uri, room, from->ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", from->tls ? "ssl" : "tcp", from->host,
+             (unsigned)from->port);
+  return uri;
+}
+
+/* Length-prefixed names in a row, and a NUL: Paho copies up to the first one. */
+static bool make_alpn(hf_paho_options *options, const char *const *names) {
+  size_t total = 0;
+  for (size_t i = 0; names && names[i]; i++)
+    total += 1 + strlen(names[i]);
+  if (total == 0) return true;
+  char *at = options->alpn = malloc(total + 1);
+  if (!at) return false;
+  for (size_t i = 0; names[i]; i++) {
+    size_t length = strlen(names[i]);
+    *at = (char)(unsigned char)length;
+    memcpy(at + 1, names[i], length + 1);
+    at += 1 + length;
+  }
+  options->tls.protos = (unsigned char *)options->alpn;
+  options->tls.protos_len = (unsigned)total;
+  return true;
+}
+
+static bool make_tls(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_tls *from) {
+  struct stat about;
+  bool folder = from->ca && stat(from->ca, &about) == 0 && S_ISDIR(about.st_mode);
+  options->tls = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
+  options->tls.trustStore = folder ? NULL : from->ca;
+  options->tls.CApath = folder ? from->ca : NULL;
+  options->tls.keyStore = from->cert;
+  options->tls.privateKey = from->key;
+  options->tls.privateKeyPassword = from->key_password;
+  options->tls.enableServerCertAuth = from->verify;
+  options->tls.verify = from->verify;
+  options->tls.ssl_error_cb = hf_paho_tls_line;
+  options->tls.ssl_error_context = attempt;
+  options->connect.ssl = &options->tls;
+  return make_alpn(options, from->alpn);
+}
+
+static bool make_will(hf_paho_options *options, const hf_link_will *from, uint8_t protocol) {
+  options->will = (MQTTAsync_willOptions)MQTTAsync_willOptions_initializer;
+  options->will.topicName = from->topic.data;
+  options->will.payload.len = (int)from->payload.length;
+  options->will.payload.data = from->payload.length ? from->payload.data : NULL;
+  options->will.qos = from->qos;
+  options->will.retained = from->retain;
+  options->connect.will = &options->will;
+  if (protocol < 5 || !from->properties) return true;
+  options->connect.willProperties = &options->will_properties;
+  const hf_properties *properties = from->properties;
+  return hf_paho_properties_message(&options->will_properties, properties) &&
+         (!(properties->present & HF_PROPERTY_WILL_DELAY) ||
+          hf_paho_properties_number(&options->will_properties, MQTTPROPERTY_CODE_WILL_DELAY_INTERVAL,
+                                    properties->will_delay));
+}
+
+static bool make_properties(hf_paho_options *options, const hf_link_attempt *from) {
+  MQTTProperties *to = &options->properties;
+  options->connect.connectProperties = to;
+  bool made = hf_paho_properties_user(to, from->properties);
+  if (from->session_expiry)
+    made = hf_paho_properties_number(to, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, from->session_expiry) && made;
+  if (from->receive_maximum && from->receive_maximum < 65535)
+    made = hf_paho_properties_number(to, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, from->receive_maximum) && made;
+  if (from->maximum_packet_size)
+    made = hf_paho_properties_number(to, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, from->maximum_packet_size) && made;
+  return made;
+}
+
+static bool make_credentials(hf_paho_options *options, const hf_link_attempt *from) {
+  if (from->username.data) {
+    options->username = strndup(from->username.data, from->username.length);
+    options->connect.username = options->username;
+  }
+  if (from->password.data) {
+    options->connect.binarypwd.data = from->password.data;
+    options->connect.binarypwd.len = (int)from->password.length;
+  }
+  return !from->username.data || options->username;
+}
+
+bool hf_paho_options_make(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_attempt *from) {
+  memset(options, 0, sizeof *options);
+  MQTTAsync_connectOptions *connect = &options->connect;
+  *connect = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer;
+  connect->MQTTVersion = from->protocol;
+  connect->keepAliveInterval = from->keep_alive;
+  connect->maxInflight = 65535;
+  connect->connectTimeout = (int)(from->timeout / 1000) + 5; /* the keeper's own deadline comes before */
+  connect->cleansession = from->protocol < 5 && !attempt->keeps_session;
+  connect->cleanstart = from->protocol == 5 && from->clean_start;
+  hf_paho_callbacks_connect(attempt, connect);
+  options->uri = make_uri(from);
+  bool made = options->uri && make_credentials(options, from);
+  if (made && from->tls) made = make_tls(options, attempt, from->tls);
+  if (made && from->will) made = make_will(options, from->will, from->protocol);
+  if (made && from->protocol == 5) made = make_properties(options, from);
+  return made;
+}
+
+void hf_paho_options_free(hf_paho_options *options) {
+  MQTTProperties_free(&options->properties);
+  MQTTProperties_free(&options->will_properties);
+  free(options->uri);
+  free(options->username);
+  free(options->alpn);
+}

@@ -1,0 +1,218 @@
+#include "link/paho_link.h"
+
+/* A publish is in a slot from MQTTAsync_sendMessage until its outcome, which is PUBACK, PUBCOMP or (QoS 0) the write.
+ * A failure that Paho reports with a code of its own is no outcome: the connection is about to end, and what becomes
+ * of the publish depends on whether its packet id is in the store by then. */
+
+enum { TOPIC_NAME_INVALID = 0x90, REFUSED = 0x80 };
+
+void hf_paho_slots_init(hf_paho_attempt *attempt) {
+  attempt->queue_end = &attempt->queue;
+  for (size_t i = HF_PAHO_WINDOW; i-- > 0;) {
+    hf_paho_slot *slot = &attempt->slots[i];
+    slot->attempt = attempt;
+    slot->next = attempt->free_slots;
+    attempt->free_slots = slot;
+  }
+}
+
+void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less) {
+  attempt->outstanding += more;
+  attempt->outstanding -= less;
+  bool large = attempt->outstanding >= HF_PAHO_LARGE && attempt->state == HF_PAHO_UP;
+  if (large && !attempt->large) hf_paho_waker_hold();
+  if (!large && attempt->large) hf_paho_waker_release();
+  attempt->large = large;
+}
+
+static void tell(hf_paho_attempt *attempt, hf_publish *publish, int32_t result) {
+  hf_link_sink *sink = &attempt->link->sink;
+  publish->mail = (hf_mail){.owner = sink->owner, .generation = attempt->generation, .kind = HF_LINK_DELIVERED};
+  publish->result = result;
+  sink->deliver(sink->context, &publish->mail);
+}
+
+/* Lock held. NULL when there was nothing in it any more. */
+static hf_publish *take(hf_paho_slot *slot) {
+  hf_paho_attempt *attempt = slot->attempt;
+  hf_publish *publish = slot->publish;
+  if (!publish) return NULL;
+  slot->publish = NULL;
+  if (!slot->record) {
+    slot->next = attempt->free_slots;
+    attempt->free_slots = slot;
+  }
+  hf_paho_weigh(attempt, 0, publish->payload.length);
+  if (publish->qos > 0) hf_paho_quiet_count(0, 1);
+  return publish;
+}
+
+static void settle(hf_paho_slot *slot, int32_t result) {
+  hf_paho_attempt *attempt = slot->attempt;
+  pthread_mutex_lock(&attempt->link->lock);
+  hf_publish *publish = take(slot);
+  pthread_mutex_unlock(&attempt->link->lock);
+  if (publish) tell(attempt, publish, result);
+}
+
+static void sent(void *context, MQTTAsync_successData *data) {
+  (void)data;
+  settle(context, HF_LINK_RESULT_OK);
+}
+
+static void sent5(void *context, MQTTAsync_successData5 *data) {
+  (void)data;
+  settle(context, HF_LINK_RESULT_OK);
+}
+
+/* Of a failure without a reason code Paho fills in the code alone. */
+static void refused5(void *context, MQTTAsync_failureData5 *data) {
+  if (data->code == 0 && (int)data->reasonCode >= REFUSED) settle(context, (int32_t)data->reasonCode);
+}
+
+static bool carries(const hf_paho_attempt *attempt, const hf_publish *publish) {
+  return attempt->keeps_session && publish->qos == 2 && publish->packet_id != 0 &&
+         hf_paho_store_has_sent(&attempt->link->store, publish->packet_id);
+}
+
+static void carry(hf_link *link, hf_publish *publish) {
+  publish->carried = true;
+  publish->mail.next = link->carried ? &link->carried->mail : NULL;
+  link->carried = publish;
+}
+
+hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt) {
+  hf_link *link = attempt->link;
+  hf_publish *lost = NULL;
+  if (attempt->was_up && !attempt->keeps_session) {
+    lost = link->carried;
+    link->carried = NULL;
+  }
+  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
+    hf_paho_slot *slot = &attempt->slots[i];
+    hf_publish *publish = slot->entering ? NULL : take(slot);
+    if (!publish) continue;
+    if (carries(attempt, publish)) {
+      carry(link, publish);
+    } else {
+      publish->mail.next = lost ? &lost->mail : NULL;
+      lost = publish;
+    }
+  }
+  return lost;
+}
+
+void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost) {
+  while (lost) {
+    hf_publish *publish = lost;
+    lost = (hf_publish *)publish->mail.next;
+    publish->packet_id = 0;
+    publish->carried = false;
+    tell(attempt, publish, HF_LINK_RESULT_LOST);
+  }
+}
+
+/* Paho has no callback of ours for what it restored, but names the packet id of everything that is acknowledged. */
+void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
+  hf_link *link = attempt->link;
+  pthread_mutex_lock(&link->lock);
+  hf_mail *before = NULL, *at = link->carried ? &link->carried->mail : NULL;
+  while (at && ((hf_publish *)at)->packet_id != packet_id) {
+    before = at;
+    at = at->next;
+  }
+  hf_publish *publish = (hf_publish *)at;
+  if (publish) {
+    if (before)
+      before->next = at->next;
+    else
+      link->carried = (hf_publish *)at->next;
+    hf_paho_weigh(attempt, 0, publish->payload.length);
+    hf_paho_quiet_count(0, 1);
+    attempt->resumed--;
+  }
+  pthread_mutex_unlock(&link->lock);
+  if (!publish) return;
+  /* A PUBREC that refuses is told in the same way, without its code. */
+  bool refused = hf_paho_store_take_refused(&link->store, publish->packet_id);
+  tell(attempt, publish, refused ? REFUSED : HF_LINK_RESULT_OK);
+}
+
+static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
+  pthread_mutex_lock(&attempt->link->lock);
+  hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? attempt->free_slots : NULL;
+  if (slot && publish->qos > 0 && !hf_paho_quiet_enter()) slot = NULL;
+  if (slot) {
+    attempt->free_slots = slot->next;
+    slot->publish = publish;
+    slot->entering = true;
+    hf_paho_weigh(attempt, publish->payload.length, 0);
+  }
+  pthread_mutex_unlock(&attempt->link->lock);
+  attempt->entering = slot;
+  return slot;
+}
+
+static int send(hf_paho_attempt *attempt, hf_paho_slot *slot, MQTTAsync_responseOptions *answer) {
+  const hf_publish *publish = slot->publish;
+  MQTTAsync_message message = MQTTAsync_message_initializer;
+  message.payload = (void *)(uintptr_t)publish->payload.data;
+  message.payloadlen = (int)publish->payload.length;
+  message.qos = publish->qos;
+  message.retained = publish->retain;
+  answer->context = slot;
+  if (attempt->protocol == 5) {
+    answer->onSuccess5 = sent5;
+    answer->onFailure5 = refused5;
+  } else {
+    answer->onSuccess = sent;
+  }
+  int failed = MQTTASYNC_FAILURE;
+  hf_paho_calls_begin();
+  if (attempt->protocol != 5 || hf_paho_properties_message(&message.properties, publish->properties))
+    failed = MQTTAsync_sendMessage(attempt->handle, publish->topic.data, &message, answer);
+  hf_paho_calls_end();
+  MQTTProperties_free(&message.properties);
+  return failed;
+}
+
+/* What happened while the packet id was unknown: the outcome, or the end of the connection. */
+static void entered(hf_paho_attempt *attempt, hf_paho_slot *slot, uint16_t packet_id) {
+  hf_link *link = attempt->link;
+  hf_publish *lost = NULL;
+  pthread_mutex_lock(&link->lock);
+  slot->entering = false;
+  hf_publish *publish = slot->publish;
+  if (publish) publish->packet_id = packet_id;
+  if (publish && attempt->state == HF_PAHO_ENDED) {
+    take(slot);
+    if (carries(attempt, publish))
+      carry(link, publish);
+    else
+      lost = publish;
+  }
+  pthread_mutex_unlock(&link->lock);
+  if (!lost) return;
+  lost->mail.next = NULL;
+  hf_paho_return(attempt, lost);
+}
+
+bool hf_paho_publish(hf_link *link, hf_publish *publish) {
+  hf_paho_attempt *attempt = link->attempt;
+  hf_paho_slot *slot = attempt ? enter(attempt, publish) : NULL;
+  if (!slot) return false;
+  MQTTAsync_responseOptions answer = MQTTAsync_responseOptions_initializer;
+  int failed = send(attempt, slot, &answer);
+  attempt->entering = NULL;
+  if (!failed) {
+    entered(attempt, slot, (uint16_t)answer.token);
+    return true;
+  }
+  pthread_mutex_lock(&link->lock);
+  slot->entering = false;
+  take(slot);
+  pthread_mutex_unlock(&link->lock);
+  if (failed != MQTTASYNC_BAD_UTF8_STRING) return false;
+  tell(attempt, publish, TOPIC_NAME_INVALID); /* no later try will take it */
+  return true;
+}
