@@ -1,0 +1,134 @@
+#include "keeper/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void apply_limits(hf_client *client, hf_link_connected *connected) {
+  const hf_link_operations *operations = client->keeper->operations;
+  client->limits = *connected;
+  client->limits.properties = NULL;
+  client->limits.assigned_client_id = NULL;
+  client->outbox.window =
+      connected->receive_maximum < operations->window ? connected->receive_maximum : operations->window;
+  if (connected->assigned_client_id) {
+    free(client->assigned_id);
+    client->assigned_id = connected->assigned_client_id;
+    connected->assigned_client_id = NULL;
+  }
+}
+
+static void connected(hf_client *client, hf_link_connected *answer) {
+  if (client->engine.state != HF_STATE_CONNECTING) return;
+  if (answer->session_present && client->asked_clean) {
+    client->keeper->operations->abandon(client->link); /* the client MUST close the connection [MQTT-3.2.2-4] */
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_SESSION_MISMATCH, NULL);
+    return;
+  }
+  apply_limits(client, answer);
+  client->connected = client->was_connected = true;
+  client->ready = false;
+  hf_subscriptions_connected(client->subscriptions, answer->session_present);
+  hf_snapshot_attempt_phase(client, HF_PHASE_UP);
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
+}
+
+/* MQTT 3.1.1 is worth one try when a broker will not speak 5 and the user allows it. */
+static bool downgrade(hf_client *client, const hf_link_down *down) {
+  if (!client->options->fallback || client->protocol != 5 || strcmp(down->reason->name, "unsupported_protocol_version"))
+    return false;
+  client->protocol = 4;
+  hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_DOWNGRADED, down->text);
+  return true;
+}
+
+static void ended(hf_client *client, const hf_link_down *down) {
+  bool failed = down->mail.kind == HF_LINK_FAILED;
+  if (client->engine.state != (failed ? HF_STATE_CONNECTING : HF_STATE_CONNECTED))
+    return; /* it crossed with a decision of ours */
+  hf_snapshot_attempt_phase(client, down->phase);
+  if (failed && downgrade(client, down)) return;
+  hf_outbox_blame(client, down);
+  hf_engine_event event = {
+      .input = failed ? HF_INPUT_FAILED : HF_INPUT_LOST, .reason = down->reason, .code = down->code};
+  hf_driver_step(client, event, down);
+}
+
+static void message(hf_client *client, hf_message *message) {
+  const hf_client_options *options = client->options;
+  size_t bytes = message->topic.length + message->payload.length;
+  HF_COUNT(client, received, 1);
+  if (client->finished || atomic_load_explicit(&client->quiet, memory_order_relaxed)) {
+    hf_message_free(message);
+    return;
+  }
+  bool over = atomic_load(&client->inbox_messages) >= options->inbox_messages ||
+              atomic_load(&client->inbox_bytes) >= options->inbox_bytes;
+  if (over && message->qos == 0) {
+    HF_COUNT(client, inbox_dropped, 1);
+    hf_message_free(message);
+    return;
+  }
+  const hf_properties *properties = message->properties;
+  size_t count = hf_subscriptions_match(
+      client->subscriptions, message->topic, properties ? properties->subscription_identifiers : NULL,
+      properties ? properties->subscription_identifier_count : 0, message->wishes_inline, 4);
+  message->wishes = message->wishes_inline;
+  if (count > 4) {
+    uint32_t *more = malloc(count * sizeof *more);
+    if (more) {
+      message->wishes = more;
+      hf_subscriptions_match(client->subscriptions, message->topic,
+                             properties ? properties->subscription_identifiers : NULL,
+                             properties ? properties->subscription_identifier_count : 0, more, count);
+    } else {
+      count = 4;
+    }
+  }
+  message->wish_count = count;
+  message->mail.kind = HF_EVENT_MESSAGE;
+  atomic_fetch_add(&client->inbox_messages, 1);
+  atomic_fetch_add(&client->inbox_bytes, bytes);
+  hf_tell_mail(client, &message->mail);
+  if (over && client->connected) {
+    /* The link acknowledges whatever it hands over, so the only way not to be given more than Lua can take is to be
+     * away: the broker's session keeps the rest, and Receive Maximum bounds what is on its way. */
+    atomic_store(&client->held, true);
+    hf_engine_event event = {.input = HF_INPUT_HOLD,
+                             .reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_SLOW_CONSUMER),
+                             .code = HF_CLIENT_SLOW_CONSUMER};
+    hf_driver_step(client, event, NULL);
+    hf_client_consumed(client, 0, 0); /* Lua may have drained between the look and the flag */
+  }
+}
+
+void hf_answers_mail(hf_client *client, hf_mail *mail) {
+  /* A message has been acknowledged and a publish must be accounted for, whatever has become of their connection. */
+  if (mail->kind == HF_LINK_MESSAGE) {
+    message(client, (hf_message *)mail);
+    return;
+  }
+  hf_driver_dirty(client);
+  if (mail->kind == HF_LINK_DELIVERED) {
+    hf_outbox_delivered(client, (hf_publish *)mail);
+    return;
+  }
+  bool current = mail->generation == client->generation;
+  if (mail->kind == HF_LINK_CLOSED ||
+      (client->leaving && (mail->kind == HF_LINK_DOWN || mail->kind == HF_LINK_FAILED))) {
+    client->leaving = false;
+    hf_attempt_left(client);
+  } else if (current && !client->finished) {
+    switch (mail->kind) {
+    case HF_LINK_CONNECTED:
+      connected(client, (hf_link_connected *)mail);
+      break;
+    case HF_LINK_SUBSCRIBED:
+    case HF_LINK_UNSUBSCRIBED:
+      if (client->connected) hf_wishes_answer(client, (hf_link_answer *)mail);
+      break;
+    default:
+      ended(client, (hf_link_down *)mail);
+    }
+  }
+  hf_link_mail_free(mail);
+}

@@ -1,0 +1,237 @@
+#include "keeper/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/random.h"
+#include "keeper/inside.h"
+#include "sys/clock.h"
+
+hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id) {
+  hf_client *client = calloc(1, sizeof *client);
+  hf_subscriptions *subscriptions = hf_subscriptions_new();
+  if (!client || !subscriptions) {
+    free(client);
+    hf_subscriptions_free(subscriptions);
+    hf_options_free(options);
+    return NULL;
+  }
+  client->keeper = keeper;
+  client->options = options;
+  client->out = hf_mailbox_hold(mailbox);
+  client->id = id;
+  client->subscriptions = subscriptions;
+  client->protocol = options->protocol;
+  client->pump_at = client->primary.knock_at = client->turn_at = client->probe_until = client->subscribe_until =
+      client->flush_until = HF_NEVER;
+  atomic_init(&client->references, 2);
+  atomic_init(&client->next_publish, 1);
+  pthread_mutex_init(&client->lock, NULL);
+  hf_ring_init(&client->history, client->records, sizeof client->records[0], HF_HISTORY);
+  client->server = client->snapshot.server = &options->servers[0];
+  client->snapshot.deadline = INT64_MAX;
+  client->snapshot.protocol = options->protocol;
+  client->snapshot.keep_alive = options->keep_alive;
+  client->snapshot.session_expiry = options->session_expiry;
+  strncpy(client->snapshot.client_id, options->client_id, sizeof client->snapshot.client_id - 1);
+  uint64_t seed = keeper->seeds + id;
+  hf_engine_init(&client->engine, &options->engine, hf_random_next(&seed), hf_clock_ms());
+  client->snapshot.since = client->engine.since;
+  hf_client_total++;
+  return client;
+}
+
+hf_client *hf_client_hold(hf_client *client) {
+  atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+  return client;
+}
+
+void hf_client_drop(hf_client *client) {
+  if (atomic_fetch_sub(&client->references, 1) > 1) return;
+  hf_mailbox_release(client->out);
+  hf_subscriptions_free(client->subscriptions);
+  hf_options_free(client->options);
+  free(client->assigned_id);
+  pthread_mutex_destroy(&client->lock);
+  free(client);
+  hf_client_total--;
+}
+
+uint32_t hf_client_id(const hf_client *client) {
+  return client->id;
+}
+
+const hf_client_options *hf_client_options_of(const hf_client *client) {
+  return client->options;
+}
+
+static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
+  hf_command *command = calloc(1, sizeof *command + first.length + second.length + 2);
+  if (!command) return NULL;
+  command->mail.owner = hf_client_hold(client);
+  command->mail.kind = (uint16_t)kind;
+  char *at = command->data;
+  if (first.data) {
+    memcpy(at, first.data, first.length);
+    command->first = (hf_bytes){at, first.length};
+    at += first.length + 1;
+  }
+  if (second.data) {
+    memcpy(at, second.data, second.length);
+    command->second = (hf_bytes){at, second.length};
+  }
+  return command;
+}
+
+static bool post(hf_command *command) {
+  if (!command) return false;
+  hf_mailbox_push(hf_keeper_inbox(((hf_client *)command->mail.owner)->keeper), &command->mail);
+  return true;
+}
+
+static const hf_bytes nothing = {NULL, 0};
+
+static bool simple(hf_client *client, enum hf_command_kind kind, uint32_t wish, uint64_t id, int64_t number) {
+  hf_command *command = make(client, kind, nothing, nothing);
+  if (command) {
+    command->wish = wish;
+    command->id = id;
+    command->number = number;
+  }
+  return post(command);
+}
+
+bool hf_client_start(hf_client *client) {
+  return simple(client, HF_COMMAND_START, 0, 0, 0);
+}
+
+bool hf_client_close(hf_client *client, uint32_t timeout) {
+  atomic_store(&client->closed, true);
+  return simple(client, HF_COMMAND_CLOSE, 0, 0, timeout);
+}
+
+void hf_client_release(hf_client *client) {
+  atomic_store(&client->quiet, true);
+  /* Without memory even for this the keeper keeps the client; the process is past saving by then. */
+  hf_client_close(client, 0);
+  hf_client_drop(client);
+}
+
+bool hf_client_wake(hf_client *client) {
+  return simple(client, HF_COMMAND_WAKE, 0, 0, 0);
+}
+
+bool hf_client_reconnect(hf_client *client) {
+  return simple(client, HF_COMMAND_RECONNECT, 0, 0, 0);
+}
+
+bool hf_client_network_changed(hf_client *client) {
+  return simple(client, HF_COMMAND_NETWORK_CHANGED, 0, 0, 0);
+}
+
+bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_wish_options options,
+                         const hf_properties *properties) {
+  hf_command *command = make(client, HF_COMMAND_SUBSCRIBE, filter, nothing);
+  if (command) {
+    command->wish = wish;
+    command->options = options;
+    if (properties && !(command->properties = hf_properties_copy(properties))) {
+      hf_commands_discard(&command->mail);
+      return false;
+    }
+  }
+  return post(command);
+}
+
+bool hf_client_unsubscribe(hf_client *client, uint32_t wish) {
+  return simple(client, HF_COMMAND_UNSUBSCRIBE, wish, 0, 0);
+}
+
+bool hf_client_withdraw(hf_client *client, uint64_t publish) {
+  return simple(client, HF_COMMAND_WITHDRAW, 0, publish, 0);
+}
+
+bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password,
+                           const char *failure) {
+  hf_command *command = failure ? make(client, HF_COMMAND_CREDENTIALS, (hf_bytes){failure, strlen(failure)}, nothing)
+                                : make(client, HF_COMMAND_CREDENTIALS, username, password);
+  if (command) {
+    command->wish = ticket;
+    command->failed = failure != NULL;
+  }
+  return post(command);
+}
+
+bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {
+  return simple(client, HF_COMMAND_DELAY, ticket, 0, delay);
+}
+
+static bool room_for(hf_client *client, size_t weight) {
+  const hf_client_options *options = client->options;
+  return atomic_load(&client->queued_messages) < options->queue_messages &&
+         atomic_load(&client->queued_bytes) <= options->queue_bytes - weight;
+}
+
+/* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
+static void tell_room(hf_client *client) {
+  hf_event *event = calloc(1, sizeof *event);
+  if (!event) return;
+  event->mail.kind = HF_EVENT_ROOM;
+  event->mail.owner = hf_client_hold(client);
+  atomic_fetch_add(&client->events, 1);
+  hf_mailbox_push(client->out, &event->mail);
+}
+
+static void give_back(hf_client *client, size_t weight) {
+  atomic_fetch_sub(&client->queued_messages, 1);
+  atomic_fetch_sub(&client->queued_bytes, weight);
+}
+
+hf_admission hf_client_post(hf_client *client, hf_publish *publish, uint64_t *id) {
+  const hf_client_options *options = client->options;
+  if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
+  size_t weight = sizeof *publish + publish->topic.length + publish->payload.length +
+                  (publish->properties ? hf_properties_weight(publish->properties) : 0);
+  if (weight > options->queue_bytes) return HF_TOO_LARGE;
+  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
+  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
+  if (messages >= options->queue_messages || bytes > options->queue_bytes - weight) {
+    give_back(client, weight);
+    atomic_store(&client->room_wanted, true);
+    /* What freed the queue between the look and the flag did not see the flag. */
+    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) tell_room(client);
+    return HF_QUEUE_FULL;
+  }
+  publish->weight = weight;
+  *id = publish->id = atomic_fetch_add(&client->next_publish, 1);
+  publish->mail.owner = hf_client_hold(client);
+  publish->mail.kind = HF_COMMAND_PUBLISH;
+  hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
+  return HF_ADMITTED;
+}
+
+void hf_client_credit(hf_client *client, size_t weight) {
+  give_back(client, weight);
+  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
+   * client has no room for anybody. */
+  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
+      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
+      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
+      atomic_exchange(&client->room_wanted, false))
+    tell_room(client);
+}
+
+void hf_client_outcome_taken(hf_client *client, hf_publish *publish) {
+  hf_client_credit(client, publish->weight);
+  hf_event_discard(&publish->mail);
+}
+
+void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {
+  size_t before_messages = atomic_fetch_sub(&client->inbox_messages, messages);
+  size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, bytes);
+  if (!atomic_load_explicit(&client->held, memory_order_acquire)) return;
+  /* Half is far enough from the mark that the client does not step away again at once. */
+  if (before_messages - messages <= client->options->inbox_messages / 2 &&
+      before_bytes - bytes <= client->options->inbox_bytes / 2 && atomic_exchange(&client->held, false))
+    simple(client, HF_COMMAND_RELEASE, 0, 0, 0);
+}

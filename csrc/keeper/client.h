@@ -1,0 +1,111 @@
+/* client.h: a client as the Lua side holds it: a counted handle, commands in, a snapshot out.
+ *
+ * Every function here may be called from any thread, never blocks and never
+ * enters a link: a command is a mail in the keeper's inbox. What `post` needs
+ * to know on the spot (is there room?) are atomic credits; what `status` shows
+ * is a snapshot that the keeper publishes. The handle is counted: one reference
+ * for whoever made it, one for the keeper until the client is closed and gone.
+ */
+#ifndef HF_KEEPER_CLIENT_H
+#define HF_KEEPER_CLIENT_H
+
+#include "core/message.h"
+#include "core/subscriptions.h"
+#include "keeper/options.h"
+#include "sys/mailbox.h"
+
+typedef struct hf_client hf_client;
+typedef struct hf_keeper hf_keeper;
+
+typedef enum hf_admission { HF_ADMITTED, HF_QUEUE_FULL, HF_TOO_LARGE, HF_CLIENT_IS_CLOSED, HF_NO_MEMORY } hf_admission;
+
+/* Takes the options over, also when it fails (NULL: no memory). Events go to `mailbox`, under the number `id`. */
+hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id);
+
+/* The handle's end: close without waiting and without a word to anyone. */
+void hf_client_release(hf_client *client);
+
+/* Every mail that names a client holds a reference; the last one dropped frees it. */
+hf_client *hf_client_hold(hf_client *client);
+void hf_client_drop(hf_client *client);
+
+uint32_t hf_client_id(const hf_client *client);
+const hf_client_options *hf_client_options_of(const hf_client *client);
+
+bool hf_client_start(hf_client *client); /* all of these: false when memory is short */
+bool hf_client_close(hf_client *client, uint32_t timeout);
+bool hf_client_wake(hf_client *client);
+bool hf_client_reconnect(hf_client *client);
+bool hf_client_network_changed(hf_client *client);
+bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_wish_options options,
+                         const hf_properties *properties);
+bool hf_client_unsubscribe(hf_client *client, uint32_t wish);
+bool hf_client_withdraw(hf_client *client, uint64_t publish);
+
+/* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. An absent user name or password has data NULL; `failure` is why
+ * there are no credentials, or NULL. A delay below 0 means: no more attempts. */
+bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password,
+                           const char *failure);
+bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
+
+/* Takes the publish over when it answers HF_ADMITTED, and says under which `id`; the caller keeps it otherwise. After
+ * HF_QUEUE_FULL one HF_EVENT_ROOM will come. */
+hf_admission hf_client_post(hf_client *client, hf_publish *publish, uint64_t *id);
+
+/* An HF_EVENT_OUTCOME has been taken by Lua: its room in the queue is free again. Frees the publish. */
+void hf_client_outcome_taken(hf_client *client, hf_publish *publish);
+
+/* An hf_event has been taken by Lua. Frees it. */
+void hf_client_event_taken(hf_client *client, hf_mail *event);
+
+/* Lua is done with messages of that many payload and topic bytes. */
+void hf_client_consumed(hf_client *client, size_t messages, size_t bytes);
+
+typedef struct hf_counters {
+  uint64_t attempts, connects, losses, sent, delivered, dropped, received, inbox_dropped, events_dropped;
+} hf_counters;
+
+/* What keeps a client away from its broker besides time. */
+typedef enum hf_held_by { HF_HELD_BY_NOTHING, HF_HELD_BY_SLOW_CONSUMER, HF_HELD_BY_BUDGET } hf_held_by;
+
+typedef struct hf_status {
+  const hf_reason *reason; /* NULL: none */
+  int64_t deadline;        /* when the state ends by itself, on hf_clock_ms; INT64_MAX: it does not */
+  int64_t since;
+  size_t queued_messages, queued_bytes, inbox_messages, inbox_bytes;
+  hf_counters counters;
+  uint32_t attempt;
+  uint32_t session_expiry; /* in force */
+  int code;
+  const hf_server *server; /* lives as long as the client */
+  uint16_t keep_alive;     /* in force */
+  uint8_t state;           /* hf_state */
+  uint8_t cls;
+  uint8_t protocol;
+  bool session_present;
+  bool ready;
+  uint8_t held_by;    /* hf_held_by */
+  char client_id[64]; /* cut if longer */
+} hf_status;
+
+typedef struct hf_attempt_record {
+  const hf_reason *reason; /* NULL while it runs, or while the connection stands */
+  int64_t started;
+  int64_t delay; /* ms chosen after it; HF_NO_TIME: none */
+  int code;
+  const hf_server *server; /* lives as long as the client */
+  uint8_t phase;           /* hf_phase */
+  uint8_t cls;
+} hf_attempt_record;
+
+enum { HF_HISTORY = 16 };
+
+void hf_client_status(hf_client *client, hf_status *status);
+
+/* Copies up to HF_HISTORY records, oldest first; returns how many. */
+size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]);
+
+/* Totals of the process since its start. */
+void hf_metrics(hf_counters *totals, size_t *clients);
+
+#endif

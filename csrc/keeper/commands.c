@@ -1,0 +1,137 @@
+#define _DEFAULT_SOURCE
+#include "keeper/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_command(hf_command *command) {
+  if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
+  free(command->properties);
+  free(command);
+}
+
+void hf_commands_discard(hf_mail *mail) {
+  hf_client *client = mail->owner;
+  if (mail->kind == HF_COMMAND_PUBLISH)
+    hf_publish_free((hf_publish *)mail);
+  else if (mail->kind == HF_COMMAND_RESOLVED)
+    free(mail);
+  else
+    free_command((hf_command *)mail);
+  if (client) hf_client_drop(client);
+}
+
+static void step(hf_client *client, hf_input input) {
+  hf_driver_step(client, (hf_engine_event){.input = input}, NULL);
+}
+
+static void start(hf_client *client) {
+  hf_keeper *keeper = client->keeper;
+  if (client->engine.state != HF_STATE_IDLE) return;
+  if (!keeper->begun) keeper->begun = keeper->operations->begin();
+  if (client->options->watch_network) keeper->watching = true;
+  client->next = keeper->clients;
+  client->previous = &keeper->clients;
+  if (client->next) client->next->previous = &client->next;
+  keeper->clients = client;
+  step(client, HF_INPUT_START);
+}
+
+/* Closes here and now when there is nothing to wait for: what comes right behind, a start or a timer that is due, must
+ * find the client closed. */
+static void close_client(hf_client *client, int64_t timeout) {
+  if (client->engine.state == HF_STATE_CLOSED) return;
+  int64_t until = client->keeper->now + timeout;
+  if (until < client->flush_until) client->flush_until = until;
+  hf_driver_dirty(client);
+  hf_driver_close_when_flushed(client);
+}
+
+static void subscribe(hf_client *client, const hf_command *command) {
+  if (hf_subscriptions_add(client->subscriptions, command->wish, command->first, command->options,
+                           command->properties)) {
+    hf_driver_dirty(client);
+    return;
+  }
+  hf_event *event = hf_tell_make(client, HF_EVENT_GRANTED);
+  if (!event) return;
+  event->wish = command->wish;
+  event->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+  event->code = HF_CLIENT_OUT_OF_MEMORY;
+  hf_tell_send(client, event);
+}
+
+static void delay(hf_client *client, const hf_command *command) {
+  if (command->wish != client->generation || client->engine.state != HF_STATE_WAITING)
+    return; /* the wait it was asked for is over */
+  if (command->number < 0)
+    step(client, HF_INPUT_REFUSE);
+  else
+    hf_driver_step(client,
+                   (hf_engine_event){.input = HF_INPUT_DELAY,
+                                     .delay = command->number > UINT32_MAX ? UINT32_MAX : (uint32_t)command->number},
+                   NULL);
+  hf_snapshot_attempt_ended(client);
+}
+
+static void handle(hf_client *client, const hf_command *command) {
+  switch (command->mail.kind) {
+  case HF_COMMAND_START:
+    start(client);
+    break;
+  case HF_COMMAND_CLOSE:
+    close_client(client, command->number);
+    break;
+  case HF_COMMAND_WAKE:
+    step(client, HF_INPUT_WAKE);
+    break;
+  case HF_COMMAND_RECONNECT:
+    step(client, HF_INPUT_RECONNECT);
+    break;
+  case HF_COMMAND_NETWORK_CHANGED:
+    hf_driver_hint(client);
+    break;
+  case HF_COMMAND_SUBSCRIBE:
+    subscribe(client, command);
+    break;
+  case HF_COMMAND_UNSUBSCRIBE:
+    hf_subscriptions_remove(client->subscriptions, command->wish);
+    hf_driver_dirty(client);
+    break;
+  case HF_COMMAND_WITHDRAW:
+    hf_outbox_withdraw(client, command->id);
+    break;
+  case HF_COMMAND_CREDENTIALS:
+    hf_attempt_credentials(client, command);
+    break;
+  case HF_COMMAND_DELAY:
+    delay(client, command);
+    break;
+  case HF_COMMAND_KNOCKED:
+    hf_primary_knocked(client, command);
+    break;
+  case HF_COMMAND_RELEASE:
+    step(client, HF_INPUT_RELEASE);
+    break;
+  default:
+    break;
+  }
+}
+
+void hf_commands_mail(hf_client *client, hf_mail *mail) {
+  if (mail->kind == HF_COMMAND_REAP) {
+    free_command((hf_command *)mail);
+    hf_driver_reap(client);
+    return;
+  }
+  if (mail->kind == HF_COMMAND_RESOLVED) {
+    hf_attempt_resolved(client, (const hf_resolved *)mail);
+    free(mail);
+  } else if (mail->kind == HF_COMMAND_PUBLISH) {
+    hf_outbox_accept(client, (hf_publish *)mail);
+  } else {
+    if (!client->finished) handle(client, (hf_command *)mail);
+    free_command((hf_command *)mail);
+  }
+  hf_client_drop(client);
+}

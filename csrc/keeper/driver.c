@@ -1,0 +1,243 @@
+#include "keeper/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How long a DISCONNECT may take before the link gives it up. */
+enum { LEAVE_TIMEOUT = 1000 };
+
+void hf_driver_dirty(hf_client *client) {
+  if (client->dirty) return;
+  client->dirty = true;
+  client->next_dirty = client->keeper->dirty;
+  client->keeper->dirty = client;
+}
+
+/* ---- telling ---- */
+
+static void ask_delay(hf_client *client, int64_t uptime) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_DELAY);
+  if (!event) return;
+  hf_tell_reason(event, client);
+  event->ticket = client->generation;
+  event->retry_in = client->engine.delay;
+  event->uptime = uptime;
+  hf_tell_send(client, event);
+}
+
+static void tell_end(hf_client *client, enum hf_event_kind kind, int64_t uptime, const hf_link_down *down) {
+  const hf_engine *engine = &client->engine;
+  bool waits = engine->state == HF_STATE_WAITING && engine->deadline != HF_NEVER;
+  /* Asked first, so that a strategy which answers at once is heard before the event is shown to anyone. */
+  if (waits && client->options->ask_delay) ask_delay(client, uptime);
+  hf_event *event = hf_tell_make(client, kind);
+  if (!event) return;
+  hf_tell_reason(event, client);
+  event->text = down && down->text ? strdup(down->text) : NULL;
+  event->reference = down && down->server_reference ? strdup(down->server_reference) : NULL;
+  event->followed = engine->elsewhere;
+  event->uptime = uptime;
+  if (waits) event->retry_in = engine->delay;
+  hf_tell_send(client, event);
+}
+
+static void tell_connecting(hf_client *client) {
+  hf_tell_send(client, hf_tell_make(client, HF_EVENT_CONNECTING));
+}
+
+static void tell_connected(hf_client *client) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_CONNECTED);
+  if (!event) return;
+  event->session_present = client->limits.session_present;
+  event->downtime = client->keeper->now - client->engine.down_since;
+  hf_tell_send(client, event);
+}
+
+static void tell_sleeping(hf_client *client) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_SLEEPING);
+  if (!event) return;
+  /* What failed last has been told; this is why nothing follows. */
+  hf_tell_reason(event, client);
+  const hf_reason *asleep = hf_engine_sleep_reason(&client->engine);
+  if (asleep != event->reason) {
+    event->reason = asleep;
+    event->code = asleep->code;
+  }
+  event->cls = HF_CLASS_STOP;
+  if (client->engine.deadline != HF_NEVER) event->retry_in = client->engine.deadline - client->keeper->now;
+  hf_tell_send(client, event);
+}
+
+/* ---- doing ---- */
+
+static void connection_over(hf_client *client) {
+  if (client->connected) hf_subscriptions_lost(client->subscriptions);
+  client->connected = client->ready = false;
+  client->requests = 0;
+  hf_primary_over(client);
+  client->pump_at = client->probe_until = client->subscribe_until = HF_NEVER;
+}
+
+static void abandon(hf_client *client) {
+  hf_attempt_leave_line(client);
+  client->gate = HF_GATE_NONE;
+  hf_attempt_forget(client);
+  connection_over(client);
+  if (client->link && !client->leaving) client->keeper->operations->abandon(client->link);
+}
+
+static void disconnect(hf_client *client) {
+  connection_over(client);
+  if (!client->link || client->leaving) return;
+  bool for_good = client->engine.state == HF_STATE_CLOSED && client->options->end_session;
+  client->leaving = true;
+  client->keeper->operations->close(client->link, 0, for_good ? 0 : -1, LEAVE_TIMEOUT);
+}
+
+/* The link is quiet: give it back, and come back to the rest once everything it returned has been handled. */
+static void finish(hf_client *client) {
+  if (client->finished || client->leaving) return;
+  client->finished = true;
+  hf_outbox_drop_all(client);
+  if (client->link) client->keeper->operations->destroy(client->link);
+  client->link = NULL;
+  hf_command *reap = calloc(1, sizeof *reap);
+  if (!reap) return; /* the client stays as it is, closed and silent: nothing better can be done without 100 bytes */
+  reap->mail.owner = client;
+  reap->mail.kind = HF_COMMAND_REAP;
+  hf_mailbox_push(client->keeper->inbox, &reap->mail);
+}
+
+static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
+  if (actions & HF_TELL_LOST) {
+    HF_COUNT(client, losses, 1);
+    connection_over(client);
+  }
+  if (actions & (HF_TELL_FAILED | HF_TELL_LOST)) {
+    hf_snapshot_attempt_ended(client);
+    tell_end(client, actions & HF_TELL_LOST ? HF_EVENT_LOST : HF_EVENT_FAILED, uptime, down);
+  }
+  if (actions & HF_DO_ABANDON) abandon(client);
+  if (actions & HF_DO_DISCONNECT) disconnect(client);
+  if (actions & HF_TELL_SLEEPING) tell_sleeping(client);
+  if (actions & HF_TELL_STABLE) {
+    hf_reference_stable(client);
+    hf_primary_stable(client);
+  }
+  if (actions & HF_DO_CONNECT) {
+    client->server = hf_reference_server(client);
+    tell_connecting(client);
+    hf_attempt_begin(client);
+  }
+  if (actions & HF_DO_PROBE && client->connected && client->probe_until == HF_NEVER) hf_wishes_probe(client);
+  if (actions & HF_TELL_CONNECTED) {
+    HF_COUNT(client, connects, 1);
+    tell_connected(client);
+    hf_primary_connected(client);
+  }
+}
+
+void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down *down) {
+  int64_t now = client->keeper->now;
+  int64_t uptime = client->connected ? now - client->engine.since : HF_NO_TIME;
+  bool ends = event.input == HF_INPUT_FAILED || event.input == HF_INPUT_LOST ||
+              (event.input == HF_INPUT_TIMER && client->engine.state == HF_STATE_CONNECTING);
+  if (ends) event.elsewhere = hf_reference_consider(client, down);
+  unsigned actions = hf_engine_step(&client->engine, now, event);
+  hf_driver_dirty(client);
+  act(client, actions, uptime, down);
+}
+
+void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text) {
+  hf_attempt_forget(client);
+  const hf_link_down down = {.reason = hf_reason_find(source, code), .code = code, .text = (char *)(uintptr_t)text};
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_FAILED, .reason = down.reason, .code = code}, &down);
+}
+
+void hf_driver_lose(hf_client *client, hf_client_code code) {
+  const hf_reason *reason = hf_reason_find(HF_SOURCE_CLIENT, code);
+  client->keeper->operations->abandon(client->link);
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_LOST, .reason = reason, .code = code}, NULL);
+}
+
+void hf_driver_hint(hf_client *client) {
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_HINT}, NULL);
+  if (client->engine.state == HF_STATE_WAITING) hf_snapshot_attempt_ended(client); /* the wait may be another one */
+}
+
+/* ---- time ---- */
+
+void hf_driver_timer(hf_client *client) {
+  int64_t now = client->keeper->now;
+  hf_driver_dirty(client);
+  if (now >= client->turn_at) {
+    hf_attempt_turn(client);
+  } else if (now >= client->primary.knock_at) {
+    hf_primary_due(client);
+  } else if (now >= client->probe_until) {
+    hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT);
+  } else if (now >= client->subscribe_until) {
+    hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT);
+  } else if (now >= client->engine.deadline && client->gate == HF_GATE_CREDENTIALS) {
+    client->gate = HF_GATE_NONE;
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
+  } else if (now >= client->engine.deadline) {
+    hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
+  }
+}
+
+static void schedule(hf_client *client) {
+  int64_t due = client->engine.deadline;
+  if (client->turn_at < due) due = client->turn_at;
+  if (client->pump_at < due) due = client->pump_at;
+  if (client->primary.knock_at < due) due = client->primary.knock_at;
+  if (client->probe_until < due) due = client->probe_until;
+  if (client->subscribe_until < due) due = client->subscribe_until;
+  if (client->flush_until < due) due = client->flush_until;
+  if (client->finished) due = HF_NEVER;
+  hf_heap_set(&client->keeper->timers, &client->timer, due);
+}
+
+void hf_driver_close_when_flushed(hf_client *client) {
+  if (client->flush_until == HF_NEVER) return;
+  bool hopeless = client->engine.state == HF_STATE_IDLE || client->engine.state == HF_STATE_SLEEPING;
+  if (hopeless || hf_outbox_empty(client) || client->keeper->now >= client->flush_until) {
+    client->flush_until = HF_NEVER;
+    hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CLOSE}, NULL);
+  }
+}
+
+void hf_driver_settle(hf_client *client) {
+  if (client->connected && !client->finished) {
+    hf_wishes_pump(client);
+    if (client->ready) hf_outbox_pump(client);
+  }
+  hf_driver_close_when_flushed(client);
+  if (client->engine.state == HF_STATE_CLOSED) finish(client);
+  hf_snapshot_publish(client);
+  schedule(client);
+}
+
+void hf_driver_reap(hf_client *client) {
+  hf_keeper *keeper = client->keeper;
+  hf_heap_remove(&keeper->timers, &client->timer);
+  for (hf_client **at = &keeper->dirty; *at; at = &(*at)->next_dirty) {
+    if (*at == client) {
+      *at = client->next_dirty;
+      break;
+    }
+  }
+  if (client->previous) {
+    *client->previous = client->next;
+    if (client->next) client->next->previous = client->previous;
+  }
+  client->reaped = true;
+  hf_event *event = atomic_load(&client->quiet) ? NULL : hf_tell_make(client, HF_EVENT_CLOSED);
+  if (event) {
+    event->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CLOSED);
+    event->code = HF_CLIENT_CLOSED;
+    event->cls = HF_CLASS_STOP;
+    hf_tell_send(client, event);
+  }
+  hf_client_drop(client);
+}

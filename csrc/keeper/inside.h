@@ -1,0 +1,230 @@
+/* inside.h: how a keeper and its clients look from within; for csrc/keeper only.
+ *
+ * A client's struct has three parts: what never changes after hf_client_new,
+ * what any thread may touch (atomics, and the snapshot under `lock`, which is a
+ * leaf), and what only the thread that turns the keeper may touch. The keeper
+ * owns the third part until it reaps the client. Every mail in its inbox that is
+ * a command, and every mail to Lua, holds a reference; a link's mails need none,
+ * since a client is reaped only after its link is destroyed.
+ */
+#ifndef HF_KEEPER_INSIDE_H
+#define HF_KEEPER_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/budget.h"
+#include "core/heap.h"
+#include "core/ring.h"
+#include "core/subscriptions.h"
+#include "keeper/client.h"
+#include "keeper/event.h"
+#include "keeper/keeper.h"
+#include "keeper/primary.h"
+#include "keeper/reference.h"
+#include "keeper/resolver.h"
+#include "link/link.h"
+
+enum hf_command_kind {
+  HF_COMMAND_PUBLISH = HF_MAIL_COMMAND_BASE, /* hf_publish */
+  HF_COMMAND_START,                          /* the rest are hf_commands */
+  HF_COMMAND_CLOSE,
+  HF_COMMAND_WAKE,
+  HF_COMMAND_RECONNECT,
+  HF_COMMAND_NETWORK_CHANGED,
+  HF_COMMAND_SUBSCRIBE,
+  HF_COMMAND_UNSUBSCRIBE,
+  HF_COMMAND_WITHDRAW,
+  HF_COMMAND_CREDENTIALS,
+  HF_COMMAND_DELAY,
+  HF_COMMAND_RESOLVED, /* hf_resolved */
+  HF_COMMAND_KNOCKED,
+  HF_COMMAND_RELEASE, /* Lua has drained enough */
+  HF_COMMAND_REAP,    /* from the keeper to itself: everything of this client has been handled */
+  HF_COMMAND_LIMIT,   /* for the keeper, owner NULL: attempts in 1,000 s, and the burst */
+  HF_COMMAND_STOP,    /* for the keeper, owner NULL: the process ends */
+};
+
+struct hf_command {
+  hf_mail mail;
+  uint64_t id;
+  int64_t number; /* a delay, a timeout */
+  uint32_t wish;  /* or a ticket */
+  bool failed;    /* CREDENTIALS: first is why */
+  hf_wish_options options;
+  hf_bytes first;            /* filter, user name; inside the block */
+  hf_bytes second;           /* password */
+  hf_properties *properties; /* owned */
+  char data[];
+};
+
+typedef struct hf_outbox {
+  hf_publish *first; /* not lent to the link, in the order of their ids */
+  hf_publish *last;
+  size_t in_flight; /* lent to the link */
+  size_t window;
+  uint32_t blamed;  /* the generation that ended over something that was sent; 0: none */
+  int16_t blame;    /* the code it ended with */
+  bool suspect_out; /* a suspect is in flight, and nothing else may be */
+} hf_outbox;
+
+/* What an attempt still waits for before the link is opened. */
+typedef enum hf_gate {
+  HF_GATE_NONE,
+  HF_GATE_LEAVING,
+  HF_GATE_BUDGET,
+  HF_GATE_CREDENTIALS,
+  HF_GATE_NAME,
+  HF_GATE_LINK
+} hf_gate;
+
+typedef struct hf_shared_counters {
+  atomic_uint_fast64_t attempts, connects, losses, sent, delivered, dropped, received, inbox_dropped, events_dropped;
+} hf_shared_counters;
+
+struct hf_client {
+  /* set once */
+  hf_keeper *keeper;
+  hf_client_options *options;
+  hf_mailbox *out;
+  uint32_t id;
+
+  /* any thread */
+  atomic_uint references;
+  atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
+  atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed */
+  atomic_size_t events;                        /* hf_events handed to Lua, not yet taken */
+  atomic_bool room_wanted, closed, held, quiet;
+  atomic_uint_fast64_t next_publish;
+  hf_shared_counters counters;
+  pthread_mutex_t lock; /* guards the snapshot and the history; nothing is called while it is held */
+  hf_status snapshot;
+  hf_ring history;
+  hf_attempt_record records[HF_HISTORY];
+
+  /* the keeper thread alone */
+  hf_engine engine;
+  hf_link *link;
+  hf_subscriptions *subscriptions;
+  hf_outbox outbox;
+  hf_heap_item timer;
+  hf_client *next_dirty;
+  hf_client *next, **previous; /* of the keeper's clients; previous NULL: not started */
+  char *assigned_id;           /* NULL: the options' own */
+  hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
+  int64_t up_since;
+  int64_t turn_at;          /* HF_NEVER: it stands in no line, for the budget or for the link */
+  int64_t pump_at;          /* HF_NEVER: the link has taken what it was offered */
+  int64_t probe_until;      /* HF_NEVER: none is out */
+  int64_t subscribe_until;  /* HF_NEVER: no SUBACK is awaited */
+  int64_t flush_until;      /* HF_NEVER: not closing */
+  size_t requests;          /* SUBSCRIBE and UNSUBSCRIBE without an answer */
+  hf_link_connected limits; /* what CONNACK said last */
+  hf_reference reference;
+  hf_primary primary;
+  const hf_server *server; /* of the running attempt or connection, or of the last one */
+  uint32_t generation;
+  hf_address address;    /* of the running attempt; empty: the server as it is written */
+  uint32_t address_turn; /* which of a name's addresses is next */
+  uint8_t protocol;
+  uint8_t gate; /* hf_gate */
+  bool dirty;
+  bool connected;
+  bool ready;         /* told since the last connect */
+  bool leaving;       /* the link has been told to close and has not answered yet */
+  bool was_connected; /* once in its life: a clean start is over */
+  bool asked_clean;   /* this attempt asked for a clean start */
+  bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
+  bool reaped;
+};
+
+struct hf_keeper {
+  const hf_link_operations *operations;
+  hf_mailbox *inbox;
+  hf_heap timers;
+  hf_keeper_means means;
+  hf_budget budget; /* of attempts, for all its clients */
+  hf_client *clients;
+  hf_client *dirty;
+  hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
+  uint64_t seeds;
+  int64_t now;
+  int64_t hint_at; /* HF_NEVER: there are no news of the network to pass on */
+  bool gained;     /* they are good ones */
+  bool watching;   /* a client wants them */
+  size_t mails;    /* that the last turn took */
+  bool begun;
+  bool stopping;
+};
+
+extern hf_shared_counters hf_totals;
+extern atomic_size_t hf_client_total;
+
+/* commands.c: what the Lua side asks for. Both take the mail. */
+void hf_commands_mail(hf_client *client, hf_mail *mail);
+void hf_commands_discard(hf_mail *mail);
+
+/* driver.c: the engine's will is done here. */
+/* `down` is what the link said of it; NULL: nothing. */
+void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down *down);
+void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text); /* FAILED, before any link */
+void hf_driver_lose(hf_client *client, hf_client_code code); /* LOST, for a reason of ours: leaves without a word */
+void hf_driver_hint(hf_client *client);                      /* the network may have changed */
+void hf_driver_reap(hf_client *client);
+void hf_driver_timer(hf_client *client);
+void hf_driver_settle(hf_client *client); /* at the end of a turn: pump, report, schedule */
+void hf_driver_dirty(hf_client *client);
+void hf_driver_close_when_flushed(hf_client *client);
+
+/* attempt.c: from the wish to connect to the link's `open`. */
+void hf_attempt_begin(hf_client *client);
+void hf_attempt_credentials(hf_client *client, const hf_command *answer);
+void hf_attempt_resolved(hf_client *client, const hf_resolved *answer);
+void hf_attempt_turn(hf_client *client);          /* its turn in the line has come */
+void hf_attempt_line_up_again(hf_client *client); /* the budget has been changed */
+void hf_attempt_leave_line(hf_client *client);
+void hf_attempt_left(hf_client *client);   /* the connection before has ended at last */
+void hf_attempt_forget(hf_client *client); /* the credentials that were gathered for it */
+
+/* answers.c: what the link tells. Takes the mail. */
+void hf_answers_mail(hf_client *client, hf_mail *mail);
+
+/* outbox.c */
+void hf_outbox_accept(hf_client *client, hf_publish *publish);
+void hf_outbox_pump(hf_client *client);
+void hf_outbox_delivered(hf_client *client, hf_publish *publish);
+/* The connection is down: was it for what we sent? A DISCONNECT does not say which message it was (reconnect rules in
+ * README): those in flight are suspects, are sent again one at a time, and whichever is in flight a second time is it.
+ */
+void hf_outbox_blame(hf_client *client, const hf_link_down *down);
+void hf_outbox_withdraw(hf_client *client, uint64_t id);
+void hf_outbox_drop_all(hf_client *client);
+bool hf_outbox_empty(const hf_client *client);
+
+/* wishes.c */
+void hf_wishes_pump(hf_client *client);
+void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
+void hf_wishes_probe(hf_client *client);
+
+/* client.c: room in the queue, when an outcome is known that nobody is told. */
+void hf_client_credit(hf_client *client, size_t weight);
+
+/* keeper.c: the sink of every link. */
+void hf_keeper_deliver(void *keeper, hf_mail *mail);
+
+/* tell.c: events for Lua. */
+hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind); /* NULL: over the bound, counted */
+void hf_tell_send(hf_client *client, hf_event *event);
+void hf_tell_mail(hf_client *client, hf_mail *mail);
+void hf_tell_raise(hf_keeper *keeper); /* at the end of a turn */
+void hf_tell_reason(hf_event *event, const hf_client *client);
+
+/* snapshot.c */
+void hf_snapshot_publish(hf_client *client);
+void hf_snapshot_attempt(hf_client *client);
+void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase); /* how far it got, if further than known */
+void hf_snapshot_attempt_ended(hf_client *client);                 /* or waits in another way than was chosen first */
+void hf_count(hf_client *client, size_t counter, uint64_t amount); /* offsetof in hf_shared_counters */
+#define HF_COUNT(client, name, amount) hf_count((client), offsetof(hf_shared_counters, name), (amount))
+
+#endif

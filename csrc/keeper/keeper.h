@@ -1,0 +1,44 @@
+/* keeper.h: the one thread that owns every connection, and the same thing without a thread for specs.
+ *
+ * hf_keeper_shared starts the process's keeper at first use; it stays until the
+ * process ends and costs nothing while idle. All that happens, happens in
+ * hf_keeper_turn: take the inbox, step the clients, fire what is due. A spec
+ * makes a keeper of its own over a scripted link and turns it by hand on a
+ * virtual clock. Only the thread that turns a keeper may touch what it owns.
+ */
+#ifndef HF_KEEPER_KEEPER_H
+#define HF_KEEPER_KEEPER_H
+
+#include "core/heap.h"
+#include "keeper/client.h"
+#include "link/link.h"
+#include "sys/mailbox.h"
+
+/* NULL when it cannot be started, or in a child of fork(). */
+hf_keeper *hf_keeper_shared(void);
+
+/* What is done off the keeper's path, as resolver.h and knock.h describe it, or a script's own way. NULL: not at all.
+ */
+typedef struct hf_keeper_means {
+  bool (*resolve)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
+  bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
+} hf_keeper_means;
+
+hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed);
+void hf_keeper_free(hf_keeper *keeper); /* closes nothing: for a keeper whose clients are gone */
+
+/* Does everything that is to be done at `now` and returns when it wants to be turned again if no mail comes before:
+ * a time, or INT64_MAX. */
+int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now);
+
+/* Bounds the attempts of all its clients together; 0: no bound. Any thread; false when memory is short. */
+bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst);
+
+/* The system says that the network has changed: clients that want to know are told a little later, since such news
+ * come in swarms. `gained`: it is worth trying to connect. For the thread that turns the keeper. */
+void hf_keeper_network_changed(hf_keeper *keeper, bool gained, int64_t now);
+bool hf_keeper_watches_network(const hf_keeper *keeper);
+
+hf_mailbox *hf_keeper_inbox(hf_keeper *keeper);
+
+#endif

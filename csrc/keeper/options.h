@@ -1,0 +1,64 @@
+/* options.h: everything one client was made with, in one piece that only its keeper reads.
+ *
+ * Filled by the thread that makes the client (csrc/lua), handed to
+ * hf_client_new, read by the keeper thread from then on and freed with the
+ * client. All text in it lives in blocks of its own, which are wiped when they
+ * are freed: passwords are among them.
+ */
+#ifndef HF_KEEPER_OPTIONS_H
+#define HF_KEEPER_OPTIONS_H
+
+#include "core/engine.h"
+#include "link/link.h"
+
+typedef struct hf_server {
+  const char *text; /* as the user wrote it, for events */
+  const char *host;
+  uint16_t port;
+  bool tls;
+  bool ipv6;
+} hf_server;
+
+typedef struct hf_options_block hf_options_block;
+
+typedef struct hf_client_options {
+  hf_engine_options engine;
+  hf_server *servers;
+  const char *client_id;
+  hf_bytes username;
+  hf_bytes password;
+  hf_link_will *will;                /* NULL: none */
+  hf_link_tls *tls;                  /* for the servers that want it; NULL: defaults */
+  const hf_properties *properties;   /* user properties of CONNECT; NULL: none */
+  const char *const *redirect_allow; /* host patterns, NULL-ended; NULL: no reference is followed */
+  size_t queue_messages;
+  size_t queue_bytes;
+  size_t inbox_messages;
+  size_t inbox_bytes;
+  uint32_t return_to_primary; /* ms between two looks at the first server from another one; 0: none */
+  uint32_t session_expiry;    /* seconds */
+  uint32_t maximum_packet_size;
+  uint16_t receive_maximum;
+  uint16_t keep_alive; /* seconds */
+  uint8_t protocol;
+  uint8_t redirect_hops;
+  bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5 */
+  bool clean_start;     /* at the first connect only */
+  bool end_session;     /* `close` ends the session: nobody could ever claim it again */
+  bool watch_network;   /* hints come from the system, too */
+  bool ask_credentials; /* the Lua side is asked before each attempt */
+  bool ask_delay;       /* the Lua side has a say in each delay */
+  hf_options_block *blocks;
+} hf_client_options;
+
+hf_client_options *hf_options_new(void); /* zeroed; NULL when memory is short */
+void hf_options_free(hf_client_options *options);
+
+/* Memory that lives as long as the options; NULL when short. The second copies `length` bytes and adds a NUL. */
+void *hf_options_allocate(hf_client_options *options, size_t size);
+char *hf_options_copy(hf_client_options *options, const char *data, size_t length);
+
+/* Takes over a malloc'ed block of plain memory, to be freed with the options. NULL when memory is short; freed then. */
+void *hf_options_adopt(hf_client_options *options, void *memory);
+
+#endif

@@ -1,0 +1,47 @@
+#include "keeper/primary.h"
+
+#include "keeper/inside.h"
+
+enum { TWICE = 2, DOUBLINGS = 4 };
+
+static bool is_elsewhere(const hf_client *client) {
+  return client->options->return_to_primary > 0 && client->keeper->means.knock && client->engine.server != 0;
+}
+
+static void wait_a_while(hf_client *client) {
+  hf_driver_dirty(client);
+  int64_t period = (int64_t)client->options->return_to_primary << client->primary.patience;
+  client->primary.knock_at = client->keeper->now + period;
+}
+
+void hf_primary_connected(hf_client *client) {
+  client->primary.opened = 0;
+  if (is_elsewhere(client)) wait_a_while(client);
+}
+
+void hf_primary_over(hf_client *client) {
+  client->primary.knock_at = HF_NEVER;
+}
+
+void hf_primary_stable(hf_client *client) {
+  if (client->engine.server == 0) client->primary.patience = 0;
+}
+
+void hf_primary_due(hf_client *client) {
+  hf_keeper *keeper = client->keeper;
+  client->primary.knock_at = HF_NEVER;
+  if (!keeper->means.knock(keeper->inbox, client, client->generation, &client->options->servers[0]))
+    wait_a_while(client);
+}
+
+void hf_primary_knocked(hf_client *client, const hf_command *answer) {
+  hf_primary *primary = &client->primary;
+  if (!client->connected || answer->mail.generation != client->generation) return;
+  primary->opened = answer->number ? (uint8_t)(primary->opened + 1) : 0;
+  if (primary->opened < TWICE) {
+    wait_a_while(client);
+    return;
+  }
+  if (primary->patience < DOUBLINGS) primary->patience++;
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT}, NULL);
+}

@@ -1,0 +1,111 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/inside.h"
+
+hf_shared_counters hf_totals;
+atomic_size_t hf_client_total;
+
+static atomic_uint_fast64_t *at(hf_shared_counters *counters, size_t offset) {
+  return (atomic_uint_fast64_t *)(void *)((char *)counters + offset);
+}
+
+void hf_count(hf_client *client, size_t counter, uint64_t amount) {
+  atomic_fetch_add_explicit(at(&client->counters, counter), amount, memory_order_relaxed);
+  atomic_fetch_add_explicit(at(&hf_totals, counter), amount, memory_order_relaxed);
+}
+
+static void read_counters(hf_shared_counters *from, hf_counters *to) {
+#define READ(name) to->name = atomic_load_explicit(&from->name, memory_order_relaxed)
+  READ(attempts);
+  READ(connects);
+  READ(losses);
+  READ(sent);
+  READ(delivered);
+  READ(dropped);
+  READ(received);
+  READ(inbox_dropped);
+  READ(events_dropped);
+#undef READ
+}
+
+void hf_snapshot_publish(hf_client *client) {
+  const hf_engine *engine = &client->engine;
+  const char *id = client->assigned_id ? client->assigned_id : client->options->client_id;
+  pthread_mutex_lock(&client->lock);
+  hf_status *status = &client->snapshot;
+  status->reason = engine->reason;
+  status->code = engine->code;
+  status->cls = engine->cls;
+  status->state = engine->state;
+  status->server = hf_reference_server(client);
+  status->attempt = engine->attempt;
+  status->deadline =
+      engine->state == HF_STATE_WAITING || engine->state == HF_STATE_SLEEPING ? engine->deadline : HF_NEVER;
+  status->since = engine->since;
+  status->protocol = client->protocol;
+  status->ready = client->ready;
+  status->held_by = engine->held                     ? HF_HELD_BY_SLOW_CONSUMER
+                    : client->gate == HF_GATE_BUDGET ? HF_HELD_BY_BUDGET
+                                                     : HF_HELD_BY_NOTHING;
+  status->session_present = client->connected && client->limits.session_present;
+  status->keep_alive = client->connected ? client->limits.keep_alive : client->options->keep_alive;
+  status->session_expiry = client->connected ? client->limits.session_expiry : client->options->session_expiry;
+  strncpy(status->client_id, id, sizeof status->client_id - 1);
+  pthread_mutex_unlock(&client->lock);
+}
+
+void hf_client_status(hf_client *client, hf_status *status) {
+  pthread_mutex_lock(&client->lock);
+  *status = client->snapshot;
+  pthread_mutex_unlock(&client->lock);
+  status->queued_messages = atomic_load(&client->queued_messages);
+  status->queued_bytes = atomic_load(&client->queued_bytes);
+  status->inbox_messages = atomic_load(&client->inbox_messages);
+  status->inbox_bytes = atomic_load(&client->inbox_bytes);
+  read_counters(&client->counters, &status->counters);
+}
+
+void hf_snapshot_attempt(hf_client *client) {
+  HF_COUNT(client, attempts, 1);
+  pthread_mutex_lock(&client->lock);
+  hf_attempt_record *record = hf_ring_push(&client->history);
+  *record = (hf_attempt_record){
+      .started = client->keeper->now, .server = client->server, .delay = HF_NO_TIME, .phase = HF_PHASE_NONE};
+  pthread_mutex_unlock(&client->lock);
+}
+
+void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase) {
+  pthread_mutex_lock(&client->lock);
+  hf_attempt_record *record = hf_ring_newest(&client->history);
+  if (record && phase > record->phase) record->phase = (uint8_t)phase;
+  pthread_mutex_unlock(&client->lock);
+}
+
+void hf_snapshot_attempt_ended(hf_client *client) {
+  const hf_engine *engine = &client->engine;
+  bool waits = engine->state == HF_STATE_WAITING && engine->deadline != HF_NEVER;
+  pthread_mutex_lock(&client->lock);
+  hf_attempt_record *record = hf_ring_newest(&client->history);
+  if (record) {
+    record->reason = engine->reason;
+    record->code = engine->code;
+    record->cls = engine->cls;
+    record->delay = waits ? engine->deadline - engine->since : HF_NO_TIME;
+  }
+  pthread_mutex_unlock(&client->lock);
+}
+
+size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]) {
+  pthread_mutex_lock(&client->lock);
+  size_t count = client->history.count;
+  for (size_t i = 0; i < count; i++)
+    records[i] = *(hf_attempt_record *)hf_ring_at(&client->history, i);
+  pthread_mutex_unlock(&client->lock);
+  return count;
+}
+
+void hf_metrics(hf_counters *totals, size_t *clients) {
+  read_counters(&hf_totals, totals);
+  *clients = atomic_load(&hf_client_total);
+}

@@ -1,0 +1,78 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/inside.h"
+
+/* Events that Lua has not looked at yet; a script that never looks must not fill the memory with them. */
+enum { EVENTS_AT_MOST = 1024 };
+
+hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
+  bool must = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN; /* once a client, once a call */
+  if (!must && atomic_load(&client->events) >= EVENTS_AT_MOST) {
+    HF_COUNT(client, events_dropped, 1);
+    return NULL;
+  }
+  hf_event *event = calloc(1, sizeof *event);
+  if (!event) {
+    HF_COUNT(client, events_dropped, 1);
+    return NULL;
+  }
+  event->mail.kind = (uint16_t)kind;
+  event->mail.owner = client;
+  event->retry_in = event->uptime = HF_NO_TIME;
+  event->server = client->server;
+  event->attempt = client->engine.attempt;
+  return event;
+}
+
+void hf_tell_raise(hf_keeper *keeper) {
+  if (!keeper->touched) return;
+  hf_mailbox_raise(keeper->touched);
+  hf_mailbox_release(keeper->touched);
+  keeper->touched = NULL;
+}
+
+void hf_tell_mail(hf_client *client, hf_mail *mail) {
+  hf_keeper *keeper = client->keeper;
+  if (keeper->touched != client->out) {
+    hf_tell_raise(keeper);
+    /* Held: its Lua state may end, and the last client with it, before the turn does. */
+    keeper->touched = hf_mailbox_hold(client->out);
+  }
+  hf_client_hold(client);
+  hf_mailbox_push_quietly(client->out, mail);
+}
+
+void hf_tell_send(hf_client *client, hf_event *event) {
+  if (!event) return;
+  atomic_fetch_add(&client->events, 1);
+  hf_tell_mail(client, &event->mail);
+}
+
+void hf_tell_reason(hf_event *event, const hf_client *client) {
+  event->reason = client->engine.reason;
+  event->code = client->engine.code;
+  event->cls = client->engine.cls;
+}
+
+void hf_event_discard(hf_mail *mail) {
+  hf_client *client = mail->owner;
+  switch (mail->kind) {
+  case HF_EVENT_MESSAGE:
+    hf_message_free((hf_message *)mail);
+    break;
+  case HF_EVENT_OUTCOME:
+    hf_publish_free((hf_publish *)mail);
+    break;
+  default:
+    free(((hf_event *)mail)->text);
+    free(((hf_event *)mail)->reference);
+    free(mail);
+  }
+  hf_client_drop(client);
+}
+
+void hf_client_event_taken(hf_client *client, hf_mail *event) {
+  atomic_fetch_sub(&client->events, 1);
+  hf_event_discard(event);
+}

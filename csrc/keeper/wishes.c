@@ -1,0 +1,104 @@
+#include "keeper/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/topic.h"
+
+enum {
+  REQUESTS_AT_ONCE = 64,
+  PROBE_TICKET = 0, /* the subscriptions number theirs from 1 */
+  PROBE_AT_LEAST = 2000,
+};
+
+enum { /* SUBACK reason codes for what CONNACK has ruled out already, MQTT 5 section 3.9.3 */
+       SHARED_NOT_SUPPORTED = 0x9E,
+       WILDCARD_NOT_SUPPORTED = 0xA2,
+};
+
+static void tell_verdict(hf_client *client, uint32_t wish, int code, const char *text) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_GRANTED);
+  if (!event) return;
+  event->wish = wish;
+  event->code = code;
+  if (code > 2) {
+    event->reason = hf_reason_find(HF_SOURCE_SUBACK, code);
+    event->text = text ? strdup(text) : NULL;
+  }
+  hf_tell_send(client, event);
+}
+
+/* False when memory is short: the request counts on as unanswered, so subscribe_until ends the connection and the next
+ * one asks again. */
+static bool verdict(hf_client *client, uint32_t ticket, int code, const char *text) {
+  size_t room = hf_subscriptions_wishes(client->subscriptions);
+  hf_subscription_verdict *verdicts = malloc((room ? room : 1) * sizeof *verdicts);
+  if (!verdicts) return false;
+  size_t count = hf_subscriptions_answer(client->subscriptions, ticket, code, verdicts);
+  for (size_t i = 0; i < count; i++)
+    tell_verdict(client, verdicts[i].wish, verdicts[i].code, text);
+  free(verdicts);
+  return true;
+}
+
+static int ruled_out(const hf_client *client, const hf_subscription_request *request) {
+  if (!client->limits.shared_available && hf_topic_is_shared(request->filter)) return SHARED_NOT_SUPPORTED;
+  if (!client->limits.wildcard_available && hf_topic_has_wildcard(request->filter)) return WILDCARD_NOT_SUPPORTED;
+  return 0;
+}
+
+static void tell_ready(hf_client *client) {
+  client->ready = true;
+  hf_event *event = hf_tell_make(client, HF_EVENT_READY);
+  if (!event) return;
+  event->subscriptions = hf_subscriptions_confirmed(client->subscriptions);
+  event->refused = hf_subscriptions_refused(client->subscriptions);
+  event->downtime = client->keeper->now - client->engine.down_since;
+  hf_tell_send(client, event);
+}
+
+static void expect(hf_client *client) {
+  client->subscribe_until =
+      client->requests > 0 ? client->keeper->now + client->options->engine.connect_timeout : HF_NEVER;
+}
+
+void hf_wishes_pump(hf_client *client) {
+  const hf_link_operations *operations = client->keeper->operations;
+  hf_subscription_request request;
+  size_t before = client->requests;
+  while (client->requests < REQUESTS_AT_ONCE && hf_subscriptions_next(client->subscriptions, &request)) {
+    int code = request.subscribe ? ruled_out(client, &request) : 0;
+    if (code) {
+      if (!verdict(client, request.ticket, code, NULL)) client->requests++;
+      continue;
+    }
+    if (!client->limits.identifiers_available || client->protocol < 5) request.options.identifier = 0;
+    /* A link that does not take it is losing its connection; the request is due again after the next one. */
+    client->requests++;
+    if (request.subscribe)
+      operations->subscribe(client->link, &request);
+    else
+      operations->unsubscribe(client->link, &request);
+  }
+  if (client->requests > before) expect(client);
+  if (!client->ready && hf_subscriptions_settled(client->subscriptions)) tell_ready(client);
+}
+
+void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
+  if (answer->ticket == PROBE_TICKET) {
+    client->probe_until = HF_NEVER;
+    return;
+  }
+  if (answer->code == HF_LINK_RESULT_LOST) return;
+  if (!verdict(client, answer->ticket, answer->code, answer->text)) return;
+  client->requests--;
+  expect(client);
+}
+
+void hf_wishes_probe(hf_client *client) {
+  int64_t patience = (int64_t)client->limits.keep_alive * 500;
+  if (patience < PROBE_AT_LEAST) patience = PROBE_AT_LEAST;
+  if (patience > client->options->engine.connect_timeout) patience = client->options->engine.connect_timeout;
+  if (client->keeper->operations->probe(client->link, PROBE_TICKET))
+    client->probe_until = client->keeper->now + patience;
+}
