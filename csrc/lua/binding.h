@@ -1,0 +1,38 @@
+/* binding.h: the rooms of the binding and what they share; for csrc/lua only.
+ *
+ * Everything here runs on the thread of the lua_State it is given and reaches
+ * the rest of the library through keeper/client.h alone. Userdata own one
+ * reference of what they hold and drop it in __gc.
+ */
+#ifndef HF_LUA_BINDING_H
+#define HF_LUA_BINDING_H
+
+#include "keeper/client.h"
+#include "keeper/event.h"
+#include "lua/compat.h"
+
+/* settings.c: the table at `index` as options for hf_client_new; throws naming the field. */
+hf_client_options *hf_lua_settings(lua_State *L, int index);
+
+/* properties.c: fills `properties` from the table at `index`, borrowing its strings; pushes one value that must stay on
+ * the stack as long as `properties` is used. Throws naming `what`. NULL when the value is nil or absent. */
+const hf_properties *hf_lua_check_properties(lua_State *L, int index, const char *what, hf_properties *properties);
+void hf_lua_push_properties(lua_State *L, const hf_properties *properties); /* a table */
+
+/* event.c */
+void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text);
+int hf_lua_push_mail(lua_State *L, hf_mail *mail); /* what mailbox:take() returns; the mail stays the caller's */
+
+/* mailbox.c: the mailbox of this Lua state, made at first use; pushes its userdata. */
+hf_mailbox *hf_lua_mailbox(lua_State *L);
+
+/* status.c */
+int hf_lua_status(lua_State *L, hf_client *client);
+int hf_lua_history(lua_State *L, hf_client *client);
+int hf_lua_metrics(lua_State *L);
+
+/* Each pushes what belongs to it into the module table on the top of the stack. */
+void hf_lua_open_mailbox(lua_State *L);
+void hf_lua_open_client(lua_State *L);
+
+#endif

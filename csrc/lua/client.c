@@ -1,0 +1,231 @@
+/* The handle of a client: arguments in, commands out. */
+#include <stdatomic.h>
+
+#include "keeper/keeper.h"
+#include "lua/binding.h"
+#include "sys/thread.h"
+
+#define CLIENT "holdfast.client"
+
+typedef struct handle {
+  hf_client *client; /* NULL once collected */
+} handle;
+
+static hf_client *check(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, CLIENT);
+  if (!h->client) luaL_error(L, "holdfast: this client has been collected");
+  return h->client;
+}
+
+static int failure(lua_State *L, const char *message, const char *code) {
+  lua_pushnil(L);
+  lua_pushstring(L, message);
+  lua_pushstring(L, code);
+  return 3;
+}
+
+static int forked(lua_State *L) {
+  return failure(L, "this process is a fork of the one that made the client; make clients after the fork", "forked");
+}
+
+static int done(lua_State *L, bool sent) {
+  if (!sent) return failure(L, "not enough memory", "out_of_memory");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static uint32_t unsigned_argument(lua_State *L, int index) {
+  int64_t value;
+  if (!hf_lua_toint64(L, index, &value) || value < 0 || value > UINT32_MAX)
+    luaL_argerror(L, index, "a whole number from 0 to 4294967295 expected");
+  return (uint32_t)value;
+}
+
+static hf_bytes bytes_argument(lua_State *L, int index) {
+  hf_bytes bytes;
+  bytes.data = luaL_checklstring(L, index, &bytes.length);
+  return bytes;
+}
+
+static hf_bytes optional_bytes(lua_State *L, int index) {
+  return lua_isnoneornil(L, index) ? (hf_bytes){NULL, 0} : bytes_argument(L, index);
+}
+
+static int identifier(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)hf_client_id(check(L)));
+  return 1;
+}
+
+#define COMMAND(name, call)                                                                                            \
+  static int name(lua_State *L) {                                                                                      \
+    hf_client *client = check(L);                                                                                      \
+    return hf_thread_forked() ? forked(L) : done(L, call);                                                             \
+  }
+
+COMMAND(start, hf_client_start(client))
+COMMAND(wake, hf_client_wake(client))
+COMMAND(reconnect, hf_client_reconnect(client))
+COMMAND(network_changed, hf_client_network_changed(client))
+COMMAND(close_client, hf_client_close(client, (uint32_t)(lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2))))
+COMMAND(unsubscribe, hf_client_unsubscribe(client, unsigned_argument(L, 2)))
+COMMAND(withdraw, hf_client_withdraw(client, (uint64_t)luaL_checknumber(L, 2)))
+
+static int refused(lua_State *L, hf_admission admission) {
+  switch (admission) {
+  case HF_QUEUE_FULL:
+    return failure(L, "the queue is full", "queue_full");
+  case HF_TOO_LARGE:
+    return failure(L, "the message is larger than the whole queue may be (queue.bytes)", "too_large");
+  case HF_CLIENT_IS_CLOSED:
+    return failure(L, "the client is closed", "closed");
+  default:
+    return failure(L, "not enough memory", "out_of_memory");
+  }
+}
+
+/* post(topic, payload, qos, retain, properties, notify) */
+static int post(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  hf_bytes topic = bytes_argument(L, 2);
+  hf_bytes payload = bytes_argument(L, 3);
+  lua_Integer qos = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "a QoS of 0, 1 or 2 expected");
+  bool retain = lua_toboolean(L, 5), notify = lua_toboolean(L, 7);
+  hf_properties given;
+  const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
+  hf_publish *publish = hf_publish_new(topic, payload, properties);
+  if (!publish) return refused(L, HF_NO_MEMORY);
+  publish->qos = (uint8_t)qos;
+  publish->retain = retain;
+  publish->flags = notify ? HF_PUBLISH_NOTIFY : 0;
+  uint64_t id;
+  hf_admission admission = hf_client_post(client, publish, &id);
+  if (admission != HF_ADMITTED) {
+    hf_publish_free(publish);
+    return refused(L, admission);
+  }
+  hf_lua_pushint64(L, (int64_t)id);
+  return 1;
+}
+
+/* subscribe(wish, filter, qos, no_local, retain_as_published, retain_handling, identifier, properties) */
+static int subscribe(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  uint32_t wish = unsigned_argument(L, 2);
+  hf_bytes filter = bytes_argument(L, 3);
+  hf_wish_options options = {.qos = (uint8_t)luaL_checkinteger(L, 4),
+                             .no_local = lua_toboolean(L, 5),
+                             .retain_as_published = lua_toboolean(L, 6),
+                             .retain_handling = (uint8_t)luaL_optinteger(L, 7, 0),
+                             .identifier = lua_isnoneornil(L, 8) ? 0 : unsigned_argument(L, 8)};
+  luaL_argcheck(L, options.qos <= 2, 4, "a QoS of 0, 1 or 2 expected");
+  luaL_argcheck(L, options.retain_handling <= 2, 7, "a retain handling of 0, 1 or 2 expected");
+  hf_properties given;
+  const hf_properties *properties = hf_lua_check_properties(L, 9, "subscribe", &given);
+  return done(L, hf_client_subscribe(client, wish, filter, options, properties));
+}
+
+/* credentials(ticket, username, password) or credentials(ticket, false, why) */
+static int credentials(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  uint32_t ticket = unsigned_argument(L, 2);
+  hf_bytes nothing = {NULL, 0};
+  if (lua_isboolean(L, 3))
+    return done(L, hf_client_credentials(client, ticket, nothing, nothing, luaL_optstring(L, 4, "no credentials")));
+  return done(L, hf_client_credentials(client, ticket, optional_bytes(L, 3), optional_bytes(L, 4), NULL));
+}
+
+/* delay(ticket, milliseconds | false | nil) */
+static int delay(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  uint32_t ticket = unsigned_argument(L, 2);
+  if (lua_isnoneornil(L, 3)) return done(L, true); /* the built-in delay, which is running already */
+  if (lua_isboolean(L, 3)) return done(L, hf_client_delay(client, ticket, -1));
+  return done(L, hf_client_delay(client, ticket, (int64_t)unsigned_argument(L, 3)));
+}
+
+static int consumed(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  hf_client_consumed(client, (size_t)luaL_checknumber(L, 2), (size_t)luaL_checknumber(L, 3));
+  return 0;
+}
+
+static int status(lua_State *L) {
+  hf_client *client = check(L);
+  return hf_thread_forked() ? forked(L) : hf_lua_status(L, client);
+}
+
+static int history(lua_State *L) {
+  hf_client *client = check(L);
+  return hf_thread_forked() ? forked(L) : hf_lua_history(L, client);
+}
+
+static int collect(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, CLIENT);
+  hf_client *client = h->client;
+  h->client = NULL;
+  if (client && !hf_thread_forked()) hf_client_release(client);
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"id", identifier},
+                                   {"start", start},
+                                   {"post", post},
+                                   {"withdraw", withdraw},
+                                   {"subscribe", subscribe},
+                                   {"unsubscribe", unsubscribe},
+                                   {"wake", wake},
+                                   {"reconnect", reconnect},
+                                   {"network_changed", network_changed},
+                                   {"credentials", credentials},
+                                   {"delay", delay},
+                                   {"consumed", consumed},
+                                   {"status", status},
+                                   {"history", history},
+                                   {"close", close_client},
+                                   {NULL, NULL}};
+
+/* client(settings) -> handle, or nil, message, "forked" */
+static int new_client(lua_State *L) {
+  static atomic_uint last_id; /* Lua states on other threads make clients too */
+  luaL_checktype(L, 1, LUA_TTABLE);
+  hf_mailbox *mailbox = hf_lua_mailbox(L);
+  handle *h = hf_lua_newuserdata(L, sizeof *h);
+  h->client = NULL;
+  luaL_setmetatable(L, CLIENT);
+  hf_keeper *keeper = hf_keeper_shared();
+  if (!keeper)
+    return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
+  hf_client_options *options = hf_lua_settings(L, 1);
+  h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1);
+  if (!h->client) return failure(L, "not enough memory for a client", "out_of_memory");
+  return 1;
+}
+
+/* limit(attempts_per_second | nil, burst): of all clients of this process */
+static int limit(lua_State *L) {
+  lua_Number per_second = lua_isnoneornil(L, 1) ? 0 : luaL_checknumber(L, 1);
+  uint32_t burst = lua_isnoneornil(L, 2) ? 1 : unsigned_argument(L, 2);
+  hf_keeper *keeper = hf_keeper_shared();
+  if (!keeper)
+    return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
+  return done(L, hf_keeper_limit(keeper, per_second, burst));
+}
+
+void hf_lua_open_client(lua_State *L) {
+  luaL_newmetatable(L, CLIENT);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, new_client);
+  lua_setfield(L, -2, "client");
+  lua_pushcfunction(L, limit);
+  lua_setfield(L, -2, "limit");
+}

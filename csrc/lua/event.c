@@ -1,0 +1,231 @@
+#include "lua/binding.h"
+
+static void set_seconds(lua_State *L, const char *name, int64_t milliseconds) {
+  if (milliseconds < 0) return;
+  lua_pushnumber(L, (lua_Number)milliseconds / 1000);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, int64_t value) {
+  hf_lua_pushint64(L, value);
+  lua_setfield(L, -2, name);
+}
+
+void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text) {
+  if (!reason) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, reason->name);
+  lua_setfield(L, -2, "name");
+  lua_pushstring(L, hf_class_name(cls));
+  lua_setfield(L, -2, "class");
+  set_number(L, "code", code);
+  lua_pushstring(L, hf_source_name(reason->source));
+  lua_setfield(L, -2, "source");
+  lua_pushstring(L, text ? text : reason->text);
+  lua_setfield(L, -2, "text");
+}
+
+static void set_reason(lua_State *L, const hf_event *event) {
+  hf_lua_push_reason(L, event->reason, event->cls, event->code, event->text);
+  lua_setfield(L, -2, "reason");
+}
+
+static void set_server(lua_State *L, const hf_event *event) {
+  lua_pushstring(L, event->server->text);
+  lua_setfield(L, -2, "server");
+}
+
+static void set_reference(lua_State *L, const hf_event *event) {
+  if (!event->reference) return;
+  lua_pushstring(L, event->reference);
+  lua_setfield(L, -2, "server_reference");
+  lua_pushboolean(L, event->followed);
+  lua_setfield(L, -2, "followed");
+}
+
+static void push_message(lua_State *L, const hf_message *message) {
+  lua_createtable(L, 0, 6);
+  lua_pushlstring(L, message->topic.data, message->topic.length);
+  lua_setfield(L, -2, "topic");
+  lua_pushlstring(L, message->payload.data, message->payload.length);
+  lua_setfield(L, -2, "payload");
+  lua_pushinteger(L, message->qos);
+  lua_setfield(L, -2, "qos");
+  lua_pushboolean(L, message->retain);
+  lua_setfield(L, -2, "retain");
+  lua_pushboolean(L, message->duplicate);
+  lua_setfield(L, -2, "duplicate");
+  if (message->properties) {
+    hf_lua_push_properties(L, message->properties);
+    lua_setfield(L, -2, "properties");
+  }
+}
+
+static const char *why_dropped(uint32_t flags) {
+  if (flags & HF_PUBLISH_WITHDRAWN) return "withdrawn";
+  if (flags & HF_PUBLISH_CLOSED) return "closed";
+  if (flags & HF_PUBLISH_TOO_LARGE) return "too_large";
+  if (flags & HF_PUBLISH_QOS) return "qos_not_supported";
+  if (flags & HF_PUBLISH_RETAIN) return "retain_not_supported";
+  if (flags & HF_PUBLISH_GUILTY) return "disconnected";
+  return "refused";
+}
+
+enum {
+  DROPPED = HF_PUBLISH_WITHDRAWN | HF_PUBLISH_CLOSED | HF_PUBLISH_TOO_LARGE | HF_PUBLISH_QOS | HF_PUBLISH_RETAIN |
+            HF_PUBLISH_GUILTY
+};
+
+static int push_outcome(lua_State *L, const hf_publish *publish) {
+  bool told = !(publish->flags & DROPPED); /* the broker has spoken */
+  bool delivered = told && publish->result < 0x80;
+  hf_lua_pushint64(L, (int64_t)publish->id);
+  lua_pushboolean(L, delivered);
+  lua_pushstring(L, delivered ? NULL : why_dropped(publish->flags));
+  if (told && publish->result > 0)
+    hf_lua_push_reason(L, hf_reason_find(HF_SOURCE_PUBACK, publish->result), HF_CLASS_NONE, publish->result, NULL);
+  else if (publish->flags & HF_PUBLISH_GUILTY)
+    hf_lua_push_reason(L, hf_reason_find(HF_SOURCE_DISCONNECT, publish->result), HF_CLASS_NONE, publish->result, NULL);
+  else
+    lua_pushnil(L);
+  return 4;
+}
+
+static int push_named(lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  lua_createtable(L, 0, 4);
+  return 2;
+}
+
+/* The public events, as README describes their fields. */
+static int push_event(lua_State *L, const hf_event *event) {
+  switch (event->mail.kind) {
+  case HF_EVENT_CONNECTING:
+    push_named(L, "connecting");
+    set_server(L, event);
+    set_number(L, "attempt", event->attempt);
+    break;
+  case HF_EVENT_CONNECTED:
+    push_named(L, "connected");
+    set_server(L, event);
+    lua_pushboolean(L, event->session_present);
+    lua_setfield(L, -2, "session_present");
+    set_number(L, "attempts", event->attempt);
+    set_seconds(L, "downtime", event->downtime);
+    break;
+  case HF_EVENT_READY:
+    push_named(L, "ready");
+    set_number(L, "subscriptions", (int64_t)event->subscriptions);
+    set_number(L, "refused", (int64_t)event->refused);
+    set_seconds(L, "downtime", event->downtime);
+    break;
+  case HF_EVENT_FAILED:
+    push_named(L, "failed");
+    set_reason(L, event);
+    set_number(L, "attempt", event->attempt);
+    set_seconds(L, "retry_in", event->retry_in);
+    set_reference(L, event);
+    break;
+  case HF_EVENT_LOST:
+    push_named(L, "lost");
+    set_reason(L, event);
+    set_seconds(L, "uptime", event->uptime);
+    set_seconds(L, "retry_in", event->retry_in);
+    set_reference(L, event);
+    break;
+  case HF_EVENT_SLEEPING:
+    push_named(L, "sleeping");
+    set_reason(L, event);
+    set_seconds(L, "wake_in", event->retry_in);
+    break;
+  default:
+    push_named(L, "closed");
+    set_reason(L, event);
+  }
+  return 2;
+}
+
+static int push_delay(lua_State *L, const hf_event *event) {
+  lua_pushinteger(L, (lua_Integer)event->ticket);
+  lua_createtable(L, 0, 5);
+  set_reason(L, event);
+  set_server(L, event);
+  set_number(L, "attempt", event->attempt);
+  set_seconds(L, "retry_in", event->retry_in);
+  set_seconds(L, "uptime", event->uptime);
+  hf_lua_pushint64(L, event->retry_in);
+  return 3;
+}
+
+static int push_granted(lua_State *L, const hf_event *event) {
+  lua_pushinteger(L, (lua_Integer)event->wish);
+  if (event->reason)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, event->code);
+  hf_lua_push_reason(L, event->reason, HF_CLASS_NONE, event->code, event->text);
+  return 3;
+}
+
+static int push_rest(lua_State *L, const hf_mail *mail) {
+  const hf_event *event = (const hf_event *)mail;
+  switch (mail->kind) {
+  case HF_EVENT_OUTCOME:
+    return push_outcome(L, (const hf_publish *)mail);
+  case HF_EVENT_NOT_WITHDRAWN:
+    hf_lua_pushint64(L, (int64_t)event->id);
+    return 1;
+  case HF_EVENT_GRANTED:
+    return push_granted(L, event);
+  case HF_EVENT_CREDENTIALS:
+    lua_pushinteger(L, (lua_Integer)event->ticket);
+    lua_pushinteger(L, (lua_Integer)event->attempt);
+    return 2;
+  case HF_EVENT_DELAY:
+    return push_delay(L, event);
+  case HF_EVENT_ROOM:
+    return 0;
+  default:
+    return push_event(L, event);
+  }
+}
+
+static const char *kind_name(int kind) {
+  switch (kind) {
+  case HF_EVENT_OUTCOME:
+    return "outcome";
+  case HF_EVENT_NOT_WITHDRAWN:
+    return "not_withdrawn";
+  case HF_EVENT_GRANTED:
+    return "granted";
+  case HF_EVENT_CREDENTIALS:
+    return "credentials";
+  case HF_EVENT_DELAY:
+    return "delay";
+  case HF_EVENT_ROOM:
+    return "room";
+  default:
+    return "event";
+  }
+}
+
+/* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
+int hf_lua_push_mail(lua_State *L, hf_mail *mail) {
+  const hf_client *client = mail->owner;
+  if (mail->kind == HF_EVENT_MESSAGE) {
+    const hf_message *message = (const hf_message *)mail;
+    luaL_checkstack(L, (int)message->wish_count + 8, "too many subscriptions");
+    lua_pushliteral(L, "message");
+    lua_pushinteger(L, (lua_Integer)hf_client_id(client));
+    push_message(L, message);
+    for (size_t i = 0; i < message->wish_count; i++)
+      lua_pushinteger(L, (lua_Integer)message->wishes[i]);
+    return 3 + (int)message->wish_count;
+  }
+  lua_pushstring(L, kind_name(mail->kind));
+  lua_pushinteger(L, (lua_Integer)hf_client_id(client));
+  return 2 + push_rest(L, mail);
+}

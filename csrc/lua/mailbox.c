@@ -1,0 +1,117 @@
+/* The mailbox of a Lua state: what its clients' keeper has to tell it. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <poll.h>
+#include <time.h>
+
+#include "lua/binding.h"
+
+#define MAILBOX "holdfast.mailbox"
+
+typedef struct mailbox {
+  hf_mailbox *mails;
+  hf_mail *pending; /* taken out of it, not handed to Lua yet */
+} mailbox;
+
+static const char key; /* its address: where the registry keeps the state's mailbox */
+
+static mailbox *check(lua_State *L) {
+  return luaL_checkudata(L, 1, MAILBOX);
+}
+
+static int descriptor(lua_State *L) {
+  lua_pushinteger(L, hf_mailbox_descriptor(check(L)->mails));
+  return 1;
+}
+
+static int wait(lua_State *L) {
+  mailbox *box = check(L);
+  struct timespec limit = {0, 0};
+  bool forever = lua_isnoneornil(L, 2);
+  lua_Number seconds = forever ? 0 : luaL_checknumber(L, 2);
+  if (seconds > 0) {
+    lua_Number longest = 86400.0 * 365; /* keeps time_t in range, and infinity usable */
+    seconds = seconds < longest ? seconds : longest;
+    limit.tv_sec = (time_t)seconds;
+    limit.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
+  }
+  if (box->pending) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
+  lua_pushboolean(L, ppoll(&poll, 1, forever ? NULL : &limit, NULL) > 0);
+  return 1;
+}
+
+/* Ends the mail that has just been handed over, or could not be. */
+static void taken(hf_mail *mail) {
+  hf_client *client = mail->owner;
+  if (mail->kind == HF_EVENT_MESSAGE)
+    hf_event_discard(mail);
+  else if (mail->kind == HF_EVENT_OUTCOME)
+    hf_client_outcome_taken(client, (hf_publish *)mail);
+  else
+    hf_client_event_taken(client, mail);
+}
+
+/* The mail stays first in `pending` until all of it is on the stack: an error of Lua's own (memory) loses nothing. */
+static int take(lua_State *L) {
+  mailbox *box = check(L);
+  if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
+  hf_mail *mail = box->pending;
+  if (!mail) return 0;
+  int count = hf_lua_push_mail(L, mail);
+  box->pending = mail->next;
+  taken(mail);
+  return count;
+}
+
+static int collect(lua_State *L) {
+  mailbox *box = check(L);
+  while (box->pending) {
+    hf_mail *next = box->pending->next;
+    hf_event_discard(box->pending);
+    box->pending = next;
+  }
+  if (box->mails) {
+    hf_mailbox_shut(box->mails);
+    hf_mailbox_release(box->mails);
+  }
+  box->mails = NULL;
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"fd", descriptor}, {"wait", wait}, {"take", take}, {NULL, NULL}};
+
+hf_mailbox *hf_lua_mailbox(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+  mailbox *box = lua_touserdata(L, -1);
+  if (box) return box->mails;
+  lua_pop(L, 1);
+  box = hf_lua_newuserdata(L, sizeof *box);
+  box->pending = NULL;
+  box->mails = NULL;
+  luaL_setmetatable(L, MAILBOX);
+  box->mails = hf_mailbox_new(hf_event_discard);
+  if (!box->mails) luaL_error(L, "holdfast: no memory, or no descriptor left, for the events of this Lua state");
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  return box->mails;
+}
+
+static int get(lua_State *L) {
+  hf_lua_mailbox(L);
+  return 1;
+}
+
+void hf_lua_open_mailbox(lua_State *L) {
+  luaL_newmetatable(L, MAILBOX);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, get);
+  lua_setfield(L, -2, "mailbox");
+}

@@ -1,0 +1,58 @@
+/* holdfast.core: what lua/holdfast is built on. Private to it. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+
+#include "lua/binding.h"
+#include "lua/pure.h"
+#include "sys/clock.h"
+#include "sys/entropy.h"
+
+#define HF_VERSION "0.1.0"
+
+static int now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)hf_clock_us() / 1e6);
+  return 1;
+}
+
+/* 13 of 36 characters: all 64 bits, and a name that every 3.1.1 broker must take (at most 23 characters of [0-9a-zA-Z]
+ * [MQTT-3.1.3-5]), so no hyphen. */
+static int random_id(lua_State *L) {
+  static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  char id[] = "holdfast.............";
+  uint64_t bits = hf_entropy();
+  for (char *at = id + 8; *at; at++) {
+    *at = digits[bits % 36];
+    bits /= 36;
+  }
+  lua_pushstring(L, id);
+  return 1;
+}
+
+/* The keeper's thread runs in this object: it must stay mapped when the Lua state that loaded it is closed. The linker
+ * flag -z nodelete does the same, but LuaRocks' builtin backend has no way to pass one. */
+static void pin(void) {
+  static const char here;
+  Dl_info info;
+  if (dladdr(&here, &info) && info.dli_fname) dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static const luaL_Reg functions[] = {{"now", now}, {"random_id", random_id}, {"metrics", hf_lua_metrics}, {NULL, NULL}};
+
+__attribute__((visibility("default"))) int luaopen_holdfast_core(lua_State *L);
+
+int luaopen_holdfast_core(lua_State *L) {
+  pin();
+  luaL_newlib(L, functions);
+  lua_pushliteral(L, HF_VERSION);
+  lua_setfield(L, -2, "VERSION");
+  hf_lua_open_topic(L);
+  hf_lua_open_mailbox(L);
+  hf_lua_open_client(L);
+  hf_lua_open_backoff(L);
+  lua_setfield(L, -2, "backoff");
+  hf_lua_open_reason(L);
+  lua_setfield(L, -2, "reason");
+  hf_lua_open_engine(L);
+  lua_setfield(L, -2, "engine");
+  return 1;
+}

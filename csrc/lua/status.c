@@ -1,0 +1,109 @@
+#include "link/link.h"
+#include "lua/binding.h"
+#include "sys/clock.h"
+
+static void set_number(lua_State *L, const char *name, uint64_t value) {
+  hf_lua_pushint64(L, (int64_t)value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_seconds(lua_State *L, const char *name, int64_t milliseconds) {
+  lua_pushnumber(L, (lua_Number)(milliseconds > 0 ? milliseconds : 0) / 1000);
+  lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_bounds(lua_State *L, const char *name, size_t messages, size_t bytes) {
+  lua_createtable(L, 0, 2);
+  set_number(L, "messages", messages);
+  set_number(L, "bytes", bytes);
+  lua_setfield(L, -2, name);
+}
+
+static void fill_counters(lua_State *L, const hf_counters *counters) {
+  set_number(L, "attempts", counters->attempts);
+  set_number(L, "connects", counters->connects);
+  set_number(L, "losses", counters->losses);
+  set_number(L, "sent", counters->sent);
+  set_number(L, "delivered", counters->delivered);
+  set_number(L, "dropped", counters->dropped);
+  set_number(L, "received", counters->received);
+  set_number(L, "inbox_dropped", counters->inbox_dropped);
+  set_number(L, "events_dropped", counters->events_dropped);
+}
+
+int hf_lua_status(lua_State *L, hf_client *client) {
+  hf_status status;
+  int64_t now = hf_clock_ms();
+  hf_client_status(client, &status);
+  lua_createtable(L, 0, 16);
+  set_text(L, "state", hf_state_name(status.state));
+  set_text(L, "server", status.server->text);
+  set_number(L, "attempt", status.attempt);
+  if (status.deadline != INT64_MAX) set_seconds(L, "retry_in", status.deadline - now);
+  set_seconds(L, "since", now - status.since);
+  hf_lua_push_reason(L, status.reason, status.cls, status.code, NULL);
+  lua_setfield(L, -2, "reason");
+  set_flag(L, "ready", status.ready);
+  set_flag(L, "session_present", status.session_present);
+  if (status.held_by != HF_HELD_BY_NOTHING)
+    set_text(L, "held_by", status.held_by == HF_HELD_BY_BUDGET ? "budget" : "slow_consumer");
+  set_text(L, "client_id", status.client_id);
+  set_number(L, "keep_alive", status.keep_alive);
+  set_number(L, "session_expiry", status.session_expiry);
+  set_number(L, "protocol", status.protocol);
+  set_bounds(L, "queued", status.queued_messages, status.queued_bytes);
+  set_bounds(L, "inbox", status.inbox_messages, status.inbox_bytes);
+  lua_createtable(L, 0, 9);
+  fill_counters(L, &status.counters);
+  lua_setfield(L, -2, "counters");
+  return 1;
+}
+
+static const char *phase_name(int phase) {
+  static const char *const names[] = {"none", "dns", "tcp", "tls", "connack", "up"};
+  return names[phase];
+}
+
+int hf_lua_history(lua_State *L, hf_client *client) {
+  hf_attempt_record records[HF_HISTORY];
+  int64_t now = hf_clock_ms();
+  size_t count = hf_client_history(client, records);
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    const hf_attempt_record *record = &records[i];
+    lua_createtable(L, 0, 8);
+    set_text(L, "server", record->server->text);
+    set_seconds(L, "started", now - record->started);
+    set_text(L, "phase", phase_name(record->phase));
+    if (record->reason) {
+      set_text(L, "class", hf_class_name(record->cls));
+      set_text(L, "name", record->reason->name);
+      set_text(L, "source", hf_source_name(record->reason->source));
+      hf_lua_pushint64(L, record->code);
+      lua_setfield(L, -2, "code");
+    }
+    if (record->delay != HF_NO_TIME) set_seconds(L, "delay", record->delay);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+int hf_lua_metrics(lua_State *L) {
+  hf_counters totals;
+  size_t clients;
+  hf_metrics(&totals, &clients);
+  lua_createtable(L, 0, 10);
+  set_number(L, "clients", clients);
+  fill_counters(L, &totals);
+  return 1;
+}

@@ -1,0 +1,69 @@
+--- Backoff strategies by themselves, for any transport: how long to wait before the next attempt.
+-- A pure function of (options, state): no clock, no timer, a private generator. Every delay is within [min, max], since
+-- the cap cuts the interval before the draw and not the value after it.
+-- @module holdfast.backoff
+local core = require "holdfast.core"
+local options = require "holdfast.options"
+local text = require "holdfast.text"
+
+local Backoff = {}
+Backoff.__index = Backoff
+
+local backoff = {
+  strategies = core.backoff.strategies, -- names, an array
+  jitters = core.backoff.jitters,
+}
+
+--- A backoff.
+-- @tparam[opt] table spec `strategy` ("exponential"; none, constant, linear, exponential, fibonacci, random,
+-- decorrelated), `min` (1 s), `max` (60 s), `factor` (2), `step` (1 s), `jitter` ("full"; none, full, equal, or a
+-- fraction up to 1)
+-- @tparam[opt] number seed a whole number; the same one gives the same delays. Default: from the system
+-- @treturn holdfast.backoff
+-- @raise when the spec is wrong, naming the key
+function backoff.new(spec, seed)
+  local values, problem = options.backoff(spec == nil and {} or spec, "backoff")
+  if not values then
+    error("backoff.new: " .. problem, 2)
+  elseif seed ~= nil and (type(seed) ~= "number" or seed % 1 ~= 0) then
+    error("backoff.new: seed must be a whole number, got " .. text.describe(seed), 2)
+  end
+  return setmetatable({ state = core.backoff.new(options.milliseconds(values), seed) }, Backoff)
+end
+
+--- Draws the next delay.
+-- @treturn ?number seconds; nil: never again (strategy "none")
+function Backoff:next()
+  local delay = self.state:next()
+  return delay and delay / 1000
+end
+
+--- Forgets the failures, after a success. The generator goes on, so that no sequence repeats.
+function Backoff:reset()
+  self.state:reset()
+end
+
+--- Where the next delay will be.
+-- @treturn number seconds, at least
+-- @treturn number seconds, at most
+function Backoff:interval()
+  local low, high = self.state:interval()
+  return low / 1000, high / 1000
+end
+
+--- The next delays, without drawing them.
+-- @tparam number count
+-- @treturn table an array of seconds
+-- @raise when `count` is no whole number from 0 to 1,000,000
+function Backoff:preview(count)
+  if type(count) ~= "number" or count % 1 ~= 0 or count < 0 or count > 1000000 then
+    error("preview: count must be a whole number from 0 to 1,000,000, got " .. text.describe(count), 2)
+  end
+  local delays = self.state:preview(count)
+  for index, delay in ipairs(delays) do
+    delays[index] = delay / 1000
+  end
+  return delays
+end
+
+return backoff

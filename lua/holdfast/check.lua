@@ -1,0 +1,218 @@
+--- What a value must be: one small function for each type that the schema names.
+-- Each answers the value as it is kept, or nil and words that continue the name of the option:
+-- "must be a whole number from 0 to 65,535, got -1".
+-- @module holdfast.check
+local core = require "holdfast.core"
+local text = require "holdfast.text"
+
+local check = {}
+
+local floor, huge = math.floor, math.huge
+local describe, number = text.describe, text.number
+
+local LONGEST = 4294967 -- seconds: what fits 32 bits of milliseconds, 49 days
+local BYTES = 65535 -- of a string on the wire, MQTT 5 section 1.5.4
+local UNITS = { s = "seconds" }
+
+local function wanted(words, value, row)
+  return nil, ("must be %s, got %s"):format(words, describe(value, row and row.secret))
+end
+
+local function is_finite(value)
+  return type(value) == "number" and value == value and value ~= huge and value ~= -huge
+end
+
+local function range(row, least, most)
+  if row.above then
+    return (" above %s and up to %s"):format(number(row.above), number(most))
+  end
+  return (" from %s to %s"):format(describe(least), number(most))
+end
+
+--- Seconds, fractions allowed. Row: `from` (0), `above`, `to`.
+function check.seconds(value, row)
+  local least, most = row.from or 0, row.to or LONGEST
+  if not is_finite(value) or value < least or value > most or (row.above and value <= row.above) then
+    return wanted("a number of seconds" .. range(row, least, most), value, row)
+  end
+  return value
+end
+
+--- A whole number. Row: `from` (0), `to`.
+function check.whole(value, row)
+  local least, most = row.from or 0, row.to
+  if not is_finite(value) or value ~= floor(value) or value < least or value > most then
+    local of = row.unit and " of " .. (UNITS[row.unit] or row.unit) or ""
+    return wanted("a whole number" .. of .. range(row, least, most), value, row)
+  end
+  return floor(value)
+end
+
+--- Any number. Row: `from`, `to`.
+function check.number(value, row)
+  if not is_finite(value) or value < row.from or value > row.to then
+    return wanted("a number" .. range(row, row.from, row.to), value, row)
+  end
+  return value
+end
+
+--- True or false.
+function check.boolean(value, row)
+  if type(value) ~= "boolean" then
+    return wanted("true or false", value, row)
+  end
+  return value
+end
+
+--- One of a few words or numbers. Row: `choices`.
+function check.choice(value, row)
+  local shown = {}
+  for index, choice in ipairs(row.choices) do
+    if value == choice then
+      return choice
+    end
+    shown[index] = describe(choice)
+  end
+  local near = type(value) == "string" and text.nearest(value, row.choices)
+  local words, problem = wanted(text.list(shown), value, row)
+  return words, problem .. (near and (' (did you mean "%s"?)'):format(near) or "")
+end
+
+--- UTF-8 as MQTT allows it: no NUL, at most 65,535 bytes (MQTT 5 section 1.5.4). Row: `from` bytes at least.
+function check.text(value, row)
+  if type(value) ~= "string" then
+    return wanted("a string", value, row)
+  elseif #value < (row.from or 0) then
+    return nil, "must not be empty"
+  end
+  local problem = core.utf8_problem(value)
+  if problem then
+    return nil, problem .. (row.secret and "" or ", got " .. describe(value))
+  end
+  return value
+end
+
+--- Any bytes, at most 65,535 (MQTT 5 section 1.5.6).
+function check.bytes(value, row)
+  if type(value) ~= "string" then
+    return wanted("a string", value, row)
+  elseif #value > BYTES then
+    return nil, ("must be at most %s bytes long, got %s"):format(number(BYTES), number(#value))
+  end
+  return value
+end
+
+--- The name of a file or folder.
+function check.file(value, row)
+  if type(value) ~= "string" or value == "" or value:find("%z") then
+    return wanted("the name of a file", value, row)
+  end
+  return value
+end
+
+--- A topic name, without wildcards (MQTT 5 section 4.7).
+function check.topic(value, row)
+  if type(value) ~= "string" then
+    return wanted("a string", value, row)
+  end
+  local problem = core.topic_problem(value)
+  if problem then
+    return nil, problem .. ", got " .. describe(value)
+  end
+  return value
+end
+
+--- A topic filter (MQTT 5 section 4.7).
+function check.filter(value, row)
+  if type(value) ~= "string" then
+    return wanted("a string", value, row)
+  end
+  local problem = core.filter_problem(value)
+  if problem then
+    return nil, problem .. ", got " .. describe(value)
+  end
+  return value
+end
+
+--- A function.
+function check.callback(value, row)
+  if type(value) ~= "function" then
+    return wanted("a function", value, row)
+  end
+  return value
+end
+
+--- A list of short names, as ALPN wants them (RFC 7301: 1 to 255 bytes each).
+function check.names(value, row)
+  if type(value) ~= "table" or #value == 0 then
+    return wanted("a list of names", value, row)
+  end
+  local names = {}
+  for index, name in ipairs(value) do
+    if type(name) ~= "string" or #name < 1 or #name > 255 or name:find("%z") then
+      return nil, ("must hold names of 1 to 255 bytes, got %s in place %d"):format(describe(name), index)
+    end
+    names[index] = name
+  end
+  return names
+end
+
+-- What a URI may show in a message: never what stands in front of an "@".
+local function without_secret(uri)
+  return (uri:gsub("//.*@", "//...@"):gsub("^[^/]*@", "...@"))
+end
+
+--- A server's address.
+function check.server(value)
+  if type(value) ~= "string" then
+    return wanted('a string such as "mqtt://localhost"', value)
+  end
+  local server, problem = core.parse_server(value)
+  if not server then
+    return nil, ("%s, got %s"):format(problem, describe(without_secret(value)))
+  end
+  return server
+end
+
+--- Addresses in order of preference.
+function check.servers(value)
+  if type(value) ~= "table" or #value == 0 or #value > BYTES then
+    return wanted('a list of addresses such as { "mqtt://localhost" }', value)
+  end
+  local servers = {}
+  for index, uri in ipairs(value) do
+    local server, problem = check.server(uri)
+    if not server then
+      return nil, ("in place %d %s"):format(index, problem)
+    end
+    servers[index] = server
+  end
+  return servers
+end
+
+--- 1 to 65,535 bytes of UTF-8, or false: the broker chooses (MQTT 5 section 3.1.3.1). More than 23 bytes, which a
+-- 3.1.1 broker need not take, are allowed, since nearly all do.
+function check.client_id(value)
+  if value == false then
+    return value
+  elseif type(value) ~= "string" then
+    return wanted("a string, or false to let the broker choose", value)
+  elseif value == "" then
+    return nil, "must not be empty; leave it out for a random one, or say false to let the broker choose"
+  end
+  return check.text(value, {})
+end
+
+--- The timeout of a call that waits.
+-- @param value nil: no end
+-- @treturn ?string what is wrong
+function check.timeout_problem(value)
+  if value == nil or (type(value) == "number" and value >= 0 and value <= LONGEST) then
+    return nil
+  end
+  local words = ("a number of seconds from 0 to %s, or nothing to wait without end"):format(number(LONGEST))
+  local _, problem = wanted(words, value)
+  return "timeout " .. problem
+end
+
+return check

@@ -1,0 +1,195 @@
+--- A client: one connection that is held, with its subscriptions and its queue.
+-- @classmod holdfast.client
+local check = require "holdfast.check"
+local core = require "holdfast.core"
+local delivery = require "holdfast.delivery"
+local events = require "holdfast.events"
+local listening = require "holdfast.listening"
+local loop = require "holdfast.loop"
+local mail = require "holdfast.mail"
+local options = require "holdfast.options"
+local publish = require "holdfast.publish"
+local registry = require "holdfast.registry"
+local settings = require "holdfast.settings"
+local wishing = require "holdfast.wishing"
+
+local Client = {}
+Client.__index = Client
+
+local client = {}
+
+local CLOSED = "the client is closed"
+local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
+
+--- Makes a client.
+-- @tparam table given options
+-- @treturn ?holdfast.client nil and what is wrong with the options
+-- @local
+function client.new(given)
+  local values, problem = options.check(given)
+  if not values then
+    return nil, problem
+  end
+  local handle, message, code = core.client(settings.build(values))
+  if not handle then
+    return nil, message, code
+  end
+  local self = setmetatable({
+    handle = handle,
+    protocol = values.protocol,
+    credentials = values.credentials,
+    strategy = values.strategy,
+    inbox_bytes = values.inbox.bytes,
+    handlers = {}, -- name of an event -> array of { fn, once }
+    expected = {}, -- name of an event -> array of waiters
+    wishes = {}, -- wish -> subscription
+    last_wish = 0,
+    outcomes = {}, -- id of a publish -> waiter
+    line = { first = 1, last = 0 }, -- waiters of publishes that found the queue full
+    waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
+    connecting = {}, -- those of connect
+    consumed_messages = 0,
+    consumed_bytes = 0,
+  }, Client)
+  registry.add(self, delivery.deliver, mail)
+  return self
+end
+
+function Client:__tostring()
+  local status = self.handle:status() or {}
+  return ("holdfast.client %s (%s)"):format(status.client_id or "", status.state or "forked")
+end
+
+-- __close on Lua 5.4; the collector does the same to the handle.
+function Client:__close()
+  self.closing = true
+  self.handle:close(0)
+end
+
+--- Begins to hold the connection. A second call means nothing.
+-- @treturn ?holdfast.client the client, or nil, message, "closed" or "forked"
+function Client:start()
+  if self.closing then
+    return nil, CLOSED, "closed"
+  end
+  if not self.started then
+    local fine, message, code = self.handle:start()
+    if not fine then
+      return nil, message, code
+    end
+    self.started = true
+    loop.hold(self)
+  end
+  return self
+end
+
+local function timeout_words(self, timeout)
+  local words = ("not ready within %g s"):format(timeout)
+  local reason = self.last_failure
+  return reason and ("%s; the last failure is %s (%s)"):format(words, reason.name, reason.text) or words
+end
+
+--- Starts the client and waits until it is ready: connected, and every subscription answered by the broker.
+-- It goes on trying after a timeout. A client that sleeps is not woken, `wake` does that.
+-- @tparam[opt] number timeout seconds; default: no end
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string "timeout", "sleeping", "closed" or "forked"
+-- @treturn ?table the reason, when sleeping
+-- @raise when the timeout is no time
+function Client:connect(timeout)
+  local problem = check.timeout_problem(timeout)
+  if problem then
+    error("connect: " .. problem, 2)
+  end
+  local status
+  local fine, message, code = self:start()
+  if fine then
+    status, message, code = self.handle:status()
+  end
+  if not status then
+    return nil, message, code
+  elseif self.asleep then
+    return nil, mail.sleeping_words(self.asleep), "sleeping", self.asleep.reason
+  elseif status.ready then
+    return true
+  end
+  local waiter = {}
+  self.connecting[#self.connecting + 1] = waiter
+  listening.park(self, waiter, timeout)
+  if waiter.timed_out then
+    return nil, timeout_words(self, timeout), "timeout"
+  end
+  return waiter.value, waiter.message, waiter.code, waiter.reason
+end
+
+Client.on, Client.once, Client.off, Client.wait = listening.on, listening.once, listening.off, listening.wait
+Client.subscribe, Client.forget_wish = wishing.subscribe, wishing.forget_wish
+Client.publish, Client.post = publish.publish, publish.post
+
+--- How the connection stands.
+-- @treturn ?table `state`, `server`, `attempt`, `retry_in`, `since` (seconds), `reason`, `ready`, `session_present`,
+-- `client_id`, `keep_alive`, `session_expiry`, `protocol`, `queued` and `inbox` ({ messages, bytes }), `counters`;
+-- or nil, message, "forked"
+function Client:status()
+  return self.handle:status()
+end
+
+--- The latest attempts, oldest first.
+-- @treturn ?table an array of { server, started (seconds ago), phase, class, code, name, source, delay }; or nil,
+-- message, "forked"
+function Client:history()
+  return self.handle:history()
+end
+
+local function command(name)
+  return function(self)
+    if self.closing then
+      return nil, CLOSED, "closed"
+    end
+    self.asleep = nil
+    return self.handle[name](self.handle)
+  end
+end
+
+--- Leaves the sleep.
+-- @function Client:wake
+-- @treturn ?boolean true, or nil, message, "closed" or "forked"
+Client.wake = command "wake"
+
+--- Leaves the sleep, cuts a wait short; a connection that stands is made anew.
+-- @function Client:reconnect
+-- @treturn ?boolean true, or nil, message, "closed" or "forked"
+Client.reconnect = command "reconnect"
+
+--- The network has changed: leaves the sleep, cuts a wait short, probes a connection that stands.
+-- @function Client:network_changed
+-- @treturn ?boolean true, or nil, message, "closed" or "forked"
+Client.network_changed = command "network_changed"
+
+--- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
+-- and again.
+-- @tparam[opt=0] number timeout seconds to deliver what is queued, at most; 0: does not wait at all
+-- @treturn ?boolean true, or nil, message, "forked"
+-- @raise when the timeout is no time
+function Client:close(timeout)
+  local problem = check.timeout_problem(timeout)
+  if problem then
+    error("close: " .. problem, 2)
+  end
+  timeout = timeout or 0
+  local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5))
+  if not fine then
+    return nil, message, code
+  end
+  self.closing = true
+  if timeout > 0 and not self.closed then
+    local waiter = {}
+    events.expect(self, "closed", waiter)
+    listening.park(self, waiter, timeout + GRACE)
+    events.forget(self, "closed", waiter)
+  end
+  return true
+end
+
+return client

@@ -1,0 +1,119 @@
+--- An MQTT client that keeps its connection.
+--
+--     local holdfast = require "holdfast"
+--     local client = holdfast.new { server = "mqtt://localhost" }
+--
+-- All times are seconds, fractions allowed. A failure of the world is `nil, message, code` with a stable lowercase
+-- code; a mistake in a call is an error at the caller's line.
+-- @module holdfast
+local check = require "holdfast.check"
+local client = require "holdfast.client"
+local core = require "holdfast.core"
+local log = require "holdfast.log"
+local loop = require "holdfast.loop"
+local run = require "holdfast.loop.run"
+local text = require "holdfast.text"
+
+local holdfast = {
+  _VERSION = core.VERSION,
+  backoff = require "holdfast.backoff",
+  engine = require "holdfast.engine",
+  reason = require "holdfast.reason",
+}
+
+--- Makes a client. It does nothing before `start` or `connect`.
+-- @tparam table options `server` or `servers`, and whatever README's table of options lists
+-- @treturn ?holdfast.client or nil, message, "forked" or "out_of_memory"
+-- @raise when an option is wrong: names the key, what was wanted, what came
+function holdfast.new(options)
+  local made, message, code = client.new(options)
+  if not made and not code then
+    error("holdfast.new: " .. message, 2)
+  end
+  return made, message, code
+end
+
+local function function_problem(fn)
+  if type(fn) ~= "function" then
+    return "a function is wanted, got " .. text.describe(fn)
+  end
+end
+
+--- Runs `fn(...)` on the built-in loop until it returns. The coroutines that it spawned end with it.
+-- A run inside a run is one like any other.
+-- @tparam function fn
+-- @param ... its arguments
+-- @return what `fn` returns
+-- @raise an error in `fn`, or in a coroutine that it spawned, with its traceback
+function holdfast.run(fn, ...)
+  local problem = function_problem(fn)
+  if problem then
+    error("run: " .. problem, 2)
+  end
+  return run.run(fn, ...)
+end
+
+--- Runs `fn(...)` in a coroutine of its own, from now on. It ends with the `run` that it was spawned in; an error in it
+-- ends that run.
+-- @tparam function fn
+-- @param ... its arguments
+function holdfast.spawn(fn, ...)
+  local problem = function_problem(fn)
+  if problem then
+    error("spawn: " .. problem, 2)
+  end
+  run.spawn(fn, ...)
+end
+
+--- Waits, while everything else goes on.
+-- @tparam number seconds
+-- @raise when it is no time
+function holdfast.sleep(seconds)
+  local problem = seconds == nil and "seconds must be a number, got nothing" or check.timeout_problem(seconds)
+  if problem then
+    error("sleep: " .. problem, 2)
+  end
+  loop.sleep(seconds)
+end
+
+local limit_rows = {
+  attempts_per_second = { type = "number", from = 0.001, to = 1000000 },
+  burst = { type = "whole", from = 1, to = 1000000 },
+}
+
+--- Bounds the connection attempts of all clients of this process (a token bucket).
+-- @tparam ?table options `attempts_per_second`, `burst` (default 1); nil: no bound
+-- @raise when an option is wrong
+function holdfast.limit(options)
+  if options == nil then
+    return core.limit(nil)
+  end
+  local values, problem = require("holdfast.options").take(options, limit_rows, { "attempts_per_second", "burst" })
+  if values and not values.attempts_per_second then
+    problem = "attempts_per_second is missing"
+  end
+  if problem then
+    error("limit: " .. problem, 2)
+  end
+  core.limit(values.attempts_per_second, values.burst or 1)
+end
+
+--- Totals of this process since its start: `clients`, `attempts`, `connects`, `losses`, `sent`, `received` ...
+-- @treturn table
+function holdfast.metrics()
+  return core.metrics()
+end
+
+--- Sets where the library's own warnings go, and errors in handlers that no `error` handler takes.
+-- Nothing is ever printed; without a function they go to `warn` on Lua 5.4 and nowhere elsewhere.
+-- @tparam ?function fn `fn(level, text)`, level "warning" or "error"; nil: nobody listens
+-- @raise when it is no function
+function holdfast.log(fn)
+  local problem = fn ~= nil and function_problem(fn)
+  if problem then
+    error("log: " .. problem, 2)
+  end
+  log.listen(fn)
+end
+
+return holdfast

@@ -1,0 +1,81 @@
+--- Who is due next: a binary heap of tables by their `due`, first come first served among equals.
+-- An entry carries its own place, so that it can be taken out again when the wait it bounds ends early;
+-- without that, a program that publishes with a timeout would fill the heap with waits long over.
+-- @module holdfast.loop.heap
+local heap = {}
+
+local floor = math.floor
+
+local function before(a, b)
+  return a.due < b.due or (a.due == b.due and a.serial < b.serial)
+end
+
+local function rise(items, entry, place)
+  while place > 1 do
+    local parent = floor(place / 2)
+    local other = items[parent]
+    if not before(entry, other) then
+      break
+    end
+    items[place], other.place = other, place
+    place = parent
+  end
+  items[place], entry.place = entry, place
+end
+
+local function sink(items, entry, place)
+  local count = items.count
+  while true do
+    local child = place * 2
+    if child > count then
+      break
+    end
+    if child < count and before(items[child + 1], items[child]) then
+      child = child + 1
+    end
+    local other = items[child]
+    if not before(other, entry) then
+      break
+    end
+    items[place], other.place = other, place
+    place = child
+  end
+  items[place], entry.place = entry, place
+end
+
+--- An empty heap; `heap[1]` is the entry that is due first.
+-- @treturn table
+function heap.new()
+  return { count = 0, serial = 0 }
+end
+
+--- Puts an entry in.
+-- @tparam table items the heap
+-- @tparam table entry with `due`; gets `serial` and `place`
+function heap.push(items, entry)
+  items.serial = items.serial + 1
+  items.count = items.count + 1
+  entry.serial = items.serial
+  rise(items, entry, items.count)
+end
+
+--- Takes an entry out, wherever it is; one that is not in is left alone.
+-- @tparam table items the heap
+-- @tparam table entry
+function heap.remove(items, entry)
+  local place = entry.place
+  if not place then
+    return
+  end
+  local count = items.count
+  local last = items[count]
+  items[count] = nil
+  items.count = count - 1
+  entry.place = nil
+  if last ~= entry then
+    sink(items, last, place)
+    rise(items, last, last.place)
+  end
+end
+
+return heap

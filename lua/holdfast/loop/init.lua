@@ -1,0 +1,21 @@
+--- The event loop in use, and what one has to be able to do.
+--
+-- Everything in holdfast that waits does so through these functions, so a loop of another library is one file
+-- with them. A *waiter* is a table that belongs to the caller; the loop uses its fields `done`, `timed_out`,
+-- `due`, `serial`, `place` and `worker`, and resumes the coroutine that is parked on it exactly once.
+--
+-- - `now()` seconds on a monotonic clock
+-- - `sleep(seconds)`, `spawn(fn, ...)`, `run(fn, ...)` as `holdfast` offers them
+-- - `park(waiter, seconds)` suspends the caller until `unpark(waiter)` or until `seconds` have passed
+--   (`waiter.timed_out` is then true); returns at once if the waiter is done already
+-- - `unpark(waiter)` from anywhere in the same Lua state; a second call means nothing
+-- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)` in a coroutine of its own, now; then calls
+--   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw
+-- - `task()` a table that stands for the `fn` in which the caller runs, nil if there is none; its `over` becomes true
+--   when that ends
+-- - `attend(mailbox, dispatch, settle)` where mail comes from: `dispatch(limit)` hands out up to `limit` mails and
+--   answers whether there were any; `settle()` comes before each wait for more
+-- - `hold(object)`, `release(object)`: whether the running loop keeps the object alive
+--
+-- @module holdfast.loop
+return require "holdfast.loop.builtin"

@@ -1,0 +1,170 @@
+--- What a client does with each kind of mail but messages.
+-- @module holdfast.mail
+local check = require "holdfast.check"
+local events = require "holdfast.events"
+local loop = require "holdfast.loop"
+local publish = require "holdfast.publish"
+local registry = require "holdfast.registry"
+local relief = require "holdfast.relief"
+local text = require "holdfast.text"
+
+local mail = {
+  outcome = publish.outcome,
+  not_withdrawn = publish.not_withdrawn,
+  room = publish.room,
+}
+
+local function resolve(waiters, value, message, code, reason)
+  for _, waiter in ipairs(waiters) do
+    if not waiter.done then
+      waiter.value, waiter.message, waiter.code, waiter.reason = value, message, code, reason
+      loop.unpark(waiter)
+    end
+  end
+end
+
+local function resolve_connecting(client, ...)
+  local waiters = client.connecting
+  client.connecting = {}
+  resolve(waiters, ...)
+end
+
+--- What `connect` says about a client that sleeps.
+-- @tparam table event `sleeping`
+-- @treturn string
+function mail.sleeping_words(event)
+  local reason = event.reason
+  return reason and ("asleep after %s: %s"):format(reason.name, reason.text) or "asleep"
+end
+
+-- Events ----------------------------------------------------------------------------------------------------------
+
+-- What each means for the client itself, before its handlers start.
+local facts = {}
+
+function facts.connecting(client)
+  client.asleep, client.held = nil, nil
+end
+
+function facts.ready(client)
+  resolve_connecting(client, true)
+end
+
+function facts.failed(client, event)
+  client.last_failure = event.reason
+end
+
+function facts.lost(client, event)
+  client.last_failure = event.reason
+end
+
+function facts.sleeping(client, event)
+  client.asleep = event
+  resolve_connecting(client, nil, mail.sleeping_words(event), "sleeping", event.reason)
+end
+
+function facts.closed(client, event)
+  client.held = nil
+  client.closing = true
+  client.closed = event
+end
+
+local function part(client)
+  local waiters = {}
+  for waiter in pairs(client.waiters) do
+    waiters[#waiters + 1] = waiter
+  end
+  resolve(waiters, nil, "the client is closed", "closed")
+  loop.release(client)
+  registry.remove(client)
+end
+
+function mail.event(client, name, event)
+  if facts[name] then
+    facts[name](client, event)
+  end
+  if event.retry_in and client.chosen ~= nil then
+    event.retry_in = client.chosen or nil
+  end
+  client.chosen = nil
+  events.emit(client, name, event)
+  if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
+    relief.begin(client)
+  elseif name == "closed" then
+    part(client)
+  end
+end
+
+function mail.granted(client, wish, qos, reason)
+  local subscription = client.wishes[wish]
+  if subscription then
+    subscription:judge(qos, reason)
+  end
+end
+
+-- Questions -------------------------------------------------------------------------------------------------------
+
+local username_row, password_row = { secret = true }, { secret = true }
+
+local function find_credentials(client, ticket, attempt)
+  local username, password = client.credentials(attempt)
+  local problem
+  if username == nil then
+    problem = type(password) == "string" and password or "the credentials function returned none"
+  else
+    local fine
+    fine, problem = check.text(username, username_row)
+    problem = not fine and "the user name " .. problem or nil
+    if fine and password ~= nil then
+      fine, problem = check.bytes(password, password_row)
+      problem = not fine and "the password " .. problem or nil
+    end
+  end
+  if problem then
+    client.handle:credentials(ticket, false, problem)
+  else
+    client.handle:credentials(ticket, username, password)
+  end
+end
+
+local function credentials_found(client, ticket, err, trace)
+  if err ~= nil then
+    client.handle:credentials(ticket, false, trace:match "^[^\n]*")
+    events.report(client, err, trace)
+  end
+end
+
+function mail.credentials(client, ticket, attempt)
+  loop.start(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
+end
+
+local function find_delay(client, ticket, failure)
+  local answer = client.strategy(failure)
+  local milliseconds = answer
+  if type(answer) == "number" and not check.timeout_problem(answer) then
+    milliseconds = math.floor(answer * 1000 + 0.5)
+  elseif answer ~= nil and answer ~= false then
+    local words = ("backoff must return seconds, false or nil, got %s; the built-in delay of %g s is used"):format(
+      text.describe(answer), failure.retry_in)
+    answer, milliseconds = nil, nil
+    events.report(client, words, words)
+  end
+  if client.asking == ticket then -- it has not waited, so the event that is about to be told can say the truth
+    client.chosen = answer
+  end
+  client.handle:delay(ticket, milliseconds)
+end
+
+local function delay_found(client, _, err, trace)
+  if err ~= nil then
+    events.report(client, err, trace)
+  end
+end
+
+function mail.delay(client, ticket, failure)
+  client.asking = ticket
+  loop.start(delay_found, client, ticket, find_delay, client, ticket, failure)
+  client.asking = nil
+end
+
+return mail

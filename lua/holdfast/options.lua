@@ -1,0 +1,174 @@
+--- Options as users write them: checked against the schema, with defaults.
+-- Nothing here throws: a problem is returned as a sentence that names the key, what was wanted and what came, so that
+-- the caller decides at whose line it is raised. Secrets are never shown.
+-- @module holdfast.options
+local check = require "holdfast.check"
+local core = require "holdfast.core"
+local text = require "holdfast.text"
+local walk = require "holdfast.walk"
+
+local options = {}
+
+local function bounds_problem(spec, name)
+  if spec.min > spec.max then
+    return ("%s.max must be at least %s.min, which is %s s, got %s s"):format(name, name, text.describe(spec.min),
+      text.describe(spec.max))
+  end
+  local problem = core.backoff.problem(options.milliseconds(spec))
+  return problem and name .. ": " .. problem
+end
+
+local function ms(seconds)
+  return seconds and math.floor(seconds * 1000 + 0.5)
+end
+
+--- A backoff in the core's own terms.
+-- @tparam table spec as @{backoff} returned it
+-- @treturn table
+function options.milliseconds(spec)
+  local fraction = type(spec.jitter) == "number" and spec.jitter or nil
+  return {
+    strategy = spec.strategy,
+    jitter = fraction and "fraction" or spec.jitter,
+    fraction = fraction,
+    factor = spec.factor,
+    min = ms(spec.min),
+    max = ms(spec.max),
+    step = ms(spec.step),
+  }
+end
+
+--- Checks one backoff by itself.
+-- @tparam table given `strategy`, `min`, `max`, `factor`, `step`, `jitter`
+-- @tparam string name how messages call it
+-- @tparam[opt] table defaults in place of the schema's
+-- @treturn ?table with defaults, or nil and what is wrong
+function options.backoff(given, name, defaults)
+  if type(given) ~= "table" then
+    return nil, ("%s must be a table, got %s"):format(name, text.describe(given))
+  end
+  local merged = {}
+  for key, value in pairs(defaults or {}) do
+    merged[key] = value
+  end
+  for key, value in pairs(given) do
+    merged[key] = value
+  end
+  local values, problem = walk.nested("backoff", merged, name .. ".")
+  problem = problem or bounds_problem(values, name)
+  if problem then
+    return nil, problem
+  end
+  return values
+end
+
+-- What no row can tell by itself.
+local rules = {}
+
+function rules.one_address(given)
+  if (given.server == nil) == (given.servers == nil) then
+    return given.server and "server and servers exclude each other; keep one" or
+      'server is missing: say server = "mqtt://..." or servers = { ... }'
+  end
+end
+
+function rules.one_clock(given)
+  if given.keep_alive ~= nil and given.detect_within ~= nil then
+    return "keep_alive and detect_within exclude each other; the second one sets the first"
+  end
+end
+
+function rules.credentials(given, values)
+  if given.credentials ~= nil and (given.username ~= nil or given.password ~= nil) then
+    return "credentials replaces username and password; keep one of them"
+  elseif values.protocol == 4 and given.password ~= nil and given.username == nil then
+    return "password needs a username in MQTT 3.1.1 [MQTT-3.1.2-22]"
+  end
+end
+
+function rules.protocol(given, values)
+  if values.protocol == 5 then
+    return nil
+  elseif values.fallback then
+    return "fallback = true leads from protocol 5 to 4, so it needs protocol = 5"
+  elseif values.client_id == false then
+    return "client_id = false (the broker chooses) needs protocol = 5"
+  elseif given.properties ~= nil or (values.will and values.will.properties) then
+    return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
+  end
+end
+
+function rules.tls(_, values)
+  if values.tls then
+    for _, server in ipairs(values.servers) do
+      if server.tls then
+        return nil
+      end
+    end
+    return "tls is given, but no server's address begins with mqtts://"
+  end
+end
+
+function rules.backoff(_, values)
+  local problem = bounds_problem(values.backoff, "backoff")
+  if problem then
+    return problem
+  end
+  local slow = type(values.policy) == "table" and type(values.policy.slow) == "table" and not values.policy.slow.class
+  values.slow, problem = options.backoff(slow and values.policy.slow or {}, "policy.slow", { min = 30, max = 300 })
+  return problem
+end
+
+local order = { "one_address", "one_clock", "credentials", "protocol", "tls", "backoff" }
+
+--- Checks the options of a client.
+-- @tparam table given
+-- @treturn ?table values with defaults, times in seconds; nil and what is wrong
+function options.check(given)
+  if type(given) ~= "table" then
+    return nil, "options must be a table, got " .. text.describe(given)
+  end
+  local values, problem = walk.all(given)
+  if not values then
+    return nil, problem
+  end
+  values.servers = values.servers or { values.server }
+  for _, name in ipairs(order) do
+    problem = rules[name](given, values)
+    if problem then
+      return nil, problem
+    end
+  end
+  if values.detect_within then
+    -- The link is found dead at the latest after one and a half keep alives and the wait for the answer to a probe.
+    values.keep_alive = math.max(1, math.floor(values.detect_within / 2.5))
+  end
+  return values
+end
+
+--- Checks the options of a call.
+-- @tparam table given
+-- @tparam table rows by name, as in the schema
+-- @tparam table names the names, for messages
+-- @treturn ?table values, without defaults
+-- @treturn ?string what is wrong
+function options.take(given, rows, names)
+  if type(given) ~= "table" then
+    return nil, "options must be a table, got " .. text.describe(given)
+  end
+  local values = {}
+  for key, value in pairs(given) do
+    local row = rows[key]
+    if not row then
+      return nil, text.unknown("option", key, names)
+    end
+    local kept, problem = check[row.type](value, row)
+    if kept == nil then
+      return nil, ("%s %s"):format(key, problem)
+    end
+    values[key] = kept
+  end
+  return values
+end
+
+return options

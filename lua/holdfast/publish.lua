@@ -1,0 +1,224 @@
+--- `publish` and `post`: one waits for the outcome, the other never waits.
+-- @module holdfast.publish
+local core = require "holdfast.core"
+local events = require "holdfast.events"
+local listening = require "holdfast.listening"
+local loop = require "holdfast.loop"
+local options = require "holdfast.options"
+local text = require "holdfast.text"
+
+local publish = {}
+
+-- A packet's remaining length at most (MQTT 5 section 1.5.5); topic and payload share it with a few bytes of header.
+local MOST = 268435455
+local HEADER = 2 + 2 + 4 -- length of the topic, packet id, length of the properties
+
+local post_rows = {
+  qos = { type = "choice", choices = { 0, 1, 2 } },
+  retain = { type = "boolean" },
+  properties = { type = "properties", packet = "publish" },
+}
+local post_names = { "qos", "retain", "properties" }
+local publish_rows = { timeout = { type = "seconds" } }
+local publish_names = { "qos", "retain", "properties", "timeout" }
+for name, row in pairs(post_rows) do
+  publish_rows[name] = row
+end
+
+local why_words = {
+  refused = "the broker refused the message",
+  closed = "the client is closed",
+  too_large = "the message is larger than the broker takes (its Maximum Packet Size)",
+  qos_not_supported = "the broker does not take this QoS (its Maximum QoS)",
+  disconnected = "the broker has ended two connections over this message",
+  retain_not_supported = "the broker keeps no retained messages",
+}
+
+local nothing = {}
+
+-- Checks the arguments; the options come back as values.
+local function checked(client, topic, payload, given, rows, names)
+  if type(topic) ~= "string" then
+    return nil, "topic must be a string, got " .. text.describe(topic)
+  end
+  local problem = core.topic_problem(topic)
+  if problem then
+    return nil, ("topic %s, got %s"):format(problem, text.describe(topic))
+  elseif type(payload) ~= "string" then
+    return nil, "payload must be a string, got " .. text.describe(payload)
+  elseif #topic + #payload + HEADER > MOST then
+    return nil, ("payload must leave the packet at %s bytes or less (MQTT 5 section 1.5.5), got %s bytes"):format(
+      text.number(MOST), text.number(#payload))
+  elseif given == nil then
+    return nothing
+  end
+  local values
+  values, problem = options.take(given, rows, names)
+  if values and values.properties and client.protocol == 4 then
+    return nil, "properties need protocol = 5"
+  end
+  return values, problem
+end
+
+-- Outcomes ------------------------------------------------------------------------------------------------------
+
+local function settle(waiter, message, code, reason)
+  waiter.message, waiter.code, waiter.reason = message, code, reason
+  loop.unpark(waiter)
+end
+
+--- The outcome of a publish.
+-- @tparam table client
+-- @tparam number id
+-- @tparam boolean delivered
+-- @tparam ?string why not
+-- @tparam ?table reason of the broker
+function publish.outcome(client, id, delivered, why, reason)
+  local waiter = client.outcomes[id]
+  client.outcomes[id] = nil
+  if waiter then
+    waiter.value = delivered
+    settle(waiter, reason and reason.text or why_words[why], why, reason)
+  elseif delivered then
+    events.emit(client, "delivered", { id = id, reason = reason })
+  else
+    events.emit(client, "dropped", { id = id, why = why, reason = reason })
+  end
+end
+
+--- A publish could not be withdrawn: it has been sent.
+-- @tparam table client
+-- @tparam number id
+function publish.not_withdrawn(client, id)
+  local waiter = client.outcomes[id]
+  if waiter then -- and stays where it is, since the outcome is still to come and interests nobody any more
+    settle(waiter, nil, "sent")
+  end
+end
+
+-- Tries to have it accepted; true when there is nothing more to try for now.
+local function submit(client, waiter)
+  local id, message, code = client.handle:post(waiter.topic, waiter.payload, waiter.qos, waiter.retain,
+    waiter.properties, true)
+  if id then
+    waiter.id = id
+    client.outcomes[id] = waiter
+    return true
+  elseif code == "queue_full" then
+    return false
+  end
+  settle(waiter, message, code)
+  return true
+end
+
+local function leave_line(line)
+  line[line.first] = nil
+  if line.first < line.last then
+    line.first = line.first + 1
+  else
+    line.first, line.last = 1, 0
+  end
+end
+
+--- The queue has room again: for those who wait, in the order in which they came.
+-- @tparam table client
+function publish.room(client)
+  local line = client.line
+  local waiter = line[line.first]
+  while waiter and (waiter.done or submit(client, waiter)) do
+    leave_line(line)
+    waiter = line[line.first]
+  end
+end
+
+-- Waits for room in the queue unless there is some.
+local function join_line(client, waiter)
+  local line = client.line
+  if line[line.first] or not submit(client, waiter) then
+    line.last = line.last + 1
+    line[line.last] = waiter
+  end
+end
+
+-- Those who have given up make room in the line, though perhaps not at once.
+local function give_up(line, waiter)
+  waiter.topic, waiter.payload, waiter.properties = nil, nil, nil
+  while line[line.first] and line[line.first].done do
+    leave_line(line)
+  end
+end
+
+local function withdraw(client, id, timeout)
+  local waiter = {}
+  client.outcomes[id] = waiter
+  client.handle:withdraw(id)
+  listening.park(client, waiter)
+  if waiter.value then
+    return true, waiter.reason -- it was on its way already, and has arrived
+  elseif waiter.code == "withdrawn" or waiter.code == "sent" then
+    return nil, ("not delivered within %g s"):format(timeout), "timeout", waiter.code
+  end
+  return nil, waiter.message, waiter.code, waiter.reason
+end
+
+--- Publishes a message and waits for its outcome, through outages.
+-- With a full queue it first waits for room, in line with the other calls that do.
+-- @tparam holdfast.client client
+-- @tparam string topic no wildcards (MQTT 5 section 4.7)
+-- @tparam string payload
+-- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `timeout` (seconds; default: no end)
+-- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
+-- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
+-- @treturn ?string code: "timeout", "refused", "closed", "too_large" ...
+-- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
+-- @raise when an argument is wrong
+function publish.publish(client, topic, payload, given)
+  local values, problem = checked(client, topic, payload, given, publish_rows, publish_names)
+  if not values then
+    error("publish: " .. problem, 2)
+  elseif client.closing then
+    return nil, "the client is closed", "closed"
+  end
+  local timeout = values.timeout
+  local waiter = {
+    topic = topic,
+    payload = payload,
+    qos = values.qos or 0,
+    retain = values.retain,
+    properties = values.properties,
+  }
+  join_line(client, waiter)
+  listening.park(client, waiter, timeout)
+  if waiter.value then
+    return true, waiter.reason
+  elseif not waiter.timed_out then
+    return nil, waiter.message, waiter.code, waiter.reason
+  elseif waiter.id then
+    return withdraw(client, waiter.id, timeout)
+  end
+  give_up(client.line, waiter)
+  return nil, ("no room in the queue within %g s"):format(timeout), "timeout", "withdrawn"
+end
+
+--- Has a message accepted by the queue, without waiting.
+-- @tparam holdfast.client client
+-- @tparam string topic no wildcards (MQTT 5 section 4.7)
+-- @tparam string payload
+-- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5)
+-- @treturn ?number id; the outcome comes as `delivered` or `dropped` if there is a handler for one of them by now
+-- @treturn ?string message
+-- @treturn ?string code: "queue_full", "closed", "too_large", "forked"
+-- @raise when an argument is wrong
+function publish.post(client, topic, payload, given)
+  local values, problem = checked(client, topic, payload, given, post_rows, post_names)
+  if not values then
+    error("post: " .. problem, 2)
+  elseif client.closing then
+    return nil, "the client is closed", "closed"
+  end
+  local notify = client.handlers.delivered or client.handlers.dropped or client.expected.delivered
+    or client.expected.dropped
+  return client.handle:post(topic, payload, values.qos or 0, values.retain, values.properties, notify)
+end
+
+return publish

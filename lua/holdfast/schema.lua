@@ -1,0 +1,88 @@
+--- Every option there is: one table, from which values are checked, defaults taken and the README's table verified.
+-- A row: `name` (dots lead into a nested table), `type` (a function of @{holdfast.check}), `unit`, `default`, the
+-- bounds its type reads, `secret` (never shown in a message), `doc`. A row with `group` opens a nested table:
+-- "defaults" stands in for one that is not given, "optional" leaves it out.
+-- @module holdfast.schema
+local WHOLE_32 = 4294967295
+local STRATEGIES = { "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated" }
+
+local schema = {
+  { name = "server", type = "server", doc = "where the broker is: mqtt://host:1883, mqtts://host:8883" },
+  { name = "servers", type = "servers", doc = "several, in order of preference" },
+  { name = "client_id", type = "client_id",
+    doc = "default: random, kept for the client's life; false: the broker chooses" },
+  { name = "protocol", type = "choice", choices = { 5, 4 }, default = 5, doc = "MQTT 5, or 4 for MQTT 3.1.1" },
+  { name = "fallback", type = "boolean", default = false, doc = "one downgrade to 3.1.1 if the broker refuses 5" },
+  { name = "keep_alive", type = "whole", unit = "s", to = 65535, default = 20,
+    doc = "a quiet link is probed after this; 0: never (MQTT 5 section 3.1.2.10)" },
+  { name = "detect_within", type = "seconds", unit = "s", from = 2.5, to = 163837,
+    doc = "in place of keep_alive: a dead link is noticed within this time" },
+  { name = "clean_start", type = "boolean", default = false, doc = "the first connect begins a new session" },
+  { name = "session_expiry", type = "whole", unit = "s", to = WHOLE_32, default = 3600,
+    doc = "how long the broker keeps the session while we are away; 4294967295: for ever (MQTT 5 section 3.1.2.11.2)" },
+  { name = "username", type = "text", secret = true, doc = "" },
+  { name = "password", type = "bytes", secret = true, doc = "" },
+  { name = "credentials", type = "callback",
+    doc = "function(attempt) returning both, asked before each attempt; it may wait" },
+  { name = "connect_timeout", type = "seconds", unit = "s", above = 0, default = 10, doc = "for one attempt" },
+  { name = "stable_after", type = "seconds", unit = "s", default = 10,
+    doc = "a connection that lives this long resets the backoff" },
+  { name = "max_attempts", type = "whole", from = 1, to = WHOLE_32,
+    doc = "failures in a row before the client sleeps; default: no limit" },
+  { name = "sleep_for", type = "seconds", unit = "s", above = 0, doc = "how long it sleeps; default: until woken" },
+  { name = "receive_maximum", type = "whole", from = 1, to = 65535, default = 1000,
+    doc = "QoS 1 and 2 messages on their way to us at once (MQTT 5 section 3.1.2.11.3)" },
+  { name = "maximum_packet_size", type = "whole", unit = "bytes", from = 1, to = 268435460,
+    doc = "the largest packet we accept; default: no limit (MQTT 5 section 3.1.2.11.4)" },
+
+  { name = "backoff", group = "defaults", doc = "or a function(failure) returning seconds, false or nil; it may wait" },
+  { name = "backoff.strategy", type = "choice", choices = STRATEGIES, default = "exponential", doc = "" },
+  { name = "backoff.min", type = "seconds", unit = "s", above = 0, default = 1, doc = "the shortest delay" },
+  { name = "backoff.max", type = "seconds", unit = "s", above = 0, default = 60, doc = "the longest delay" },
+  { name = "backoff.factor", type = "number", from = 1, to = 1000, default = 2,
+    doc = "exponential: from one to the next" },
+  { name = "backoff.step", type = "seconds", unit = "s", above = 0, default = 1, doc = "linear: from one to the next" },
+  { name = "backoff.jitter", type = "jitter", default = "full", doc = '"none", "full", "equal" or a fraction up to 1' },
+
+  { name = "return_to_primary", type = "seconds", unit = "s", above = 0,
+    doc = "connected to another server, look so often whether the first is back; default: only at the next outage" },
+  { name = "watch_network", type = "boolean", default = false,
+    doc = "Linux: a link or an address that comes up is a `network_changed()`" },
+  { name = "redirect", group = "optional", doc = "follow a broker that names another server (MQTT 5 section 4.11)" },
+  { name = "redirect.allow", type = "names", required = true,
+    doc = 'hosts that may be followed; "*.example" stands for every name below' },
+  { name = "redirect.hops", type = "whole", from = 1, to = 255, default = 3,
+    doc = "references followed in a row, without a stable connection between" },
+
+  { name = "queue", group = "defaults", doc = "messages accepted and not delivered yet" },
+  { name = "queue.messages", type = "whole", from = 1, to = WHOLE_32, default = 10000, doc = "" },
+  { name = "queue.bytes", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40, default = 64 * 1024 * 1024, doc = "" },
+  { name = "queue.overflow", type = "choice", choices = { "reject" }, default = "reject",
+    doc = "a message that finds no room is refused with queue_full" },
+
+  { name = "inbox", group = "defaults",
+    doc = "messages received and not consumed yet; past it the broker keeps the rest" },
+  { name = "inbox.messages", type = "whole", from = 1, to = WHOLE_32, default = 1000, doc = "" },
+  { name = "inbox.bytes", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40, default = 16 * 1024 * 1024, doc = "" },
+
+  { name = "tls", group = "optional", doc = "for mqtts servers; without it the system's certificates are used" },
+  { name = "tls.ca", type = "file", doc = "certificates to trust, a file or a hashed folder; default: the system's" },
+  { name = "tls.cert", type = "file", doc = "our own certificate chain, PEM" },
+  { name = "tls.key", type = "file", doc = "its key; default: in the same file" },
+  { name = "tls.key_password", type = "bytes", secret = true, doc = "" },
+  { name = "tls.alpn", type = "names", doc = "application protocols to offer (RFC 7301)" },
+  { name = "tls.verify", type = "boolean", default = true, doc = "the chain and the host name" },
+
+  { name = "will", group = "optional", doc = "what the broker publishes for us when we are lost" },
+  { name = "will.topic", type = "topic", required = true, doc = "" },
+  { name = "will.payload", type = "bytes", default = "", doc = "" },
+  { name = "will.qos", type = "choice", choices = { 0, 1, 2 }, default = 0, doc = "" },
+  { name = "will.retain", type = "boolean", default = false, doc = "" },
+  { name = "will.properties", type = "properties", packet = "will", doc = "MQTT 5, also will_delay" },
+
+  { name = "policy", type = "policy", doc = "what follows from a reason, by name, code or class" },
+  { name = "properties", type = "properties", packet = "connect",
+    doc = "MQTT 5 user properties of CONNECT: { user = ... }" },
+}
+
+return schema

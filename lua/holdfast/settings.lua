@@ -1,0 +1,51 @@
+--- Checked options as the core wants them: milliseconds, rows, plain tables.
+-- @module holdfast.settings
+local core = require "holdfast.core"
+local options = require "holdfast.options"
+
+local settings = {}
+
+local function ms(seconds)
+  return seconds and math.max(1, math.floor(seconds * 1000 + 0.5))
+end
+
+--- Turns values into settings.
+-- @tparam table values of `options.check`
+-- @treturn table for `core.client`
+function settings.build(values)
+  local chosen = values.client_id
+  return {
+    servers = values.servers,
+    client_id = chosen == nil and core.random_id() or chosen or "",
+    end_session = not chosen, -- nobody can come back to a session under an id that nobody knows
+    protocol = values.protocol,
+    fallback = values.fallback,
+    keep_alive = values.keep_alive,
+    clean_start = values.clean_start,
+    session_expiry = values.session_expiry,
+    username = values.username,
+    password = values.password,
+    ask_credentials = values.credentials ~= nil,
+    ask_delay = values.strategy ~= nil,
+    will = values.will,
+    tls = values.tls,
+    connect_timeout = ms(values.connect_timeout),
+    stable_after = math.floor(values.stable_after * 1000 + 0.5),
+    max_attempts = values.max_attempts or 0,
+    sleep_for = ms(values.sleep_for) or 0,
+    backoff = options.milliseconds(values.backoff),
+    slow = options.milliseconds(values.slow),
+    rules = values.rules,
+    return_to_primary = ms(values.return_to_primary),
+    watch_network = values.watch_network,
+    redirect_allow = values.redirect and values.redirect.allow,
+    redirect_hops = values.redirect and values.redirect.hops,
+    queue = { messages = values.queue.messages, bytes = values.queue.bytes },
+    inbox = { messages = values.inbox.messages, bytes = values.inbox.bytes },
+    receive_maximum = values.receive_maximum,
+    maximum_packet_size = values.maximum_packet_size or 0,
+    properties = values.properties,
+  }
+end
+
+return settings

@@ -1,0 +1,93 @@
+--- `client:subscribe`: checks a wish and hands it to the core.
+-- @module holdfast.wishing
+local check = require "holdfast.check"
+local options = require "holdfast.options"
+local subscription = require "holdfast.subscription"
+local text = require "holdfast.text"
+
+local wishing = {}
+
+local rows = {
+  qos = { type = "choice", choices = { 0, 1, 2 } },
+  no_local = { type = "boolean" },
+  retain_as_published = { type = "boolean" },
+  retain_handling = { type = "choice", choices = { 0, 1, 2, "always", "new", "never" } },
+  identifier = { type = "whole", from = 1, to = 268435455 },
+  properties = { type = "properties", packet = "subscribe" },
+  ordered = { type = "boolean" },
+  buffer = { type = "whole", unit = "messages", from = 1, to = 4294967295 },
+}
+local names = {
+  "qos", "ordered", "buffer", "no_local", "retain_as_published", "retain_handling", "identifier", "properties",
+}
+local only_5 = { "no_local", "retain_as_published", "retain_handling", "identifier", "properties" }
+local retain_handling = { always = 0, new = 1, never = 2 } -- MQTT 5 section 3.8.3.1
+
+local function checked(client, filter, given, handler)
+  local fine, problem = check.filter(filter, {})
+  if not fine then
+    return nil, "filter " .. problem
+  elseif handler ~= nil and type(handler) ~= "function" then
+    return nil, "handler must be a function, got " .. text.describe(handler)
+  end
+  local values
+  values, problem = options.take(given == nil and {} or given, rows, names)
+  if not values then
+    return nil, problem
+  end
+  for _, name in ipairs(only_5) do
+    if client.protocol == 4 and values[name] ~= nil then
+      return nil, name .. " needs protocol = 5"
+    end
+  end
+  if values.no_local and filter:match "^%$share/" then
+    return nil, "no_local is not allowed with a shared subscription [MQTT-3.8.3-4]"
+  elseif values.ordered ~= nil and not handler then
+    return nil, "ordered is about handlers, and there is none"
+  end
+  return values
+end
+
+--- Wishes for messages, before the start, in an outage, at any time; kept through every reconnect.
+-- @tparam holdfast.client client
+-- @tparam string filter topic filter, also "$share/group/filter" (MQTT 5 sections 4.7 and 4.8.2)
+-- @tparam[opt] table given `qos` (0), `ordered` (false: handlers of several messages may wait at the same time),
+-- `buffer` (1000 messages kept while nobody reads); MQTT 5 only: `no_local`, `retain_as_published`,
+-- `retain_handling` ("always", "new", "never"), `identifier`, `properties` ({ user = ... })
+-- @tparam[opt] function handler `handler(message, subscription)`; may take the place of `given`
+-- @treturn ?holdfast.subscription or nil, message, "closed" or "forked"
+-- @raise when an argument is wrong
+function wishing.subscribe(client, filter, given, handler)
+  if type(given) == "function" and handler == nil then
+    given, handler = nil, given
+  end
+  local values, problem = checked(client, filter, given, handler)
+  if not values then
+    error("subscribe: " .. problem, 2)
+  elseif client.closing then
+    return nil, "the client is closed", "closed"
+  end
+  local wish = client.last_wish + 1
+  local retained = values.retain_handling or 0
+  local fine, message, code = client.handle:subscribe(wish, filter, values.qos or 0, values.no_local or false,
+    values.retain_as_published or false, retain_handling[retained] or retained, values.identifier, values.properties)
+  if not fine then
+    return nil, message, code
+  end
+  client.last_wish = wish
+  client.wishes[wish] = subscription.new(client, wish, filter, values, handler)
+  return client.wishes[wish]
+end
+
+--- A subscription has been removed.
+-- @tparam holdfast.client client
+-- @tparam holdfast.subscription which
+-- @local
+function wishing.forget_wish(client, which)
+  client.wishes[which.wish] = nil
+  if not client.closing then
+    client.handle:unsubscribe(which.wish)
+  end
+end
+
+return wishing
