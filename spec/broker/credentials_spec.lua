@@ -1,0 +1,150 @@
+-- Who we are, to a real broker with a password file: refused, corrected, asked for anew before each attempt.
+local diary = require "spec.support.diary"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local now = require("holdfast.core").now
+local process = require "process_probe"
+
+local QUICK = { slow = { strategy = "constant", min = 0.1, max = 0.1 } }
+
+local function set_password(path, user, password)
+  local tool = assert(process.spawn { "mosquitto_passwd", "-b", path, user, password })
+  local how, status = process.wait(tool, 10000)
+  assert(how == "exited" and status == 0, "mosquitto_passwd does not work")
+end
+
+-- mosquitto reads its password file at start and at SIGHUP.
+local function start(user, password)
+  local broker = mosquitto.start { absent = true, authenticated = true }
+  local passwords = broker.folder .. "/passwords"
+  assert(io.open(passwords, "w")):close()
+  set_password(passwords, user, password)
+  broker:restart { "allow_anonymous false", "password_file " .. passwords }
+  function broker.correct(password_now)
+    set_password(passwords, user, password_now)
+    assert(process.kill(broker.pid, "HUP"))
+  end
+  broker.uri = "mqtt://127.0.0.1:" .. broker.port
+  return broker
+end
+
+describe("credentials #broker", function()
+  after_each(mosquitto.finish)
+
+  it("that are wrong: two attempts in 30 s at most, and back by itself once the broker has been corrected", function()
+    local broker = start("kitchen", "old")
+    holdfast.run(function()
+      local began = now()
+      local clients, books = {}, {}
+      for index, protocol in ipairs { 5, 4 } do
+        -- The least wait is the default's, the longest is short enough to be seen here.
+        clients[index] = holdfast.new {
+          server = broker.uri, protocol = protocol, username = "kitchen", password = "new",
+          policy = { slow = { max = 32 } },
+        }
+        books[index] = diary.of(clients[index])
+        clients[index]:start()
+      end
+      for _, book in ipairs(books) do
+        local event = book:await("failed").event
+        assert.are.same({ "not_authorized", "slow" }, { event.reason.name, event.reason.class })
+        assert.is_true(event.retry_in >= 30 and event.retry_in <= 32, event.retry_in)
+      end
+      broker.correct "new"
+      holdfast.sleep(30 - (now() - began))
+      for index, client in ipairs(clients) do
+        assert.is_true(client:status().counters.attempts <= 2)
+        books[index]:await("ready", 1, 5)
+        assert.are.equal("connecting failed connecting connected ready", books[index]:words())
+        client:close(1)
+      end
+    end)
+  end)
+
+  it("are asked for before every attempt, the first included, and the fresh ones are used", function()
+    local broker = start("kitchen", "third")
+    holdfast.run(function()
+      local asked, passwords = {}, { "first", "second", "third", "fourth" }
+      local client = holdfast.new {
+        server = broker.uri, policy = QUICK, backoff = { min = 0.1, max = 0.1, jitter = "none" },
+        credentials = function(attempt)
+          asked[#asked + 1] = attempt
+          holdfast.sleep(0.2) -- a token is fetched somewhere
+          return "kitchen", passwords[math.min(attempt, 4)]
+        end,
+      }
+      local seen = diary.of(client)
+      local began = now()
+      client:start()
+      assert.is_true(seen:await("failed").at - began >= 0.2, "the first attempt did not wait")
+      seen:await "ready"
+      assert.are.same({ 1, 2, 3 }, asked)
+      assert.are.equal("connecting failed connecting failed connecting connected ready", seen:words())
+      for _, entry in ipairs(seen:all "failed") do
+        assert.are.equal("not_authorized", entry.event.reason.name)
+      end
+      broker.correct "fourth"
+      broker:restart()
+      seen:await("ready", 2)
+      assert.are.equal(4, asked[4])
+      client:close(1)
+    end)
+  end)
+
+  it("that cannot be had, or come too late, are reasons like any other", function()
+    local broker = start("kitchen", "right")
+    holdfast.run(function()
+      local answers = {
+        function() return nil, "the token server is down" end,
+        function() error "no such file" end,
+        function() return 42 end,
+        function() holdfast.sleep(5) return "kitchen", "right" end,
+        function() return "kitchen", "right" end,
+      }
+      local turn = 0
+      local client = holdfast.new {
+        server = broker.uri, policy = QUICK, connect_timeout = 0.5,
+        credentials = function()
+          turn = turn + 1
+          return answers[turn]()
+        end,
+      }
+      local seen, errors = diary.of(client), {}
+      client:on("error", function(event) errors[#errors + 1] = event.message end)
+      client:start()
+      seen:await "ready"
+      local told = {}
+      for index, entry in ipairs(seen:all "failed") do
+        told[index] = entry.event.reason.name .. ": " .. entry.event.reason.text:gsub("^.-: ", "")
+        assert.are.equal("slow", entry.event.reason.class)
+      end
+      assert.are.equal("credentials_failed: the token server is down", told[1])
+      assert.matches("^credentials_failed: no such file", told[2])
+      assert.matches("^credentials_failed: the user name must be a string", told[3])
+      assert.matches("^credentials_timeout: ", told[4])
+      assert.are.equal(4, #told)
+      assert.are.equal(1, #errors)
+      assert.matches("no such file", errors[1])
+      client:close(1)
+    end)
+  end)
+
+  it("that are being fetched hold up neither close nor another client", function()
+    local broker = start("kitchen", "right")
+    holdfast.run(function()
+      local slow = holdfast.new {
+        server = broker.uri, credentials = function() holdfast.sleep(60) return "kitchen", "right" end,
+      }
+      local seen = diary.of(slow)
+      slow:start()
+      seen:await "connecting"
+      local other = holdfast.new { server = broker.uri, username = "kitchen", password = "right" }
+      local began = now()
+      assert(other:connect(5))
+      assert(slow:close(1))
+      seen:await "closed"
+      assert.is_true(now() - began < 2)
+      other:close(1)
+    end)
+  end)
+end)

@@ -1,0 +1,137 @@
+-- An arrow between floors points down only, and what a floor may know of the world is fixed.
+local tree = require "spec.support.tree"
+
+local BELOW = {
+  core = {},
+  sys = { core = true },
+  link = { core = true, sys = true },
+  store = { core = true, sys = true },
+  keeper = { core = true, sys = true, link = true, store = true },
+  lua = { core = true, sys = true, link = true, store = true, keeper = true },
+}
+
+-- Freestanding headers and those that compute: no clock, no I/O, no threads.
+local COMPUTING = "assert ctype float inttypes limits math stdalign stdarg stdbool stddef stdint stdlib string"
+local CORE_MAY_KNOW = {}
+for name in COMPUTING:gmatch "%a+" do
+  CORE_MAY_KNOW[name .. ".h"] = true
+end
+
+local function includes()
+  local list = {}
+  for _, path in ipairs(tree.files("csrc", "*.c", "*.h")) do
+    for number, line in tree.lines(path) do
+      local bracket, name = line:match '^%s*#%s*include%s*([<"])([^>"]+)[>"]'
+      if bracket then
+        list[#list + 1] = { path = path, floor = path:match "^csrc/([^/]+)/", own = bracket == '"', name = name,
+          place = path .. ":" .. number .. " includes " .. name }
+      end
+    end
+  end
+  return list
+end
+
+describe("the floors of csrc", function()
+  local all = includes()
+  local offenders
+
+  before_each(function()
+    offenders = {}
+  end)
+
+  local function offend(include, why)
+    offenders[#offenders + 1] = include.place .. ": " .. why
+  end
+
+  it("are the known ones", function()
+    for _, path in ipairs(tree.files("csrc", "*")) do
+      if not BELOW[path:match "^csrc/([^/]+)/"] then
+        offenders[#offenders + 1] = path
+      end
+    end
+    assert.same({}, offenders)
+  end)
+
+  it("include only their own headers and those of floors below", function()
+    local checked = 0
+    for _, include in ipairs(all) do
+      if include.own then
+        checked = checked + 1
+        local floor = include.name:match "^(%w+)/[%w_]+%.h$"
+        if not floor then
+          offend(include, "own headers are named from csrc")
+        elseif floor ~= include.floor and not BELOW[include.floor][floor] then
+          offend(include, "an arrow may point down only")
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(checked > 50)
+  end)
+
+  it("know Lua in csrc/lua only", function()
+    for _, include in ipairs(all) do
+      if include.name:match "^lua[%w]*%.h" or include.name == "lauxlib.h" then
+        if include.floor ~= "lua" then
+          offend(include, "only csrc/lua knows Lua")
+        end
+      end
+    end
+    assert.same({}, offenders)
+  end)
+
+  it("know Paho in csrc/link/paho_* only", function()
+    local seen = 0
+    for _, include in ipairs(all) do
+      if include.name:match "^MQTT" then
+        seen = seen + 1
+        if not include.path:match "^csrc/link/paho_" then
+          offend(include, "only csrc/link/paho_* knows Paho")
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
+  it("leave core pure: no clock, no I/O, no threads", function()
+    for _, include in ipairs(all) do
+      if include.floor == "core" and not include.own and not CORE_MAY_KNOW[include.name] then
+        offend(include, "not for csrc/core")
+      end
+    end
+    assert.same({}, offenders)
+  end)
+end)
+
+describe("the modules of lua/", function()
+  it("require nothing but holdfast, except a loop its own library", function()
+    local offenders, seen = {}, 0
+    for _, path in ipairs(tree.files("lua", "*.lua")) do
+      local host = path:match "^lua/holdfast/loop/([%w_]+)%.lua$"
+      for number, line in tree.lines(path) do
+        for name in line:gmatch "require%s*%(?%s*[\"']([^\"']+)[\"']" do
+          seen = seen + 1
+          if not (name == "holdfast" or name:match "^holdfast%." or host and name:match("^" .. host)) then
+            offenders[#offenders + 1] = path .. ":" .. number .. " requires " .. name
+          end
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
+  it("keep the pure parts free of the client", function()
+    local offenders = {}
+    for _, part in ipairs { "backoff", "reason", "engine" } do
+      local path = "lua/holdfast/" .. part .. ".lua"
+      for name in tree.read(path):gmatch "require%s*%(?%s*[\"']([^\"']+)[\"']" do
+        if name == "holdfast" or name:match "^holdfast%.client" or name:match "^holdfast%.loop" then
+          offenders[#offenders + 1] = path .. " requires " .. name
+        end
+      end
+    end
+    assert.same({}, offenders)
+  end)
+end)

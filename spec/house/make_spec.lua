@@ -1,0 +1,105 @@
+-- What `make -s env`, `make install` and the runner promise.
+local tree = require "spec.support.tree"
+
+local function run(command)
+  local lines, ok = tree.command(command)
+  assert.is_true(ok, table.concat(lines, "\n"))
+  return lines
+end
+
+describe("make -s env", function()
+  it("puts this checkout in front, keeps what was there, and ends with ;;", function()
+    local root = run("pwd -P")[1]
+    local lines = run([[
+      unset LUA_PATH_5_4 LUA_CPATH_5_4 MAKEFLAGS MAKELEVEL
+      export LUA_PATH="/a b/it's/?.lua;;./x/?.lua" LUA_CPATH=
+      eval "$(make -s env LUA=lua5.4)"
+      printf '%s\n' "$LUA_PATH" "$LUA_CPATH" "${LUA_PATH_5_4-unset}"
+    ]])
+    assert.equal(root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;/a b/it's/?.lua;./x/?.lua;;", lines[1])
+    assert.equal(root .. "/build/5.4/?.so;;", lines[2])
+    assert.equal("unset", lines[3])
+  end)
+
+  it("extends the variables of that Lua version if they are set, since they hide the plain ones", function()
+    local lines = run([[
+      unset MAKEFLAGS MAKELEVEL
+      export LUA_PATH_5_3='/mine/?.lua;;' LUA_PATH=
+      eval "$(make -s env LUA=5.3)"
+      printf '%s\n' "$LUA_PATH_5_3"
+    ]])
+    assert.truthy(lines[1]:match "/lua/%?%.lua;.*;/mine/%?%.lua;;$")
+  end)
+
+  it("adds nothing when it is evaluated again", function()
+    local lines = run([[
+      unset MAKEFLAGS MAKELEVEL
+      eval "$(make -s env LUA=luajit)"; first=$LUA_PATH:$LUA_CPATH
+      eval "$(make -s env LUA=luajit)"
+      [ "$first" = "$LUA_PATH:$LUA_CPATH" ] && printf '%s\n' "$LUA_CPATH"
+    ]])
+    assert.truthy(lines[1]:match "/build/luajit/%?%.so;")
+  end)
+
+  it("names the Luas it knows when asked for another", function()
+    local lines, ok = tree.command "unset MAKEFLAGS MAKELEVEL; make -s env LUA=lua6"
+    assert.is_false(ok)
+    assert.truthy(lines[1]:match "lua5%.1 lua5%.2 lua5%.3 lua5%.4 luajit.*'lua6'")
+  end)
+end)
+
+describe("make help", function()
+  it("lists every target of .PHONY but all's servants", function()
+    local help = table.concat(run "unset MAKEFLAGS MAKELEVEL; make -s help", "\n")
+    local phony = tree.read("Makefile"):match "\n%.PHONY: ([^\n]+)"
+    for target in phony:gmatch "%S+" do
+      if target ~= "bench-programs" then
+        assert.truthy(("\n" .. help):find("\n" .. target .. " ", 1, true), target)
+      end
+    end
+  end)
+end)
+
+describe("the runner", function()
+  local function outcome(...)
+    local files = {}
+    for i, text in ipairs { ... } do
+      files[i] = "printf '%s' '" .. text:gsub("'", "'\\''") .. "' > \"$folder\"/" .. i .. "_spec.lua"
+    end
+    local lines, ok = tree.command([[
+      folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
+      trap 'rm -rf "$folder"' EXIT
+      ]] .. table.concat(files, "\n") .. "\n" .. (os.getenv "LUA") .. ' spec/run.lua "$folder"')
+    return lines[#lines], ok, table.concat(lines, "\n")
+  end
+
+  it("counts what passed, failed, erred and was skipped", function()
+    local last, ok = outcome([[it("a", function() end) it("b", function() assert.equal(1, 2) end)]],
+      [[it("c", function() error "x" end) it("d", function() pending "later" end)]])
+    assert.equal("1 passed, 2 failed, 1 skipped", last)
+    assert.is_false(ok)
+  end)
+
+  it("succeeds only when nothing failed", function()
+    local last, ok = outcome [[it("a", function() end)]]
+    assert.equal("1 passed, 0 failed, 0 skipped", last)
+    assert.is_true(ok)
+  end)
+
+  it("counts an interpreter that dies as a failure and goes on", function()
+    local last, ok = outcome([[it("a", function() os.exit(0) end)]],
+      [[it("b", function() os.execute("kill -SEGV $PPID") end)]], [[it("c", function() end)]])
+    assert.equal("1 passed, 2 failed, 0 skipped", last)
+    assert.is_false(ok)
+  end)
+
+  it("counts a death after the last test", function()
+    local last = outcome [[it("a", function() end) require "busted".subscribe({ "exit" }, function() os.exit(3) end)]]
+    assert.equal("1 passed, 1 failed, 0 skipped", last)
+  end)
+
+  it("counts a file that does not load, and a run without files", function()
+    assert.equal("0 passed, 1 failed, 0 skipped", (outcome "it("))
+    assert.equal("0 passed, 1 failed, 0 skipped", (outcome()))
+  end)
+end)

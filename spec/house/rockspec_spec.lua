@@ -1,0 +1,67 @@
+-- The rockspec lists what there is, and installs without a network.
+local tree = require "spec.support.tree"
+
+local PATH = tree.files("rockspec", "*.rockspec")[1]
+
+local function rockspec()
+  local environment = {}
+  if setfenv then
+    setfenv(assert(loadfile(PATH)), environment)()
+  else
+    assert(loadfile(PATH, "t", environment))()
+  end
+  return environment
+end
+
+describe("the rockspec", function()
+  local spec = rockspec()
+
+  it("lists every C source but the scripted link, which is for specs", function()
+    local sources = { "csrc/link/fake_link.c" }
+    for _, source in ipairs(spec.build.modules["holdfast.core"].sources) do
+      sources[#sources + 1] = source
+    end
+    table.sort(sources)
+    assert.same(tree.files("csrc", "*.c"), sources)
+  end)
+
+  it("lists every Lua module under its name", function()
+    local listed, there = {}, {}
+    for name, path in pairs(spec.build.modules) do
+      if type(path) == "string" then
+        listed[name] = path
+      end
+    end
+    for _, path in ipairs(tree.files("lua", "*.lua")) do
+      there[path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")] = path
+    end
+    assert.same(there, listed)
+  end)
+
+  it("depends on Lua alone", function()
+    assert.same({ "lua >= 5.1" }, spec.dependencies)
+  end)
+
+  -- One build with LuaRocks is enough: what differs from `make` is the list of files and the flags.
+  if _VERSION == "Lua 5.4" then
+    it("installs into a tree of its own, and what it installed works", function()
+      local output, ok = tree.command([[
+        set -e
+        folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
+        trap 'rm -rf "$folder"' EXIT
+        mkdir "$folder/source"
+        cp -r csrc lua rockspec LICENSE README.md "$folder/source"
+        cd "$folder/source"
+        unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
+        export HOME="$folder" http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1
+        luarocks --lua-version=5.4 make --tree "$folder/tree"
+        eval "$(luarocks --lua-version=5.4 path --tree "$folder/tree")"
+        cd /
+        lua5.4 -e 'local h = require "holdfast"; assert(package.searchpath("holdfast.core",
+          package.cpath):match "^/tmp/holdfast%-spec%-"); print("works", h._VERSION)'
+      ]])
+      assert.is_true(ok, table.concat(output, "\n"))
+      assert.equal("works\t" .. spec.version:match "^[^-]+", output[#output])
+    end)
+  end
+end)

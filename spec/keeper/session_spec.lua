@@ -1,0 +1,214 @@
+-- What a CONNACK says of the session and of itself, and what follows for this connection and the next.
+local virtual = require "spec.support.virtual"
+local probe = virtual.probe
+
+describe("a session", function()
+  local world
+
+  before_each(function()
+    world = virtual.new()
+  end)
+
+  after_each(function()
+    world:finish()
+  end)
+
+  it("that is there although none was wanted ends the connection [MQTT-3.2.2-4]", function()
+    local client = world:client { clean_start = true }
+    probe.script { session_present = 1 }
+    client:start()
+    world:pass(0.5)
+    probe.script { session_present = -1 }
+    world:pass(2)
+    assert.same({
+      "0 connecting 1",
+      "0 failed session_mismatch 1 retry_in=1",
+      "1 connecting 2",
+      "1 connected 2 downtime=1 session=false",
+      "1 ready 0 downtime=1",
+    }, world:told(client))
+    assert.same({ "open a:1883 id=c clean=1 protocol=5", "abandon", "open a:1883 id=c clean=1 protocol=5" },
+      world:asked())
+  end)
+
+  it("is started anew by the first connection only", function()
+    local client = world:client { clean_start = true }
+    probe.script { connect = "refuse", source = "network", code = 2 }
+    client:start()
+    world:pass(0.5)
+    probe.script { connect = "accept" }
+    world:pass(10)
+    probe.drop(1, "network", 9)
+    world:pass(5)
+    assert.same({
+      "open a:1883 id=c clean=1 protocol=5", -- refused: it was not yet the first connection
+      "open a:1883 id=c clean=1 protocol=5",
+      "open a:1883 id=c clean=0 protocol=5",
+    }, world:asked())
+    assert.equal(2, #world:told(client, "connected"))
+  end)
+
+  it("of an earlier process is ours when it was kept on purpose", function()
+    local before = world:client()
+    before:start()
+    world:pass(1)
+    before:close(0)
+    world:turn()
+    local client = world:client()
+    client:subscribe(1, "a", 1, false, false, 0)
+    world:asked()
+    client:start()
+    world:turn()
+    assert.same({ "1 connected 1 downtime=0 session=true", "1 granted 1 qos=1", "1 ready 1 downtime=0" },
+      world:told(client, "connected", "granted", "ready"))
+    assert.same({ "subscribe a qos=1 identifier=1" }, world:asked "subscribe") -- it knows nothing of our wish
+    assert.is_true(client:status().session_present)
+  end)
+
+  it("that two clients fight over is given up by one of them", function()
+    local one, other = world:client(), world:client()
+    one:start()
+    world:pass(5)
+    other:start()
+    world:pass(3600)
+    assert.same({
+      "0 connecting 1",
+      "5 lost session_taken_over uptime=5 retry_in=30", -- slow the first time
+      "35 connecting 2",
+      "65 lost session_taken_over uptime=30",
+      "65 sleeping session_taken_over",
+    }, world:told(one, "connecting", "lost", "failed", "sleeping"))
+    assert.same({
+      "5 connecting 1",
+      "35 lost session_taken_over uptime=30 retry_in=30",
+      "65 connecting 1",
+    }, world:told(other, "connecting", "lost", "failed", "sleeping"))
+  end)
+
+  it("is shown as present only while connected", function()
+    local client = world:client()
+    client:start()
+    world:pass(1)
+    client:reconnect()
+    world:turn()
+    assert.is_true(client:status().session_present)
+    probe.drop(1, "network", 9)
+    world:turn()
+    assert.is_false(client:status().session_present)
+  end)
+end)
+
+describe("a broker", function()
+  local world
+
+  before_each(function()
+    world = virtual.new()
+  end)
+
+  after_each(function()
+    world:finish()
+  end)
+
+  local REFUSED_V5, REFUSED_V3 = 0x84, 1
+
+  it("that does not speak MQTT 5 is spoken to in 3.1.1, if that is allowed", function()
+    local client = world:client { fallback = true }
+    probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }
+    client:start()
+    world:pass(0.5)
+    probe.script { connect = "accept" }
+    world:pass(5)
+    local told = world:told(client)
+    probe.drop(1, "network", 9)
+    world:pass(5)
+    assert.same({
+      "0 connecting 1",
+      "0 failed downgraded 1 retry_in=1",
+      "1 connecting 2",
+      "1 connected 2 downtime=1 session=false",
+      "1 ready 0 downtime=1",
+    }, told)
+    assert.same({
+      "open a:1883 id=c clean=0 protocol=5",
+      "open a:1883 id=c clean=0 protocol=4",
+      "open a:1883 id=c clean=0 protocol=4",
+    }, world:asked())
+    assert.equal(4, client:status().protocol)
+    local first = client:history()[1]
+    assert.same({ "downgraded", "connack", 1 }, { first.name, first.phase, first.delay })
+  end)
+
+  it("that refuses for another reason is not taken for an old one", function()
+    local client = world:client { fallback = true }
+    probe.script { connect = "refuse", source = "connack", code = 0x88 }
+    client:start()
+    world:pass(1)
+    assert.same({ "0 failed server_unavailable 1 retry_in=1", "1 failed server_unavailable 2 retry_in=1" },
+      world:told(client, "failed"))
+    assert.equal(5, client:status().protocol)
+  end)
+
+  it("that does not speak 3.1.1 either ends the attempts", function()
+    local client = world:client { fallback = true }
+    probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }
+    client:start()
+    world:pass(0.5)
+    probe.script { source = "connack_v3", code = REFUSED_V3 }
+    world:pass(3600)
+    assert.same({
+      "0 failed downgraded 1 retry_in=1",
+      "1 failed unsupported_protocol_version 2",
+      "1 sleeping unsupported_protocol_version",
+    }, world:told(client, "failed", "sleeping"))
+  end)
+
+  it("that does not speak MQTT 5 ends the attempts where no fallback is allowed", function()
+    local client = world:client()
+    probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }
+    client:start()
+    world:pass(3600)
+    assert.same({ "0 failed unsupported_protocol_version 1", "0 sleeping unsupported_protocol_version" },
+      world:told(client, "failed", "sleeping"))
+    assert.equal(1, #world:asked "open")
+  end)
+
+  it("is asked by the client id that it has assigned", function()
+    local client = world:client { client_id = "" }
+    assert.equal("", client:status().client_id)
+    probe.script { assigned_client_id = "auto-17" }
+    client:start()
+    world:pass(1)
+    assert.equal("auto-17", client:status().client_id)
+    probe.script { assigned_client_id = false }
+    probe.drop(1, "network", 9)
+    world:pass(5)
+    assert.same({ "open a:1883 id= clean=0 protocol=5", "open a:1883 id=auto-17 clean=0 protocol=5" }, world:asked())
+    assert.equal("auto-17", client:status().client_id)
+  end)
+
+  it("may give another id, shorter than the one before", function()
+    local client = world:client { client_id = "" }
+    for _, id in ipairs { "a-rather-long-identifier", "short" } do
+      probe.script { assigned_client_id = id }
+      client:start()
+      client:reconnect()
+      world:pass(1)
+      assert.equal(id, client:status().client_id)
+    end
+  end)
+
+  it("sets the keep alive while connected", function()
+    local client = world:client { keep_alive = 20 }
+    assert.equal(20, client:status().keep_alive)
+    probe.script { server_keep_alive = 7 }
+    client:start()
+    world:pass(1)
+    assert.equal(7, client:status().keep_alive)
+    probe.script { server_keep_alive = 0 } -- the broker leaves it to us
+    probe.drop(1, "network", 9)
+    world:pass(0.5)
+    assert.equal(20, client:status().keep_alive)
+    world:pass(1)
+    assert.equal(20, client:status().keep_alive)
+  end)
+end)

@@ -1,0 +1,230 @@
+-- Exactly once over outages: what of QoS 2 the Paho link carries from one connection to the next, in both directions.
+-- Every connection has a Paho handle of its own, so each of these changes the handle, too.
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local scripted = require "spec.support.scripted_broker"
+local worlds = require "spec.support.worlds"
+
+local world = worlds.alone
+
+for _, protocol in ipairs { 5, 4 } do
+  describe("a session of the Paho link, protocol " .. protocol .. " #broker", function()
+    local broker, link
+
+    before_each(function()
+      broker = scripted.listen()
+      world.attempt = { port = broker.port, protocol = protocol, session_expiry = 100 }
+      link = world:link()
+    end)
+
+    after_each(function()
+      world:finish()
+      broker:close()
+      mosquitto.finish()
+    end)
+
+    local function connect(session_present)
+      link:open {}
+      local client = broker:welcome { session_present = session_present }
+      assert(link:wait "connected", link:story())
+      return client
+    end
+
+    --- Ends the connection: by the broker, or by the link without a word.
+    local endings = {
+      ["a loss"] = function(client)
+        client:close()
+        assert(link:wait "down", link:story())
+      end,
+      ["abandon"] = function() link:abandon() end,
+    }
+
+    for ending, finish in pairs(endings) do
+      it("sends a PUBLISH without PUBREC again after " .. ending .. ", under its id", function()
+        local client = connect()
+        link:publish(1, "a", "payload", 2, true)
+        local first = client:expect "publish"
+        finish(client)
+        client = connect(true)
+        local again = client:expect "publish"
+        assert.are.same({ first.id, "a", "payload", 2, true, true },
+          { again.id, again.topic, again.payload, again.qos, again.retain, again.duplicate })
+        client:answer("pubrec", again.id)
+        assert.are.equal(first.id, client:expect("pubrel").id)
+        assert.are.same({}, link:rest(100))
+        client:answer("pubcomp", first.id)
+        assert.are.equal(0, link:wait("delivered").result)
+        assert.are.same({}, link:rest(100))
+      end)
+
+      it("sends PUBREL and not PUBLISH when PUBREC came before " .. ending, function()
+        local client = connect()
+        link:publish(1, "a", "payload", 2)
+        local id = client:expect("publish").id
+        client:answer("pubrec", id)
+        client:expect "pubrel"
+        finish(client)
+        client = connect(true)
+        assert.are.equal(id, client:expect("pubrel").id)
+        client:answer("pubcomp", id)
+        assert.are.equal(0, link:wait("delivered").result)
+        assert.is_nil((client:packet(100)))
+      end)
+
+      it("tells a message once when " .. ending .. " comes before PUBREL", function()
+        local client = connect()
+        client:publish { topic = "in", payload = "once", qos = 2, id = 77 }
+        client:expect "pubrec"
+        finish(client)
+        client = connect(true)
+        client:publish { topic = "in", payload = "once", qos = 2, id = 77, duplicate = true }
+        client:expect "pubrec"
+        client:answer("pubrel", 77)
+        client:expect "pubcomp"
+        link:rest(100)
+        local told = 0
+        for _, mail in ipairs(link.seen) do
+          if mail.kind == "message" then
+            told = told + 1
+            assert.are.same({ "in", "once", 2, false }, { mail.topic, mail.payload, mail.qos, mail.duplicate })
+          end
+        end
+        assert.are.equal(1, told)
+      end)
+    end
+
+    it("goes on over any number of connections", function()
+      local client = connect()
+      link:publish(1, "a", "payload", 2)
+      local id = client:expect("publish").id
+      for _ = 1, 3 do
+        endings["a loss"](client)
+        client = connect(true)
+        assert.are.equal(id, client:expect("publish").id)
+      end
+      client:answer("pubrec", id)
+      client:expect "pubrel"
+      for _ = 1, 3 do
+        endings["a loss"](client)
+        client = connect(true)
+        assert.are.equal(id, client:expect("pubrel").id)
+      end
+      client:answer("pubcomp", id)
+      assert.are.equal(0, link:wait("delivered").result)
+      endings["a loss"](client)
+      assert.is_nil((connect(true):packet(100)))
+    end)
+
+    it("survives attempts that fail", function()
+      local client = connect()
+      link:publish(1, "a", "payload", 2)
+      local id = client:expect("publish").id
+      endings["a loss"](client)
+      link:open {}
+      broker:welcome { code = protocol == 5 and 0x88 or 3 }:close()
+      assert(link:wait "failed", link:story())
+      link:open {}
+      local silent = broker:accept()
+      link:abandon()
+      silent:close()
+      assert.are.equal(id, connect(true):expect("publish").id)
+      assert.are.same({}, (link:outcomes()))
+    end)
+
+    it("gives new publishes ids that are not in use", function()
+      local client = connect()
+      local used = {}
+      for id = 1, 5 do
+        link:publish(id, "a", "old " .. id, 2)
+        used[client:expect("publish").id] = true
+      end
+      endings["a loss"](client)
+      client = connect(true)
+      for _ = 1, 5 do assert.is_true(used[client:expect("publish").id]) end
+      for id = 6, 10 do
+        link:publish(id, "a", "new " .. id, 2)
+        local new = client:expect "publish"
+        assert.is_nil(used[new.id])
+        assert.are.equal("new " .. id, new.payload)
+      end
+    end)
+
+    it("does not carry what another client id or a clean start has no right to", function()
+      local client = connect()
+      link:publish(1, "a", "payload", 2)
+      client:expect "publish"
+      endings["a loss"](client)
+      link:open { client_id = "somebody else" }
+      assert.are.equal(-1, link:wait("delivered").result)
+      client = broker:welcome { session_present = true }
+      link:wait "connected"
+      assert.is_nil((client:packet(100)))
+    end)
+
+    it("sends what was in flight once in a connection, however long its answer takes", function()
+      local client = connect()
+      link:publish(1, "a", "payload", 2)
+      client:expect "publish"
+      for _ = 1, 2 do
+        endings["a loss"](client)
+        client = connect(true)
+        client:expect "publish"
+      end
+      assert.is_nil((client:packet(12000)))
+    end)
+
+    it("reaches a subscriber of a real broker once, though the broker froze, was left, and was come back to", function()
+      local real = mosquitto.start { lines = { "max_inflight_messages 0" } }
+      local reader = world:link()
+      reader:connect { port = real.port, client_id = "reader" }
+      reader:subscribe(1, "numbers", 2)
+      reader:wait "subscribed"
+      link:connect { port = real.port, client_id = "writer" }
+      for round = 1, 6 do
+        real:freeze()
+        for i = 1, 10 do assert.is_true(link:publish(round * 100 + i, "numbers", round .. "/" .. i, 2)) end
+        process.sleep(20)
+        link:abandon()
+        real:resume()
+        -- Sometimes the broker reads what was sent to the old connection before the new one, sometimes after.
+        if round % 2 == 0 then process.sleep(50) end
+        assert.is_true(link:connect({ port = real.port, client_id = "writer" }).session_present)
+        link:rest(100)
+      end
+      reader:rest(200)
+      local seen, times, results = {}, link:outcomes()
+      for _, mail in ipairs(reader.seen) do
+        if mail.kind == "message" then seen[mail.payload] = (seen[mail.payload] or 0) + 1 end
+      end
+      for round = 1, 6 do
+        for i = 1, 10 do
+          assert.are.equal(1, times[round * 100 + i])
+          assert.are.equal(0, results[round * 100 + i])
+          assert.are.equal(1, seen[round .. "/" .. i])
+        end
+      end
+    end)
+  end)
+end
+
+describe("a session of the Paho link in MQTT 5 #broker", function()
+  it("tells that a carried publish was refused", function()
+    local broker = scripted.listen()
+    world.attempt = { port = broker.port, session_expiry = 100 }
+    local link = world:link()
+    link:open {}
+    local client = broker:welcome()
+    link:wait "connected"
+    link:publish(1, "a", "payload", 2)
+    local id = client:expect("publish").id
+    client:close()
+    link:wait "down"
+    link:open {}
+    client = broker:welcome { session_present = true }
+    client:expect "publish"
+    client:answer("pubrec", id, 0x97)
+    assert.are.equal(0x80, link:wait("delivered").result)
+    world:finish()
+    broker:close()
+  end)
+end)

@@ -1,0 +1,132 @@
+--- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
+-- file and is told): `lua5.4 spec/run.lua [--only=text] [--tags=..] [--exclude-tags=..] [busted options] [path ...]`.
+-- Paths are files or folders, below spec/ by default. The last line counts; status 0 only if nothing failed.
+
+local LIMIT = 300 -- seconds for one file: a hang is a failure too
+local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
+
+if arg[1] == "--one-file" then
+  table.remove(arg, 1)
+  return require "busted.runner" { standalone = false }
+end
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function lines_of(command)
+  local pipe = assert(io.popen(command))
+  local lines = {}
+  for line in pipe:lines() do
+    lines[#lines + 1] = line
+  end
+  pipe:close()
+  return lines
+end
+
+local root = lines_of("cd " .. quote((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/..") .. " && pwd -P")[1]
+local interpreter = arg[-1]
+local version = jit and "luajit" or _VERSION:match "%d%.%d"
+
+local function environment()
+  local build = os.getenv "HOLDFAST_BUILD" or (root .. "/build/" .. version)
+  local front = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. root .. "/?.lua;"
+  local path = quote(front .. package.path)
+  local cpath = quote(build .. "/?.so;" .. build .. "/spec/?.so;" .. package.cpath)
+  local suffix = version:match "^5%.[2-9]$" and "_" .. version:gsub("%.", "_") or nil
+  local name = jit and "luajit" or "lua" .. version
+  local words = { "LUA=" .. name, "LUA_PATH=" .. path, "LUA_CPATH=" .. cpath }
+  if suffix then -- it may be set, and would hide the plain ones
+    words[#words + 1] = "LUA_PATH" .. suffix .. "=" .. path
+    words[#words + 1] = "LUA_CPATH" .. suffix .. "=" .. cpath
+  end
+  return table.concat(words, " ")
+end
+
+local function arguments()
+  local only, paths, options = nil, {}, {}
+  for _, word in ipairs(arg) do
+    local text = word:match "^%-%-only=(.*)$"
+    if text then
+      only = text
+    elseif word:sub(1, 1) == "-" then
+      options[#options + 1] = quote(word)
+    else
+      paths[#paths + 1] = quote(word)
+    end
+  end
+  if #paths == 0 then
+    paths[1] = "spec"
+  end
+  return only, table.concat(paths, " "), table.concat(options, " ")
+end
+
+local only, paths, options = arguments()
+local enter = "cd " .. quote(root) .. " && "
+local files = {}
+for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
+  if not only or file:find(only, 1, true) then
+    files[#files + 1] = file
+  end
+end
+
+local preload = os.getenv "HOLDFAST_PRELOAD" -- of `make unit SANITIZE=..`
+local start = enter .. "export " .. environment() .. "; timeout --foreground -k 10 " .. LIMIT .. " " ..
+  (preload and "env LD_PRELOAD=" .. quote(preload) .. " " or "") .. quote(interpreter) ..
+  " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
+
+local total = { passed = 0, failed = 0, skipped = 0 }
+
+local function say(...)
+  io.write(...)
+  io.flush()
+end
+
+local function run(file)
+  local lines = lines_of(start .. quote(file) .. " 2>&1; printf '\\nstatus %s\\n' $?")
+  local status = tonumber(table.remove(lines):match "^status (%d+)$")
+  if lines[#lines] == "" then
+    lines[#lines] = nil
+  end
+  local passed, failed, skipped, seconds, last
+  for i, line in ipairs(lines) do
+    local p, f, s = line:match(COUNTS)
+    if p then
+      passed, failed, skipped, last = tonumber(p), tonumber(f), tonumber(s), i
+    end
+    seconds = line:match ": ([%d.]+) seconds$" or seconds
+  end
+
+  local trouble
+  if status == 124 or status == 137 then
+    trouble = "took more than " .. LIMIT .. " s"
+  elseif not passed then
+    trouble = "ended without a count, status " .. status
+  elseif failed == 0 and status ~= 0 then
+    trouble = "failed after its last test, status " .. status
+  end
+  passed, failed, skipped = passed or 0, (failed or 0) + (trouble and 1 or 0), skipped or 0
+  total.passed, total.failed, total.skipped = total.passed + passed, total.failed + failed, total.skipped + skipped
+
+  if failed + skipped > 0 then
+    -- After a plain failure busted leaves Lua 5.1 by an empty error; what it prints then says nothing.
+    say(table.concat(lines, "\n", 1, trouble and #lines or last - 1), "\n")
+  end
+  if passed + failed + skipped > 0 then
+    say(string.format("%-44s %4d passed%s%s%s\n", file, passed, failed > 0 and ", " .. failed .. " FAILED" or "",
+      skipped > 0 and ", " .. skipped .. " skipped" or "", seconds and string.format("  %.1f s", seconds) or ""))
+  end
+  if trouble then
+    say(file, ": ", trouble, "\n")
+  end
+end
+
+for _, file in ipairs(files) do
+  run(file)
+end
+if #files == 0 then
+  total.failed = 1
+  say "no spec file matches\n"
+end
+say(string.format("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped))
+os.exit(total.failed == 0 and 0 or 1)

@@ -1,0 +1,174 @@
+--- holdfast.core with a scripted keeper and a virtual clock, for the specs of lua/holdfast.
+--
+--     local core, holdfast = fake_core.install()
+--     core:at(2, function() ... end)               -- something happens at second 2
+--     core:mail("event", 1, "ready", {...})        -- what the keeper tells client 1, now
+--     core.clients[1].calls                        -- what it was told: { { "start" }, { "post", topic ... } }
+--     fake_core.remove()
+--
+-- The pure parts are the real ones. Time passes only in mailbox:wait, which goes straight to the next thing that
+-- happens; when nothing ever will, it throws, so that a spec fails where the real loop would wait for ever.
+local fake_core = {}
+
+local Handle = {}
+Handle.__index = Handle
+
+function Handle:id()
+  return self.number
+end
+
+for _, name in ipairs { "start", "withdraw", "subscribe", "unsubscribe", "wake", "reconnect", "network_changed",
+  "credentials", "delay", "close" } do
+  Handle[name] = function(self, ...)
+    self.calls[#self.calls + 1] = { name, ... }
+    return true
+  end
+end
+
+-- `room`: how many more messages the queue takes.
+function Handle:post(...)
+  if self.room == 0 then
+    self.refused = (self.refused or 0) + 1
+    return nil, "the queue is full", "queue_full"
+  end
+  self.room = self.room - 1
+  self.calls[#self.calls + 1] = { "post", ... }
+  self.last_id = self.last_id + 1
+  return self.last_id
+end
+
+function Handle:consumed(messages, bytes)
+  self.messages_consumed = self.messages_consumed + messages
+  self.bytes_consumed = self.bytes_consumed + bytes
+end
+
+function Handle:status()
+  return self.snapshot
+end
+
+function Handle.history()
+  return {}
+end
+
+--- The calls of one name, each { name, arguments ... }.
+function Handle:called(name)
+  local found = {}
+  for _, call in ipairs(self.calls) do
+    if call[1] == name then
+      found[#found + 1] = call
+    end
+  end
+  return found
+end
+
+local function new_handle(core, settings)
+  core.made = core.made + 1
+  local handle = setmetatable({
+    number = core.made,
+    settings = settings,
+    calls = {},
+    room = 1000000,
+    last_id = 0,
+    messages_consumed = 0,
+    bytes_consumed = 0,
+    snapshot = { state = "idle", ready = false, client_id = settings.client_id },
+  }, Handle)
+  core.clients[handle.number] = handle
+  return handle
+end
+
+local function new_core(real)
+  local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0 }
+  setmetatable(core, { __index = real })
+
+  function core.now()
+    return core.clock
+  end
+
+  function core.client(settings)
+    return new_handle(core, settings)
+  end
+
+  function core.mailbox()
+    return core.box
+  end
+
+  core.box = {
+    fd = function() return 0 end,
+    take = function()
+      local mail = table.remove(core.mails, 1)
+      if mail then
+        return (table.unpack or unpack)(mail, 1, mail.n)
+      end
+    end,
+    wait = function(_, seconds)
+      core.waits = core.waits + 1
+      if core.mails[1] then
+        return true
+      end
+      local next_at = core.script[1] and core.script[1].at
+      local limit = seconds and core.clock + seconds
+      if not next_at and not limit then
+        error("the loop waits for ever", 0)
+      elseif next_at and (not limit or next_at <= limit) then
+        core.clock = math.max(core.clock, next_at)
+        table.remove(core.script, 1).fn()
+      else
+        core.clock = limit
+      end
+      return core.mails[1] ~= nil
+    end,
+  }
+
+  --- Has `fn` called when the virtual clock comes to `seconds`.
+  function core:at(seconds, fn)
+    local place = 1
+    while self.script[place] and self.script[place].at <= seconds do
+      place = place + 1
+    end
+    table.insert(self.script, place, { at = seconds, fn = fn })
+  end
+
+  --- Puts a mail into the mailbox.
+  function core:mail(...)
+    self.mails[#self.mails + 1] = { n = select("#", ...), ... }
+  end
+
+  --- A message for a client's wishes.
+  function core:message(number, topic, payload, ...)
+    local message = { topic = topic, payload = payload, qos = 0, retain = false, duplicate = false }
+    self:mail("message", number, message, ...)
+    return message
+  end
+
+  return core
+end
+
+local function forget_modules()
+  for name in pairs(package.loaded) do
+    if name == "holdfast" or name:match "^holdfast%." then
+      package.loaded[name] = nil
+    end
+  end
+end
+
+local real
+
+--- Loads holdfast anew, on a fake core.
+-- @treturn table the core
+-- @treturn table holdfast
+function fake_core.install()
+  real = real or require "holdfast.core"
+  forget_modules()
+  local core = new_core(real)
+  package.loaded["holdfast.core"] = core
+  return core, require "holdfast"
+end
+
+--- Forgets it, so that the next `require` finds the real one.
+function fake_core.remove()
+  forget_modules()
+  package.loaded["holdfast.core"] = real
+end
+
+return fake_core

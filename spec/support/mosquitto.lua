@@ -1,0 +1,153 @@
+--- A real mosquitto for specs: loopback, own port, own folder, stopped by its process id.
+--
+--     local broker = mosquitto.start { lines = { "max_inflight_messages 20" } }
+--     broker.port
+--     broker:kill() broker:restart() broker:freeze() broker:resume() broker:stop()
+--     mosquitto.finish()            -- after each spec: stops all of them, removes their folders
+--
+-- `lines` are lines of mosquitto.conf; those before `listener` (global ones) and those after it may be mixed, except
+-- that a second `listener` must come last.
+
+local process = require "process_probe"
+
+local mosquitto = {}
+
+local Broker = {}
+Broker.__index = Broker
+
+local started = {}
+
+local function executable()
+  for _, path in ipairs { "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto" } do
+    local file = io.open(path, "rb")
+    if file then
+      file:close()
+      return path
+    end
+  end
+  return "mosquitto"
+end
+
+local function write_config(broker, lines)
+  local file = assert(io.open(broker.folder .. "/mosquitto.conf", "w"))
+  file:write("listener ", broker.port, " 127.0.0.1\n")
+  if not broker.authenticated then file:write("allow_anonymous true\n") end
+  file:write("user root\nlog_dest stderr\nlog_type all\nset_tcp_nodelay true\n")
+  if broker.persistent then
+    file:write("persistence true\npersistence_location ", broker.folder, "/\nautosave_interval 1\n",
+      "autosave_on_changes true\n")
+  end
+  for _, line in ipairs(lines or {}) do file:write(line, "\n") end
+  file:close()
+end
+
+local function launch(broker)
+  broker.pid = assert(process.spawn({ executable(), "-c", broker.folder .. "/mosquitto.conf" },
+    broker.folder .. "/log"))
+  local deadline = process.now() + 10000
+  while not process.listens(broker.port) do
+    if process.wait(broker.pid) then
+      broker.pid = nil
+      error("mosquitto ended at once:\n" .. broker:log(), 0)
+    end
+    if process.now() > deadline then error("mosquitto does not listen:\n" .. broker:log(), 0) end
+    process.sleep(5)
+  end
+  return broker
+end
+
+--- Starts a broker and waits until it listens.
+-- @tparam[opt] table options `lines` (more configuration), `port` (default: a free one), `persistent` (sessions and
+-- retained messages survive a restart), `authenticated` (no `allow_anonymous`), `absent` (do not start it yet)
+-- @treturn table broker with `port`, `pid`, `folder`
+function mosquitto.start(options)
+  options = options or {}
+  local broker = setmetatable({
+    port = options.port or process.free_port(),
+    folder = assert(process.temporary_folder()),
+    persistent = options.persistent,
+    authenticated = options.authenticated,
+    lines = options.lines,
+  }, Broker)
+  started[#started + 1] = broker
+  if options.absent then return broker end
+  write_config(broker, broker.lines)
+  return launch(broker)
+end
+
+--- Stops every broker of this module and removes their folders.
+function mosquitto.finish()
+  for _, broker in ipairs(started) do
+    broker:kill()
+    process.remove_folder(broker.folder)
+  end
+  started = {}
+end
+
+local function ended(broker)
+  broker.pid = nil
+  return broker
+end
+
+--- SIGTERM, then waits for the end (5 s, then SIGKILL).
+function Broker:stop()
+  if not self.pid then return self end
+  process.kill(self.pid, "CONT")
+  process.kill(self.pid, "TERM")
+  if not process.wait(self.pid, 5000) then return self:kill() end
+  return ended(self)
+end
+
+--- SIGKILL: no DISCONNECT, nothing saved.
+function Broker:kill()
+  if not self.pid then return self end
+  process.kill(self.pid, "KILL")
+  assert(process.wait(self.pid, 5000))
+  return ended(self)
+end
+
+--- SIGSTOP: the kernel goes on acknowledging, the broker answers nothing.
+function Broker:freeze()
+  assert(process.kill(self.pid, "STOP"))
+  return self
+end
+
+function Broker:resume()
+  assert(process.kill(self.pid, "CONT"))
+  return self
+end
+
+--- Has a persistent broker write down its sessions and waits until it has: they survive a SIGKILL then.
+function Broker:save()
+  local database = self.folder .. "/mosquitto.db"
+  os.remove(database)
+  assert(process.kill(self.pid, "USR1"))
+  local deadline = process.now() + 5000
+  repeat
+    process.sleep(2)
+    assert(process.now() < deadline, "mosquitto does not save")
+    local file = io.open(database, "rb")
+    if file then file:close() end
+  until file
+  return self
+end
+
+--- Starts it again on the same port and folder, killing it first if it runs.
+-- @tparam[opt] table lines in place of those it was started with
+function Broker:restart(lines)
+  self:kill()
+  self.lines = lines or self.lines
+  write_config(self, self.lines)
+  return launch(self)
+end
+
+--- Everything it has logged so far.
+function Broker:log()
+  local file = io.open(self.folder .. "/log", "rb")
+  if not file then return "" end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+return mosquitto

@@ -1,0 +1,35 @@
+/* names_probe: a name server that misbehaves, for a process that is started with this in LD_PRELOAD.
+ *
+ * Names under "slow." take 3 s, those under "never." a minute, "missing." has none, "failing." has no server that
+ * answers; "broker." is loopback. Everything else is asked of the system. As a Lua module it is empty. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lua/compat.h"
+
+typedef int (*resolve)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+static bool under(const char *host, const char *domain) {
+  return host && strncmp(host, domain, strlen(domain)) == 0;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
+  resolve real = NULL;
+  *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+  if (under(host, "missing.")) return EAI_NONAME;
+  if (under(host, "failing.")) return EAI_AGAIN;
+  if (under(host, "never.")) sleep(60);
+  if (under(host, "slow.")) sleep(3);
+  bool ours = under(host, "slow.") || under(host, "never.") || under(host, "broker.");
+  return real(ours ? "127.0.0.1" : host, service, hints, found);
+}
+
+int luaopen_names_probe(lua_State *L);
+
+int luaopen_names_probe(lua_State *L) {
+  lua_newtable(L);
+  return 1;
+}

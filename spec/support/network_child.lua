@@ -1,0 +1,37 @@
+-- Run by network_spec in a network namespace of its own: a client waits for a minute while there is no network, and an
+-- interface comes up.
+local core = require "holdfast.core"
+local holdfast = require "holdfast"
+
+local function run(command)
+  local first, _, code = os.execute(command)
+  assert(first == true or first == 0 or code == 0, command)
+end
+
+local function client(watch)
+  -- Half a second, then a minute: the second wait is the one that is cut short, back to the first.
+  return holdfast.new { server = "mqtt://10.99.7.2", connect_timeout = 2, watch_network = watch,
+    backoff = { strategy = "linear", min = 0.5, step = 60, max = 120, jitter = "none" } }
+end
+
+holdfast.run(function()
+  run "ip link set lo up"
+  local watching, deaf = client(true), client(false)
+  watching:start()
+  deaf:start()
+  while watching:status().attempt < 2 or watching:status().state ~= "waiting" do
+    holdfast.sleep(0.05)
+  end
+  assert(watching:status().retry_in > 50)
+  assert(deaf:status().retry_in > 50)
+  run "ip link add hold0 type veth peer name hold1"
+  run "ip address add 10.99.7.1/24 dev hold0"
+  run "ip link set hold1 up"
+  run "ip link set hold0 up"
+  local before = core.now()
+  local event, message = watching:wait("connecting", 5)
+  print(event and core.now() - before < 3 and "tried again" or message or "tried late")
+  print(deaf:status().retry_in > 45 and "still waiting" or "disturbed")
+  watching:close()
+  deaf:close()
+end)

@@ -1,0 +1,85 @@
+--- The tables that README.md shows of what the code knows: rendered from the code, so that a spec can compare.
+local core = require "holdfast.core"
+
+local readme = {}
+
+local function code(text)
+  return "`" .. text .. "`"
+end
+
+local function show(row)
+  local default, unit = row.default, row.unit
+  if row.required then
+    return "required"
+  elseif default == nil then
+    return row.group == "defaults" and "as below" or ""
+  elseif type(default) == "string" then
+    return code('"' .. default .. '"')
+  elseif unit == "bytes" and default % (1024 * 1024) == 0 then
+    return string.format("%d MiB", default / (1024 * 1024))
+  end
+  return code(tostring(default)) .. (unit and " " .. unit or "")
+end
+
+local function explain(row)
+  if row.doc ~= "" or not row.choices then
+    return (row.doc:gsub("|", "\\|"))
+  end
+  local choices = {}
+  for i, choice in ipairs(row.choices) do
+    choices[i] = code(type(choice) == "string" and '"' .. choice .. '"' or tostring(choice))
+  end
+  return table.concat(choices, ", ")
+end
+
+--- Every option with its default, from the schema.
+function readme.options()
+  local lines = { "| option | default | |", "|---|---|---|" }
+  for _, row in ipairs(require "holdfast.schema") do
+    lines[#lines + 1] = string.format("| %s | %s | %s |", code(row.name), show(row), explain(row))
+  end
+  return lines
+end
+
+--- The state machine, from the table that runs it.
+function readme.states()
+  local lines = { "| state | input | next state | then |", "|---|---|---|---|" }
+  for _, row in ipairs(core.engine.table()) do
+    local actions = {}
+    for i, action in ipairs(row.actions) do
+      actions[i] = (action:gsub("_", " "))
+    end
+    lines[#lines + 1] = string.format("| %s | %s | %s | %s |", row.state, (row.input:gsub("_", " ")), row.next,
+      actions[1] and table.concat(actions, ", ") or "another deadline")
+  end
+  return lines
+end
+
+local ORDINALS = { "1st", "2nd", "3rd" }
+local CLASSES = { "retry", "slow", "switch", "stop", "none" }
+
+--- The names of all reasons by class.
+function readme.reasons()
+  local names, seen = {}, {}
+  for _, class in ipairs(CLASSES) do
+    names[class], seen[class] = {}, {}
+  end
+  for _, row in ipairs(core.reason.all()) do
+    local name = code(row.name)
+    if row.after > 0 then
+      name = string.format("%s (%s from the %s in a row on)", name, row.later, ORDINALS[row.after])
+    end
+    if not seen[row.class][name] then
+      seen[row.class][name] = true
+      table.insert(names[row.class], name)
+    end
+  end
+  local lines = { "| class | reasons |", "|---|---|" }
+  for _, class in ipairs(CLASSES) do
+    table.sort(names[class])
+    lines[#lines + 1] = string.format("| %s | %s |", class, table.concat(names[class], ", "))
+  end
+  return lines
+end
+
+return readme

@@ -1,0 +1,143 @@
+/* socket_probe: loopback TCP for specs that play the broker themselves, as the Lua module `socket_probe`.
+ *
+ * Everything blocks for at most the milliseconds it was given. What is left
+ * open is closed by the collector. Call on the thread of the lua_State.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lua/compat.h"
+#include "sys/clock.h"
+
+static const char *const class_name = "socket_probe.socket";
+
+typedef struct hf_socket {
+  int descriptor;
+} hf_socket;
+
+static hf_socket *check(lua_State *L) {
+  return luaL_checkudata(L, 1, class_name);
+}
+
+static int push(lua_State *L, int descriptor) {
+  hf_socket *s = hf_lua_newuserdata(L, sizeof *s);
+  s->descriptor = descriptor;
+  luaL_setmetatable(L, class_name);
+  return 1;
+}
+
+static int failed(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(errno));
+  return 2;
+}
+
+static bool readable(int descriptor, int64_t deadline) {
+  int64_t left = deadline - hf_clock_ms();
+  struct pollfd watched = {.fd = descriptor, .events = POLLIN};
+  return poll(&watched, 1, left > 0 ? (int)left : 0) > 0;
+}
+
+/* listen([port[, backlog]]) -> socket, port */
+static int listen_on(lua_State *L) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)luaL_optinteger(L, 1, 0)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  int one = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return failed(L);
+  push(L, s);
+  setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(s, (struct sockaddr *)&address, sizeof address) != 0 || listen(s, (int)luaL_optinteger(L, 2, 16)) != 0 ||
+      getsockname(s, (struct sockaddr *)&address, &length) != 0)
+    return failed(L);
+  lua_pushinteger(L, ntohs(address.sin_port));
+  return 2;
+}
+
+/* socket:accept(timeout) -> socket | nil, "timeout" */
+static int accept_one(lua_State *L) {
+  hf_socket *s = check(L);
+  if (!readable(s->descriptor, hf_clock_ms() + (int64_t)luaL_checknumber(L, 2))) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+  }
+  int one = 1, accepted = accept4(s->descriptor, NULL, NULL, SOCK_CLOEXEC);
+  if (accepted < 0) return failed(L);
+  setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return push(L, accepted);
+}
+
+/* socket:receive(count, timeout) -> exactly count bytes | nil, "timeout" | "closed", what came instead */
+static int receive(lua_State *L) {
+  hf_socket *s = check(L);
+  size_t wanted = (size_t)luaL_checkinteger(L, 2), got = 0;
+  int64_t deadline = hf_clock_ms() + (int64_t)luaL_checknumber(L, 3);
+  char *bytes = hf_lua_newuserdata(L, wanted + 1);
+  const char *why = NULL;
+  while (got < wanted && !why) {
+    ssize_t more = readable(s->descriptor, deadline) ? recv(s->descriptor, bytes + got, wanted - got, 0) : -2;
+    if (more > 0)
+      got += (size_t)more;
+    else
+      why = more == -2 ? "timeout" : "closed";
+  }
+  if (!why) {
+    lua_pushlstring(L, bytes, got);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, why);
+  lua_pushlstring(L, bytes, got);
+  return 3;
+}
+
+/* socket:send(bytes) -> true */
+static int send_bytes(lua_State *L) {
+  hf_socket *s = check(L);
+  size_t length, done = 0;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  while (done < length) {
+    ssize_t more = send(s->descriptor, bytes + done, length - done, MSG_NOSIGNAL);
+    if (more < 0) return failed(L);
+    done += (size_t)more;
+  }
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int close_socket(lua_State *L) {
+  hf_socket *s = check(L);
+  if (s->descriptor >= 0) close(s->descriptor);
+  s->descriptor = -1;
+  return 0;
+}
+
+/* socket:reset(): RST instead of FIN */
+static int reset(lua_State *L) {
+  struct linger now = {.l_onoff = 1};
+  setsockopt(check(L)->descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  return close_socket(L);
+}
+
+int luaopen_socket_probe(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"accept", accept_one},  {"receive", receive},   {"send", send_bytes}, {"reset", reset},
+      {"close", close_socket}, {"__gc", close_socket}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", listen_on}, {NULL, NULL}};
+  luaL_newmetatable(L, class_name);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  luaL_newlib(L, functions);
+  return 1;
+}

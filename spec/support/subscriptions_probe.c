@@ -1,0 +1,185 @@
+/* subscriptions_probe: csrc/core/subscriptions.h for specs, as the Lua module `subscriptions_probe`.
+ *
+ * new() makes a set whose methods are the functions of that header. Call on the
+ * thread of the lua_State.
+ */
+#include "core/subscriptions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/compat.h"
+
+static void set_number(lua_State *L, const char *name, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static uint32_t number_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  uint32_t value = (uint32_t)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static bool flag_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static hf_bytes check_bytes(lua_State *L, int index) {
+  hf_bytes bytes;
+  bytes.data = luaL_checklstring(L, index, &bytes.length);
+  return bytes;
+}
+
+typedef struct probe_set {
+  hf_subscriptions *set;
+} probe_set;
+
+static int new_subscriptions(lua_State *L) {
+  probe_set *self = hf_lua_newuserdata(L, sizeof *self);
+  self->set = NULL;
+  luaL_setmetatable(L, "subscriptions_probe");
+  self->set = hf_subscriptions_new();
+  return 1;
+}
+
+static hf_subscriptions *check_set(lua_State *L) {
+  return ((probe_set *)luaL_checkudata(L, 1, "subscriptions_probe"))->set;
+}
+
+static int set_gc(lua_State *L) {
+  hf_subscriptions_free(check_set(L));
+  return 0;
+}
+
+/* set:add(wish, filter[, { qos, no_local, retain_as_published, retain_handling, identifier, note }]); the note is the
+ * value of the one user property. */
+static int set_add(lua_State *L) {
+  hf_wish_options options = {0};
+  hf_user_property note = {.name = {"note", 4}};
+  hf_properties properties = {.user = &note, .user_count = 1};
+  if (!lua_isnoneornil(L, 4)) {
+    options.qos = (uint8_t)number_field(L, 4, "qos");
+    options.no_local = flag_field(L, 4, "no_local");
+    options.retain_as_published = flag_field(L, 4, "retain_as_published");
+    options.retain_handling = (uint8_t)number_field(L, 4, "retain_handling");
+    options.identifier = number_field(L, 4, "identifier");
+    if (hf_lua_getfield(L, 4, "note") == LUA_TSTRING) note.value.data = lua_tolstring(L, -1, &note.value.length);
+  }
+  lua_pushboolean(L, hf_subscriptions_add(check_set(L), (uint32_t)luaL_checkinteger(L, 2), check_bytes(L, 3), options,
+                                          note.value.data ? &properties : NULL));
+  return 1;
+}
+
+static int set_remove(lua_State *L) {
+  lua_pushboolean(L, hf_subscriptions_remove(check_set(L), (uint32_t)luaL_checkinteger(L, 2)));
+  return 1;
+}
+
+static int set_connected(lua_State *L) {
+  hf_subscriptions_connected(check_set(L), lua_toboolean(L, 2));
+  return 0;
+}
+
+static int set_lost(lua_State *L) {
+  hf_subscriptions_lost(check_set(L));
+  return 0;
+}
+
+static int set_next(lua_State *L) {
+  hf_subscription_request request;
+  if (!hf_subscriptions_next(check_set(L), &request)) return 0;
+  lua_newtable(L);
+  set_number(L, "ticket", (lua_Integer)request.ticket);
+  set_flag(L, "subscribe", request.subscribe);
+  lua_pushlstring(L, request.filter.data, request.filter.length);
+  lua_setfield(L, -2, "filter");
+  set_number(L, "qos", request.options.qos);
+  set_flag(L, "no_local", request.options.no_local);
+  set_flag(L, "retain_as_published", request.options.retain_as_published);
+  set_number(L, "retain_handling", request.options.retain_handling);
+  set_number(L, "identifier", (lua_Integer)request.options.identifier);
+  if (request.properties) {
+    lua_pushstring(L, request.properties->user[0].value.data);
+    lua_setfield(L, -2, "note");
+  }
+  return 1;
+}
+
+/* set:answer(ticket, code) -> array of { wish, code } */
+static int set_answer(lua_State *L) {
+  hf_subscriptions *set = check_set(L);
+  size_t room = hf_subscriptions_wishes(set) + 1;
+  hf_subscription_verdict *verdicts = malloc(room * sizeof *verdicts);
+  size_t count =
+      hf_subscriptions_answer(set, (uint32_t)luaL_checkinteger(L, 2), (int)luaL_checkinteger(L, 3), verdicts);
+  lua_newtable(L);
+  for (size_t i = 0; i < count; i++) {
+    lua_newtable(L);
+    set_number(L, "wish", (lua_Integer)verdicts[i].wish);
+    set_number(L, "code", verdicts[i].code);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  free(verdicts);
+  return 1;
+}
+
+/* set:match(topic[, identifiers[, room]]) -> array of wishes, how many there are */
+static int set_match(lua_State *L) {
+  enum { MOST = 8 };
+  uint32_t identifiers[MOST], wishes[64];
+  size_t count = 0, room = (size_t)luaL_optinteger(L, 4, 64);
+  size_t given = lua_istable(L, 3) ? lua_rawlen(L, 3) : 0;
+  luaL_argcheck(L, given <= MOST && room <= 64, 3, "too many");
+  for (; count < given; lua_pop(L, 1)) {
+    lua_rawgeti(L, 3, (int)count + 1);
+    identifiers[count++] = (uint32_t)lua_tointeger(L, -1);
+  }
+  memset(wishes, 0xFF, sizeof wishes);
+  size_t found = hf_subscriptions_match(check_set(L), check_bytes(L, 2), identifiers, count, wishes, room);
+  if (room < 64 && wishes[room] != UINT32_MAX) luaL_error(L, "wrote past its room");
+  lua_newtable(L);
+  for (size_t i = 0; i < found && i < room; i++) {
+    lua_pushinteger(L, (lua_Integer)wishes[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_pushinteger(L, (lua_Integer)found);
+  return 2;
+}
+
+static int set_facts(lua_State *L) {
+  const hf_subscriptions *set = check_set(L);
+  lua_newtable(L);
+  set_flag(L, "settled", hf_subscriptions_settled(set));
+  set_number(L, "wishes", (lua_Integer)hf_subscriptions_wishes(set));
+  set_number(L, "refused", (lua_Integer)hf_subscriptions_refused(set));
+  set_number(L, "confirmed", (lua_Integer)hf_subscriptions_confirmed(set));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"add", set_add},     {"remove", set_remove}, {"connected", set_connected},
+                                   {"lost", set_lost},   {"next", set_next},     {"answer", set_answer},
+                                   {"match", set_match}, {"facts", set_facts},   {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"new", new_subscriptions}, {NULL, NULL}};
+
+int luaopen_subscriptions_probe(lua_State *L);
+
+int luaopen_subscriptions_probe(lua_State *L) {
+  luaL_newmetatable(L, "subscriptions_probe");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, set_gc);
+  lua_setfield(L, -2, "__gc");
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,181 @@
+--- Where a link lives in the conformance spec: the scripted one with the little broker in it, or Paho with a
+-- mosquitto. Both answer to the same calls, so that one list of behaviours runs against both.
+--
+-- A link of a world collects what it is told: `link:wait(kind[, timeout])` takes mails until one of that kind comes
+-- (nil if none does) and keeps everything it saw in `link.seen`.
+
+local mosquitto = require "spec.support.mosquitto"
+local probe = require "link_probe"
+local process = require "process_probe"
+local sockets = require "socket_probe"
+
+local SOON = 5000
+
+local Link = {}
+
+function Link:__index(name)
+  if Link[name] then return Link[name] end
+  local raw = self.raw
+  return function(_, ...) return raw[name](raw, ...) end
+end
+
+function Link:open(fields)
+  local attempt = {}
+  for name, value in pairs(self.world.attempt) do attempt[name] = value end
+  for name, value in pairs(fields or {}) do attempt[name] = value end
+  self.generation = self.raw:open(attempt)
+  return self.generation
+end
+
+function Link:take(timeout)
+  local mail = self.raw:take(timeout or 0)
+  if mail then self.seen[#self.seen + 1] = mail end
+  return mail
+end
+
+function Link:wait(kind, timeout)
+  local deadline = process.now() + (timeout or SOON)
+  repeat
+    local mail = self:take(math.max(deadline - process.now(), 0))
+    if mail and mail.kind == kind then return mail end
+  until not mail
+end
+
+--- Opens and waits until it is connected.
+function Link:connect(fields)
+  self:open(fields)
+  local mail = self:wait "connected"
+  assert(mail, "not connected: " .. self:story())
+  return mail
+end
+
+--- Everything that comes within so many ms.
+function Link:rest(timeout)
+  local mails = {}
+  local deadline = process.now() + (timeout or 100)
+  repeat
+    local mail = self:take(math.max(deadline - process.now(), 0))
+    mails[#mails + 1] = mail
+  until not mail
+  return mails
+end
+
+--- The kinds seen so far, in order: "connected delivered down".
+function Link:story()
+  local kinds = {}
+  for _, mail in ipairs(self.seen) do
+    kinds[#kinds + 1] = mail.kind == "delivered" and ("delivered:" .. mail.id .. ":" .. mail.result):gsub("%.0", "")
+      or mail.kind
+  end
+  return table.concat(kinds, " ")
+end
+
+--- How often each publish came back, and with what last.
+function Link:outcomes()
+  local times, results = {}, {}
+  for _, mail in ipairs(self.seen) do
+    if mail.kind == "delivered" then
+      times[mail.id] = (times[mail.id] or 0) + 1
+      results[mail.id] = mail.result
+    end
+  end
+  return times, results
+end
+
+function Link:forget()
+  self.seen = {}
+end
+
+local function new_link(world)
+  local link = setmetatable({ raw = probe.create(world.name), world = world, seen = {} }, Link)
+  world.links[#world.links + 1] = link
+  return link
+end
+
+local function end_links(world)
+  for _, link in ipairs(world.links) do link:destroy() end
+  world.links = {}
+end
+
+-- ---- the scripted link ----
+
+local fake = { name = "fake", links = {}, attempt = {} }
+
+function fake.begin() probe.fake_script {} end
+function fake:finish() end_links(self) end
+function fake.refuse() probe.fake_script { connect = "refuse" } end
+function fake.vanish() probe.fake_script { connect = "refuse" } end
+function fake.stay_silent() probe.fake_script { connect = "silent" } end
+function fake.recover() probe.fake_script {} end
+function fake.hold() probe.fake_hold(true) end
+function fake.release(_, link) link:fake_release() end
+
+--- The connection ends without a word; the broker keeps the session.
+function fake.lose(_, link) link:fake_drop() end
+
+--- The broker forgets every session.
+function fake.forget_sessions() probe.fake_script {} end
+
+-- ---- Paho ----
+
+local paho = { name = "paho", links = {}, attempt = {} }
+
+function paho:begin()
+  self.broker = mosquitto.start { persistent = true, lines = { "max_inflight_messages 0" } }
+  self.attempt.port = self.broker.port
+end
+
+function paho:finish()
+  end_links(self)
+  mosquitto.finish()
+end
+
+function paho:refuse()
+  self.broker:stop()
+  self.broker.authenticated = true
+  self.broker:restart()
+end
+
+function paho:vanish() self.broker:kill() end
+
+function paho:stay_silent()
+  local port
+  self.silence, port = sockets.listen()
+  self.attempt.port = port
+end
+
+function paho:recover()
+  self.broker.authenticated = nil
+  self.attempt.port = self.broker.port
+  self.broker:restart()
+end
+
+function paho:hold() self.broker:save():freeze() end
+function paho:release() self.broker:resume() end
+
+function paho:lose()
+  process.sleep(50) -- what was published goes to the socket first
+  self.broker:restart()
+end
+
+
+function paho:forget_sessions()
+  self.broker:kill()
+  os.remove(self.broker.folder .. "/mosquitto.db")
+  self.broker:restart()
+end
+
+fake.link, paho.link = new_link, new_link
+
+-- ---- Paho with whatever broker the spec brings ----
+
+local alone = { name = "paho", links = {}, attempt = {} }
+
+function alone:finish()
+  end_links(self)
+  self.attempt = {}
+end
+
+alone.link = new_link
+
+return { fake = fake, paho = paho, alone = alone }

@@ -1,0 +1,390 @@
+-- The built-in loop on a virtual clock: run, spawn, sleep, waits inside and outside of it.
+local fake_core = require "spec.support.fake_core"
+
+describe("the built-in loop", function()
+  local core, holdfast, log
+
+  before_each(function()
+    core, holdfast = fake_core.install()
+    log = {}
+  end)
+
+  after_each(fake_core.remove)
+
+  local function note(what)
+    log[#log + 1] = ("%g %s"):format(core.clock, what)
+  end
+
+  local function caught(fn, ...)
+    local fine, err = pcall(fn, ...)
+    assert.is_false(fine)
+    return err
+  end
+
+  it("returns what the function returns, nils included", function()
+    local function count(...)
+      return select("#", ...), ...
+    end
+    assert.same({ 4, 1, nil, "x", nil }, { count(holdfast.run(function(...)
+      return ...
+    end, 1, nil, "x", nil)) })
+    assert.equal(0, (count(holdfast.run(function() end))))
+  end)
+
+  it("lets time pass only while somebody waits, and wakes sleepers in the order of their time", function()
+    holdfast.run(function()
+      for _, seconds in ipairs { 3, 1, 2, 1 } do
+        holdfast.spawn(function()
+          holdfast.sleep(seconds)
+          note("slept " .. seconds)
+        end)
+      end
+      note "spawned"
+      holdfast.sleep(2.5)
+      note "first"
+      holdfast.sleep(1)
+    end)
+    assert.same({ "0 spawned", "1 slept 1", "1 slept 1", "2 slept 2", "2.5 first", "3 slept 3" }, log)
+    assert.equal(3.5, core.clock)
+  end)
+
+  it("wakes those of one time in the order in which they fell asleep", function()
+    local expected = {}
+    holdfast.run(function()
+      for i = 1, 50 do
+        expected[i] = "1 " .. i
+        holdfast.spawn(function()
+          holdfast.sleep(1)
+          note(i)
+        end)
+      end
+      holdfast.sleep(2)
+    end)
+    assert.same(expected, log)
+  end)
+
+  it("has a heap that gives up what is taken out of it, wherever it is", function()
+    local heap = require "holdfast.loop.heap"
+    local items, entries, seed = heap.new(), {}, 42
+    local function random(most)
+      seed = (seed * 16807) % 2147483647
+      return seed % most + 1
+    end
+    for _ = 1, 3000 do
+      if #entries < 20 or random(2) == 1 then
+        local entry = { due = random(50) }
+        entries[#entries + 1] = entry
+        heap.push(items, entry)
+      else
+        heap.remove(items, table.remove(entries, random(#entries)))
+      end
+      local wrong = #entries ~= items.count
+      for place = 1, items.count do
+        local parent = items[math.floor(place / 2)] or items[1]
+        wrong = wrong or parent.due > items[place].due or place ~= items[place].place
+      end
+      assert.is_false(wrong)
+    end
+  end)
+
+  it("keeps hundreds of timers apart", function()
+    local order, expected = {}, {}
+    holdfast.run(function()
+      for i = 1, 500 do
+        local due = (i * 7919) % 1000
+        expected[i] = due
+        holdfast.spawn(function()
+          holdfast.sleep(due)
+          order[#order + 1] = due
+        end)
+      end
+      holdfast.sleep(1001)
+    end)
+    table.sort(expected)
+    assert.same(expected, order)
+  end)
+
+  it("drives itself for a wait outside of any loop", function()
+    holdfast.spawn(function()
+      holdfast.sleep(1)
+      note "spawned"
+    end)
+    holdfast.sleep(2)
+    note "slept"
+    assert.same({ "1 spawned", "2 slept" }, log)
+  end)
+
+  it("drives itself in a coroutine that is not its own", function()
+    holdfast.run(function()
+      holdfast.spawn(function()
+        holdfast.sleep(1)
+        note "other"
+      end)
+      local generator = coroutine.wrap(function()
+        holdfast.sleep(2)
+        coroutine.yield "first"
+        holdfast.sleep(2)
+        coroutine.yield "second"
+      end)
+      note(generator())
+      note(generator())
+    end)
+    assert.same({ "1 other", "2 first", "4 second" }, log)
+  end)
+
+  it("waits inside pcall and inside a sort comparator", function()
+    holdfast.run(function()
+      assert.is_true(pcall(holdfast.sleep, 1))
+      assert.is_true(pcall(function()
+        holdfast.sleep(1)
+      end))
+      local list = { 2, 1 }
+      table.sort(list, function(a, b)
+        holdfast.sleep(1)
+        return a < b
+      end)
+      assert.same({ 1, 2 }, list)
+    end)
+    assert.is_true(core.clock >= 3)
+  end)
+
+  it("raises an error in the function with its traceback", function()
+    local function innermost()
+      holdfast.sleep(1)
+      error "boom"
+    end
+    local err = caught(holdfast.run, function()
+      innermost()
+      return 1
+    end)
+    assert.matches("loop_spec.lua:%d+: boom\nstack traceback:", err)
+    assert.matches("in.-innermost", err)
+  end)
+
+  it("raises an error that is no string as it is", function()
+    local object = setmetatable({}, { __tostring = function() error "no words" end })
+    assert.equal(object, caught(holdfast.run, error, object))
+    assert.matches("^nil\nstack traceback:", caught(holdfast.run, error, nil))
+  end)
+
+  it("ends with an error in a spawned coroutine", function()
+    local err = caught(holdfast.run, function()
+      holdfast.spawn(function()
+        holdfast.sleep(1)
+        error "in the child"
+      end)
+      holdfast.sleep(10)
+      note "never"
+    end)
+    assert.matches("in the child\nstack traceback:", err)
+    assert.same({}, log)
+    assert.equal(1, core.clock)
+  end)
+
+  it("logs an error in what was spawned outside of a run", function()
+    local heard = {}
+    holdfast.log(function(level, words)
+      heard[#heard + 1] = level .. " " .. words
+    end)
+    holdfast.spawn(function()
+      error "unseen"
+    end)
+    holdfast.sleep(0)
+    assert.equal(1, #heard)
+    assert.matches("^error error in a spawned coroutine: .-unseen\nstack traceback:", heard[1])
+  end)
+
+  it("ends what was spawned with the run", function()
+    holdfast.run(function()
+      holdfast.spawn(function()
+        holdfast.sleep(1)
+        note "one"
+        holdfast.sleep(10)
+        note "never"
+      end)
+      holdfast.sleep(2)
+    end)
+    holdfast.sleep(20)
+    assert.same({ "1 one" }, log)
+  end)
+
+  it("nests: a run in a run returns on its own and ends its own coroutines only", function()
+    holdfast.run(function()
+      holdfast.spawn(function()
+        holdfast.sleep(5)
+        note "outer"
+      end)
+      local inner = holdfast.run(function()
+        holdfast.spawn(function()
+          holdfast.sleep(3)
+          note "never"
+        end)
+        holdfast.sleep(2)
+        return "inner"
+      end)
+      note(inner)
+      holdfast.sleep(4)
+    end)
+    assert.same({ "2 inner", "5 outer" }, log)
+  end)
+
+  it("ends a run that an ended coroutine was waiting for", function()
+    holdfast.run(function()
+      holdfast.spawn(function()
+        holdfast.run(function()
+          holdfast.sleep(3)
+          note "never"
+        end)
+      end)
+      holdfast.sleep(1)
+    end)
+    holdfast.sleep(10)
+    assert.same({}, log)
+  end)
+
+  it("lets a run return although a wait further up the stack has no end", function()
+    local answer = holdfast.run(function()
+      holdfast.spawn(function()
+        local blocked = coroutine.wrap(function()
+          holdfast.sleep(1000)
+          note "never"
+        end)
+        blocked()
+        note "never either"
+      end)
+      holdfast.sleep(1)
+      return "returned"
+    end)
+    assert.equal("returned", answer)
+    assert.equal(1, core.clock)
+    assert.same({}, log)
+  end)
+
+  it("can be used again after an error passed through it", function()
+    core:at(1, function()
+      error("interrupted!", 0)
+    end)
+    assert.equal("interrupted!", caught(holdfast.run, function()
+      holdfast.spawn(function()
+        holdfast.sleep(2)
+        note "never"
+      end)
+      holdfast.sleep(5)
+    end))
+    assert.equal(7, holdfast.run(function()
+      holdfast.sleep(5)
+      return 7
+    end))
+    assert.same({}, log)
+  end)
+
+  it("forgets the wait that an error passed through", function()
+    core:at(1, function()
+      error("interrupted!", 0)
+    end)
+    assert.equal("interrupted!", caught(holdfast.sleep, 5))
+    holdfast.sleep(10)
+    assert.equal(11, core.clock)
+  end)
+
+  it("does not let a coroutine go on that became ready as its run ended", function()
+    local client = holdfast.new { server = "localhost" }
+    local subscription = client:subscribe "t"
+    holdfast.run(function()
+      holdfast.spawn(function()
+        subscription:receive()
+        note "never"
+      end)
+      holdfast.sleep(1)
+      subscription:remove()
+    end)
+    holdfast.sleep(1)
+    assert.same({}, log)
+  end)
+
+  it("goes on with a wait whose coroutine somebody else resumes", function()
+    holdfast.run(function()
+      local thread
+      holdfast.spawn(function()
+        thread = coroutine.running()
+        holdfast.sleep(2)
+        note "slept"
+      end)
+      holdfast.sleep(1)
+      coroutine.resume(thread)
+      holdfast.sleep(2)
+    end)
+    assert.same({ "2 slept" }, log)
+  end)
+
+  it("looks at the timers however much mail there is", function()
+    local client = holdfast.new { server = "localhost" }
+    local count = 0
+    client:subscribe("t", function()
+      count = count + 1
+      core.clock = core.clock + 0.001
+      core:message(1, "t", "", 1)
+    end)
+    core:message(1, "t", "", 1)
+    holdfast.sleep(0.5)
+    assert.is_true(count >= 500 and count <= 500 + 128, "handled " .. count)
+  end)
+
+  it("uses the coroutine of a handler again", function()
+    local client = holdfast.new { server = "localhost" }
+    local used, count = {}, 0
+    client:subscribe("t", function()
+      local thread = coroutine.running()
+      count = count + (used[thread] and 0 or 1)
+      used[thread] = true
+    end)
+    for _ = 1, 100 do
+      core:message(1, "t", "", 1)
+    end
+    holdfast.sleep(0)
+    assert.equal(1, count)
+  end)
+
+  it("goes on with a coroutine that yielded to a scheduler of its own and was resumed by it", function()
+    local thread
+    holdfast.run(function()
+      holdfast.spawn(function()
+        thread = coroutine.running()
+        coroutine.yield()
+        note "resumed"
+        holdfast.sleep(1)
+        note "slept"
+      end)
+      holdfast.sleep(1)
+      coroutine.resume(thread)
+      holdfast.sleep(2)
+    end)
+    assert.same({ "1 resumed", "2 slept" }, log)
+  end)
+
+  it("refuses what is no function and no time", function()
+    assert.matches("run: a function is wanted, got 1", caught(holdfast.run, 1))
+    assert.matches("spawn: a function is wanted, got nothing", caught(holdfast.spawn))
+    assert.matches("sleep: seconds must be a number, got nothing", caught(holdfast.sleep))
+    assert.matches("sleep: timeout must be .- got NaN", caught(holdfast.sleep, 0 / 0))
+    assert.matches("sleep: timeout must be .- got %-1", caught(holdfast.sleep, -1))
+    assert.matches("sleep: timeout must be .- got infinity", caught(holdfast.sleep, math.huge))
+    assert.matches("sleep: timeout must be .- got \"1\"", caught(holdfast.sleep, "1"))
+    assert.matches("log: a function is wanted, got true", caught(holdfast.log, true))
+  end)
+
+  if coroutine.close then
+    it("closes the variables of what it ends", function()
+      local closing = assert(load [[
+        local note, sleep = ...
+        local guard <close> = setmetatable({}, { __close = function() note "closed" end })
+        sleep(100)
+      ]])
+      holdfast.run(function()
+        holdfast.spawn(closing, note, holdfast.sleep)
+        holdfast.sleep(1)
+      end)
+      assert.same({ "1 closed" }, log)
+    end)
+  end
+end)

@@ -1,0 +1,123 @@
+-- Server addresses, good and bad.
+local parse = require("holdfast.core").parse_server
+
+describe("a server address", function()
+  local good = {
+    ["mqtt://localhost"] = { "localhost", 1883, false, false },
+    ["mqtts://localhost"] = { "localhost", 8883, true, false },
+    ["tcp://localhost"] = { "localhost", 1883, false, false },
+    ["ssl://localhost"] = { "localhost", 8883, true, false },
+    ["MQTTS://Broker.Example"] = { "Broker.Example", 8883, true, false },
+    ["mqtt://a.example:8884"] = { "a.example", 8884, false, false },
+    ["localhost"] = { "localhost", 1883, false, false },
+    ["localhost:1"] = { "localhost", 1, false, false },
+    ["host:65535"] = { "host", 65535, false, false },
+    ["host:01883"] = { "host", 1883, false, false },
+    ["127.0.0.1"] = { "127.0.0.1", 1883, false, false },
+    ["mqtts://255.255.255.255:9"] = { "255.255.255.255", 9, true, false },
+    ["my_host-1"] = { "my_host-1", 1883, false, false },
+    ["1host"] = { "1host", 1883, false, false },
+    ["example.com."] = { "example.com.", 1883, false, false },
+    ["mqtt://[::1]"] = { "::1", 1883, false, true },
+    ["mqtts://[::1]:99"] = { "::1", 99, true, true },
+    ["[::]:5"] = { "::", 5, false, true },
+    ["[2001:db8::]"] = { "2001:db8::", 1883, false, true },
+    ["[1:2:3:4:5:6:7:8]"] = { "1:2:3:4:5:6:7:8", 1883, false, true },
+    ["[1::8]"] = { "1::8", 1883, false, true },
+    ["[1:2:3:4:5:6:7::]"] = { "1:2:3:4:5:6:7::", 1883, false, true },
+    ["[::FFFF:1.2.3.4]"] = { "::FFFF:1.2.3.4", 1883, false, true },
+    ["[1:2:3:4:5:6:1.2.3.4]"] = { "1:2:3:4:5:6:1.2.3.4", 1883, false, true },
+    ["mqtt://[fe80::1%eth0]:1883"] = { "fe80::1%eth0", 1883, false, true },
+    [("a"):rep(63) .. "." .. ("b"):rep(63)] = { ("a"):rep(63) .. "." .. ("b"):rep(63), 1883, false, false },
+  }
+  for text, expected in pairs(good) do
+    it("is taken apart: " .. text:sub(1, 60), function()
+      assert.same({ host = expected[1], port = expected[2], tls = expected[3], ipv6 = expected[4], text = text },
+        parse(text))
+    end)
+  end
+
+  local AFTER = "must not have anything after host and port, but has "
+  local PORT = ", which must be a number from 1 to 65535"
+  local KNOWN = "; mqtt, mqtts, tcp and ssl are known"
+  local LETTERS = ", and host names are letters, digits, '-' and '.'"
+  local USER = "must not have a user name or password; they have options of their own"
+  local BLANK = "must not contain spaces or control characters"
+  local V4, V6 = ", which is no IPv4 address", " in brackets, which is no IPv6 address"
+  local bad = {
+    [""] = "must not be empty",
+    ["foo://host"] = "has the unknown scheme 'foo'" .. KNOWN,
+    ["http://host"] = "has the unknown scheme 'http'" .. KNOWN,
+    ["ws://host"] = "has the unknown scheme 'ws'" .. KNOWN,
+    ["mqttx://host"] = "has the unknown scheme 'mqttx'" .. KNOWN,
+    ["mqt://host"] = "has the unknown scheme 'mqt'" .. KNOWN,
+    ["://host"] = "has the unknown scheme ''" .. KNOWN,
+    [("x"):rep(50) .. "://h"] = "has the unknown scheme '" .. ("x"):rep(40) .. "...'" .. KNOWN,
+    ["mqtt:host"] = "has the port 'host'" .. PORT,
+    ["mqtt:/host"] = AFTER .. "'/host'",
+    ["mqtt://"] = "has no host",
+    [":1883"] = "has no host",
+    ["mqtt://:1883"] = "has no host",
+    ["mqtt://host:"] = "has no port after its ':'",
+    ["host:0"] = "has the port '0'" .. PORT,
+    ["host:65536"] = "has the port '65536'" .. PORT,
+    ["host:99999999999999999999"] = "has the port '99999999999999999999'" .. PORT,
+    ["host:-1"] = "has the port '-1'" .. PORT,
+    ["host:18a3"] = "has the port '18a3'" .. PORT,
+    ["host:1:2"] = "has the port '1:2'" .. PORT,
+    ["mqtt://host/"] = AFTER .. "'/'",
+    ["mqtt://host:1883/mqtt"] = AFTER .. "'/mqtt'",
+    ["mqtt://host?x=1"] = AFTER .. "'?x=1'",
+    ["mqtt://host#x"] = AFTER .. "'#x'",
+    ["mqtt://user@host"] = USER,
+    ["mqtt://user:secret@host:1883"] = USER,
+    ["mqtt://ho st"] = BLANK,
+    [" host"] = BLANK,
+    ["host\n"] = BLANK,
+    ["host\0"] = BLANK,
+    ["host\127"] = BLANK,
+    ["h\195\182st"] = "has the host 'h\195\182st'" .. LETTERS,
+    ["a%20b"] = "has the host 'a%20b'" .. LETTERS,
+    ["a..b"] = "has the host 'a..b', which has an empty part",
+    [".a"] = "has the host '.a', which has an empty part",
+    ["1.2.3"] = "has the host '1.2.3'" .. V4,
+    ["1.2.3.256"] = "has the host '1.2.3.256'" .. V4,
+    ["1.2.3.4.5"] = "has the host '1.2.3.4.5'" .. V4,
+    ["01.2.3.4"] = "has the host '01.2.3.4'" .. V4,
+    ["1883"] = "has the host '1883'" .. V4,
+    [("a"):rep(64)] = "has a host name with a part of more than 63 characters",
+    [("a."):rep(127)] = "has a host name of more than 253 characters",
+    ["::1"] = "must have its IPv6 address in brackets",
+    ["mqtt://fe80::1"] = "must have its IPv6 address in brackets",
+    ["[::1"] = "has a '[' without its ']'",
+    ["[]"] = "has ''" .. V6,
+    ["[localhost]"] = "has 'localhost'" .. V6,
+    ["[1.2.3.4]"] = "has '1.2.3.4'" .. V6,
+    ["[:1]"] = "has ':1'" .. V6,
+    ["[1:]"] = "has '1:'" .. V6,
+    ["[:::]"] = "has ':::'" .. V6,
+    ["[1::2::3]"] = "has '1::2::3'" .. V6,
+    ["[1:2:3:4:5:6:7]"] = "has '1:2:3:4:5:6:7'" .. V6,
+    ["[1:2:3:4:5:6:7:8:9]"] = "has '1:2:3:4:5:6:7:8:9'" .. V6,
+    ["[1:2:3:4:5:6:7:8::]"] = "has '1:2:3:4:5:6:7:8::'" .. V6,
+    ["[1:2:3:4:5:6:7:8:]"] = "has '1:2:3:4:5:6:7:8:'" .. V6,
+    ["[12345::]"] = "has '12345::'" .. V6,
+    ["[g::]"] = "has 'g::'" .. V6,
+    ["[::1.2.3]"] = "has '::1.2.3'" .. V6,
+    ["[1:2:3:4:5:6:7:1.2.3.4]"] = "has '1:2:3:4:5:6:7:1.2.3.4'" .. V6,
+    ["[fe80::1%]"] = "has 'fe80::1%'" .. V6,
+    ["[::1]1883"] = "has '1883' where a port should be",
+    ["[::1]:"] = "has no port after its ':'",
+  }
+  for text, problem in pairs(bad) do
+    it("is refused: '" .. text:sub(1, 40):gsub("%c", "?") .. "'", function()
+      local server, words = parse(text)
+      assert.is_nil(server)
+      assert.equal(problem, words)
+    end)
+  end
+
+  it("that is no text is misuse", function()
+    assert.error_matches(function() parse {} end, "string expected")
+  end)
+end)
