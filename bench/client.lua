@@ -1,0 +1,183 @@
+--- holdfast's half of the bench: does and prints what raw_paho.c does and prints, in the same modes.
+-- `lua bench/client.lua receive port=.. qos=.. count=.. how=reader|handler`, `publish .. how=post|wait`, and so on.
+local holdfast = require "holdfast"
+local now = require("holdfast.core").now
+local cpu = os.clock -- of the whole process, every thread
+
+local TOPIC = "bench/topic"
+
+local given = {}
+for i = 2, #arg do
+  local key, value = arg[i]:match "^(%w+_?%w*)=(.*)$"
+  given[key] = tonumber(value) or value
+end
+
+local function new(options)
+  options.server = "mqtt://127.0.0.1:" .. (options.port or given.port)
+  options.port = nil
+  options.keep_alive = 60
+  return holdfast.new(options)
+end
+
+local function answer(format, ...)
+  print(string.format(format, ...))
+  io.stdout:flush()
+end
+
+local modes = {}
+
+function modes.receive()
+  -- Room for all: what is measured is how fast messages get through, not what happens when they do not.
+  local client = new { inbox = { messages = given.count } }
+  local count, received = given.count, 0
+  local warm = math.floor(count / 10)
+  local start, start_cpu, done
+  local function take()
+    received = received + 1
+    if received == warm then
+      start, start_cpu = now(), cpu()
+    elseif received == count then
+      answer("messages=%d seconds=%.6f cpu=%.6f", count - warm, now() - start, cpu() - start_cpu)
+      done = true
+    end
+  end
+  holdfast.run(function()
+    if given.how == "handler" then
+      client:subscribe(TOPIC, { qos = given.qos }, take)
+      client:start()
+      while not done do
+        holdfast.sleep(0.01)
+      end
+    else
+      local subscription = client:subscribe(TOPIC, { qos = given.qos })
+      client:start()
+      for _ in subscription:messages() do
+        take()
+        if done then
+          break
+        end
+      end
+    end
+    client:close()
+  end)
+end
+
+local function post_all(client, count, payload, options)
+  for _ = 1, count do
+    local id, message, code = client:post(TOPIC, payload, options)
+    while not id do
+      assert(code == "queue_full", message)
+      holdfast.sleep(0.001)
+      id, message, code = client:post(TOPIC, payload, options)
+    end
+  end
+  while client:status().counters.delivered < count do
+    holdfast.sleep(0.001)
+  end
+end
+
+local function publish_all(client, count, payload, options)
+  local left, running = count, 100
+  for _ = 1, running do
+    holdfast.spawn(function()
+      while left > 0 do
+        left = left - 1
+        assert(client:publish(TOPIC, payload, options))
+      end
+      running = running - 1
+    end)
+  end
+  while running > 0 do
+    holdfast.sleep(0.001)
+  end
+end
+
+function modes.publish()
+  local client = new {}
+  holdfast.run(function()
+    assert(client:connect(10))
+    local start, start_cpu = now(), cpu()
+    local send = given.how == "wait" and publish_all or post_all
+    send(client, given.count, string.rep("\0", given.size), { qos = given.qos })
+    answer("messages=%d seconds=%.6f cpu=%.6f", given.count, now() - start, cpu() - start_cpu)
+    client:close()
+  end)
+end
+
+function modes.burst()
+  local client = new { queue = { messages = given.count } }
+  holdfast.run(function()
+    assert(client:connect(10))
+    local start = now()
+    post_all(client, given.count, string.rep("\0", 64), { qos = 1 })
+    answer("messages=%d seconds=%.6f", given.count, now() - start)
+    client:close()
+  end)
+end
+
+function modes.large()
+  local client = new { queue = { bytes = 2 * given.size } }
+  holdfast.run(function()
+    assert(client:connect(10))
+    local payload = string.rep("\0", given.size)
+    local start = now()
+    assert(client:publish(TOPIC, payload, { qos = 1 }))
+    answer("seconds=%.6f", now() - start)
+    client:close()
+  end)
+end
+
+local function connected(count, port)
+  local clients = {}
+  for i = 1, count do
+    clients[i] = new { port = port }
+    clients[i]:start()
+  end
+  for i = 1, count do
+    assert(clients[i]:connect(30))
+  end
+  return clients
+end
+
+function modes.recover()
+  holdfast.run(function()
+    local others = connected(given.idle or 0, given.idle_port)
+    local client = new { backoff = { strategy = "constant", min = 0.05, jitter = "none" } }
+    client:subscribe(TOPIC, { qos = 1 })
+    local left = given.rounds + 1
+    client:on("ready", function()
+      answer("ready=%.6f", now())
+      left = left - 1
+      if left == 0 then
+        client:close()
+      end
+    end)
+    client:start()
+    client:wait "closed"
+    return others -- held until here
+  end)
+end
+
+function modes.idle()
+  holdfast.run(function()
+    local clients = connected(given.clients)
+    holdfast.sleep(3)
+    local start, start_cpu = now(), cpu()
+    holdfast.sleep(given.seconds)
+    local memory
+    for line in io.lines "/proc/self/status" do
+      memory = memory or line:match "^VmRSS:%s*(%d+)"
+    end
+    answer("seconds=%.6f cpu=%.6f memory=%d", now() - start, cpu() - start_cpu, memory)
+    for _, client in ipairs(clients) do
+      client:close()
+    end
+  end)
+end
+
+local mode = modes[arg[1]]
+if not mode then
+  io.stderr:write "usage: see the head of bench/client.lua\n"
+  os.exit(2)
+end
+mode()

@@ -1,0 +1,220 @@
+--- holdfast beside a plain C program on the same Paho: see HELP.
+package.path = "bench/?.lua;" .. package.path
+
+local HELP = [[
+usage: bench/run [part ...] [--runs=N] [--count=N] [--raw-burst=SECONDS] [--lua=NAME]
+
+Parts (all of them unless named):
+  receive   64 B messages from a server that costs next to nothing, QoS 0 and 1
+  publish   64 B messages to such a server, QoS 0 and 1
+  recover   from the first accept of a restarted mosquitto to subscribed, retrying each 50 ms, alone and beside
+            20 idle clients
+  large     one QoS 1 publish of 20 MB to mosquitto
+  burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
+  idle      CPU and memory of 1 and of 500 connected clients
+
+  --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
+  --count=N           messages in a run of receive and publish (100,000)
+  --raw-burst=SECONDS how long raw Paho may take for its burst (120)
+  --lua=NAME          the Lua that holdfast runs on (lua5.4)
+
+CPU is user and system time of the whole client process, the broker's not included. Medians; a ratio is the median of
+the runs' ratios. Ratios carry over to another machine, absolute figures do not.
+]]
+
+local given = { runs = 5, count = 100000, ["raw-burst"] = 120 }
+local parts = {}
+for _, word in ipairs(arg) do
+  local key, value = word:match "^%-%-([%a-]+)=(.+)$"
+  if key == "lua" then
+    given.lua = value
+  elseif key and given[key] and tonumber(value) then
+    given[key] = tonumber(value)
+  elseif word:match "^%-" then
+    io.write(HELP)
+    os.exit(word == "--help" and 0 or 2)
+  else
+    parts[#parts + 1] = word
+  end
+end
+
+local tools = require "tools"
+local median = tools.median
+
+local function say(format, ...)
+  io.write((string.format(format, ...):gsub(" +$", "")), "\n")
+  io.flush()
+end
+
+--- Both programs in turn, `runs` times; `measure(program, name)` returns what one measured.
+local function both(runs, measure)
+  local results = { raw = {}, holdfast = {} }
+  for run = 1, runs do
+    local order = run % 2 == 1 and { "raw", "holdfast" } or { "holdfast", "raw" }
+    for _, name in ipairs(order) do
+      results[name][run] = measure(tools.programs[name], name)
+    end
+  end
+  return results
+end
+
+local function column(results, value)
+  local list = {}
+  for i, result in ipairs(results) do
+    list[i] = value(result)
+  end
+  return list
+end
+
+local function rate(result)
+  return result.messages / result.seconds
+end
+
+local function cost(result)
+  return result.cpu / result.messages * 1e6
+end
+
+local function throughput(title, mode, peer_mode, qos, how)
+  local results = both(given.runs, function(program)
+    local arguments = { qos = qos, count = given.count, size = 64, how = how }
+    local port, peer = tools.peer(peer_mode, { qos = qos, count = given.count, size = 64 })
+    arguments.port = port
+    local result = tools.measure(program, mode, arguments)
+    peer:close()
+    return result
+  end)
+  local ratios, extra = {}, {}
+  for run = 1, given.runs do
+    ratios[run] = rate(results.holdfast[run]) / rate(results.raw[run])
+    extra[run] = cost(results.holdfast[run]) - cost(results.raw[run])
+  end
+  say("%-38s %7.1f k/s %5.1f us   %7.1f k/s %5.1f us   %5.2f   %+5.1f us", title,
+    median(column(results.raw, rate)) / 1000, median(column(results.raw, cost)),
+    median(column(results.holdfast, rate)) / 1000, median(column(results.holdfast, cost)), median(ratios),
+    median(extra))
+end
+
+local function throughput_head()
+  say("\n%-38s %-22s %-22s %-7s %s", "64 B messages, one connection", "  raw Paho", "  holdfast", " ratio", "extra CPU")
+end
+
+local run_part = {}
+
+function run_part.receive()
+  throughput_head()
+  for qos = 0, 1 do
+    throughput("receive QoS " .. qos .. ", subscription:messages()", "receive", "feed", qos, "reader")
+    throughput("receive QoS " .. qos .. ", handler", "receive", "feed", qos, "handler")
+  end
+end
+
+function run_part.publish()
+  throughput_head()
+  for qos = 0, 1 do
+    throughput("publish QoS " .. qos .. ", client:post", "publish", "swallow", qos, "post")
+    throughput("publish QoS " .. qos .. ", 100 x client:publish", "publish", "swallow", qos, "wait")
+  end
+end
+
+local function recover_beside(idle)
+  local broker_of = { raw = tools.broker(), holdfast = tools.broker() }
+  local idle_broker = idle > 0 and tools.broker()
+  local pipes, times, rounds = {}, { raw = {}, holdfast = {} }, 4 * given.runs
+  for name, broker in pairs(broker_of) do
+    pipes[name] = tools.start(tools.programs[name], "recover",
+      { port = broker.port, idle = idle, idle_port = idle_broker and idle_broker.port or 0, rounds = rounds }, 600)
+    tools.answer(pipes[name])
+  end
+  for _ = 1, rounds do
+    for name, broker in pairs(broker_of) do
+      broker:kill()
+      tools.sleep(0.3 + 0.2 * math.random())
+      broker:start()
+      local ready = tools.answer(pipes[name]).ready
+      table.insert(times[name], (ready - broker.accepted) * 1000)
+    end
+  end
+  for name, broker in pairs(broker_of) do
+    pipes[name]:close()
+    broker:kill()
+  end
+  if idle_broker then
+    idle_broker:kill()
+  end
+  return times
+end
+
+function run_part.recover()
+  say("\n%-38s %-26s %s", "first accept -> subscribed again", "  raw Paho", "  holdfast")
+  for _, idle in ipairs { 0, 20 } do
+    local times = recover_beside(idle)
+    say("%-38s %7.0f ms (90 %%: %5.0f)     %7.0f ms (90 %%: %5.0f)",
+      idle == 0 and "alone" or "beside " .. idle .. " idle clients", median(times.raw), tools.quantile(times.raw, 0.9),
+      median(times.holdfast), tools.quantile(times.holdfast, 0.9))
+  end
+end
+
+function run_part.large()
+  local broker = tools.broker()
+  local results = both(given.runs, function(program)
+    return tools.measure(program, "large", { port = broker.port, size = 20000000 })
+  end)
+  local function seconds(result)
+    return result.seconds
+  end
+  say("\n%-38s %7.3f s                  %7.3f s", "one QoS 1 publish of 20 MB", median(column(results.raw, seconds)),
+    median(column(results.holdfast, seconds)))
+  broker:kill()
+end
+
+function run_part.burst()
+  local broker = tools.broker()
+  local held = {}
+  for run = 1, given.runs do
+    held[run] = tools.measure(tools.programs.holdfast, "burst", { port = broker.port, count = 2000 }).seconds
+  end
+  local raw = tools.measure(tools.programs.raw, "burst",
+    { port = broker.port, count = 2000, limit = given["raw-burst"] }, given["raw-burst"] + 30)
+  say("\n%-38s %7.1f s%-17s %7.3f s", "2,000 QoS 1 at once, window 20", raw.seconds,
+    raw.messages < 2000 and string.format(" (%d were out)", raw.messages) or "", median(held))
+  broker:kill()
+end
+
+function run_part.idle()
+  local broker = tools.broker()
+  say("\n%-38s %-22s %-22s", "connected and silent", "  raw Paho", "  holdfast")
+  local memory = {}
+  for _, clients in ipairs { 1, 500 } do
+    local line = {}
+    for _, name in ipairs { "raw", "holdfast" } do
+      local arguments = { port = broker.port, clients = clients, seconds = 10 }
+      local result = tools.measure(tools.programs[name], "idle", arguments)
+      memory[name .. clients] = result.memory
+      line[#line + 1] = string.format("%5.2f %% CPU %6.1f MB   ", 100 * result.cpu / result.seconds,
+        result.memory / 1024)
+    end
+    say("%-40s %s", clients == 1 and "1 client" or clients .. " clients", table.concat(line))
+  end
+  local function each(name)
+    return (memory[name .. 500] - memory[name .. 1]) / 499
+  end
+  say("%-38s %7.1f KB                 %7.1f KB", "memory of each further client", each "raw", each "holdfast")
+  broker:kill()
+end
+
+local ALL = { "receive", "publish", "recover", "large", "burst", "idle" }
+for _, part in ipairs(parts) do
+  if not run_part[part] then
+    io.stderr:write("there is no part '", part, "'\n\n", HELP)
+    os.exit(2)
+  end
+end
+
+math.randomseed(os.time())
+for _, line in ipairs(tools.machine()) do
+  say("%s", line)
+end
+say("%d runs each, raw Paho and holdfast in turn; medians", given.runs)
+for _, part in ipairs(#parts > 0 and parts or ALL) do
+  run_part[part]()
+end
