@@ -1,0 +1,147 @@
+# holdfast: build, test, demo, bench. `make help` lists the targets.
+#
+# One folder a Lua: build/5.4, build/luajit ... Objects that know nothing of
+# Lua are compiled once, into build/obj.
+
+, := ,
+LUA      ?= lua5.4
+PREFIX   ?= /usr/local
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+WARNINGS ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+
+# 5.4, lua5.4 and luajit are all understood.
+VERSION := $(patsubst lua5.%,5.%,$(LUA))
+ifeq ($(filter $(VERSION),5.1 5.2 5.3 5.4 luajit),)
+$(error LUA must be one of lua5.1 lua5.2 lua5.3 lua5.4 luajit (or 5.1 ...), not '$(LUA)')
+endif
+INTERPRETER := $(patsubst 5.%,lua5.%,$(VERSION))
+ABI         := $(patsubst luajit,5.1,$(VERSION))
+HEADERS     := $(patsubst luajit,luajit-2.1,$(INTERPRETER))
+LUA_INCDIR  ?= $(firstword $(wildcard /usr/local/include/$(HEADERS) /usr/include/$(HEADERS)) /usr/include/$(HEADERS))
+
+# SANITIZE=address (with undefined) or thread: the same tree, instrumented, in a folder of its own; for unit and broker.
+SANITIZE  ?=
+CHECKERS  := $(patsubst address,address$(,)undefined,$(SANITIZE))
+RUNTIMES  := $(patsubst address,libasan.so libubsan.so,$(patsubst thread,libtsan.so,$(SANITIZE)))
+BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
+HERE     := $(BUILD)/$(VERSION)
+
+FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -Icsrc -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+           $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer)
+LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(CHECKERS))
+LIBS    := -lpaho-mqtt3as
+
+SOURCES := $(shell find csrc -name '*.c' | sort)
+BINDING := $(filter csrc/lua/%,$(SOURCES))
+PLAIN   := $(filter-out csrc/lua/%,$(SOURCES))
+PROBES  := $(sort $(wildcard spec/support/*_probe.c))
+MODULES := $(shell find lua -name '*.lua' | sort)
+
+PLAIN_OBJECTS   := $(PLAIN:csrc/%.c=$(BUILD)/obj/%.o)
+BINDING_OBJECTS := $(BINDING:csrc/%.c=$(HERE)/obj/%.o)
+CORE            := $(HERE)/holdfast/core.so
+PROBE_MODULES   := $(PROBES:spec/support/%.c=$(HERE)/spec/%.so)
+
+all: $(CORE) ## build the module for LUA (default lua5.4)
+
+# Written aside and moved into place: a second make, or an interpreter that has the old file mapped, never sees half
+# of it.
+define compile
+@mkdir -p $(@D)
+$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $1 -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv -f $@.$$$$ $@
+endef
+define link
+@mkdir -p $(@D)
+$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@.$$$$ $1 $(LIBS) && mv -f $@.$$$$ $@
+endef
+
+$(PLAIN_OBJECTS): $(BUILD)/obj/%.o: csrc/%.c Makefile
+	$(call compile)
+
+$(BINDING_OBJECTS): $(HERE)/obj/%.o: csrc/%.c Makefile
+	$(call compile,-I$(LUA_INCDIR))
+
+# The scripted link is for specs.
+$(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJECTS)
+	$(call link,$^)
+
+# A probe is a small Lua module of one spec over the C floors, without the binding.
+spec-support: $(PROBE_MODULES) ## build what specs load besides the module
+
+PROBE_FLOORS = $(foreach floor,core sys link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
+
+$(HERE)/obj/spec/%.o: spec/support/%.c Makefile
+	$(call compile,-I$(LUA_INCDIR) -fvisibility=default)
+
+# The whole module on virtual time: the probe brings a clock and a keeper of its own.
+$(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(BINDING_OBJECTS) \
+    $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
+	$(call link,$^)
+
+$(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
+	$(call link,$^)
+
+# The bench's C programs: raw Paho, and a server that costs next to nothing.
+bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer
+
+$(BUILD)/bench/%: bench/%.c bench/arguments.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $< -Wl,--as-needed $(LIBS)
+
+-include $(PLAIN_OBJECTS:.o=.d) $(BINDING_OBJECTS:.o=.d) $(PROBES:spec/support/%.c=$(HERE)/obj/spec/%.d)
+
+env: ## eval "$(make -s env)": the build in front of LUA_PATH and LUA_CPATH
+	@.ci/env $(VERSION) '$(HERE)'
+
+deps: ## install what is missing (Debian, apt-get)
+	@.ci/deps test
+
+test: ## everything: deps, build, lint, specs on every Lua; ONLY=text takes the spec files whose path has it
+	@.ci/test $(if $(ONLY),--only='$(ONLY)')
+
+# The interpreter itself is not instrumented, so the checkers' libraries have to be loaded before it (and into it only:
+# a shell does not live through that of the thread sanitizer).
+RUN_SPECS = HOLDFAST_BUILD='$(abspath $(HERE))' \
+            $(if $(SANITIZE),HOLDFAST_PRELOAD="$(foreach name,$(RUNTIMES),$(shell $(CC) -print-file-name=$(name)))") \
+            $(INTERPRETER) spec/run.lua $(if $(ONLY),--only='$(ONLY)')
+
+unit: $(CORE) spec-support ## the specs that need no broker, on LUA
+	@$(RUN_SPECS) --exclude-tags=broker
+
+broker: $(CORE) spec-support ## the specs against a real broker, on LUA
+	@$(RUN_SPECS) --tags=broker
+
+lint: ## clang-format and luacheck
+	@.ci/lint
+
+demo: ## a subscriber living through a broker's death and return
+	@.ci/deps demo
+	@$(MAKE) --no-print-directory -s all
+	@examples/demo.sh
+
+bench: ## holdfast beside raw Paho; ARGS="--help" tells more
+	@.ci/deps demo
+	@bench/run $(ARGS)
+
+doc: ## the reference of lua/, as HTML in build/doc
+	@.ci/deps doc
+	ldoc -q --dir build/doc --project holdfast lua
+
+install: $(CORE) ## into DESTDIR PREFIX (default /usr/local)
+	@for file in $(MODULES:lua/%=%); do \
+	  install -D -m 644 "lua/$$file" "$(DESTDIR)$(PREFIX)/share/lua/$(ABI)/$$file" || exit 1; \
+	done
+	install -D -m 755 $(CORE) "$(DESTDIR)$(PREFIX)/lib/lua/$(ABI)/holdfast/core.so"
+
+clean: ## remove what was built
+	rm -rf build
+	find csrc -name '*.o' -delete
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 15
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all spec-support bench-programs env deps test unit broker lint demo bench doc install clean help

@@ -1,0 +1,15 @@
+local holdfast = require "holdfast"
+
+local client = holdfast.new { server = "mqtt://localhost" }
+client:on("lost", function(event) print("lost", event.reason.name, ("again in %.1f s"):format(event.retry_in)) end)
+client:on("ready", function(event) print("ready", ("after %.1f s"):format(event.downtime)) end)
+
+local meters = client:subscribe("meters/+/power", { qos = 1 }) -- a wish: kept through every reconnect
+
+holdfast.run(function()
+  assert(client:connect(10)) -- waits until ready, or nil, message, code
+  assert(client:publish("meters/kitchen/power", "42", { qos = 1 })) -- waits until the broker has it, outages included
+  for message in meters:messages() do
+    print(message.topic, message.payload)
+  end
+end)
