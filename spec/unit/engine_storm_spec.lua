@@ -1,4 +1,4 @@
--- A million random inputs, with what must always hold checked after each (see storm_probe.c for the list).
+-- A million random sequences of inputs, with what must always hold checked after each step (storm_probe.c has the list).
 local storm = require("storm_probe").storm
 
 describe("an engine in a storm", function()
@@ -6,13 +6,14 @@ describe("an engine in a storm", function()
     local all = { connecting = 0, connected = 0, waiting = 0, sleeping = 0, closed = 0 }
     for seed = 1, 20 do
       local steps, entered = storm(seed, 50000)
-      assert.equal(50000, steps, entered)
+      assert.is_truthy(steps, entered)
+      assert.is_true(steps > 50000 * 10, steps .. " steps")
       for state, before in pairs(all) do
         all[state] = before + entered[state]
       end
     end
     for state, times in pairs(all) do
-      assert.is_true(times > 1000, state .. " was entered " .. times .. " times")
+      assert.is_true(times > 10000, state .. " was entered " .. times .. " times")
     end
   end)
 end)
