@@ -1,4 +1,4 @@
--- A million random sequences of inputs, with what must always hold checked after each step (storm_probe.c has the list).
+-- A million random sequences of inputs; what must always hold is checked after each step (see storm_probe.c).
 local storm = require("storm_probe").storm
 
 describe("an engine in a storm", function()
