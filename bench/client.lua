@@ -175,6 +175,26 @@ function modes.idle()
   end)
 end
 
+-- How long the worst publish of one client takes while another waits for a name that is slow to be found.
+function modes.names()
+  local steady = new {}
+  local waiting = holdfast.new { server = ("%s://slow.example:%d"):format(given.scheme, given.port) }
+  holdfast.run(function()
+    assert(steady:connect(10))
+    waiting:start()
+    local worst, finish = 0, now() + given.seconds
+    while now() < finish do
+      local before = now()
+      assert(steady:publish(TOPIC, "", { qos = 1 }))
+      worst = math.max(worst, now() - before)
+      holdfast.sleep(0.01)
+    end
+    answer("worst=%.6f", worst)
+    waiting:close()
+    steady:close()
+  end)
+end
+
 local mode = modes[arg[1]]
 if not mode then
   io.stderr:write "usage: see the head of bench/client.lua\n"

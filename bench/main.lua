@@ -12,6 +12,7 @@ Parts (all of them unless named):
   large     one QoS 1 publish of 20 MB to mosquitto
   burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
   idle      CPU and memory of 1 and of 500 connected clients
+  names     one client's worst publish while another waits 3 s for its name, with TLS and without
 
   --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
   --count=N           messages in a run of receive and publish (100,000)
@@ -202,7 +203,18 @@ function run_part.idle()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "recover", "large", "burst", "idle" }
+function run_part.names()
+  local broker = tools.broker()
+  local program = "env LD_PRELOAD=" .. os.getenv "BENCH_NAMES" .. " " .. tools.programs.holdfast
+  say("\nworst QoS 1 publish of one client while another's name takes 3 s to be found")
+  for _, scheme in ipairs { "mqtt", "mqtts" } do
+    local result = tools.measure(program, "names", { port = broker.port, scheme = scheme, seconds = 12 })
+    say("%-38s %7.0f ms", scheme, result.worst * 1000)
+  end
+  broker:kill()
+end
+
+local ALL = { "receive", "publish", "recover", "large", "burst", "idle", "names" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)
