@@ -1,6 +1,7 @@
 --- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
--- file and is told): `lua5.4 spec/run.lua [--only=text] [--tags=..] [--exclude-tags=..] [busted options] [path ...]`.
--- Paths are files or folders, below spec/ by default. The last line counts; status 0 only if nothing failed.
+-- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--tags=..] [--exclude-tags=..] [busted options]
+-- [path ...]`. Paths are files or folders, below spec/ by default. Most of what specs do is wait, so `--jobs` of them
+-- run at once (1 unless told). The last line counts; status 0 only if nothing failed.
 
 local LIMIT = 300 -- seconds for one file: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
@@ -14,14 +15,17 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function lines_of(command)
-  local pipe = assert(io.popen(command))
+local function read_lines(pipe)
   local lines = {}
   for line in pipe:lines() do
     lines[#lines + 1] = line
   end
   pipe:close()
   return lines
+end
+
+local function lines_of(command)
+  return read_lines(assert(io.popen(command)))
 end
 
 local root = lines_of("cd " .. quote((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/..") .. " && pwd -P")[1]
@@ -44,11 +48,13 @@ local function environment()
 end
 
 local function arguments()
-  local only, paths, options = nil, {}, {}
+  local only, jobs, paths, options = nil, 1, {}, {}
   for _, word in ipairs(arg) do
-    local text = word:match "^%-%-only=(.*)$"
-    if text then
+    local key, text = word:match "^%-%-(%a+)=(.*)$"
+    if key == "only" then
       only = text
+    elseif key == "jobs" then
+      jobs = assert(tonumber(text), "--jobs wants a number")
     elseif word:sub(1, 1) == "-" then
       options[#options + 1] = quote(word)
     else
@@ -58,10 +64,10 @@ local function arguments()
   if #paths == 0 then
     paths[1] = "spec"
   end
-  return only, table.concat(paths, " "), table.concat(options, " ")
+  return only, jobs, table.concat(paths, " "), table.concat(options, " ")
 end
 
-local only, paths, options = arguments()
+local only, jobs, paths, options = arguments()
 local enter = "cd " .. quote(root) .. " && "
 local files = {}
 for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
@@ -82,8 +88,7 @@ local function say(...)
   io.flush()
 end
 
-local function run(file)
-  local lines = lines_of(start .. quote(file) .. " 2>&1; printf '\\nstatus %s\\n' $?")
+local function judge(file, lines)
   local status = tonumber(table.remove(lines):match "^status (%d+)$")
   if lines[#lines] == "" then
     lines[#lines] = nil
@@ -121,9 +126,31 @@ local function run(file)
   end
 end
 
-for _, file in ipairs(files) do
-  run(file)
+-- What a child says is kept in a file, and it rings the bell when it has said all. The bell is a FIFO, open for writing
+-- here too, so that it has no end.
+local folder = lines_of("mktemp -d")[1]
+os.execute("mkfifo " .. folder .. "/bell")
+local bell = assert(io.open(folder .. "/bell", "r+"))
+local running, next_file = 0, 1
+local children = {}
+
+local function launch(index)
+  local work = start .. quote(files[index]) .. [[; printf '\nstatus %s\n' $?]]
+  children[index] = assert(io.popen(("(%s) > %s/%d 2>&1; echo %d > %s/bell"):format(work, folder, index, index, folder)))
 end
+
+while next_file <= #files or running > 0 do
+  while next_file <= #files and running < jobs do
+    launch(next_file)
+    next_file, running = next_file + 1, running + 1
+  end
+  local index = bell:read "*n"
+  children[index]:close()
+  running = running - 1
+  judge(files[index], read_lines(assert(io.open(folder .. "/" .. index))))
+end
+bell:close()
+os.execute("rm -rf " .. folder)
 if #files == 0 then
   total.failed = 1
   say "no spec file matches\n"

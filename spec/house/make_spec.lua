@@ -61,6 +61,12 @@ describe("make help", function()
 end)
 
 describe("the runner", function()
+  local arguments = ""
+
+  before_each(function()
+    arguments = ""
+  end)
+
   local function outcome(...)
     local files = {}
     for i, text in ipairs { ... } do
@@ -69,7 +75,7 @@ describe("the runner", function()
     local lines, ok = tree.command([[
       folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
       trap 'rm -rf "$folder"' EXIT
-      ]] .. table.concat(files, "\n") .. "\n" .. (os.getenv "LUA") .. ' spec/run.lua "$folder"')
+      ]] .. table.concat(files, "\n") .. "\n" .. (os.getenv "LUA") .. ' spec/run.lua "$folder" ' .. arguments)
     return lines[#lines], ok, table.concat(lines, "\n")
   end
 
@@ -96,6 +102,22 @@ describe("the runner", function()
   it("counts a death after the last test", function()
     local last = outcome [[it("a", function() end) require "busted".subscribe({ "exit" }, function() os.exit(3) end)]]
     assert.equal("1 passed, 1 failed, 0 skipped", last)
+  end)
+
+  it("runs as many files at once as it is told", function()
+    local meet = [[it("meets another", function()
+      local folder = debug.getinfo(1, "S").source:match "^@(.*)/"
+      assert(io.open(folder .. "/MINE", "w")):close()
+      for _ = 1, 100 do
+        local other = io.open(folder .. "/OTHER")
+        if other then return other:close() end
+        os.execute "sleep 0.05"
+      end
+      error "nobody came"
+    end)]]
+    arguments = "--jobs=2"
+    local last = outcome((meet:gsub("MINE", "a"):gsub("OTHER", "b")), (meet:gsub("MINE", "b"):gsub("OTHER", "a")))
+    assert.equal("2 passed, 0 failed, 0 skipped", last)
   end)
 
   it("counts a file that does not load, and a run without files", function()
