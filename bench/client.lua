@@ -175,6 +175,24 @@ function modes.idle()
   end)
 end
 
+function modes.pairs()
+  local client = new {}
+  local subscription = client:subscribe(TOPIC, { qos = given.qos })
+  holdfast.run(function()
+    assert(client:connect(10))
+    for _ = 1, given.rounds do
+      local start = now()
+      assert(client:post(TOPIC, ("x"):rep(64), { qos = given.qos }))
+      assert(client:post(TOPIC, ("x"):rep(64), { qos = given.qos }))
+      assert(subscription:receive(10))
+      assert(subscription:receive(10))
+      answer("seconds=%.6f", now() - start)
+      holdfast.sleep(0.05)
+    end
+    client:close()
+  end)
+end
+
 -- How long the worst publish of one client takes while another waits for a name that is slow to be found.
 function modes.names()
   local steady = new {}

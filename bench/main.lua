@@ -11,6 +11,7 @@ Parts (all of them unless named):
             20 idle clients
   large     one QoS 1 publish of 20 MB to mosquitto
   burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
+  pairs     two messages in a row to itself, 50 ms between two pairs, QoS 1 and 2
   idle      CPU and memory of 1 and of 500 connected clients
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
 
@@ -181,6 +182,25 @@ function run_part.burst()
   broker:kill()
 end
 
+function run_part.pairs()
+  local broker = tools.broker "set_tcp_nodelay true"
+  say("\n%-38s %-26s %s", "two messages in a row to itself", "  raw Paho", "  holdfast")
+  for qos = 1, 2 do
+    local times = {}
+    for name, program in pairs(tools.programs) do
+      local pipe = tools.start(program, "pairs", { port = broker.port, qos = qos, rounds = 40 * given.runs })
+      times[name] = {}
+      for i = 1, 40 * given.runs do
+        times[name][i] = tools.answer(pipe).seconds * 1000
+      end
+      pipe:close()
+    end
+    say("%-38s %7.1f ms (90 %%: %5.1f)     %7.1f ms (90 %%: %5.1f)", "QoS " .. qos, median(times.raw),
+      tools.quantile(times.raw, 0.9), median(times.holdfast), tools.quantile(times.holdfast, 0.9))
+  end
+  broker:kill()
+end
+
 function run_part.idle()
   local broker = tools.broker()
   say("\n%-38s %-22s %-22s", "connected and silent", "  raw Paho", "  holdfast")
@@ -214,7 +234,7 @@ function run_part.names()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "recover", "large", "burst", "idle", "names" }
+local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "names" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)

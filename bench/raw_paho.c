@@ -4,6 +4,7 @@
  *   raw_paho publish port=.. qos=.. count=.. size=..    one at a time as the window allows
  *   raw_paho burst   port=.. count=.. limit=..          all at once into Paho's queue, QoS 1; gives up after `limit` s
  *   raw_paho large   port=.. size=..                    one message, QoS 1
+ *   raw_paho pairs   port=.. qos=.. rounds=..           two messages in a row to itself, 50 ms apart; a line a pair
  *   raw_paho recover port=.. rounds=.. idle=.. idle_port=..   prints a line each time it is subscribed (again)
  *   raw_paho idle    port=.. clients=.. seconds=..      connected and silent
  *
@@ -234,6 +235,24 @@ static void large(client *c, char **words) {
   free(payload);
 }
 
+static void pairs(client *c, char **words) {
+  static const char payload[64];
+  int qos = (int)argument(words, "qos", 1);
+  connect_and_wait(c);
+  subscribe_and_wait(c, qos);
+  atomic_store(&run.answered, 2); /* it is the messages that count, not their acknowledgements */
+  run.count = 2;
+  for (long left = argument(words, "rounds", 100); left > 0; left--) {
+    double start = now();
+    run.received = 0;
+    send(c, qos, payload, sizeof payload);
+    send(c, qos, payload, sizeof payload);
+    sem_wait(&run.done);
+    printf("seconds=%.6f\n", run.end - start);
+    pause_for(0.05);
+  }
+}
+
 /* As a program would do it by hand: the same handle again, 50 ms after each loss and each failure. */
 static void recover(client *c, char **words) {
   long idle = argument(words, "idle", 0), left = argument(words, "rounds", 1) + 1;
@@ -296,6 +315,8 @@ int main(int count, char **words) {
     burst(&c, words);
   } else if (strcmp(mode, "large") == 0) {
     large(&c, words);
+  } else if (strcmp(mode, "pairs") == 0) {
+    pairs(&c, words);
   } else if (strcmp(mode, "recover") == 0) {
     recover(&c, words);
   } else {

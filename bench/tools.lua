@@ -66,12 +66,12 @@ end
 local broker = {}
 broker.__index = broker
 
---- A mosquitto of our own on a free port, nothing kept on disk.
-function tools.broker()
+--- A mosquitto of our own on a free port, nothing kept on disk; `line` of configuration more if need be.
+function tools.broker(line)
   local port = assert(tonumber(first_line(PEER .. " port")))
   local self = setmetatable({ port = port, file = FOLDER .. "/broker-" .. port .. ".conf" }, broker)
   local file = assert(io.open(self.file, "w"))
-  file:write("listener ", port, " 127.0.0.1\nallow_anonymous true\npersistence false\n")
+  file:write("listener ", port, " 127.0.0.1\nallow_anonymous true\npersistence false\n", line or "", "\n")
   file:close()
   self:start()
   return self

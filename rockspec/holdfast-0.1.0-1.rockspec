@@ -71,6 +71,7 @@ build = {
         "csrc/link/paho_queue.c",
         "csrc/link/paho_quiet.c",
         "csrc/link/paho_request.c",
+        "csrc/link/paho_socket.c",
         "csrc/link/paho_store.c",
         "csrc/link/paho_waker.c",
         "csrc/lua/backoff.c",

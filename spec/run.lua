@@ -136,7 +136,8 @@ local children = {}
 
 local function launch(index)
   local work = start .. quote(files[index]) .. [[; printf '\nstatus %s\n' $?]]
-  children[index] = assert(io.popen(("(%s) > %s/%d 2>&1; echo %d > %s/bell"):format(work, folder, index, index, folder)))
+  local ring = ("echo %d > %s/bell"):format(index, folder)
+  children[index] = assert(io.popen(("(%s) > %s/%d 2>&1; %s"):format(work, folder, index, ring)))
 end
 
 while next_file <= #files or running > 0 do

@@ -16,6 +16,7 @@ static hf_paho_attempt *make(hf_link *link, uint32_t generation, const hf_link_a
   attempt->generation = generation;
   attempt->protocol = from->protocol;
   attempt->keep_alive = from->keep_alive;
+  attempt->port = from->port;
   attempt->session_expiry = from->session_expiry;
   attempt->tls = from->tls != NULL;
   attempt->verified = from->tls && from->tls->verify;

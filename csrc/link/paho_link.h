@@ -124,6 +124,7 @@ struct hf_paho_attempt {
   uint32_t generation;
   uint32_t session_expiry;
   uint16_t keep_alive;
+  uint16_t port;
   uint8_t protocol;
   bool tls, verified;
   bool keeps_session;
@@ -207,6 +208,9 @@ bool hf_paho_subscribe(hf_link *link, const hf_subscription_request *request);
 bool hf_paho_unsubscribe(hf_link *link, const hf_subscription_request *request);
 bool hf_paho_probe(hf_link *link, uint32_t ticket);
 void hf_paho_requests_free(hf_paho_attempt *attempt);
+
+/* paho_socket.c: TCP_NODELAY on the sockets of this process that are connected to this port. Any thread. */
+void hf_paho_send_at_once(uint16_t port);
 
 /* paho_properties.c */
 bool hf_paho_properties_number(MQTTProperties *to, enum MQTTPropertyCodes code, uint32_t value);

@@ -1,6 +1,7 @@
 -- What the Paho link puts on the wire and makes of what it is sent, with a broker that is scripted packet by packet.
 local process = require "process_probe"
 local scripted = require "spec.support.scripted_broker"
+local sockets = require "socket_probe"
 local worlds = require "spec.support.worlds"
 
 local world = worlds.alone
@@ -227,6 +228,11 @@ describe("packets of the Paho link #broker", function()
       assert.is_true(link:wait("message").duplicate)
       assert.are.equal(1, client:expect("puback").id)
     end)
+  end)
+
+  it("are not held back by Nagle's algorithm", function()
+    connect {}
+    assert.are.same({ 1, 1 }, { sockets.connected_to(broker.port) })
   end)
 
   describe("SUBSCRIBE", function()

@@ -19,6 +19,8 @@
 
 static const char *const class_name = "socket_probe.socket";
 
+enum { MOST_DESCRIPTORS = 1024 };
+
 typedef struct hf_socket {
   int descriptor;
 } hf_socket;
@@ -129,11 +131,31 @@ static int reset(lua_State *L) {
   return close_socket(L);
 }
 
+/* connected_to(port) -> how many sockets of this process are, and how many of them send small packets at once */
+static int connected_to(lua_State *L) {
+  uint16_t port = (uint16_t)luaL_checkinteger(L, 1);
+  int all = 0, at_once = 0;
+  for (int descriptor = 3; descriptor < MOST_DESCRIPTORS; descriptor++) {
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer, size = sizeof(int);
+    int on = 0;
+    if (getpeername(descriptor, (struct sockaddr *)&peer, &length) != 0 || peer.sin_family != AF_INET ||
+        ntohs(peer.sin_port) != port)
+      continue;
+    getsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, &size);
+    all++;
+    at_once += on != 0;
+  }
+  lua_pushinteger(L, all);
+  lua_pushinteger(L, at_once);
+  return 2;
+}
+
 int luaopen_socket_probe(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"accept", accept_one},  {"receive", receive},   {"send", send_bytes}, {"reset", reset},
       {"close", close_socket}, {"__gc", close_socket}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"listen", listen_on}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", listen_on}, {"connected_to", connected_to}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
