@@ -31,9 +31,23 @@ static hf_properties *fill_body(void *body, hf_bytes *topic, hf_bytes *payload, 
 hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
   hf_publish *publish = malloc(sizeof *publish + body_size(topic, payload, properties));
   if (!publish) return NULL;
-  *publish = (hf_publish){.topic = topic, .payload = payload};
+  *publish = (hf_publish){.topic = topic, .payload = payload, .deadline = INT64_MAX, .expires = INT64_MAX};
   publish->properties = fill_body(publish + 1, &publish->topic, &publish->payload, properties);
   return publish;
+}
+
+hf_publish *hf_publish_shrink(hf_publish *publish) {
+  publish->topic = publish->payload = (hf_bytes){NULL, 0};
+  publish->properties = NULL;
+  hf_publish *smaller = realloc(publish, sizeof *publish);
+  return smaller ? smaller : publish;
+}
+
+void hf_publish_count_down(hf_publish *publish, int64_t now) {
+  if (publish->expires == INT64_MAX) return;
+  int64_t left = (publish->expires - now + 999) / 1000;
+  if (left < 1) left = 1;
+  if (left < publish->properties->message_expiry) publish->properties->message_expiry = (uint32_t)left;
 }
 
 hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {

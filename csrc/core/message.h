@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "core/heap.h"
 #include "core/mail.h"
 #include "core/properties.h"
 
@@ -20,12 +21,15 @@ typedef struct hf_publish {
   uint64_t id;  /* what `post` returned; unique in the client */
   hf_bytes topic;
   hf_bytes payload;
-  hf_properties *properties; /* NULL: none; inside the block */
-  struct hf_publish *next;   /* the keeper's queue */
-  size_t weight;             /* bytes charged against the queue's bound */
-  int32_t result;            /* of the link: 0, a reason code >= 0x80, or HF_LINK_RESULT_* < 0 */
-  uint32_t flags;            /* the keeper's */
-  uint16_t packet_id;        /* 0 until the link has given it one */
+  hf_properties *properties;          /* NULL: none; inside the block */
+  struct hf_publish *next, *previous; /* of the keeper's queue (line.h) */
+  hf_heap_item timer;                 /* of the keeper's queue, until the deadline */
+  int64_t deadline;                   /* ms: not to be sent for the first time from then on; INT64_MAX: none */
+  int64_t expires;                    /* ms: when its message expiry is over; INT64_MAX: it has none */
+  size_t weight;                      /* bytes charged against the queue's bound; 0: no longer */
+  int32_t result;                     /* of the link: 0, a reason code >= 0x80, or HF_LINK_RESULT_* < 0 */
+  uint32_t flags;                     /* the keeper's */
+  uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
   bool retain;
   bool carried; /* QoS 2 whose packet id and state outlived a handle (link.h) */
@@ -47,6 +51,13 @@ typedef struct hf_message {
 /* Copies everything; NULL when memory is short. */
 hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+
+/* The same without topic, payload and properties, for one whose outcome is all that is wanted still. */
+hf_publish *hf_publish_shrink(hf_publish *publish);
+
+/* Has the packet that goes out at `now` say what is left of the message expiry, in whole seconds (MQTT 5 section
+ * 3.3.2.3.3). One second is the least: it is sent because it is not over, or because it may have arrived before. */
+void hf_publish_count_down(hf_publish *publish, int64_t now);
 
 /* Bytes of the packet that carries it in MQTT 5 (section 3.3), for the peer's Maximum Packet Size. */
 size_t hf_publish_packet_size(const hf_publish *publish);

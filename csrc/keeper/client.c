@@ -23,7 +23,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->subscriptions = subscriptions;
   client->protocol = options->protocol;
   client->pump_at = client->primary.knock_at = client->turn_at = client->probe_until = client->subscribe_until =
-      client->flush_until = HF_NEVER;
+      client->flush_until = client->outbox.breath_until = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
   pthread_mutex_init(&client->lock, NULL);
@@ -52,6 +52,7 @@ void hf_client_drop(hf_client *client) {
   hf_subscriptions_free(client->subscriptions);
   hf_options_free(client->options);
   free(client->assigned_id);
+  hf_heap_free(&client->outbox.timers);
   pthread_mutex_destroy(&client->lock);
   free(client);
   hf_client_total--;
@@ -164,66 +165,6 @@ bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username
 
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {
   return simple(client, HF_COMMAND_DELAY, ticket, 0, delay);
-}
-
-static bool room_for(hf_client *client, size_t weight) {
-  const hf_client_options *options = client->options;
-  return atomic_load(&client->queued_messages) < options->queue_messages &&
-         atomic_load(&client->queued_bytes) <= options->queue_bytes - weight;
-}
-
-/* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
-static void tell_room(hf_client *client) {
-  hf_event *event = calloc(1, sizeof *event);
-  if (!event) return;
-  event->mail.kind = HF_EVENT_ROOM;
-  event->mail.owner = hf_client_hold(client);
-  atomic_fetch_add(&client->events, 1);
-  hf_mailbox_push(client->out, &event->mail);
-}
-
-static void give_back(hf_client *client, size_t weight) {
-  atomic_fetch_sub(&client->queued_messages, 1);
-  atomic_fetch_sub(&client->queued_bytes, weight);
-}
-
-hf_admission hf_client_post(hf_client *client, hf_publish *publish, uint64_t *id) {
-  const hf_client_options *options = client->options;
-  if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
-  size_t weight = sizeof *publish + publish->topic.length + publish->payload.length +
-                  (publish->properties ? hf_properties_weight(publish->properties) : 0);
-  if (weight > options->queue_bytes) return HF_TOO_LARGE;
-  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
-  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
-  if (messages >= options->queue_messages || bytes > options->queue_bytes - weight) {
-    give_back(client, weight);
-    atomic_store(&client->room_wanted, true);
-    /* What freed the queue between the look and the flag did not see the flag. */
-    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) tell_room(client);
-    return HF_QUEUE_FULL;
-  }
-  publish->weight = weight;
-  *id = publish->id = atomic_fetch_add(&client->next_publish, 1);
-  publish->mail.owner = hf_client_hold(client);
-  publish->mail.kind = HF_COMMAND_PUBLISH;
-  hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
-  return HF_ADMITTED;
-}
-
-void hf_client_credit(hf_client *client, size_t weight) {
-  give_back(client, weight);
-  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
-   * client has no room for anybody. */
-  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
-      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
-      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
-      atomic_exchange(&client->room_wanted, false))
-    tell_room(client);
-}
-
-void hf_client_outcome_taken(hf_client *client, hf_publish *publish) {
-  hf_client_credit(client, publish->weight);
-  hf_event_discard(&publish->mail);
 }
 
 void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {

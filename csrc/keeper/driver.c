@@ -194,6 +194,7 @@ static void schedule(hf_client *client) {
   if (client->probe_until < due) due = client->probe_until;
   if (client->subscribe_until < due) due = client->subscribe_until;
   if (client->flush_until < due) due = client->flush_until;
+  if (hf_outbox_due(client) < due) due = hf_outbox_due(client);
   if (client->finished) due = HF_NEVER;
   hf_heap_set(&client->keeper->timers, &client->timer, due);
 }
@@ -208,6 +209,7 @@ void hf_driver_close_when_flushed(hf_client *client) {
 }
 
 void hf_driver_settle(hf_client *client) {
+  hf_outbox_expire(client);
   if (client->connected && !client->finished) {
     hf_wishes_pump(client);
     if (client->ready) hf_outbox_pump(client);

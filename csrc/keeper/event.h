@@ -36,9 +36,13 @@ enum { /* hf_publish.flags */
        HF_PUBLISH_TOO_LARGE = 1 << 3, /* for the broker's Maximum Packet Size */
        HF_PUBLISH_QOS = 1 << 4,       /* above the broker's Maximum QoS */
        HF_PUBLISH_RETAIN = 1 << 5,    /* the broker keeps no retained messages */
+       HF_PUBLISH_SENT = 1 << 6,      /* the broker may have it, whatever became of the connection */
        HF_PUBLISH_SUSPECT = 1 << 7,   /* in flight when the broker ended the connection over something it was sent */
        HF_PUBLISH_GUILTY = 1 << 8,    /* so twice; `result` is the code of the DISCONNECT */
-       HF_PUBLISH_SENT = 1 << 6,      /* the broker may have it, whatever became of the connection */
+       HF_PUBLISH_LENT = 1 << 9,      /* a link has had it */
+       HF_PUBLISH_OVERFLOW = 1 << 10, /* made room in the queue, or found none */
+       HF_PUBLISH_EXPIRED = 1 << 11,  /* before it could be sent */
+       HF_PUBLISH_AWAITED = 1 << 12,  /* with NOTIFY: a coroutine waits for the outcome, so it is told in any case */
 };
 
 enum { HF_NO_TIME = -1 };

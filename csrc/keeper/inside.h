@@ -15,6 +15,7 @@
 
 #include "core/budget.h"
 #include "core/heap.h"
+#include "core/line.h"
 #include "core/ring.h"
 #include "core/subscriptions.h"
 #include "keeper/client.h"
@@ -59,13 +60,18 @@ struct hf_command {
 };
 
 typedef struct hf_outbox {
-  hf_publish *first; /* not lent to the link, in the order of their ids */
-  hf_publish *last;
-  size_t in_flight; /* lent to the link */
-  size_t window;
-  uint32_t blamed;  /* the generation that ended over something that was sent; 0: none */
-  int16_t blame;    /* the code it ended with */
-  bool suspect_out; /* a suspect is in flight, and nothing else may be */
+  hf_line again;        /* came back from a link; goes out before all that is fresh, whose ids are higher */
+  hf_line fresh;        /* never lent to a link: what an overflow may drop */
+  hf_heap timers;       /* of those in the lines that have a deadline and were not sent */
+  size_t in_flight;     /* lent to the link */
+  size_t window;        /* of which so many may be, at most */
+  size_t open;          /* so many now: slow start */
+  size_t burst;         /* of the backlog's QoS 0, sent since the last breath */
+  int64_t breath_until; /* HF_NEVER: there was no such burst */
+  uint64_t backlog;     /* up to this id it had queued up when the connection became ready */
+  uint32_t blamed;      /* the generation that ended over something that was sent; 0: none */
+  int16_t blame;        /* the code it ended with */
+  bool suspect_out;     /* a suspect is in flight, and nothing else may be */
 } hf_outbox;
 
 /* What an attempt still waits for before the link is opened. */
@@ -94,6 +100,7 @@ struct hf_client {
   atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
   atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed */
   atomic_size_t events;                        /* hf_events handed to Lua, not yet taken */
+  atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
   atomic_bool room_wanted, closed, held, quiet;
   atomic_uint_fast64_t next_publish;
   hf_shared_counters counters;
@@ -191,7 +198,10 @@ void hf_answers_mail(hf_client *client, hf_mail *mail);
 
 /* outbox.c */
 void hf_outbox_accept(hf_client *client, hf_publish *publish);
+void hf_outbox_ready(hf_client *client); /* the window begins to open */
 void hf_outbox_pump(hf_client *client);
+void hf_outbox_expire(hf_client *client);       /* drops what is past its deadline */
+int64_t hf_outbox_due(const hf_client *client); /* when there is something to expire; HF_NEVER */
 void hf_outbox_delivered(hf_client *client, hf_publish *publish);
 /* The connection is down: was it for what we sent? A DISCONNECT does not say which message it was (reconnect rules in
  * README): those in flight are suspects, are sent again one at a time, and whichever is in flight a second time is it.
@@ -206,8 +216,9 @@ void hf_wishes_pump(hf_client *client);
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
 void hf_wishes_probe(hf_client *client);
 
-/* client.c: room in the queue, when an outcome is known that nobody is told. */
-void hf_client_credit(hf_client *client, size_t weight);
+/* admission.c: the outcome of a publish is known. Gives back its room in the queue, at once or when Lua takes the
+ * outcome; returns the mail that tells it, or NULL when nobody is told, and the publish has been freed. Any thread. */
+hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell);
 
 /* keeper.c: the sink of every link. */
 void hf_keeper_deliver(void *keeper, hf_mail *mail);

@@ -19,6 +19,13 @@ typedef struct hf_server {
   bool ipv6;
 } hf_server;
 
+typedef enum hf_overflow {                          /* what becomes of a message that finds no room in the queue */
+                           HF_OVERFLOW_REJECT,      /* it is not admitted */
+                           HF_OVERFLOW_DROP_OLDEST, /* the oldest that no link has had is dropped for it; itself, when
+                                                       there is none */
+                           HF_OVERFLOW_DROP_NEWEST, /* it is admitted and dropped */
+} hf_overflow;
+
 typedef struct hf_options_block hf_options_block;
 
 typedef struct hf_client_options {
@@ -33,6 +40,7 @@ typedef struct hf_client_options {
   const char *const *redirect_allow; /* host patterns, NULL-ended; NULL: no reference is followed */
   size_t queue_messages;
   size_t queue_bytes;
+  uint32_t queue_ttl; /* ms, for a message that brings none of its own; 0: none */
   size_t inbox_messages;
   size_t inbox_bytes;
   uint32_t return_to_primary; /* ms between two looks at the first server from another one; 0: none */
@@ -42,6 +50,7 @@ typedef struct hf_client_options {
   uint16_t keep_alive; /* seconds */
   uint8_t protocol;
   uint8_t redirect_hops;
+  uint8_t overflow;     /* hf_overflow */
   bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5 */
   bool clean_start;     /* at the first connect only */
   bool end_session;     /* `close` ends the session: nobody could ever claim it again */

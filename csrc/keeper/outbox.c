@@ -2,27 +2,26 @@
 
 #include "core/message.h"
 
-/* ms until a link that would not take a publish is asked again, unless an outcome comes first. */
-enum { OFFER_AGAIN = 20 };
+enum {
+  OFFER_AGAIN = 20,   /* ms until a link that would not take a publish is asked again, unless an outcome comes first */
+  OPEN_AT_FIRST = 10, /* what may be in flight when a connection has just become ready: slow start */
+  BREATH = 10,        /* ms that stand in for the acknowledgement of QoS 0 from the backlog */
+};
 
 bool hf_outbox_empty(const hf_client *client) {
-  return !client->outbox.first && client->outbox.in_flight == 0;
+  const hf_outbox *outbox = &client->outbox;
+  return !outbox->again.first && !outbox->fresh.first && outbox->in_flight == 0;
 }
 
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
+  hf_heap_remove(&client->outbox.timers, &publish->timer);
   if (delivered)
     HF_COUNT(client, delivered, 1);
   else
     HF_COUNT(client, dropped, 1);
   bool tell = publish->flags & HF_PUBLISH_NOTIFY && !client->reaped && !atomic_load(&client->quiet);
-  if (tell) {
-    publish->mail.kind = HF_EVENT_OUTCOME;
-    publish->mail.owner = client;
-    hf_tell_mail(client, &publish->mail);
-  } else {
-    hf_client_credit(client, publish->weight);
-    hf_publish_free(publish);
-  }
+  hf_publish *outcome = hf_client_outcome(client, publish, tell);
+  if (outcome) hf_tell_mail(client, &outcome->mail);
 }
 
 static void drop(hf_client *client, hf_publish *publish, uint32_t why) {
@@ -30,39 +29,81 @@ static void drop(hf_client *client, hf_publish *publish, uint32_t why) {
   end(client, publish, false);
 }
 
-static void append(hf_outbox *outbox, hf_publish *publish) {
-  publish->next = NULL;
-  if (outbox->last)
-    outbox->last->next = publish;
-  else
-    outbox->first = publish;
-  outbox->last = publish;
+static hf_line *line_of(hf_outbox *outbox, const hf_publish *publish) {
+  return publish->flags & HF_PUBLISH_LENT ? &outbox->again : &outbox->fresh;
+}
+
+static void pull(hf_client *client, hf_publish *publish, uint32_t why) {
+  hf_line_remove(line_of(&client->outbox, publish), publish);
+  drop(client, publish, why);
+}
+
+/* Without memory for the timer it is dropped when its turn comes, no sooner. */
+static void watch(hf_outbox *outbox, hf_publish *publish) {
+  if (!(publish->flags & HF_PUBLISH_SENT)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
 }
 
 /* Back to where it stood: in front of everything that was posted after it. */
 static void put_back(hf_outbox *outbox, hf_publish *publish) {
-  hf_publish **at = &outbox->first;
-  while (*at && (*at)->id < publish->id)
-    at = &(*at)->next;
-  publish->next = *at;
-  *at = publish;
-  if (!publish->next) outbox->last = publish;
+  hf_line_insert(line_of(outbox, publish), publish);
+  watch(outbox, publish);
 }
 
-static hf_publish *shift(hf_outbox *outbox) {
-  hf_publish *publish = outbox->first;
-  outbox->first = publish->next;
-  if (!outbox->first) outbox->last = NULL;
-  return publish;
+static bool overfull(hf_client *client) {
+  return atomic_load(&client->queued_messages) > client->options->queue_messages ||
+         atomic_load(&client->queued_bytes) > client->options->queue_bytes;
 }
 
 void hf_outbox_accept(hf_client *client, hf_publish *publish) {
+  hf_outbox *outbox = &client->outbox;
   if (client->finished) {
     drop(client, publish, HF_PUBLISH_CLOSED);
     return;
   }
-  append(&client->outbox, publish);
+  hf_line_append(&outbox->fresh, publish);
+  watch(outbox, publish);
+  /* Only HF_OVERFLOW_DROP_OLDEST lets that many in. */
+  while (overfull(client) && outbox->fresh.first)
+    pull(client, outbox->fresh.first, HF_PUBLISH_OVERFLOW);
   hf_driver_dirty(client);
+}
+
+void hf_outbox_expire(hf_client *client) {
+  hf_heap_item *item;
+  while ((item = hf_heap_first(&client->outbox.timers)) && item->due <= client->keeper->now)
+    pull(client, (hf_publish *)(void *)((char *)item - offsetof(hf_publish, timer)), HF_PUBLISH_EXPIRED);
+}
+
+int64_t hf_outbox_due(const hf_client *client) {
+  const hf_heap_item *first = hf_heap_first(&client->outbox.timers);
+  return first ? first->due : HF_NEVER;
+}
+
+/* ---- how much may go out ---- */
+
+static void open_by(hf_outbox *outbox, size_t more) {
+  outbox->open = outbox->open + more < outbox->window ? outbox->open + more : outbox->window;
+}
+
+void hf_outbox_ready(hf_client *client) {
+  hf_outbox *outbox = &client->outbox;
+  const hf_publish *last = outbox->fresh.last ? outbox->fresh.last : outbox->again.last;
+  outbox->open = 0;
+  open_by(outbox, OPEN_AT_FIRST);
+  outbox->backlog = last ? last->id : 0;
+  outbox->burst = 0;
+  outbox->breath_until = HF_NEVER;
+}
+
+static bool unacknowledged_backlog(const hf_outbox *outbox, const hf_publish *publish) {
+  return publish->qos == 0 && publish->id <= outbox->backlog;
+}
+
+static void breathe(hf_outbox *outbox, int64_t now) {
+  if (now < outbox->breath_until) return;
+  open_by(outbox, outbox->burst);
+  outbox->burst = 0;
+  outbox->breath_until = HF_NEVER;
 }
 
 /* What the broker said in CONNACK it will not take; sending it would cost the connection. */
@@ -72,33 +113,57 @@ static uint32_t unacceptable(const hf_client *client, const hf_publish *publish)
     return HF_PUBLISH_TOO_LARGE;
   if (publish->qos > limits->maximum_qos) return HF_PUBLISH_QOS;
   if (publish->retain && !limits->retain_available) return HF_PUBLISH_RETAIN;
+  if (publish->deadline <= client->keeper->now && !(publish->flags & HF_PUBLISH_SENT)) return HF_PUBLISH_EXPIRED;
   return 0;
+}
+
+/* False when it is to be offered again. */
+static bool lend(hf_client *client, hf_publish *publish) {
+  hf_outbox *outbox = &client->outbox;
+  int64_t now = client->keeper->now;
+  hf_publish_count_down(publish, now);
+  /* Taken off before it is lent: a link may answer before `publish` returns. */
+  hf_heap_remove(&outbox->timers, &publish->timer);
+  hf_line_remove(line_of(outbox, publish), publish);
+  if (!client->keeper->operations->publish(client->link, publish)) {
+    put_back(outbox, publish);
+    client->pump_at = now + OFFER_AGAIN;
+    return false;
+  }
+  publish->flags |= publish->qos > 0 ? HF_PUBLISH_LENT | HF_PUBLISH_SENT : HF_PUBLISH_LENT;
+  outbox->suspect_out = publish->flags & HF_PUBLISH_SUSPECT;
+  outbox->in_flight++;
+  if (unacknowledged_backlog(outbox, publish)) {
+    outbox->burst++;
+    if (outbox->breath_until == HF_NEVER) outbox->breath_until = now + BREATH;
+  }
+  HF_COUNT(client, sent, 1);
+  return true;
 }
 
 void hf_outbox_pump(hf_client *client) {
   hf_outbox *outbox = &client->outbox;
+  hf_publish *publish;
   client->pump_at = HF_NEVER;
-  while (outbox->first && outbox->in_flight < outbox->window) {
-    bool suspect = outbox->first->flags & HF_PUBLISH_SUSPECT;
+  breathe(outbox, client->keeper->now);
+  while (outbox->in_flight < outbox->open &&
+         (publish = outbox->again.first ? outbox->again.first : outbox->fresh.first)) {
+    bool suspect = publish->flags & HF_PUBLISH_SUSPECT;
     if (outbox->suspect_out || (suspect && outbox->in_flight > 0)) break;
-    uint32_t why = unacceptable(client, outbox->first);
+    uint32_t why = unacceptable(client, publish);
     if (why) {
-      drop(client, shift(outbox), why);
+      pull(client, publish, why);
       continue;
     }
-    /* Taken off before it is lent: a link may answer before `publish` returns. */
-    hf_publish *publish = shift(outbox);
-    if (!client->keeper->operations->publish(client->link, publish)) {
-      put_back(outbox, publish);
-      client->pump_at = client->keeper->now + OFFER_AGAIN;
+    if (unacknowledged_backlog(outbox, publish) && outbox->burst >= outbox->open) {
+      client->pump_at = outbox->breath_until;
       break;
     }
-    if (publish->qos > 0) publish->flags |= HF_PUBLISH_SENT;
-    outbox->suspect_out = suspect;
-    outbox->in_flight++;
-    HF_COUNT(client, sent, 1);
+    if (!lend(client, publish)) break;
   }
 }
+
+/* ---- what became of it ---- */
 
 static bool is_about_a_message(const hf_link_down *down) {
   static const uint8_t codes[] = {0x81, 0x82, 0x90, 0x94, 0x95, 0x99, 0x9A, 0x9B};
@@ -125,32 +190,28 @@ static bool convicted(const hf_outbox *outbox, hf_publish *publish) {
 }
 
 void hf_outbox_delivered(hf_client *client, hf_publish *publish) {
-  client->outbox.in_flight--;
-  if (publish->flags & HF_PUBLISH_SUSPECT) client->outbox.suspect_out = false;
+  hf_outbox *outbox = &client->outbox;
+  outbox->in_flight--;
+  if (publish->flags & HF_PUBLISH_SUSPECT) outbox->suspect_out = false;
   if (publish->result == HF_LINK_RESULT_LOST) {
     if (client->finished)
       drop(client, publish, HF_PUBLISH_CLOSED);
-    else if (convicted(&client->outbox, publish))
+    else if (convicted(outbox, publish))
       drop(client, publish, HF_PUBLISH_GUILTY);
     else
-      put_back(&client->outbox, publish);
+      put_back(outbox, publish);
     return;
   }
+  if (!unacknowledged_backlog(outbox, publish)) open_by(outbox, 1);
   end(client, publish, publish->result < 0x80);
 }
 
 void hf_outbox_withdraw(hf_client *client, uint64_t id) {
-  hf_outbox *outbox = &client->outbox;
-  hf_publish *before = NULL;
-  for (hf_publish *publish = outbox->first; publish; before = publish, publish = publish->next) {
-    if (publish->id != id) continue;
-    if (publish->flags & HF_PUBLISH_SENT) break; /* it waits to be sent again: nobody could say that it never arrived */
-    if (before)
-      before->next = publish->next;
-    else
-      outbox->first = publish->next;
-    if (outbox->last == publish) outbox->last = before;
-    drop(client, publish, HF_PUBLISH_WITHDRAWN);
+  hf_publish *publish = hf_line_find(&client->outbox.again, id);
+  if (!publish) publish = hf_line_find(&client->outbox.fresh, id);
+  /* One that waits to be sent again is not given back: nobody could say that it never arrived. */
+  if (publish && !(publish->flags & HF_PUBLISH_SENT)) {
+    pull(client, publish, HF_PUBLISH_WITHDRAWN);
     return;
   }
   hf_event *event = hf_tell_make(client, HF_EVENT_NOT_WITHDRAWN);
@@ -161,6 +222,9 @@ void hf_outbox_withdraw(hf_client *client, uint64_t id) {
 }
 
 void hf_outbox_drop_all(hf_client *client) {
-  while (client->outbox.first)
-    drop(client, shift(&client->outbox), HF_PUBLISH_CLOSED);
+  hf_outbox *outbox = &client->outbox;
+  while (outbox->again.first)
+    pull(client, outbox->again.first, HF_PUBLISH_CLOSED);
+  while (outbox->fresh.first)
+    pull(client, outbox->fresh.first, HF_PUBLISH_CLOSED);
 }

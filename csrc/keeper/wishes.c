@@ -49,6 +49,7 @@ static int ruled_out(const hf_client *client, const hf_subscription_request *req
 
 static void tell_ready(hf_client *client) {
   client->ready = true;
+  hf_outbox_ready(client);
   hf_event *event = hf_tell_make(client, HF_EVENT_READY);
   if (!event) return;
   event->subscriptions = hf_subscriptions_confirmed(client->subscriptions);

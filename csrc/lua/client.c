@@ -83,7 +83,8 @@ static int refused(lua_State *L, hf_admission admission) {
   }
 }
 
-/* post(topic, payload, qos, retain, properties, notify) */
+/* post(topic, payload, qos, retain, properties, notify, ttl, age): `notify` is false, true or "await"; ttl (nil: the
+ * queue's own) and age (0) in ms */
 static int post(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
@@ -91,16 +92,18 @@ static int post(lua_State *L) {
   hf_bytes payload = bytes_argument(L, 3);
   lua_Integer qos = luaL_checkinteger(L, 4);
   luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "a QoS of 0, 1 or 2 expected");
-  bool retain = lua_toboolean(L, 5), notify = lua_toboolean(L, 7);
+  bool retain = lua_toboolean(L, 5), notify = lua_toboolean(L, 7), await = lua_type(L, 7) == LUA_TSTRING;
+  int64_t ttl = lua_isnoneornil(L, 8) ? -1 : (int64_t)unsigned_argument(L, 8);
+  int64_t age = lua_isnoneornil(L, 9) ? 0 : (int64_t)unsigned_argument(L, 9);
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
   hf_publish *publish = hf_publish_new(topic, payload, properties);
   if (!publish) return refused(L, HF_NO_MEMORY);
   publish->qos = (uint8_t)qos;
   publish->retain = retain;
-  publish->flags = notify ? HF_PUBLISH_NOTIFY : 0;
+  publish->flags = (notify ? HF_PUBLISH_NOTIFY : 0u) | (await ? HF_PUBLISH_AWAITED : 0u);
   uint64_t id;
-  hf_admission admission = hf_client_post(client, publish, &id);
+  hf_admission admission = hf_client_post(client, publish, ttl, age, &id);
   if (admission != HF_ADMITTED) {
     hf_publish_free(publish);
     return refused(L, admission);

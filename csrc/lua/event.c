@@ -71,12 +71,14 @@ static const char *why_dropped(uint32_t flags) {
   if (flags & HF_PUBLISH_QOS) return "qos_not_supported";
   if (flags & HF_PUBLISH_RETAIN) return "retain_not_supported";
   if (flags & HF_PUBLISH_GUILTY) return "disconnected";
+  if (flags & HF_PUBLISH_OVERFLOW) return "overflow";
+  if (flags & HF_PUBLISH_EXPIRED) return "expired";
   return "refused";
 }
 
 enum {
   DROPPED = HF_PUBLISH_WITHDRAWN | HF_PUBLISH_CLOSED | HF_PUBLISH_TOO_LARGE | HF_PUBLISH_QOS | HF_PUBLISH_RETAIN |
-            HF_PUBLISH_GUILTY
+            HF_PUBLISH_GUILTY | HF_PUBLISH_OVERFLOW | HF_PUBLISH_EXPIRED
 };
 
 static int push_outcome(lua_State *L, const hf_publish *publish) {

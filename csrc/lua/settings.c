@@ -1,6 +1,8 @@
 /* The settings table that lua/holdfast/options.lua has validated, as the keeper's options. Types are checked again,
  * because a crash is no way to learn of a mistake; ranges are not. */
 
+#include <string.h>
+
 #include "lua/binding.h"
 #include "lua/pure.h"
 
@@ -157,6 +159,17 @@ static void bounds(lua_State *L, int index, const char *name, size_t *messages, 
   lua_pop(L, 1);
 }
 
+static void overflow(lua_State *L, hf_client_options *options) {
+  static const char *const policies[] = {"reject", "drop_oldest", "drop_newest"}; /* as hf_overflow */
+  lua_getfield(L, 1, "queue");
+  lua_getfield(L, -1, "overflow");
+  const char *given = lua_tostring(L, -1);
+  for (uint8_t i = 0; given && i < sizeof policies / sizeof policies[0]; i++)
+    if (strcmp(given, policies[i]) == 0) options->overflow = i;
+  options->queue_ttl = (uint32_t)whole(L, lua_gettop(L) - 1, "ttl", UINT32_MAX);
+  lua_pop(L, 2);
+}
+
 static int read_all(lua_State *L) {
   hf_client_options *o = lua_touserdata(L, 2);
   reader r = {L, o};
@@ -184,6 +197,7 @@ static int read_all(lua_State *L) {
   o->will = will(&r, 1);
   o->tls = tls(&r, 1);
   bounds(L, 1, "queue", &o->queue_messages, &o->queue_bytes);
+  overflow(L, o);
   bounds(L, 1, "inbox", &o->inbox_messages, &o->inbox_bytes);
   o->engine.connect_timeout = (uint32_t)whole(L, 1, "connect_timeout", UINT32_MAX);
   o->engine.stable_after = (uint32_t)whole(L, 1, "stable_after", UINT32_MAX);

@@ -166,10 +166,22 @@ describe("the outbox", function()
     assert.same({ 1 }, sent())
   end)
 
-  it("has at most 100 in flight", function()
-    local client = world:client()
+  -- Slow start is over: as much may be in flight as the broker and the link take.
+  local function wide_open(client, window)
     probe.script { hold_publishes = true }
-    client:start()
+    post_many(client, window)
+    world:turn()
+    for _ = 1, window do
+      probe.acknowledge(1, 1)
+      world:turn()
+    end
+    world:asked()
+    world:told(client)
+  end
+
+  it("has at most 100 in flight", function()
+    local client = up()
+    wide_open(client, 100)
     post_many(client, 150)
     world:pass(1)
     assert.equal(100, #sent())
@@ -184,8 +196,9 @@ describe("the outbox", function()
 
   it("has at most the broker's Receive Maximum in flight", function()
     local client = world:client()
-    probe.script { hold_publishes = true, receive_maximum = 20 }
+    probe.script { receive_maximum = 20 }
     client:start()
+    wide_open(client, 20)
     post_many(client, 50)
     world:pass(1)
     assert.equal(20, #sent())
@@ -197,11 +210,28 @@ describe("the outbox", function()
     probe.drop(1, "network", BROKE)
     probe.script { receive_maximum = 5 } -- lowered ...
     world:pass(2)
-    assert.same({ 31, 32, 33, 34, 35 }, sent())
+    assert.same({ 51, 52, 53, 54, 55 }, sent())
     probe.drop(1, "network", BROKE)
     probe.script { receive_maximum = 65535 } -- ... and raised
     world:pass(2)
-    assert.equal(20, #sent())
+    assert.same({ 51, 52, 53, 54, 55, 56, 57, 58, 59, 60 }, sent()) -- as much as slow start opens at first
+    probe.acknowledge(1, 5)
+    world:turn()
+    assert.equal(10, #sent())
+  end)
+
+  it("has one in flight where the broker's Receive Maximum is 1", function()
+    probe.script { receive_maximum = 1, hold_publishes = true }
+    local client = world:client()
+    client:start()
+    post_many(client, 5, 2)
+    world:turn()
+    for id = 1, 5 do
+      assert.same({ id }, sent())
+      probe.acknowledge(1, 1)
+      world:turn()
+    end
+    assert.equal(5, #outcomes(client))
   end)
 
   it("reports a message that the broker refuses, and the rest goes on", function()

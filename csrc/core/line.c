@@ -1,0 +1,45 @@
+#include "core/line.h"
+
+static void put_before(hf_line *line, hf_publish *publish, hf_publish *next) {
+  hf_publish *previous = next ? next->previous : line->last;
+  publish->next = next;
+  publish->previous = previous;
+  if (previous)
+    previous->next = publish;
+  else
+    line->first = publish;
+  if (next)
+    next->previous = publish;
+  else
+    line->last = publish;
+}
+
+void hf_line_append(hf_line *line, hf_publish *publish) {
+  put_before(line, publish, NULL);
+}
+
+void hf_line_insert(hf_line *line, hf_publish *publish) {
+  hf_publish *next = line->first;
+  while (next && next->id < publish->id)
+    next = next->next;
+  put_before(line, publish, next);
+}
+
+void hf_line_remove(hf_line *line, hf_publish *publish) {
+  if (publish->previous)
+    publish->previous->next = publish->next;
+  else
+    line->first = publish->next;
+  if (publish->next)
+    publish->next->previous = publish->previous;
+  else
+    line->last = publish->previous;
+  publish->next = publish->previous = NULL;
+}
+
+hf_publish *hf_line_find(const hf_line *line, uint64_t id) {
+  for (hf_publish *publish = line->first; publish && publish->id <= id; publish = publish->next) {
+    if (publish->id == id) return publish;
+  }
+  return NULL;
+}

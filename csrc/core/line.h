@@ -1,0 +1,27 @@
+/* line.h: messages on their way out, in the order of their ids.
+ *
+ * A doubly linked list through the messages themselves, so that one which has
+ * expired leaves the middle at once. The line owns nothing: whoever puts a
+ * message in takes it out before it is freed, and a message is in one line at
+ * a time. Pure: any thread, one at a time.
+ */
+#ifndef HF_CORE_LINE_H
+#define HF_CORE_LINE_H
+
+#include "core/message.h"
+
+typedef struct hf_line {
+  hf_publish *first;
+  hf_publish *last;
+} hf_line;
+
+void hf_line_append(hf_line *line, hf_publish *publish); /* its id is the highest */
+
+/* To where its id belongs, looked for from the front. */
+void hf_line_insert(hf_line *line, hf_publish *publish);
+
+void hf_line_remove(hf_line *line, hf_publish *publish);
+
+hf_publish *hf_line_find(const hf_line *line, uint64_t id); /* NULL: it is not in there */
+
+#endif

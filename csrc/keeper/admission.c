@@ -1,0 +1,123 @@
+#include <stdlib.h>
+
+#include "keeper/inside.h"
+#include "sys/clock.h"
+
+/* How much may be queued: atomic credits, taken by the thread that posts and given back by whichever learns the
+ * outcome, so that a post is answered on the spot. */
+
+static bool room_for(hf_client *client, size_t weight) {
+  const hf_client_options *options = client->options;
+  return atomic_load(&client->queued_messages) < options->queue_messages &&
+         atomic_load(&client->queued_bytes) <= options->queue_bytes - weight;
+}
+
+/* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
+static void tell_room(hf_client *client) {
+  hf_event *event = calloc(1, sizeof *event);
+  if (!event) return;
+  event->mail.kind = HF_EVENT_ROOM;
+  event->mail.owner = hf_client_hold(client);
+  atomic_fetch_add(&client->events, 1);
+  hf_mailbox_push(client->out, &event->mail);
+}
+
+static void give_back(hf_client *client, size_t weight) {
+  atomic_fetch_sub(&client->queued_messages, 1);
+  atomic_fetch_sub(&client->queued_bytes, weight);
+}
+
+static void credit(hf_client *client, size_t weight) {
+  give_back(client, weight);
+  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
+   * client has no room for anybody. */
+  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
+      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
+      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
+      atomic_exchange(&client->room_wanted, false))
+    tell_room(client);
+}
+
+/* Who is refused when there is no room is held back by outcomes that nobody has looked at, too. Who is not must not
+ * lose messages to them, so there outcomes take no room, and are bounded by themselves. */
+hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell) {
+  const hf_client_options *options = client->options;
+  bool keeps_room = tell && options->overflow == HF_OVERFLOW_REJECT;
+  if (!keeps_room && publish->weight) {
+    credit(client, publish->weight);
+    publish->weight = 0;
+  }
+  bool surplus = !keeps_room && !(publish->flags & HF_PUBLISH_AWAITED) &&
+                 atomic_load(&client->outcomes) >= options->queue_messages;
+  if (tell && surplus) HF_COUNT(client, events_dropped, 1);
+  if (!tell || surplus) {
+    hf_publish_free(publish);
+    return NULL;
+  }
+  publish->mail.kind = HF_EVENT_OUTCOME;
+  publish->mail.owner = client;
+  if (keeps_room) return publish;
+  atomic_fetch_add(&client->outcomes, 1);
+  return hf_publish_shrink(publish);
+}
+
+void hf_client_outcome_taken(hf_client *client, hf_publish *publish) {
+  if (publish->weight)
+    credit(client, publish->weight);
+  else
+    atomic_fetch_sub(&client->outcomes, 1);
+  hf_event_discard(&publish->mail);
+}
+
+/* A message expiry of 0 is one of less than a second. */
+static void set_deadlines(const hf_client *client, hf_publish *publish, int64_t ttl, int64_t age) {
+  if (ttl < 0 && client->options->queue_ttl > 0) ttl = client->options->queue_ttl;
+  bool expires = publish->properties && publish->properties->present & HF_PROPERTY_MESSAGE_EXPIRY;
+  if (ttl < 0 && !expires) return;
+  int64_t posted = hf_clock_ms() - age;
+  if (ttl >= 0) publish->deadline = posted + ttl;
+  if (!expires) return;
+  uint32_t seconds = publish->properties->message_expiry;
+  publish->expires = posted + (seconds ? (int64_t)seconds * 1000 : 1000);
+  if (publish->expires < publish->deadline) publish->deadline = publish->expires;
+}
+
+static void overflow(hf_client *client, hf_publish *publish) {
+  HF_COUNT(client, dropped, 1);
+  publish->flags |= HF_PUBLISH_OVERFLOW;
+  hf_publish *outcome = hf_client_outcome(client, publish, publish->flags & HF_PUBLISH_NOTIFY);
+  if (!outcome) return;
+  hf_client_hold(client);
+  hf_mailbox_push(client->out, &outcome->mail);
+}
+
+hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {
+  const hf_client_options *options = client->options;
+  if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
+  size_t weight = sizeof *publish + publish->topic.length + publish->payload.length +
+                  (publish->properties ? hf_properties_weight(publish->properties) : 0);
+  if (weight > options->queue_bytes) return HF_TOO_LARGE;
+  /* The keeper drops the oldest, so for a moment there are more. */
+  size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;
+  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
+  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
+  bool room = messages < options->queue_messages * times && bytes <= options->queue_bytes * times - weight;
+  if (!room) give_back(client, weight);
+  if (!room && options->overflow == HF_OVERFLOW_REJECT) {
+    atomic_store(&client->room_wanted, true);
+    /* What freed the queue between the look and the flag did not see the flag. */
+    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) tell_room(client);
+    return HF_QUEUE_FULL;
+  }
+  *id = publish->id = atomic_fetch_add(&client->next_publish, 1);
+  if (!room) {
+    overflow(client, publish);
+    return HF_ADMITTED;
+  }
+  publish->weight = weight;
+  set_deadlines(client, publish, ttl, age);
+  publish->mail.owner = hf_client_hold(client);
+  publish->mail.kind = HF_COMMAND_PUBLISH;
+  hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
+  return HF_ADMITTED;
+}
