@@ -47,8 +47,8 @@ hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell)
     credit(client, publish->weight);
     publish->weight = 0;
   }
-  bool surplus = !keeps_room && !(publish->flags & HF_PUBLISH_AWAITED) &&
-                 atomic_load(&client->outcomes) >= options->queue_messages;
+  size_t most = options->queue_messages > HF_EVENTS_AT_MOST ? options->queue_messages : HF_EVENTS_AT_MOST;
+  bool surplus = !keeps_room && !(publish->flags & HF_PUBLISH_AWAITED) && atomic_load(&client->outcomes) >= most;
   if (tell && surplus) HF_COUNT(client, events_dropped, 1);
   if (!tell || surplus) {
     hf_publish_free(publish);
@@ -70,8 +70,7 @@ void hf_client_outcome_taken(hf_client *client, hf_publish *publish) {
 }
 
 /* A message expiry of 0 is one of less than a second. */
-static void set_deadlines(const hf_client *client, hf_publish *publish, int64_t ttl, int64_t age) {
-  if (ttl < 0 && client->options->queue_ttl > 0) ttl = client->options->queue_ttl;
+static void set_deadlines(hf_publish *publish, int64_t ttl, int64_t age) {
   bool expires = publish->properties && publish->properties->present & HF_PROPERTY_MESSAGE_EXPIRY;
   if (ttl < 0 && !expires) return;
   int64_t posted = hf_clock_ms() - age;
@@ -115,7 +114,7 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
     return HF_ADMITTED;
   }
   publish->weight = weight;
-  set_deadlines(client, publish, ttl, age);
+  set_deadlines(publish, ttl, age);
   publish->mail.owner = hf_client_hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);

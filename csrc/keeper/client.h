@@ -50,7 +50,7 @@ bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
 
 /* Takes the publish over when it answers HF_ADMITTED, and says under which `id`; the caller keeps it otherwise. After
  * HF_QUEUE_FULL, which comes with HF_OVERFLOW_REJECT only, one HF_EVENT_ROOM will come. `ttl`: ms within which it must
- * be sent, below 0: the options' own; `age`: ms of those, and of its message expiry, that are over already. */
+ * be sent, below 0: any; `age`: ms of those, and of its message expiry, that are over already. */
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id);
 
 /* An HF_EVENT_OUTCOME has been taken by Lua: its room in the queue is free again, if it was not. Frees the publish. */

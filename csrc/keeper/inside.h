@@ -223,7 +223,8 @@ hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell)
 /* keeper.c: the sink of every link. */
 void hf_keeper_deliver(void *keeper, hf_mail *mail);
 
-/* tell.c: events for Lua. */
+/* tell.c: events for Lua. So many that it has not looked at yet: a script that never looks must not fill the memory. */
+enum { HF_EVENTS_AT_MOST = 1024 };
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind); /* NULL: over the bound, counted */
 void hf_tell_send(hf_client *client, hf_event *event);
 void hf_tell_mail(hf_client *client, hf_mail *mail);

@@ -40,7 +40,6 @@ typedef struct hf_client_options {
   const char *const *redirect_allow; /* host patterns, NULL-ended; NULL: no reference is followed */
   size_t queue_messages;
   size_t queue_bytes;
-  uint32_t queue_ttl; /* ms, for a message that brings none of its own; 0: none */
   size_t inbox_messages;
   size_t inbox_bytes;
   uint32_t return_to_primary; /* ms between two looks at the first server from another one; 0: none */

@@ -3,12 +3,9 @@
 
 #include "keeper/inside.h"
 
-/* Events that Lua has not looked at yet; a script that never looks must not fill the memory with them. */
-enum { EVENTS_AT_MOST = 1024 };
-
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
   bool must = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN; /* once a client, once a call */
-  if (!must && atomic_load(&client->events) >= EVENTS_AT_MOST) {
+  if (!must && atomic_load(&client->events) >= HF_EVENTS_AT_MOST) {
     HF_COUNT(client, events_dropped, 1);
     return NULL;
   }

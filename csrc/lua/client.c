@@ -83,8 +83,8 @@ static int refused(lua_State *L, hf_admission admission) {
   }
 }
 
-/* post(topic, payload, qos, retain, properties, notify, ttl, age): `notify` is false, true or "await"; ttl (nil: the
- * queue's own) and age (0) in ms */
+/* post(topic, payload, qos, retain, properties, notify, ttl, age): `notify` is false, true or "await"; ttl (nil: none)
+ * and age (0) in ms */
 static int post(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);

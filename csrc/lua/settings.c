@@ -166,7 +166,6 @@ static void overflow(lua_State *L, hf_client_options *options) {
   const char *given = lua_tostring(L, -1);
   for (uint8_t i = 0; given && i < sizeof policies / sizeof policies[0]; i++)
     if (strcmp(given, policies[i]) == 0) options->overflow = i;
-  options->queue_ttl = (uint32_t)whole(L, lua_gettop(L) - 1, "ttl", UINT32_MAX);
   lua_pop(L, 2);
 }
 

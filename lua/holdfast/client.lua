@@ -40,12 +40,13 @@ function client.new(given)
     credentials = values.credentials,
     strategy = values.strategy,
     inbox_bytes = values.inbox.bytes,
+    ttl = values.queue.ttl,
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> array of waiters
     wishes = {}, -- wish -> subscription
     last_wish = 0,
     outcomes = {}, -- id of a publish -> waiter
-    line = { first = 1, last = 0 }, -- waiters of publishes that found the queue full
+    line = { first = 1, last = 0 }, -- places of publishes that found the queue full
     waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
     connecting = {}, -- those of connect
     consumed_messages = 0,

@@ -17,10 +17,11 @@ local post_rows = {
   qos = { type = "choice", choices = { 0, 1, 2 } },
   retain = { type = "boolean" },
   properties = { type = "properties", packet = "publish" },
+  ttl = { type = "seconds", above = 0 },
 }
-local post_names = { "qos", "retain", "properties" }
+local post_names = { "qos", "retain", "properties", "ttl" }
 local publish_rows = { timeout = { type = "seconds" } }
-local publish_names = { "qos", "retain", "properties", "timeout" }
+local publish_names = { "qos", "retain", "properties", "ttl", "timeout" }
 for name, row in pairs(post_rows) do
   publish_rows[name] = row
 end
@@ -32,9 +33,16 @@ local why_words = {
   qos_not_supported = "the broker does not take this QoS (its Maximum QoS)",
   disconnected = "the broker has ended two connections over this message",
   retain_not_supported = "the broker keeps no retained messages",
+  overflow = "the queue is full, and this message was the one to go (queue.overflow)",
+  expired = "the message could not be sent in time (its ttl or message_expiry)",
 }
 
 local nothing = {}
+local LONGEST = 4294967295 -- ms that the core takes
+
+local function milliseconds(seconds)
+  return seconds and math.min(math.max(1, math.floor(seconds * 1000 + 0.5)), LONGEST)
+end
 
 -- Checks the arguments; the options come back as values.
 local function checked(client, topic, payload, given, rows, names)
@@ -98,8 +106,9 @@ end
 
 -- Tries to have it accepted; true when there is nothing more to try for now.
 local function submit(client, waiter)
+  local age = waiter.since and milliseconds(core.now() - waiter.since)
   local id, message, code = client.handle:post(waiter.topic, waiter.payload, waiter.qos, waiter.retain,
-    waiter.properties, true)
+    waiter.properties, "await", milliseconds(waiter.ttl), age)
   if id then
     waiter.id = id
     client.outcomes[id] = waiter
@@ -110,6 +119,8 @@ local function submit(client, waiter)
   settle(waiter, message, code)
   return true
 end
+
+-- The line for room: places, each parked on until its waiter has been submitted.
 
 local function leave_line(line)
   line[line.first] = nil
@@ -124,28 +135,47 @@ end
 -- @tparam table client
 function publish.room(client)
   local line = client.line
-  local waiter = line[line.first]
-  while waiter and (waiter.done or submit(client, waiter)) do
+  local place = line[line.first]
+  while place and (place.done or submit(client, place.waiter)) do
     leave_line(line)
-    waiter = line[line.first]
-  end
-end
-
--- Waits for room in the queue unless there is some.
-local function join_line(client, waiter)
-  local line = client.line
-  if line[line.first] or not submit(client, waiter) then
-    line.last = line.last + 1
-    line[line.last] = waiter
+    loop.unpark(place)
+    place = line[line.first]
   end
 end
 
 -- Those who have given up make room in the line, though perhaps not at once.
-local function give_up(line, waiter)
-  waiter.topic, waiter.payload, waiter.properties = nil, nil, nil
+local function give_up(line, place)
+  place.waiter = nil
   while line[line.first] and line[line.first].done do
     leave_line(line)
   end
+end
+
+-- The sooner of two times, either of which may be none.
+local function sooner(one, other)
+  return one and other and math.min(one, other) or one or other
+end
+
+-- How long it may wait for being sent; a message expiry of 0 is one of less than a second.
+local function lifetime(waiter)
+  local expiry = waiter.properties and waiter.properties.message_expiry
+  return sooner(waiter.ttl, expiry and math.max(expiry, 1))
+end
+
+-- Waits for room; true when the waiter has been submitted, or nil, message, code and what has become of the message.
+local function stand_in_line(client, waiter, timeout)
+  local line, place, life = client.line, { waiter = waiter }, lifetime(waiter)
+  line.last = line.last + 1
+  line[line.last] = place
+  listening.park(client, place, sooner(timeout, life))
+  if not place.timed_out then
+    return not place.code, place.message, place.code
+  end
+  give_up(line, place)
+  if life and life <= (timeout or life) then
+    return false, why_words.expired, "expired"
+  end
+  return false, ("no room in the queue within %g s"):format(timeout), "timeout", "withdrawn"
 end
 
 local function withdraw(client, id, timeout)
@@ -162,14 +192,16 @@ local function withdraw(client, id, timeout)
 end
 
 --- Publishes a message and waits for its outcome, through outages.
--- With a full queue it first waits for room, in line with the other calls that do.
+-- With a full queue it first waits for room, in line with the other calls that do, unless `queue.overflow` has another
+-- message go.
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
--- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `timeout` (seconds; default: no end)
+-- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `ttl` (seconds within which it must be
+-- sent; default: `queue.ttl`), `timeout` (seconds; default: no end)
 -- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
 -- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
--- @treturn ?string code: "timeout", "refused", "closed", "too_large" ...
+-- @treturn ?string code: "timeout", "refused", "expired", "overflow", "closed", "too_large" ...
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong
 function publish.publish(client, topic, payload, given)
@@ -186,25 +218,32 @@ function publish.publish(client, topic, payload, given)
     qos = values.qos or 0,
     retain = values.retain,
     properties = values.properties,
+    ttl = values.ttl or client.ttl,
   }
-  join_line(client, waiter)
-  listening.park(client, waiter, timeout)
+  local left = timeout
+  if client.line[client.line.first] or not submit(client, waiter) then
+    waiter.since = core.now()
+    local submitted, message, code, what = stand_in_line(client, waiter, timeout)
+    if not submitted then
+      return nil, message, code, what
+    end
+    left = timeout and math.max(0, timeout - (core.now() - waiter.since))
+  end
+  listening.park(client, waiter, left)
   if waiter.value then
     return true, waiter.reason
-  elseif not waiter.timed_out then
+  elseif waiter.code or not waiter.timed_out then
     return nil, waiter.message, waiter.code, waiter.reason
-  elseif waiter.id then
-    return withdraw(client, waiter.id, timeout)
   end
-  give_up(client.line, waiter)
-  return nil, ("no room in the queue within %g s"):format(timeout), "timeout", "withdrawn"
+  return withdraw(client, waiter.id, timeout)
 end
 
 --- Has a message accepted by the queue, without waiting.
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
--- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5)
+-- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `ttl` (seconds within which it must be
+-- sent; default: `queue.ttl`)
 -- @treturn ?number id; the outcome comes as `delivered` or `dropped` if there is a handler for one of them by now
 -- @treturn ?string message
 -- @treturn ?string code: "queue_full", "closed", "too_large", "forked"
@@ -218,7 +257,8 @@ function publish.post(client, topic, payload, given)
   end
   local notify = client.handlers.delivered or client.handlers.dropped or client.expected.delivered
     or client.expected.dropped
-  return client.handle:post(topic, payload, values.qos or 0, values.retain, values.properties, notify)
+  return client.handle:post(topic, payload, values.qos or 0, values.retain, values.properties, notify,
+    milliseconds(values.ttl or client.ttl))
 end
 
 return publish

@@ -57,8 +57,10 @@ local schema = {
   { name = "queue", group = "defaults", doc = "messages accepted and not delivered yet" },
   { name = "queue.messages", type = "whole", from = 1, to = WHOLE_32, default = 10000, doc = "" },
   { name = "queue.bytes", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40, default = 64 * 1024 * 1024, doc = "" },
-  { name = "queue.overflow", type = "choice", choices = { "reject" }, default = "reject",
-    doc = "a message that finds no room is refused with queue_full" },
+  { name = "queue.ttl", type = "seconds", unit = "s", above = 0,
+    doc = "a message that could not be sent within this is dropped; default: no limit" },
+  { name = "queue.overflow", type = "choice", choices = { "reject", "drop_oldest", "drop_newest" }, default = "reject",
+    doc = "which message goes when there is no room: the new one is not taken, the oldest unsent one, the new one" },
 
   { name = "inbox", group = "defaults",
     doc = "messages received and not consumed yet; past it the broker keeps the rest" },

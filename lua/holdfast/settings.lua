@@ -40,7 +40,7 @@ function settings.build(values)
     watch_network = values.watch_network,
     redirect_allow = values.redirect and values.redirect.allow,
     redirect_hops = values.redirect and values.redirect.hops,
-    queue = { messages = values.queue.messages, bytes = values.queue.bytes },
+    queue = { messages = values.queue.messages, bytes = values.queue.bytes, overflow = values.queue.overflow },
     inbox = { messages = values.inbox.messages, bytes = values.inbox.bytes },
     receive_maximum = values.receive_maximum,
     maximum_packet_size = values.maximum_packet_size or 0,

@@ -52,7 +52,7 @@ describe("options", function()
       sleep_for = 0,
       backoff = { strategy = "exponential", jitter = "full", factor = 2, min = 1000, max = 60000, step = 1000 },
       slow = { strategy = "exponential", jitter = "full", factor = 2, min = 30000, max = 300000, step = 1000 },
-      queue = { messages = 10000, bytes = 67108864 },
+      queue = { messages = 10000, bytes = 67108864, overflow = "reject" },
       inbox = { messages = 1000, bytes = 16777216 },
       receive_maximum = 1000,
       maximum_packet_size = 0,
@@ -132,8 +132,8 @@ describe("options", function()
       assert.equal('unknown option in backoff "mim"; did you mean "min"?', refusal { backoff = { mim = 1 } })
       assert.equal('unknown option in tls "verfy"; did you mean "verify"?', refusal { server = "mqtts://x",
         tls = { verfy = true } })
-      assert.equal('unknown option in queue "ttl"; known are messages, bytes and overflow',
-        refusal { queue = { ttl = 1 } })
+      assert.equal('unknown option in queue "size"; known are messages, bytes, ttl and overflow',
+        refusal { queue = { size = 1 } })
       assert.matches("^unknown option 1; known are", refusal { "mqtt://localhost" })
     end)
   end)
@@ -161,7 +161,8 @@ describe("options", function()
       { { clean_start = 1 }, "clean_start must be true or false, got 1" },
       { { credentials = "u" }, 'credentials must be a function, got "u"' },
       { { queue = { messages = 0 } }, "queue.messages must be a whole number from 1 to 4,294,967,295, got 0" },
-      { { queue = { overflow = "drop_oldest" } }, 'queue.overflow must be "reject", got "drop_oldest"' },
+      { { queue = { overflow = "drop" } }, 'queue.overflow must be "reject", "drop_oldest" or "drop_newest", got "drop"' },
+      { { queue = { ttl = 0 } }, "queue.ttl must be a number of seconds above 0 and up to 4,294,967, got 0" },
       { { inbox = 5 }, "inbox must be a table, got 5" },
       { { backoff = 5 }, "backoff must be a table or a function, got 5" },
       { { backoff = { strategy = "exponentail" } }, 'backoff.strategy must be "none", "constant", "linear", '

@@ -47,6 +47,7 @@ describe("publishing", function()
       { { "t", "", { qos = 3 } }, "qos must be 0, 1 or 2, got 3" },
       { { "t", "", { qos = "1" } }, 'qos must be 0, 1 or 2, got "1"' },
       { { "t", "", { retain = 1 } }, "retain must be true or false, got 1" },
+      { { "t", "", { ttl = 0 } }, "ttl must be a number of seconds above 0 and up to 4,294,967, got 0" },
       { { "t", "", { retian = true } }, 'unknown option "retian"; did you mean "retain"?' },
       { { "t", "", { properties = 1 } }, "properties must be a table, got 1" },
       { { "t", "", { properties = { will_delay = 1 } } }, 'properties of a publish: unknown property "will_delay"; '
@@ -80,7 +81,7 @@ describe("publishing", function()
       assert.has_error(function() client:publish("t", "", { timeout = 0 / 0 }) end,
         "publish: timeout must be a number of seconds from 0 to 4,294,967, got NaN")
       assert.has_error(function() client:post("t", "", { timeout = 1 }) end,
-        'post: unknown option "timeout"; known are qos, retain and properties')
+        'post: unknown option "timeout"; known are qos, retain, properties and ttl')
     end)
 
     it("a payload beyond what a packet can hold", function()
@@ -184,7 +185,7 @@ describe("publishing", function()
       end)
       assert.equal("1 second true nil", log[1])
       assert.matches("^2 first true table:", log[2])
-      assert.is_true(handle:called("post")[1][7])
+      assert.equal("await", handle:called("post")[1][7])
       assert.same({}, client.outcomes)
     end)
 
@@ -205,6 +206,8 @@ describe("publishing", function()
       qos_not_supported = "the broker does not take this QoS (its Maximum QoS)",
       retain_not_supported = "the broker keeps no retained messages",
       refused = "the broker refused the message",
+      overflow = "the queue is full, and this message was the one to go (queue.overflow)",
+      expired = "the message could not be sent in time (its ttl or message_expiry)",
     } do
       it("says why it was dropped: " .. code, function()
         outcome(1, 1, false, code)
@@ -356,6 +359,83 @@ describe("publishing", function()
         holdfast.sleep(2)
       end)
       assert.same({ "closed", "closed", "closed" }, codes)
+    end)
+
+    it("says why it was dropped, though the timeout was over in that moment", function()
+      core:at(2, function()
+        core.clock = 3 -- the loop was busy elsewhere
+        core:mail("outcome", 1, 1, false, "expired")
+      end)
+      assert.equal("expired", select(3, client:publish("t", "", { timeout = 2.5 })))
+    end)
+
+    it("tells the core how long it may wait and how long it has waited in line", function()
+      handle.room = 1
+      core:at(1.5, function()
+        handle.room = 1
+        core:mail("room", 1)
+      end)
+      outcome(0.5, 1, true)
+      outcome(2, 2, true)
+      holdfast.run(function()
+        holdfast.spawn(client.publish, client, "a", "", { ttl = 0.0001 })
+        holdfast.sleep(0)
+        assert.is_true(client:publish("b", "", { ttl = 4.25, timeout = 10 }))
+      end)
+      local first, second = handle:called("post")[1], handle:called("post")[2]
+      assert.same({ 1 }, { first[8], first[9] })
+      assert.same({ 4250, 1500 }, { second[8], second[9] })
+    end)
+
+    it("has the time that the queue gives, unless it brings its own", function()
+      client = holdfast.new { server = "x", queue = { ttl = 60 } }
+      handle = core.clients[2]
+      client:post("t", "")
+      client:post("t", "", { ttl = 5 })
+      holdfast.spawn(client.publish, client, "t", "")
+      holdfast.sleep(0)
+      local times = {}
+      for i, call in ipairs(handle:called "post") do
+        times[i] = call[8]
+      end
+      assert.same({ 60000, 5000, 60000 }, times)
+    end)
+
+    it("expires in line", function()
+      handle.room = 0
+      local answers = {}
+      local function attempt(given)
+        holdfast.spawn(function()
+          local _, _, code = client:publish("t", "", given)
+          answers[#answers + 1] = ("%g %s"):format(core.clock, code)
+        end)
+      end
+      holdfast.run(function()
+        attempt { ttl = 3 }
+        attempt { ttl = 9, properties = { message_expiry = 2 } }
+        attempt { properties = { message_expiry = 0 } }
+        attempt { ttl = 5, timeout = 4 }
+        attempt { timeout = 5, ttl = 5 }
+        holdfast.sleep(10)
+      end)
+      assert.same({ "1 expired", "2 expired", "3 expired", "4 timeout", "5 expired" }, answers)
+      assert.same({}, handle:called "post")
+      assert.is_nil(client.line[client.line.first])
+    end)
+
+    it("has what is left of its timeout once there is room", function()
+      handle.room = 0
+      core:at(3, function()
+        handle.room = 1
+        core:mail("room", 1)
+      end)
+      handle.withdraw = function(_, id)
+        note("withdraw", id)
+        core:mail("outcome", 1, id, false, "withdrawn")
+      end
+      local _, message, code, what = client:publish("t", "", { timeout = 5 })
+      assert.same({ "not delivered within 5 s", "timeout", "withdrawn" }, { message, code, what })
+      assert.same({ "5 withdraw 1" }, log)
     end)
 
     it("of a coroutine that has ended takes nobody's place", function()
