@@ -22,7 +22,9 @@
  * abandon if the protocol has nothing to remember of it (QoS 0, QoS 1, QoS 2 without a session); and in the same way at
  * the latest from `destroy`'s drain (see below). A QoS 2 publish whose packet id the session still knows stays with the
  * link over DOWN, abandon and any change of handle inside; its outcome comes after a later CONNECTED with the session
- * present, or as LOST right after one without (before that CONNECTED is told).
+ * present, or as LOST right after one without (before that CONNECTED is told). One that the broker has answered with
+ * PUBREC comes back as OK wherever it would be LOST otherwise: it is the broker's, and sent again it would be a second
+ * message.
  *
  * QoS 2 messages inbound: each is told once, over any number of connections of one session.
  */

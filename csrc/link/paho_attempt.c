@@ -57,18 +57,16 @@ static bool same_session(const hf_link *link, const hf_link_attempt *from) {
 
 /* What the store holds belongs to one session: one client id, in one version of the protocol. */
 static void choose_session(hf_link *link, hf_paho_attempt *attempt, const hf_link_attempt *from) {
-  hf_publish *lost = NULL;
+  if (same_session(link, from)) return;
   pthread_mutex_lock(&link->lock);
-  if (!same_session(link, from)) {
-    lost = link->carried;
-    link->carried = NULL;
-    hf_paho_store_clear(&link->store);
-    free(link->client_id);
-    link->client_id = strdup(from->client_id);
-    link->protocol = from->protocol;
-  }
+  hf_publish *lost = link->carried;
+  link->carried = NULL;
+  free(link->client_id);
+  link->client_id = strdup(from->client_id);
+  link->protocol = from->protocol;
   pthread_mutex_unlock(&link->lock);
   hf_paho_return(attempt, lost);
+  hf_paho_store_clear(&link->store);
 }
 
 static void fail(hf_paho_attempt *attempt, hf_source source, int code, const char *text) {

@@ -33,12 +33,15 @@ typedef struct hf_paho_record hf_paho_record;
 typedef struct hf_paho_store {
   pthread_mutex_t lock;
   hf_paho_record *records[64];
-  uint16_t refused; /* packet id of the last PUBLISH removed, if its PUBREL was never sent; else 0 */
+  hf_paho_record *over; /* whose PUBREL was sent, and which Paho has removed: for PUBCOMP, or as its session is gone */
+  uint16_t refused;     /* packet id of the last PUBLISH removed, if its PUBREL was never sent; else 0 */
 } hf_paho_store;
 
 void hf_paho_store_init(hf_paho_store *store);
 void hf_paho_store_free(hf_paho_store *store);
 void hf_paho_store_clear(hf_paho_store *store);
+bool hf_paho_store_has_released(hf_paho_store *store, uint16_t packet_id); /* PUBREC has come, over or not */
+void hf_paho_store_end(hf_paho_store *store, uint16_t packet_id);          /* its outcome has been told */
 bool hf_paho_store_has_sent(hf_paho_store *store, uint16_t packet_id);
 bool hf_paho_store_take_refused(hf_paho_store *store, uint16_t packet_id);
 MQTTClient_persistence hf_paho_store_persistence(hf_paho_attempt *attempt);
@@ -192,8 +195,9 @@ char *hf_paho_text(const char *text, size_t length);
 /* paho_publish.c */
 bool hf_paho_publish(hf_link *link, hf_publish *publish);
 void hf_paho_slots_init(hf_paho_attempt *attempt);
-hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt);       /* lock held; what is lost, linked by mail.next */
-void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost); /* lock not held */
+hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is lost, linked by mail.next */
+/* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */
+void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost);
 void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id);
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less); /* lock held */
 

@@ -52,7 +52,9 @@ static void settle(hf_paho_slot *slot, int32_t result) {
   pthread_mutex_lock(&attempt->link->lock);
   hf_publish *publish = take(slot);
   pthread_mutex_unlock(&attempt->link->lock);
-  if (publish) tell(attempt, publish, result);
+  if (!publish) return;
+  if (publish->qos == 2) hf_paho_store_end(&attempt->link->store, publish->packet_id);
+  tell(attempt, publish, result);
 }
 
 static void sent(void *context, MQTTAsync_successData *data) {
@@ -106,9 +108,12 @@ void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost) {
   while (lost) {
     hf_publish *publish = lost;
     lost = (hf_publish *)publish->mail.next;
+    hf_paho_store *store = &attempt->link->store;
+    bool released = publish->qos == 2 && hf_paho_store_has_released(store, publish->packet_id);
+    hf_paho_store_end(store, publish->packet_id);
     publish->packet_id = 0;
     publish->carried = false;
-    tell(attempt, publish, HF_LINK_RESULT_LOST);
+    tell(attempt, publish, released ? HF_LINK_RESULT_OK : HF_LINK_RESULT_LOST);
   }
 }
 
@@ -135,6 +140,7 @@ void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
   if (!publish) return;
   /* A PUBREC that refuses is told in the same way, without its code. */
   bool refused = hf_paho_store_take_refused(&link->store, publish->packet_id);
+  hf_paho_store_end(&link->store, publish->packet_id);
   tell(attempt, publish, refused ? REFUSED : HF_LINK_RESULT_OK);
 }
 

@@ -49,6 +49,11 @@ static void drop(hf_paho_record **at) {
   free(record);
 }
 
+static void drop_all(hf_paho_record **at) {
+  while (*at)
+    drop(at);
+}
+
 void hf_paho_store_init(hf_paho_store *store) {
   memset(store, 0, sizeof *store);
   pthread_mutex_init(&store->lock, NULL);
@@ -57,9 +62,22 @@ void hf_paho_store_init(hf_paho_store *store) {
 void hf_paho_store_clear(hf_paho_store *store) {
   pthread_mutex_lock(&store->lock);
   for (size_t i = 0; i < 64; i++)
-    while (store->records[i])
-      drop(&store->records[i]);
+    drop_all(&store->records[i]);
+  drop_all(&store->over);
   store->refused = 0;
+  pthread_mutex_unlock(&store->lock);
+}
+
+static hf_paho_record **find_over(hf_paho_store *store, uint16_t packet_id) {
+  hf_paho_record **at = &store->over;
+  while (*at && (*at)->packet_id != packet_id)
+    at = &(*at)->next;
+  return at;
+}
+
+void hf_paho_store_end(hf_paho_store *store, uint16_t packet_id) {
+  pthread_mutex_lock(&store->lock);
+  drop(find_over(store, packet_id));
   pthread_mutex_unlock(&store->lock);
 }
 
@@ -73,6 +91,14 @@ bool hf_paho_store_has_sent(hf_paho_store *store, uint16_t packet_id) {
   bool has = *find(store, packet_id, true) != NULL;
   pthread_mutex_unlock(&store->lock);
   return has;
+}
+
+bool hf_paho_store_has_released(hf_paho_store *store, uint16_t packet_id) {
+  pthread_mutex_lock(&store->lock);
+  const hf_paho_record *record = *find(store, packet_id, true);
+  bool released = record ? record->released : *find_over(store, packet_id) != NULL;
+  pthread_mutex_unlock(&store->lock);
+  return released;
 }
 
 bool hf_paho_store_take_refused(hf_paho_store *store, uint16_t packet_id) {
@@ -110,8 +136,8 @@ static int put_record(hf_paho_store *store, uint16_t packet_id, bool sent, int c
   char *at = record->packet;
   for (int i = 0; i < count; at += lengths[i], i++)
     memcpy(at, buffers[i], (size_t)lengths[i]);
-  hf_paho_record **old = find(store, packet_id, sent);
-  drop(old);
+  drop(find(store, packet_id, sent));
+  if (sent) drop(find_over(store, packet_id));
   record->next = store->records[packet_id % 64];
   store->records[packet_id % 64] = record;
   return 0;
@@ -162,8 +188,15 @@ static int store_remove(void *handle, char *key) {
   hf_paho_store *store = store_of(handle);
   pthread_mutex_lock(&store->lock);
   hf_paho_record **at = find(store, packet_id, kind == KEY_SENT);
-  if (*at && kind == KEY_SENT) store->refused = (*at)->released ? 0 : packet_id;
-  drop(at);
+  hf_paho_record *record = *at;
+  if (record && kind == KEY_SENT) store->refused = record->released ? 0 : packet_id;
+  if (record && kind == KEY_SENT && record->released) {
+    *at = record->next;
+    record->next = store->over;
+    store->over = record;
+  } else {
+    drop(at);
+  }
   pthread_mutex_unlock(&store->lock);
   return 0;
 }

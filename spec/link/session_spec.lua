@@ -71,6 +71,35 @@ for _, protocol in ipairs { 5, 4 } do
         assert.is_nil((client:packet(100)))
       end)
 
+      it("takes what PUBREC came for before " .. ending .. " for delivered when the session is gone", function()
+        local client = connect()
+        link:publish(1, "a", "payload", 2)
+        link:publish(2, "b", "payload", 2)
+        local id = client:expect("publish").id
+        client:expect "publish"
+        client:answer("pubrec", id)
+        client:expect "pubrel"
+        finish(client)
+        client = connect(false)
+        link:rest(100)
+        assert.are.same({ { [1] = 1, [2] = 1 }, { [1] = 0, [2] = -1 } }, { link:outcomes() })
+        assert.is_nil((client:packet(100)))
+      end)
+
+      it("does so where no session is kept, after " .. ending, function()
+        world.attempt.session_expiry = 0
+        local client = connect()
+        link:publish(1, "a", "payload", 2)
+        link:publish(2, "b", "payload", 2)
+        local id = client:expect("publish").id
+        client:expect "publish"
+        client:answer("pubrec", id)
+        client:expect "pubrel"
+        finish(client)
+        link:rest(100)
+        assert.are.same({ { [1] = 1, [2] = 1 }, { [1] = 0, [2] = -1 } }, { link:outcomes() })
+      end)
+
       it("tells a message once when " .. ending .. " comes before PUBREL", function()
         local client = connect()
         client:publish { topic = "in", payload = "once", qos = 2, id = 77 }
