@@ -32,10 +32,10 @@ local function write_config(broker, lines)
   local file = assert(io.open(broker.folder .. "/mosquitto.conf", "w"))
   file:write("listener ", broker.port, " 127.0.0.1\n")
   if not broker.authenticated then file:write("allow_anonymous true\n") end
-  file:write("user root\nlog_dest stderr\nlog_type all\nset_tcp_nodelay true\n")
+  file:write("user root\nlog_dest stderr\nlog_type ", broker.quiet and "error" or "all", "\nset_tcp_nodelay true\n")
   if broker.persistent then
     file:write("persistence true\npersistence_location ", broker.folder, "/\nautosave_interval 1\n",
-      "autosave_on_changes true\n")
+      "autosave_on_changes ", tostring(broker.persistent ~= "each second"), "\n")
   end
   for _, line in ipairs(lines or {}) do file:write(line, "\n") end
   file:close()
@@ -58,7 +58,8 @@ end
 
 --- Starts a broker and waits until it listens.
 -- @tparam[opt] table options `lines` (more configuration), `port` (default: a free one), `persistent` (sessions and
--- retained messages survive a restart), `authenticated` (no `allow_anonymous`), `absent` (do not start it yet)
+-- retained messages survive a restart; written down at each change, or "each second"), `authenticated` (no
+-- `allow_anonymous`), `quiet` (logs errors alone), `absent` (do not start it yet)
 -- @treturn table broker with `port`, `pid`, `folder`
 function mosquitto.start(options)
   options = options or {}
@@ -67,6 +68,7 @@ function mosquitto.start(options)
     folder = assert(process.temporary_folder()),
     persistent = options.persistent,
     authenticated = options.authenticated,
+    quiet = options.quiet,
     lines = options.lines,
   }, Broker)
   started[#started + 1] = broker

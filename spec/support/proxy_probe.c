@@ -41,6 +41,7 @@ typedef struct connection {
   int64_t linger; /* ms; 0: both ways are open */
   reader readers[2];
   unsigned number;
+  uint8_t level; /* of the protocol */
   bool used;
 } connection;
 
@@ -69,35 +70,44 @@ static unsigned two(const unsigned char *at) {
   return (unsigned)at[0] << 8 | at[1];
 }
 
-/* "<ms> <connection> <up|down> <packet> <id> <flags> <code> <payload>"; what a packet has not is 0. */
-static void write_down(proxy *p, const connection *c, int way, const reader *r) {
-  const unsigned char *start = r->start, *at = start + 1;
-  size_t seen = r->whole < SHOWN ? r->whole : SHOWN;
+static const unsigned char *skip_number(const unsigned char *at) {
   while (*at++ & 0x80)
     continue;
-  const unsigned char *end = start + seen;
+  return at;
+}
+
+/* "<ms> <connection> <up|down> <packet> <id> <flags> <code> <payload>"; what a packet has not is 0. Of CONNACK the
+ * session present is the id. */
+static void write_down(proxy *p, connection *c, int way, const reader *r) {
+  const unsigned char *start = r->start, *at = skip_number(start + 1);
+  const unsigned char *end = start + (r->whole < SHOWN ? r->whole : SHOWN);
   unsigned kind = start[0] >> 4, id = 0, code = 0;
-  int length = 0;
-  const char *payload = "";
-  if (kind == 3 && at + 2 <= end) {
-    at += 2 + two(at);
+  const unsigned char *payload = end;
+  if (kind == 1 && at + 7 <= end) {
+    c->level = at[2 + two(at)];
+  } else if (kind == 3 && at + 2 <= end) {
+    payload = at + 2 + two(at);
     if (start[0] & 6) {
-      id = two(at);
-      at += 2;
+      id = two(payload);
+      payload += 2;
     }
-    /* MQTT 5 without properties has a 0 in front of the payload, and 3.1.1 has not: payloads begin with a digit. */
-    if (at < end && *at == 0) at++;
-    payload = (const char *)at;
-    length = at < end ? (int)(end - at) : 0;
-  } else if (kind == 2 || kind == 14) {
-    if (at < end) id = *at; /* CONNACK: session present */
-    code = kind == 14 ? id : at + 1 < end ? at[1] : 0;
+    if (c->level == 5) {
+      const unsigned char *properties = payload;
+      payload = skip_number(properties);
+      payload += *properties & 0x7F; /* fewer than 128 bytes, in the specs this is for */
+    }
+  } else if (kind == 2 && at + 2 <= end) {
+    id = at[0];
+    code = at[1];
+  } else if (kind == 14 && at < end) {
+    code = at[0];
   } else if (kind >= 4 && kind <= 11 && at + 2 <= end) {
     id = two(at);
     code = at + 2 < end ? at[2] : 0;
   }
+  int length = payload < end ? (int)(end - payload) : 0;
   fprintf(p->trace, "%lld %u %s %s %u %u %u %.*s\n", (long long)hf_clock_ms(), c->number, way == UP ? "up" : "down",
-          names[kind], id, start[0] & 15u, code, length, payload);
+          names[kind], id, start[0] & 15u, code, length, (const char *)payload);
 }
 
 static void read_packets(proxy *p, connection *c, int way, const unsigned char *bytes, size_t count) {
