@@ -112,6 +112,11 @@ unit: $(CORE) spec-support ## the specs that need no broker, on LUA
 broker: $(CORE) spec-support ## the specs against a real broker, on LUA
 	@$(RUN_SPECS) --tags=broker
 
+soak: $(CORE) spec-support ## what takes long, for MINUTES=10: restarts by the dozen, and who lost or doubled what
+	@.ci/deps test
+	@eval "$$($(MAKE) --no-print-directory -s env)"; export LUA_PATH LUA_CPATH; \
+	  LUA_PATH="./?.lua;$$LUA_PATH" LUA_CPATH="$(abspath $(HERE))/spec/?.so;$$LUA_CPATH" $(INTERPRETER) spec/soak/run.lua
+
 lint: ## clang-format and luacheck
 	@.ci/lint
 
@@ -144,4 +149,4 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all spec-support bench-programs env deps test unit broker lint demo bench doc install clean help
+.PHONY: all spec-support bench-programs env deps test unit broker soak lint demo bench doc install clean help

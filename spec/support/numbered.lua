@@ -111,7 +111,7 @@ local function judge(options, facts, writer, reader)
     end
     if heard > (reader.given[number] or 0) then
       doubled.reader = doubled.reader + 1
-    elseif heard > 1 and writer.again[number] then
+    elseif writer.again[number] then -- heard or not: it was the broker's by then
       doubled.writer = doubled.writer + 1
     elseif heard > 1 then
       doubled.broker = doubled.broker + 1 -- at QoS 1 it may also be the writer's right
