@@ -49,7 +49,9 @@ static void put_back(hf_outbox *outbox, hf_publish *publish) {
   watch(outbox, publish);
 }
 
+/* A post that will be refused counts for a moment, too, so elsewhere this says nothing. */
 static bool overfull(hf_client *client) {
+  if (client->options->overflow != HF_OVERFLOW_DROP_OLDEST) return false;
   return atomic_load(&client->queued_messages) > client->options->queue_messages ||
          atomic_load(&client->queued_bytes) > client->options->queue_bytes;
 }
@@ -62,7 +64,6 @@ void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   }
   hf_line_append(&outbox->fresh, publish);
   watch(outbox, publish);
-  /* Only HF_OVERFLOW_DROP_OLDEST lets that many in. */
   while (overfull(client) && outbox->fresh.first)
     pull(client, outbox->fresh.first, HF_PUBLISH_OVERFLOW);
   hf_driver_dirty(client);

@@ -1,5 +1,5 @@
---- Runs what takes minutes: `lua5.4 spec/soak/run.lua [file ...]`, by default every other .lua file of this folder, each
--- in a process of its own. MINUTES in the environment (10) is the time for all of them; each is told its share in
+--- Runs what takes minutes: `lua5.4 spec/soak/run.lua [file ...]`, by default every other .lua file of this folder,
+-- each in a process of its own. MINUTES in the environment (10) is the time for all of them; each is told its share in
 -- MINUTES, prints what it counts and exits with 0 when that is as it must be. The last line is
 -- `N passed, N failed`; status 0 only if nothing failed.
 local GRACE = 60 -- seconds beyond its share after which one is ended

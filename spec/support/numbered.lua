@@ -102,7 +102,7 @@ local function judge(options, facts, writer, reader)
   local lost, doubled = { writer = 0, reader = 0, broker = 0 }, { writer = 0, reader = 0, broker = 0 }
   for number = 1, options.count do
     local heard = facts.heard[number] or 0
-    if heard < (reader.taken[number] or 0) then
+    if heard == 0 and reader.taken[number] then
       lost.reader = lost.reader + 1
     elseif heard == 0 and not writer.acknowledged[number] then
       lost.writer = lost.writer + 1
@@ -205,8 +205,8 @@ end
 -- @tparam table options `qos`, `count`, `restarts`, `signal` ("TERM", "KILL" or "KILL and forget": its
 -- sessions), `protocol` (5), `seconds` (60: it is
 -- ended then), `progress` (called after each restart with `restarts` and `distinct`)
--- @treturn table `count`, `restarts`, `seconds`, `heard`, `delivered`, `dropped`, `disorder`, `sent_in_disorder`, `lost`
--- and `doubled` ({ writer, reader, broker }), `late` (it was ended early)
+-- @treturn table `count`, `restarts`, `seconds`, `heard`, `delivered`, `dropped`, `disorder`, `sent_in_disorder`,
+-- `lost` and `doubled` ({ writer, reader, broker }), `late` (it was ended early)
 function numbered.run(options)
   local broker = mosquitto.start {
     persistent = "each second", quiet = true,
@@ -248,7 +248,8 @@ function numbered.words(report)
   return ("%d posted, %d restarts, %.0f s: lost %d by a client, %d by the broker; doubled %d by a client, %d by the "
     .. "broker; %d out of order%s"):format(report.count, report.restarts, report.seconds,
     report.lost.writer + report.lost.reader, report.lost.broker, report.doubled.writer + report.doubled.reader,
-    report.doubled.broker, report.disorder + report.sent_in_disorder, report.late and "; ended before it was done" or "")
+    report.doubled.broker, report.disorder + report.sent_in_disorder,
+    report.late and "; ended before it was done" or "")
 end
 
 return numbered
