@@ -175,7 +175,7 @@ static void prepare(hf_engine *engine, const hf_engine_event *event) {
   case HF_INPUT_RECONNECT:
     if (engine->state == HF_STATE_CONNECTED) {
       leave(engine, hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_RECONNECT), HF_CLIENT_RECONNECT);
-      engine->server = 0;
+      if (!event->same_server) engine->server = 0;
     }
     break;
   case HF_INPUT_RELEASE:

@@ -112,8 +112,9 @@ typedef struct hf_engine_event {
   hf_input input;
   const hf_reason *reason; /* FAILED, LOST, HOLD; NULL elsewhere */
   int code;                /* as it came, for an unassigned one too */
-  bool elsewhere; /* FAILED, LOST: the caller knows another server for the next attempt, though the list does not */
-  uint32_t delay; /* DELAY, in ms */
+  bool elsewhere;   /* FAILED, LOST: the caller knows another server for the next attempt, though the list does not */
+  bool same_server; /* RECONNECT of a connection: not to the first server of the list, but to the one it is with */
+  uint32_t delay;   /* DELAY, in ms */
 } hf_engine_event;
 
 void hf_engine_init(hf_engine *engine, const hf_engine_options *options, uint64_t seed, int64_t now);

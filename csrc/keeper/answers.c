@@ -126,6 +126,10 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
     case HF_LINK_UNSUBSCRIBED:
       if (client->connected) hf_wishes_answer(client, (hf_link_answer *)mail);
       break;
+    case HF_LINK_RENEW:
+      if (client->connected)
+        hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT, .same_server = true}, NULL);
+      break;
     default:
       ended(client, (hf_link_down *)mail);
     }

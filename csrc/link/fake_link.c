@@ -395,6 +395,10 @@ void hf_fake_drop(hf_link *link, hf_source source, int code) {
   give_back(link, false);
 }
 
+void hf_fake_renew(hf_link *link) {
+  tell(link, calloc(1, sizeof(hf_mail)), HF_LINK_RENEW);
+}
+
 void hf_fake_release(hf_link *link) {
   script.hold_publishes = script.hold_subscriptions = script.hold_close = false;
   for (size_t i = 0; i < link->answer_count; i++)

@@ -48,6 +48,7 @@ size_t hf_fake_links(void);             /* how many exist */
 hf_link *hf_fake_link_at(size_t index); /* in the order of creation */
 
 void hf_fake_drop(hf_link *link, hf_source source, int code);        /* DOWN; in the silence before CONNACK: FAILED */
+void hf_fake_renew(hf_link *link);                                   /* RENEW */
 void hf_fake_accept(hf_link *link);                                  /* ends the silence with CONNACK */
 void hf_fake_release(hf_link *link);                                 /* answers what is held, and holds no more */
 void hf_fake_acknowledge(hf_link *link, size_t count);               /* the oldest of the held publishes */

@@ -22,6 +22,9 @@ void hf_link_mail_free(hf_mail *mail) {
   case HF_LINK_DELIVERED:
     hf_publish_free((hf_publish *)mail);
     break;
+  case HF_LINK_RENEW:
+    free(mail);
+    break;
   default:
     free(((hf_link_answer *)mail)->text);
     free(mail);

@@ -26,6 +26,10 @@
  * PUBREC comes back as OK wherever it would be LOST otherwise: it is the broker's, and sent again it would be a second
  * message.
  *
+ * A broker whose Receive Maximum has become lower than what a link has carried is not sent all of that at once: the
+ * link resumes a part, takes no new publish of QoS 1 or 2 meanwhile, and tells RENEW when the connection can do no more
+ * for the rest; the keeper then closes it and opens the next one. It is no fault, and told while connected only.
+ *
  * QoS 2 messages inbound: each is told once, over any number of connections of one session.
  */
 #ifndef HF_LINK_LINK_H
@@ -51,6 +55,7 @@ enum hf_link_mail {                                        /* mail.kind; the str
                     HF_LINK_DELIVERED,    /* hf_publish, with `result` */
                     HF_LINK_SUBSCRIBED,   /* hf_link_answer */
                     HF_LINK_UNSUBSCRIBED, /* hf_link_answer */
+                    HF_LINK_RENEW,        /* hf_mail */
 };
 
 enum {

@@ -64,6 +64,7 @@ static void choose_session(hf_link *link, hf_paho_attempt *attempt, const hf_lin
   free(link->client_id);
   link->client_id = strdup(from->client_id);
   link->protocol = from->protocol;
+  link->receive_maximum = UINT16_MAX;
   pthread_mutex_unlock(&link->lock);
   hf_paho_return(attempt, lost);
   hf_paho_store_clear(&link->store);
@@ -115,6 +116,7 @@ void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *fro
     return;
   }
   choose_session(link, attempt, from);
+  hf_paho_carried_withhold(attempt);
   hf_paho_options options;
   if (hf_paho_options_make(&options, attempt, from))
     connect(attempt, from, &options);

@@ -68,18 +68,22 @@ static hf_link_connected *connack(const hf_paho_attempt *attempt, bool session_p
 }
 
 /* Lock held. What a session of the broker's no longer knows is given back. */
-static hf_publish *settle_session(hf_paho_attempt *attempt, bool session_present) {
+static hf_publish *settle_session(hf_paho_attempt *attempt, bool session_present, uint16_t receive_maximum) {
   hf_link *link = attempt->link;
   hf_publish *lost = NULL;
   if (!session_present) {
     lost = link->carried;
     link->carried = NULL;
+    attempt->withheld = 0;
   }
-  size_t carried = 0;
+  size_t carried = 0, unreleased = 0;
   for (hf_mail *at = link->carried ? &link->carried->mail : NULL; at; at = at->next) {
+    if (hf_paho_store_withholds(&link->store, ((hf_publish *)at)->packet_id)) continue;
     carried += ((hf_publish *)at)->payload.length;
+    unreleased += !hf_paho_store_has_released(&link->store, ((hf_publish *)at)->packet_id);
     attempt->resumed++;
   }
+  attempt->overrun = unreleased > receive_maximum;
   hf_paho_weigh(attempt, carried, 0);
   hf_paho_quiet_count(attempt->resumed, 0);
   return lost;
@@ -98,9 +102,10 @@ static void connected(hf_paho_attempt *attempt, bool session_present, MQTTProper
   if (wanted) {
     attempt->state = HF_PAHO_UP;
     attempt->was_up = true;
+    link->receive_maximum = mail->receive_maximum;
     attempt->hurried = mail->keep_alive == 1;
     if (attempt->hurried) hf_paho_waker_hurry();
-    lost = settle_session(attempt, session_present);
+    lost = settle_session(attempt, session_present, mail->receive_maximum);
     if (assigned) {
       free(link->client_id);
       link->client_id = assigned;

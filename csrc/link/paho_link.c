@@ -15,6 +15,7 @@ static hf_link *link_create(hf_link_sink sink) {
   hf_link *link = calloc(1, sizeof *link);
   if (!link) return NULL;
   link->sink = sink;
+  link->receive_maximum = UINT16_MAX;
   pthread_mutex_init(&link->lock, NULL);
   hf_paho_store_init(&link->store);
   return link;

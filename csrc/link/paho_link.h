@@ -43,6 +43,8 @@ void hf_paho_store_clear(hf_paho_store *store);
 bool hf_paho_store_has_released(hf_paho_store *store, uint16_t packet_id); /* PUBREC has come, over or not */
 void hf_paho_store_end(hf_paho_store *store, uint16_t packet_id);          /* its outcome has been told */
 bool hf_paho_store_has_sent(hf_paho_store *store, uint16_t packet_id);
+void hf_paho_store_withhold(hf_paho_store *store, uint16_t packet_id, bool withheld); /* Paho does not see it */
+bool hf_paho_store_withholds(hf_paho_store *store, uint16_t packet_id);
 bool hf_paho_store_take_refused(hf_paho_store *store, uint16_t packet_id);
 MQTTClient_persistence hf_paho_store_persistence(hf_paho_attempt *attempt);
 
@@ -93,7 +95,8 @@ struct hf_link {
   hf_publish *carried;      /* QoS 2 whose packet id is in the store, linked by mail.next; under lock */
   int64_t quiet_since;      /* these two belong to paho_quiet.c */
   hf_paho_quiet quiet;
-  uint8_t protocol; /* of that session; the keeper thread alone */
+  uint16_t receive_maximum; /* that the broker gave last; under lock */
+  uint8_t protocol;         /* of that session; the keeper thread alone */
 };
 
 typedef enum hf_paho_state { HF_PAHO_CONNECTING, HF_PAHO_UP, HF_PAHO_CLOSING, HF_PAHO_ENDED } hf_paho_state;
@@ -141,6 +144,8 @@ struct hf_paho_attempt {
   bool was_up;
   bool resuming;      /* has quiet until CONNACK */
   size_t resumed;     /* carried publishes that are in flight again */
+  size_t withheld;    /* those that are left to the next connection */
+  bool overrun;       /* more of them were sent again than the broker takes at once: it said so too late */
   size_t outstanding; /* bytes in flight */
   hf_paho_slot *free_slots;
   hf_paho_slot *queue, **queue_end; /* in Paho's queue, oldest first */
@@ -199,6 +204,7 @@ hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is
 /* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */
 void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost);
 void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id);
+void hf_paho_carried_withhold(hf_paho_attempt *attempt); /* what the broker's Receive Maximum does not allow at once */
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less); /* lock held */
 
 /* paho_queue.c: what waits in Paho's queue of commands is kept here */

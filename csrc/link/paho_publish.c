@@ -1,5 +1,7 @@
 #include "link/paho_link.h"
 
+#include <stdlib.h>
+
 /* A publish is in a slot from MQTTAsync_sendMessage until its outcome, which is PUBACK, PUBCOMP or (QoS 0) the write.
  * A failure that Paho reports with a code of its own is no outcome: the connection is about to end, and what becomes
  * of the publish depends on whether its packet id is in the store by then. */
@@ -117,6 +119,15 @@ void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost) {
   }
 }
 
+/* Without memory for the mail the rest waits until the connection ends in another way. */
+static void tell_renew(hf_paho_attempt *attempt) {
+  hf_link_sink *sink = &attempt->link->sink;
+  hf_mail *mail = malloc(sizeof *mail);
+  if (!mail) return;
+  *mail = (hf_mail){.owner = sink->owner, .generation = attempt->generation, .kind = HF_LINK_RENEW};
+  sink->deliver(sink->context, mail);
+}
+
 /* Paho has no callback of ours for what it restored, but names the packet id of everything that is acknowledged. */
 void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
   hf_link *link = attempt->link;
@@ -136,17 +147,39 @@ void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
     hf_paho_quiet_count(0, 1);
     attempt->resumed--;
   }
+  bool renew = publish && attempt->resumed == 0 && attempt->withheld > 0;
   pthread_mutex_unlock(&link->lock);
   if (!publish) return;
-  /* A PUBREC that refuses is told in the same way, without its code. */
+  /* A PUBREC that refuses is told in the same way, without its code; if it was for the number of them, the message has
+   * done nothing and goes again, as another one, since the broker has not taken it. */
   bool refused = hf_paho_store_take_refused(&link->store, publish->packet_id);
   hf_paho_store_end(&link->store, publish->packet_id);
-  tell(attempt, publish, refused ? REFUSED : HF_LINK_RESULT_OK);
+  publish->packet_id = 0;
+  publish->carried = false;
+  tell(attempt, publish, !refused ? HF_LINK_RESULT_OK : attempt->overrun ? HF_LINK_RESULT_LOST : REFUSED);
+  if (renew) tell_renew(attempt);
+}
+
+/* In the order in which they were sent first. Paho sends again all that it finds in its store, as soon as the broker
+ * has accepted the connection and whatever that has said of its Receive Maximum, so what is too much is kept from it.
+ */
+void hf_paho_carried_withhold(hf_paho_attempt *attempt) {
+  hf_link *link = attempt->link;
+  pthread_mutex_lock(&link->lock);
+  for (hf_publish *one = link->carried; one; one = (hf_publish *)one->mail.next) {
+    size_t before = 0;
+    for (hf_publish *other = link->carried; other; other = (hf_publish *)other->mail.next)
+      before += other->id < one->id && !hf_paho_store_has_released(&link->store, other->packet_id);
+    hf_paho_store_withhold(&link->store, one->packet_id, before >= link->receive_maximum);
+    attempt->withheld += hf_paho_store_withholds(&link->store, one->packet_id);
+  }
+  pthread_mutex_unlock(&link->lock);
 }
 
 static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
   pthread_mutex_lock(&attempt->link->lock);
   hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? attempt->free_slots : NULL;
+  if (publish->qos > 0 && attempt->withheld > 0) slot = NULL; /* Paho might give it the packet id of one of those */
   if (slot && publish->qos > 0 && !hf_paho_quiet_enter()) slot = NULL;
   if (slot) {
     attempt->free_slots = slot->next;

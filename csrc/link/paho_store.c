@@ -14,6 +14,7 @@ struct hf_paho_record {
   uint16_t packet_id;
   bool sent;     /* else received */
   bool released; /* PUBREL has been sent */
+  bool withheld; /* Paho does not see it */
   int length;
   char packet[];
 };
@@ -66,6 +67,21 @@ void hf_paho_store_clear(hf_paho_store *store) {
   drop_all(&store->over);
   store->refused = 0;
   pthread_mutex_unlock(&store->lock);
+}
+
+void hf_paho_store_withhold(hf_paho_store *store, uint16_t packet_id, bool withheld) {
+  pthread_mutex_lock(&store->lock);
+  hf_paho_record *record = *find(store, packet_id, true);
+  if (record) record->withheld = withheld && !record->released;
+  pthread_mutex_unlock(&store->lock);
+}
+
+bool hf_paho_store_withholds(hf_paho_store *store, uint16_t packet_id) {
+  pthread_mutex_lock(&store->lock);
+  const hf_paho_record *record = *find(store, packet_id, true);
+  bool withheld = record && record->withheld;
+  pthread_mutex_unlock(&store->lock);
+  return withheld;
 }
 
 static hf_paho_record **find_over(hf_paho_store *store, uint16_t packet_id) {
@@ -217,11 +233,11 @@ static int store_keys(void *handle, char ***keys, int *count) {
   size_t total = 0, made = 0;
   for (size_t i = 0; i < 64; i++)
     for (hf_paho_record *record = store->records[i]; record; record = record->next)
-      total++;
+      total += !record->withheld;
   if (total) *keys = MQTTAsync_malloc(total * sizeof **keys);
   for (size_t i = 0; i < 64 && *keys; i++)
     for (hf_paho_record *record = store->records[i]; record; record = record->next)
-      if (((*keys)[made] = make_key(handle, record))) made++;
+      if (!record->withheld && ((*keys)[made] = make_key(handle, record))) made++;
   pthread_mutex_unlock(&store->lock);
   *count = (int)made;
   return made == total ? 0 : MQTTCLIENT_PERSISTENCE_ERROR;

@@ -85,6 +85,34 @@ describe("a session", function()
     }, world:told(other, "connecting", "lost", "failed", "sleeping"))
   end)
 
+  it("that goes on in another connection is come back to at once, on the same server", function()
+    local client = world:client { servers = { virtual.server "a", virtual.server "b" }, max_attempts = 3 }
+    probe.script { connect = "refuse", source = "network", code = 2 }
+    client:start()
+    world:turn()
+    probe.script { connect = "accept" }
+    world:pass(1)
+    assert.same({ "0 failed connection_refused 1 retry_in=1", "1 connected 2 downtime=1 session=false" },
+      world:told(client, "failed", "connected"))
+    world:asked()
+    for _ = 1, 5 do -- no failure, and no attempt too many
+      probe.renew(1)
+      world:turn()
+      assert.same({ "close 0 expiry=-1", "open b:1883 id=c clean=0 protocol=5" }, world:asked("close", "open"))
+    end
+    assert.equal(5, #world:told(client, "ready"))
+    probe.renew(1)
+    probe.drop(1, "network", 9) -- crossed
+    world:pass(5)
+    assert.equal("connected", client:status().state)
+    probe.script { connect = "silent" }
+    probe.drop(1, "network", 9)
+    probe.renew(1)
+    world:pass(0.5)
+    assert.equal("waiting", client:status().state) -- it is told too late
+    probe.script { connect = "accept" }
+  end)
+
   it("is shown as present only while connected", function()
     local client = world:client()
     client:start()

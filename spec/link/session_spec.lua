@@ -122,6 +122,119 @@ for _, protocol in ipairs { 5, 4 } do
       end)
     end
 
+    if protocol == 5 then
+      local RECEIVE_MAXIMUM = 33
+
+      local function accept(receive_maximum)
+        link:open {}
+        local client = broker:welcome {
+          session_present = true, properties = { scripted.two(RECEIVE_MAXIMUM, receive_maximum) },
+        }
+        assert.are.equal(receive_maximum, link:wait("connected").receive_maximum)
+        return client
+      end
+
+      local function answer(client, id)
+        client:answer("pubrec", id)
+        client:expect "pubrel"
+        client:answer("pubcomp", id)
+      end
+
+      it("is resumed in parts, oldest first, when the broker's Receive Maximum is lower than before", function()
+        local client, ids = connect(), {}
+        for i = 1, 6 do
+          assert.is_true(link:publish(i, "a", "payload " .. i, 2))
+          ids[i] = client:expect("publish").id
+        end
+        client:answer("pubrec", ids[2])
+        client:expect "pubrel"
+        endings["a loss"](client)
+        client = accept(2) -- which nobody knew
+        for _ = 1, 6 do client:packet() end
+        endings["a loss"](client)
+
+        client = accept(2)
+        local seen = {}
+        for i = 1, 3 do
+          local packet = client:packet()
+          seen[packet.id] = packet.type
+          assert.is_true(packet.type == "pubrel" or packet.duplicate, i)
+        end
+        assert.are.same({ [ids[1]] = "publish", [ids[2]] = "pubrel", [ids[3]] = "publish" }, seen)
+        assert.is_false(link:publish(7, "a", "payload 7", 1)) -- it might get a packet id that is in use
+        assert.is_true(link:publish(8, "a", "payload 8", 0))
+        client:expect "publish"
+        assert.is_nil((client:packet(100)))
+        client:answer("pubcomp", ids[2])
+        answer(client, ids[1])
+        link:rest(50)
+        assert.is_nil(link:story():match "renew")
+        answer(client, ids[3])
+        assert(link:wait "renew", link:story())
+        link:close(0, -1, 1000)
+        assert.are.equal(0, client:expect("disconnect").code)
+        assert(link:wait "closed", link:story())
+
+        client = accept(10) -- and raised again: known after this one
+        for i = 4, 5 do
+          assert.are.equal(ids[i], client:expect("publish").id)
+        end
+        assert.is_nil((client:packet(100)))
+        answer(client, ids[4])
+        answer(client, ids[5])
+        assert(link:wait "renew", link:story())
+        link:close(0, -1, 1000)
+        assert(link:wait "closed", link:story())
+
+        client = accept(10)
+        assert.are.equal(ids[6], client:expect("publish").id)
+        answer(client, ids[6])
+        link:rest(100)
+        assert.is_true(link:publish(7, "a", "payload 7", 1))
+        client:answer("puback", client:expect("publish").id)
+        link:rest(100)
+        local times, results = link:outcomes()
+        assert.are.same({ 1, 1, 1, 1, 1, 1, 1, 1 }, times)
+        assert.are.same({ 0, 0, 0, 0, 0, 0, 0, 0 }, results)
+        assert.are.equal(2, select(2, link:story():gsub("renew", "")))
+      end)
+
+      it("has lost what was refused because it was too much at once, and sends it as another one", function()
+        local client, ids = connect(), {}
+        for i = 1, 3 do
+          link:publish(i, "a", "payload", 2)
+          ids[i] = client:expect("publish").id
+        end
+        endings["a loss"](client)
+        client = accept(1)
+        for _ = 1, 3 do client:expect "publish" end
+        client:answer("pubrec", ids[2], 0x97) -- as mosquitto does, and then it closes
+        assert.are.equal(-1, link:wait("delivered").result)
+        endings["a loss"](client)
+        client = accept(10)
+        assert.are.equal(ids[1], client:expect("publish").id)
+        assert.is_nil((client:packet(100)))
+        client:answer("pubrec", ids[1], 0x97) -- now it is about this one
+        assert.are.equal(0x80, link:wait("delivered").result)
+      end)
+
+      it("gives back what was withheld, too, when it is gone", function()
+        local client = connect()
+        for i = 1, 4 do
+          link:publish(i, "a", "payload", 2)
+          client:expect "publish"
+        end
+        endings["a loss"](client)
+        endings["a loss"](accept(1))
+        link:open {}
+        client = broker:welcome { session_present = false }
+        assert(link:wait "connected", link:story())
+        assert.are.same({ { 1, 1, 1, 1 }, { -1, -1, -1, -1 } }, { link:outcomes() })
+        assert.is_true(link:publish(5, "a", "payload", 2))
+        client:expect "publish"
+      end)
+    end
+
     it("goes on over any number of connections", function()
       local client = connect()
       link:publish(1, "a", "payload", 2)

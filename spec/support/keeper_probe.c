@@ -211,7 +211,8 @@ static hf_link *link_argument(lua_State *L) {
   return link ? link : (luaL_argerror(L, 1, "there is no such link"), NULL);
 }
 
-/* drop(link, source, code), accept(link), release(link): links by number, from 1 in the order of creation. */
+/* drop(link, source, code), accept(link), renew(link), release(link): links by number, from 1 in the order of creation.
+ */
 static int drop(lua_State *L) {
   hf_fake_drop(link_argument(L), (hf_source)hf_source_find(luaL_checkstring(L, 2)), (int)luaL_checkinteger(L, 3));
   return 0;
@@ -219,6 +220,11 @@ static int drop(lua_State *L) {
 
 static int accept(lua_State *L) {
   hf_fake_accept(link_argument(L));
+  return 0;
+}
+
+static int renew(lua_State *L) {
+  hf_fake_renew(link_argument(L));
   return 0;
 }
 
@@ -281,21 +287,11 @@ static int knocked(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"turn", turn},
-                                     {"advance", advance},
-                                     {"script", script},
-                                     {"drop", drop},
-                                     {"accept", accept},
-                                     {"release", release},
-                                     {"acknowledge", acknowledge},
-                                     {"send", send},
-                                     {"resolved", resolved},
-                                     {"news", news},
-                                     {"knocked", knocked},
-                                     {"asked", asked},
-                                     {"links", links},
-                                     {"reset", reset},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"turn", turn},     {"advance", advance},   {"script", script},   {"drop", drop},
+    {"accept", accept}, {"renew", renew},       {"release", release}, {"acknowledge", acknowledge},
+    {"send", send},     {"resolved", resolved}, {"news", news},       {"knocked", knocked},
+    {"asked", asked},   {"links", links},       {"reset", reset},     {NULL, NULL}};
 
 int luaopen_holdfast_core(lua_State *L);
 int luaopen_keeper_probe(lua_State *L);
