@@ -44,6 +44,7 @@ typedef enum hf_network_code {
   HF_NETWORK_NAME_SERVER_FAILING,
   HF_NETWORK_CLOSED_BEFORE_CONNACK,
   HF_NETWORK_CONNECTION_LOST, /* it was up and is no more; nothing finer is known */
+  HF_NETWORK_PROXY_VARIABLE,  /* the environment names a proxy that the transport library would obey */
 } hf_network_code;
 
 typedef enum hf_tls_code {
@@ -56,7 +57,8 @@ typedef enum hf_tls_code {
   HF_TLS_HOSTNAME,
   HF_TLS_HANDSHAKE,
   HF_TLS_CLIENT_CERTIFICATE,
-  HF_TLS_FILE, /* a CA, certificate or key file of ours cannot be read */
+  HF_TLS_FILE,    /* a CA, certificate or key file of ours cannot be read */
+  HF_TLS_VERSION, /* the server speaks nothing from TLS 1.2 on */
 } hf_tls_code;
 
 typedef enum hf_client_code {

@@ -192,6 +192,8 @@
       "the server closed the connection before it answered the CONNECT")                                               \
   ROW(NETWORK, HF_NETWORK_CONNECTION_LOST, "connection_lost", RETRY, RETRY, 0, PLAIN,                                  \
       "the connection to the server broke")                                                                            \
+  ROW(NETWORK, HF_NETWORK_PROXY_VARIABLE, "proxy_variable", STOP, STOP, 0, PLAIN,                                      \
+      "the environment names a proxy, which the transport library would send MQTT through")                            \
   OTHERS(NETWORK, 0, "unknown_network", RETRY, RETRY, 0, PLAIN, "the network failed in an unknown way")                \
                                                                                                                        \
   ROW(TLS, HF_TLS_FAILED, "tls_failed", SLOW, SLOW, 0, MOVE, "TLS could not be set up")                                \
@@ -208,6 +210,7 @@
   ROW(TLS, HF_TLS_CLIENT_CERTIFICATE, "tls_client_certificate", SLOW, SLOW, 0, PLAIN,                                  \
       "the server does not accept the client's certificate")                                                           \
   ROW(TLS, HF_TLS_FILE, "tls_file", SLOW, SLOW, 0, PLAIN, "a CA, certificate or key file cannot be read")              \
+  ROW(TLS, HF_TLS_VERSION, "tls_version", SLOW, SLOW, 0, MOVE, "the server speaks no TLS from version 1.2 on")          \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
   ROW(CLIENT, HF_CLIENT_CONNECT_TIMEOUT, "connect_timeout", RETRY, RETRY, 0, MOVE,                                     \

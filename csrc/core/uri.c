@@ -12,6 +12,12 @@ static const struct {
 
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
+/* Known and refused: Paho's receive state of WebSockets is shared by all clients, and payloads from 20 KB get lost or
+ * mixed up. */
+static const char *const refused_schemes[] = {"ws", "wss"};
+
+enum { REFUSED_SCHEMES = sizeof refused_schemes / sizeof refused_schemes[0] };
+
 static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -63,6 +69,13 @@ static bool all(hf_bytes text, bool (*test)(char)) {
   return true;
 }
 
+static bool is_scheme(hf_bytes text, const char *name) {
+  size_t same = 0;
+  while (same < text.length && lower(text.data[same]) == name[same])
+    same++;
+  return same == text.length && name[same] == '\0';
+}
+
 /* Takes "scheme://" off the text. */
 static const char *take_scheme(hf_bytes *text, bool *tls, char *problem) {
   size_t colon = first_of(*text, ":/?#[]@");
@@ -70,14 +83,15 @@ static const char *take_scheme(hf_bytes *text, bool *tls, char *problem) {
   if (text->length < colon + 3 || memcmp(text->data + colon, "://", 3) != 0) return NULL;
   hf_bytes name = {text->data, colon};
   for (size_t i = 0; i < SCHEMES; i++) {
-    size_t same = 0;
-    while (same < name.length && lower(name.data[same]) == schemes[i].name[same])
-      same++;
-    if (same != name.length || schemes[i].name[same] != '\0') continue;
+    if (!is_scheme(name, schemes[i].name)) continue;
     *tls = schemes[i].tls;
     *text = from(*text, colon + 3);
     return NULL;
   }
+  for (size_t i = 0; i < REFUSED_SCHEMES; i++)
+    if (is_scheme(name, refused_schemes[i]))
+      return say(problem, "has the scheme ", name,
+                 ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts");
   return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp and ssl are known");
 }
 

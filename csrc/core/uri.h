@@ -1,8 +1,8 @@
 /* uri.h: a server address as users write it, taken apart.
  *
  * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases, IPv6 in
- * brackets, a bare "host" or "host:port" as mqtt. No user info, path or query:
- * those are refused, never ignored. Pure, no memory: the parts point into the
+ * brackets, a bare "host" or "host:port" as mqtt. No WebSockets, user info, path
+ * or query: those are refused, never ignored. Pure, no memory: the parts point into the
  * caller's text. Any thread.
  */
 #ifndef HF_CORE_URI_H

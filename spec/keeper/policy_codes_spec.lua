@@ -94,6 +94,7 @@ local NETWORK = {
   code(7, "name_server_failing", "retry", { leaves = true }),
   code(8, "closed_before_connack", "retry", { leaves = true }),
   code(9, "connection_lost", "retry"),
+  code(10, "proxy_variable", "stop"),
 }
 
 local TLS = {
@@ -107,6 +108,7 @@ local TLS = {
   code(8, "tls_handshake", "retry", { leaves = true }),
   code(9, "tls_client_certificate", "slow"),
   code(10, "tls_file", "slow"),
+  code(11, "tls_version", "slow", { leaves = true }),
 }
 
 local function unknown(name, codes)

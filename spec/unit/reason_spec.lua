@@ -53,13 +53,14 @@ local NAMED = {
     { "timed_out", "retry", may_switch = true }, { "name_not_found", "slow", may_switch = true },
     { "name_server_failing", "retry", may_switch = true },
     { "closed_before_connack", "retry", "slow", 3, may_switch = true }, { "connection_lost", "retry" },
+    { "proxy_variable", "stop" },
   },
   tls = {
     { "tls_failed", "slow", may_switch = true }, { "tls_certificate", "slow", may_switch = true },
     { "tls_expired", "slow", may_switch = true }, { "tls_not_yet_valid", "slow", may_switch = true },
     { "tls_unknown_ca", "slow", may_switch = true }, { "tls_self_signed", "slow", may_switch = true },
     { "tls_hostname", "slow", may_switch = true }, { "tls_handshake", "retry", "slow", 3, may_switch = true },
-    { "tls_client_certificate", "slow" }, { "tls_file", "slow" },
+    { "tls_client_certificate", "slow" }, { "tls_file", "slow" }, { "tls_version", "slow", may_switch = true },
   },
   client = {
     { "connect_timeout", "retry", may_switch = true }, { "credentials_timeout", "slow", fresh_credentials = true },

@@ -40,6 +40,7 @@ describe("a server address", function()
   local AFTER = "must not have anything after host and port, but has "
   local PORT = ", which must be a number from 1 to 65535"
   local KNOWN = "; mqtt, mqtts, tcp and ssl are known"
+  local SOCKETS = ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts"
   local LETTERS = ", and host names are letters, digits, '-' and '.'"
   local USER = "must not have a user name or password; they have options of their own"
   local BLANK = "must not contain spaces or control characters"
@@ -48,7 +49,10 @@ describe("a server address", function()
     [""] = "must not be empty",
     ["foo://host"] = "has the unknown scheme 'foo'" .. KNOWN,
     ["http://host"] = "has the unknown scheme 'http'" .. KNOWN,
-    ["ws://host"] = "has the unknown scheme 'ws'" .. KNOWN,
+    ["ws://host"] = "has the scheme 'ws'" .. SOCKETS,
+    ["wss://host:443/mqtt"] = "has the scheme 'wss'" .. SOCKETS,
+    ["WSS://host"] = "has the scheme 'WSS'" .. SOCKETS,
+    ["wsss://host"] = "has the unknown scheme 'wsss'" .. KNOWN,
     ["mqttx://host"] = "has the unknown scheme 'mqttx'" .. KNOWN,
     ["mqt://host"] = "has the unknown scheme 'mqt'" .. KNOWN,
     ["://host"] = "has the unknown scheme ''" .. KNOWN,
