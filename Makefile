@@ -30,7 +30,7 @@ HERE     := $(BUILD)/$(VERSION)
 FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -Icsrc -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
            $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer)
 LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(CHECKERS))
-LIBS    := -lpaho-mqtt3as
+LIBS    := -lpaho-mqtt3as -lssl -lcrypto
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))

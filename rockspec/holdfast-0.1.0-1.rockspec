@@ -24,6 +24,8 @@ dependencies = { "lua >= 5.1" }
 
 external_dependencies = {
   PAHO = { header = "MQTTAsync.h", library = "paho-mqtt3as" },
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+  CRYPTO = { header = "openssl/crypto.h", library = "crypto" },
 }
 
 build = {
@@ -50,6 +52,7 @@ build = {
         "csrc/keeper/attempt.c",
         "csrc/keeper/client.c",
         "csrc/keeper/commands.c",
+        "csrc/keeper/diagnosis.c",
         "csrc/keeper/driver.c",
         "csrc/keeper/keeper.c",
         "csrc/keeper/knock.c",
@@ -61,6 +64,7 @@ build = {
         "csrc/keeper/snapshot.c",
         "csrc/keeper/tell.c",
         "csrc/keeper/thread.c",
+        "csrc/keeper/trace.c",
         "csrc/keeper/wishes.c",
         "csrc/link/link.c",
         "csrc/link/paho_attempt.c",
@@ -75,7 +79,9 @@ build = {
         "csrc/link/paho_request.c",
         "csrc/link/paho_socket.c",
         "csrc/link/paho_store.c",
+        "csrc/link/paho_trace.c",
         "csrc/link/paho_waker.c",
+        "csrc/link/tls_check.c",
         "csrc/lua/backoff.c",
         "csrc/lua/client.c",
         "csrc/lua/engine.c",
@@ -96,13 +102,14 @@ build = {
         "csrc/sys/wakeup.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
-      incdirs = { "csrc", "$(PAHO_INCDIR)" },
-      libdirs = { "$(PAHO_LIBDIR)" },
-      libraries = { "paho-mqtt3as", "pthread" },
+      incdirs = { "csrc", "$(PAHO_INCDIR)", "$(OPENSSL_INCDIR)", "$(CRYPTO_INCDIR)" },
+      libdirs = { "$(PAHO_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
+      libraries = { "paho-mqtt3as", "ssl", "crypto", "pthread" },
     },
     ["holdfast.backoff"] = "lua/holdfast/backoff.lua",
     ["holdfast.buffer"] = "lua/holdfast/buffer.lua",
     ["holdfast.check"] = "lua/holdfast/check.lua",
+    ["holdfast.chronicle"] = "lua/holdfast/chronicle.lua",
     ["holdfast.client"] = "lua/holdfast/client.lua",
     ["holdfast.delivery"] = "lua/holdfast/delivery.lua",
     ["holdfast.engine"] = "lua/holdfast/engine.lua",

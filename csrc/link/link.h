@@ -112,13 +112,17 @@ typedef struct hf_link_will {
   bool retain;
 } hf_link_will;
 
+enum { HF_PSK_IDENTITY = 128, HF_PSK_KEY = 256 }; /* most bytes that every OpenSSL takes */
+
 typedef struct hf_link_tls {
   const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's */
   const char *cert; /* client certificate chain, PEM */
   const char *key;  /* NULL: in the same file */
   const char *key_password;
-  const char *const *alpn; /* NULL-ended */
-  bool verify;             /* chain and host name */
+  const char *const *alpn;  /* NULL-ended */
+  const char *psk_identity; /* a key that both sides share takes the place of certificates; NULL: certificates */
+  hf_bytes psk_key;         /* 1 to HF_PSK_KEY bytes */
+  bool verify;              /* chain and host name */
 } hf_link_tls;
 
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
@@ -145,6 +149,18 @@ typedef struct hf_link_sink {
   void *context;
   void *owner; /* what every mail's `owner` is set to */
 } hf_link_sink;
+
+/* How much a transport library says of itself; each level includes those before it. */
+typedef enum hf_trace_level {
+  HF_TRACE_OFF,
+  HF_TRACE_ERROR,
+  HF_TRACE_PROTOCOL, /* a line a packet */
+  HF_TRACE_MINIMUM,
+  HF_TRACE_MEDIUM,
+  HF_TRACE_MAXIMUM /* a line a function call */
+} hf_trace_level;
+
+typedef void hf_trace_line_function(hf_trace_level level, const char *line);
 
 typedef struct hf_link_operations {
   const char *name;
@@ -180,6 +196,10 @@ typedef struct hf_link_operations {
 
   /* How many publishes it takes at once; 1 or more. The keeper holds min(this, Receive Maximum) in flight. */
   uint16_t window;
+
+  /* Process-wide; also before `begin`. From now on the library's own trace goes to `line`, one line at a time and
+   * without payloads or secrets, on any thread, which `line` must not block. NULL: there is none. */
+  void (*trace)(hf_trace_level level, hf_trace_line_function *line);
 
   /* Frees everything. Delivers what it still holds as LOST before it returns, on the calling thread; nothing after. */
   void (*destroy)(hf_link *link);

@@ -19,7 +19,6 @@ static hf_paho_attempt *make(hf_link *link, uint32_t generation, const hf_link_a
   attempt->port = from->port;
   attempt->session_expiry = from->session_expiry;
   attempt->tls = from->tls != NULL;
-  attempt->verified = from->tls && from->tls->verify;
   /* In MQTT 3.1.1 a clean start is a session that ends with its connection. */
   attempt->keeps_session = from->session_expiry > 0 && (from->protocol == 5 || !from->clean_start);
   attempt->persistence = hf_paho_store_persistence(attempt);
@@ -46,6 +45,7 @@ void hf_paho_retire(hf_link *link) {
   hf_paho_return(attempt, lost);
   hf_paho_requests_free(attempt);
   hf_paho_queue_free(attempt);
+  hf_paho_psk_free(attempt->psk);
   free(attempt->farewell);
   free(attempt);
   link->attempt = NULL;
@@ -112,7 +112,7 @@ void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *fro
   if (proxy) {
     char text[120];
     snprintf(text, sizeof text, "%s is set, and Paho would send MQTT through that proxy: unset it", proxy);
-    fail(attempt, HF_SOURCE_NETWORK, HF_NETWORK_CONNECT_FAILED, text);
+    fail(attempt, HF_SOURCE_NETWORK, HF_NETWORK_PROXY_VARIABLE, text);
     return;
   }
   choose_session(link, attempt, from);

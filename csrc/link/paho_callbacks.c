@@ -10,10 +10,11 @@
 /* Paho looks for pings that are due once a second or so, and gives a broker 1.5 keep alives to answer one: pinging a
  * second early keeps us within the broker's 1.5 keep alives and finds a dead link within 2.5. A second
  * MQTTAsync_connect on a connected handle sets the interval and is otherwise dropped; should the connection end before
- * it is dropped, it goes to a port where nobody is, and nothing is told. */
+ * it is dropped, it goes to a port where nobody is, and nothing is told. With a shared key it is left alone: the call
+ * frees what OpenSSL would ask for the key in a renegotiation. */
 static void tune(hf_paho_attempt *attempt, uint16_t keep_alive) {
   int interval = keep_alive > 1 ? keep_alive - 1 : keep_alive;
-  if (interval == attempt->keep_alive) return;
+  if (interval == attempt->keep_alive || attempt->psk) return;
   static char nowhere[] = "tcp://127.0.0.1:0", nowhere_tls[] = "ssl://127.0.0.1:0";
   char *uri[] = {attempt->tls ? nowhere_tls : nowhere};
   MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;

@@ -1,7 +1,6 @@
 #include "link/paho_link.h"
 
 #include <netdb.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,24 +59,8 @@ void hf_paho_end(hf_paho_attempt *attempt, hf_paho_ending ending) {
 
 /* ---- why an attempt failed: as fine as the evidence ---- */
 
-/* Set by the thread that is about to report the failed attempt, so there is no other in between. */
-static _Thread_local int name_failure;
-
-static void watch(enum MQTTASYNC_TRACE_LEVELS level, char *line) {
-  (void)level;
-  const char *at = strstr(line, "getaddrinfo failed");
-  at = at ? strstr(at, " with rc ") : NULL;
-  if (at) name_failure = atoi(at + strlen(" with rc "));
-}
-
-void hf_paho_watch_names(void) {
-  MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
-  MQTTAsync_setTraceCallback(watch);
-}
-
 static hf_paho_ending at_once(int code) {
-  int failure = name_failure;
-  name_failure = 0;
+  int failure = hf_paho_take_name_failure();
   if (code != MQTTASYNC_FAILURE)
     return (hf_paho_ending){.source = HF_SOURCE_PAHO, .code = code, .phase = HF_PHASE_NONE};
   if (failure) {
@@ -104,9 +87,10 @@ static const tls_word tls_words[] = {
     {"bad certificate", HF_TLS_CLIENT_CERTIFICATE},
     {"certificate expired", HF_TLS_CLIENT_CERTIFICATE},
     {"certificate unknown", HF_TLS_CLIENT_CERTIFICATE},
+    {"alert protocol version", HF_TLS_VERSION},
+    {"unsupported protocol", HF_TLS_VERSION},
     {"wrong version number", HF_TLS_HANDSHAKE},
     {"handshake", HF_TLS_HANDSHAKE},
-    {"protocol version", HF_TLS_HANDSHAKE},
 };
 
 /* Files are read before the handshake, and what complains of them are other parts of OpenSSL. */
@@ -118,19 +102,19 @@ static hf_tls_code tls_code(const char *text) {
 }
 
 static hf_paho_ending transport(const hf_paho_attempt *attempt) {
-  if (!attempt->tls)
-    return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_CONNECT_FAILED, .phase = HF_PHASE_TCP};
-  if (!attempt->tls_text[0])
-    return (hf_paho_ending){.source = HF_SOURCE_NETWORK,
-                            .code = HF_NETWORK_CONNECT_FAILED,
-                            .phase = HF_PHASE_TCP,
-                            .text = attempt->verified ? "refused or closed, or a certificate for another host"
-                                                      : "refused, or closed during the TLS handshake"};
-  hf_tls_code code = tls_code(attempt->tls_text);
-  return (hf_paho_ending){.source = HF_SOURCE_TLS,
-                          .code = code,
-                          .phase = code == HF_TLS_FILE ? HF_PHASE_NONE : HF_PHASE_TLS,
-                          .text = attempt->tls_text};
+  if (attempt->tls_text[0]) {
+    hf_tls_code code = tls_code(attempt->tls_text);
+    return (hf_paho_ending){.source = HF_SOURCE_TLS,
+                            .code = code,
+                            .phase = code == HF_TLS_FILE ? HF_PHASE_NONE : HF_PHASE_TLS,
+                            .text = attempt->tls_text};
+  }
+  if (attempt->tls_began)
+    return (hf_paho_ending){.source = HF_SOURCE_TLS,
+                            .code = HF_TLS_HANDSHAKE,
+                            .phase = HF_PHASE_TLS,
+                            .text = "broke off without a word: closed, or a certificate for another host"};
+  return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_CONNECT_FAILED, .phase = HF_PHASE_TCP};
 }
 
 static hf_paho_ending classify(const hf_paho_attempt *attempt, int code, const char *message) {

@@ -95,4 +95,5 @@ const hf_link_operations hf_link_paho = {.name = "paho",
                                          .probe = hf_paho_probe,
                                          .close = link_close,
                                          .window = HF_PAHO_WINDOW,
+                                         .trace = hf_paho_trace,
                                          .destroy = link_destroy};

@@ -121,6 +121,13 @@ typedef struct hf_paho_request {
   uint16_t kind; /* of the mail that answers it */
 } hf_paho_request;
 
+/* A shared key, which OpenSSL asks for in mid-handshake. Wiped when it is freed. */
+typedef struct hf_paho_psk {
+  size_t length;
+  unsigned char key[HF_PSK_KEY];
+  char identity[HF_PSK_IDENTITY + 1];
+} hf_paho_psk;
+
 struct hf_paho_attempt {
   hf_link *link;
   MQTTAsync handle;
@@ -132,9 +139,11 @@ struct hf_paho_attempt {
   uint16_t keep_alive;
   uint16_t port;
   uint8_t protocol;
-  bool tls, verified;
+  bool tls;
   bool keeps_session;
-  char tls_text[200]; /* what OpenSSL said first; Paho's threads alone */
+  hf_paho_psk *psk;   /* NULL: certificates */
+  char tls_text[200]; /* what OpenSSL said first; these two belong to Paho's threads */
+  bool tls_began;     /* there was somebody to shake hands with */
 
   /* under link->lock */
   hf_paho_state state;
@@ -170,6 +179,7 @@ typedef struct hf_paho_options {
 bool hf_paho_options_make(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_attempt *from);
 void hf_paho_options_free(hf_paho_options *options);
 const char *hf_paho_proxy_in_the_way(bool tls); /* name of the environment variable, or NULL */
+void hf_paho_psk_free(hf_paho_psk *psk);
 
 /* paho_callbacks.c */
 bool hf_paho_callbacks_set(hf_paho_attempt *attempt);
@@ -194,8 +204,12 @@ void hf_paho_end(hf_paho_attempt *attempt, hf_paho_ending ending);
 void hf_paho_loud_again(hf_paho_attempt *attempt); /* lock held */
 void hf_paho_let_go(hf_paho_attempt *attempt);     /* of the waker, when it has ended; lock held */
 hf_paho_ending hf_paho_failure(const hf_paho_attempt *attempt, int code, const char *message);
-void hf_paho_watch_names(void); /* process-wide: Paho says only in its log that a name was not found */
 char *hf_paho_text(const char *text, size_t length);
+
+/* paho_trace.c */
+void hf_paho_watch_names(void);      /* process-wide: Paho says only in its log that a name was not found */
+int hf_paho_take_name_failure(void); /* of the attempt that this thread reports; 0: none */
+void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line);
 
 /* paho_publish.c */
 bool hf_paho_publish(hf_link *link, hf_publish *publish);

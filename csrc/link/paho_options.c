@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE
 #include "link/paho_link.h"
 
 #include <stdio.h>
@@ -5,20 +6,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "link/tls_check.h"
+
 /* CONNECT as Paho wants it. MQTTAsync_connect copies everything but what `properties` own. */
 
-/* Paho sends plain MQTT through them, too, with a busy wait of up to 10 s under its global lock, and has no option to
- * ignore them. The environment belongs to the host: it is read, never changed. */
+/* Paho sends MQTT through them, with a busy wait of up to 10 s under its global lock, and has no option to ignore them:
+ * even an empty string takes the place of the server. The environment belongs to the host: it is read, never changed.
+ * Plain connections obey http_proxy; among them is the waker's, without which no connection is made in time. */
 const char *hf_paho_proxy_in_the_way(bool tls) {
-  const char *name = tls ? "https_proxy" : "http_proxy";
-  return getenv(name) ? name : NULL;
+  static const char *const names[] = {"http_proxy", "https_proxy"};
+  if (getenv(names[0])) return names[0];
+  return tls && getenv(names[1]) ? names[1] : NULL;
 }
 
+/* An IPv6 address goes without its brackets over TLS: Paho takes the port off at the last colon either way, but would
+ * compare the certificate with "[::1". */
 static char *make_uri(const hf_link_attempt *from) {
   size_t room = strlen(from->host) + 32;
   char *uri = malloc(room);
   if (uri)
-    snprintf(uri, room, from->ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", from->tls ? "ssl" : "tcp", from->host,
+    snprintf(uri, room, from->ipv6 && !from->tls ? "%s://[%s]:%u" : "%s://%s:%u", from->tls ? "ssl" : "tcp", from->host,
              (unsigned)from->port);
   return uri;
 }
@@ -42,10 +49,44 @@ static bool make_alpn(hf_paho_options *options, const char *const *names) {
   return true;
 }
 
-static bool make_tls(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_tls *from) {
+/* OpenSSL asks for a shared key when it makes its first message of TLS 1.3, whether or not there is one: the only sign
+ * from Paho that the server has accepted the TCP connection. Where 1.3 is forbidden there is no sign, and every silent
+ * failure has to be taken for one of TLS. */
+static unsigned shared_key(const char *hint, char *identity, unsigned most_identity, unsigned char *key,
+                           unsigned most_key, void *context) {
+  (void)hint;
+  hf_paho_attempt *attempt = context;
+  const hf_paho_psk *psk = attempt->psk;
+  attempt->tls_began = true;
+  if (!psk || strlen(psk->identity) > most_identity || psk->length > most_key) return 0;
+  strcpy(identity, psk->identity);
+  memcpy(key, psk->key, psk->length);
+  return (unsigned)psk->length;
+}
+
+void hf_paho_psk_free(hf_paho_psk *psk) {
+  if (psk) explicit_bzero(psk, sizeof *psk);
+  free(psk);
+}
+
+static bool make_psk(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_tls *from) {
+  hf_paho_psk *psk = attempt->psk = calloc(1, sizeof *psk);
+  if (!psk) return false;
+  psk->length = from->psk_key.length < HF_PSK_KEY ? from->psk_key.length : HF_PSK_KEY;
+  memcpy(psk->key, from->psk_key.data, psk->length);
+  strncpy(psk->identity, from->psk_identity, HF_PSK_IDENTITY);
+  /* A TLS 1.3 server may answer with a certificate instead. None is trusted then, so it gets no further; there being
+   * no certificate otherwise, Paho must not look for a host name in it. */
+  options->tls.enabledCipherSuites = HF_TLS_PSK_CIPHERS;
+  options->tls.disableDefaultTrustStore = true;
+  options->tls.enableServerCertAuth = true;
+  return true;
+}
+
+static void make_certificates(hf_paho_options *options, const hf_link_tls *from) {
   struct stat about;
   bool folder = from->ca && stat(from->ca, &about) == 0 && S_ISDIR(about.st_mode);
-  options->tls = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
+  options->tls.enabledCipherSuites = HF_TLS_CIPHERS;
   options->tls.trustStore = folder ? NULL : from->ca;
   options->tls.CApath = folder ? from->ca : NULL;
   options->tls.keyStore = from->cert;
@@ -53,10 +94,22 @@ static bool make_tls(hf_paho_options *options, hf_paho_attempt *attempt, const h
   options->tls.privateKeyPassword = from->key_password;
   options->tls.enableServerCertAuth = from->verify;
   options->tls.verify = from->verify;
+}
+
+static bool make_tls(hf_paho_options *options, hf_paho_attempt *attempt, const hf_link_tls *from) {
+  options->tls = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
   options->tls.ssl_error_cb = hf_paho_tls_line;
   options->tls.ssl_error_context = attempt;
+  options->tls.ssl_psk_cb = shared_key;
+  options->tls.ssl_psk_context = attempt;
   options->connect.ssl = &options->tls;
-  return make_alpn(options, from->alpn);
+  attempt->tls_began = !hf_tls_is_modern();
+  bool made = true;
+  if (from->psk_identity)
+    made = make_psk(options, attempt, from);
+  else
+    make_certificates(options, from);
+  return made && make_alpn(options, from->alpn);
 }
 
 static bool make_will(hf_paho_options *options, const hf_link_will *from, uint8_t protocol) {
@@ -124,6 +177,7 @@ void hf_paho_options_free(hf_paho_options *options) {
   MQTTProperties_free(&options->properties);
   MQTTProperties_free(&options->will_properties);
   free(options->uri);
+  if (options->username) explicit_bzero(options->username, strlen(options->username));
   free(options->username);
   free(options->alpn);
 }

@@ -195,7 +195,7 @@ describe("outages of the Paho link #broker", function()
     local child = [[
       local probe, link = require "link_probe"
       link = probe.create "paho"
-      link:open { port = ]] .. broker.port .. [[ }
+      link:open { port = ]] .. broker.port .. [[, tls = os.getenv "TLS" and {} }
       local mail = link:take(3000)
       print(mail.kind, mail.reason, mail.text)
     ]]
@@ -209,7 +209,10 @@ describe("outages of the Paho link #broker", function()
       pipe:close()
       return text
     end
-    assert.is_truthy(run("http_proxy=http://127.0.0.1:9"):find "^failed\tconnect_failed\thttp_proxy is set")
+    assert.is_truthy(run("http_proxy=http://127.0.0.1:9"):find "^failed\tproxy_variable\thttp_proxy is set")
     assert.is_truthy(run("https_proxy=http://127.0.0.1:9"):find "^connected")
+    -- Over TLS the other one counts, and the first as well: the waker's connection is a plain one.
+    assert.is_truthy(run("TLS=1 https_proxy="):find "^failed\tproxy_variable\thttps_proxy is set")
+    assert.is_truthy(run("TLS=1 http_proxy=http://127.0.0.1:9"):find "^failed\tproxy_variable\thttp_proxy is set")
   end)
 end)

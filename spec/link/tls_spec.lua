@@ -81,7 +81,7 @@ describe("TLS of the Paho link #broker", function()
   it("is not taken in by a certificate for another host", function()
     start "other"
     local failed = fails()
-    assert.are.equal("connect_failed", failed.reason)
+    assert.are.same({ "tls_handshake", "tls" }, { failed.reason, failed.phase })
     assert.is_truthy(failed.text:find "another host")
     connects { verify = false }
   end)
@@ -107,11 +107,75 @@ describe("TLS of the Paho link #broker", function()
     for _ = 1, 500 do assert.are.equal("tls_file", fails({ ca = folder .. "/nothing.pem" }).reason) end
   end)
 
+  it("tells a closed port from a handshake that broke off", function()
+    start "server"
+    local failed = fails({}, process.free_port())
+    assert.are.same({ "connect_failed", "tcp" }, { failed.reason, failed.phase })
+  end)
+
+  -- What becomes of a link in a process of its own, with that in its environment.
+  local function elsewhere(environment, options)
+    local path = folder .. "/child.lua"
+    local file = assert(io.open(path, "w"))
+    file:write(([[
+      local link = require "link_probe".create "paho"
+      link:open { port = %d, tls = %s }
+      local mail = link:take(5000)
+      print(mail.kind, mail.reason, mail.phase)
+    ]]):format(port, options))
+    file:close()
+    local pipe = assert(io.popen(("%s '%s' %s 2>&1"):format(environment, arg[-1], path)))
+    local said = pipe:read "*a"
+    pipe:close()
+    return said
+  end
+
+  it("takes a silent failure for one of TLS where the system forbids TLS 1.3, and has no sign", function()
+    start "other"
+    local file = assert(io.open(folder .. "/openssl.cnf", "w"))
+    file:write("openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = limits\n[limits]\n",
+      "MaxProtocol = TLSv1.2\n")
+    file:close()
+    assert.equal("failed\ttls_handshake\ttls\n", elsewhere("OPENSSL_CONF=" .. folder .. "/openssl.cnf",
+      ("{ verify = true, ca = '%s/ca.pem' }"):format(folder)))
+  end)
+
+  it("believes no certificate when it has a key that both sides share, were it one that the system trusts", function()
+    start "server"
+    local system = "SSL_CERT_FILE=" .. folder .. "/ca.pem"
+    assert.equal("connected\tnil\tnil\n", elsewhere(system, "{ verify = true }"))
+    assert.equal("failed\ttls_certificate\ttls\n",
+      elsewhere(system, "{ verify = true, psk_identity = 'kitchen', psk_key = 'key' }"))
+  end)
+
   it("fails where nobody speaks TLS, and plain where only TLS is spoken", function()
     start "server"
     assert.are.equal("failed", fails({}, broker.port).kind)
     link:open { port = port }
     assert.are.equal("closed_before_connack", link:wait("failed").reason)
+  end)
+
+  -- What OpenSSL lists as of TLS 1.2 or later, by their numbers.
+  it("offers no cipher suite that a TLS before 1.2 could use", function()
+    link = world:link()
+    local listener, where = sockets.listen()
+    open({}, where)
+    local _, _, hello = listener:accept(2000):receive(4000, 300)
+    local at = 5 + 4 + 2 + 32 + 1 -- record, handshake, version, random, length of the session's id
+    at = at + hello:byte(at)
+    local pipe = assert(io.popen "openssl ciphers -V ALL:@SECLEVEL=0")
+    local modern = { ["0x00,0xFF"] = true } -- renegotiation is secure: no suite
+    for line in pipe:lines() do
+      local number, version = line:match "^%s*(0x%x+,0x%x+) %- %S+%s+(%S+)"
+      modern[number] = version == "TLSv1.2" or version == "TLSv1.3" or nil
+    end
+    pipe:close()
+    local count = (hello:byte(at + 1) * 256 + hello:byte(at + 2)) / 2
+    assert.is_true(count > 10 and count < 100)
+    for index = 1, count do
+      local suite = ("0x%02X,0x%02X"):format(hello:byte(at + 1 + 2 * index, at + 2 + 2 * index))
+      assert.is_true(modern[suite], suite)
+    end
   end)
 
   it("offers the protocols it was given", function()

@@ -1,7 +1,12 @@
 --- Certificates for specs, made by openssl(1) in a folder of their own.
 --
---     local folder = certificates.make()   -- ca.pem, cas/ (hashed), server.pem + .key (localhost, 127.0.0.1),
---                                          -- other.pem + .key (other.example), client.pem + .key (password "secret")
+--     local folder = certificates.make()
+--
+-- Each is NAME.pem with NAME.key. By ca.pem (also as a hashed folder, cas/): server (localhost, 127.0.0.1, ::1),
+-- expired and future (the same names, at the wrong time), other (other.example), client (the key's pass phrase is
+-- "secret"), late (a client's, expired), weak (RSA of 1024 bits). By strange.pem, an authority of the same name with
+-- another key: stranger, as server, and intruder, a client's. By old.pem: absent, as server. By nobody else: lonely, as
+-- server.
 
 local process = require "process_probe"
 
@@ -11,21 +16,51 @@ local SCRIPT = [[
 set -e
 cd "$1"
 exec >log 2>&1
+HERE=DNS:localhost,IP:127.0.0.1,IP:::1
 key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
-sign() { # name, subject alternative names
+authority() { # name, subject
   key "$1.key"
+  openssl req -x509 -new -key "$1.key" -days 2 -subj "$2" -out "$1.pem"
+}
+sign() { # name, subject alternative names, authority, first day, last day
+  [ -e "$1.key" ] || key "$1.key"
   openssl req -new -key "$1.key" -subj "/CN=$1" -out "$1.csr"
   printf 'subjectAltName=%s\n' "$2" >"$1.ext"
-  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile "$1.ext" -out "$1.pem"
+  : >index
+  openssl ca -batch -notext -config ca.cnf -cert "${3-ca}.pem" -keyfile "${3-ca}.key" -extfile "$1.ext" \
+    -startdate "${4-20200101000000Z}" -enddate "${5-20991231000000Z}" -in "$1.csr" -out "$1.pem"
 }
-key ca.key
-openssl req -x509 -new -key ca.key -days 2 -subj "/CN=holdfast spec" -out ca.pem
+cat >ca.cnf <<END
+[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
+END
+authority ca "/CN=holdfast spec"
+authority strange "/CN=holdfast spec"
+authority old "/CN=holdfast spec of old"
 mkdir cas
 cp ca.pem cas
 openssl rehash cas
-sign server DNS:localhost,IP:127.0.0.1
+sign server $HERE
+sign expired $HERE ca 20200101000000Z 20210101000000Z
+sign future $HERE ca 20990101000000Z 20991231000000Z
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out weak.key
+sign weak $HERE
 sign other DNS:other.example
+sign stranger $HERE strange
+sign absent $HERE old
 sign client DNS:client
+sign late DNS:client ca 20200101000000Z 20210101000000Z
+sign intruder DNS:client strange
+key lonely.key
+openssl req -x509 -new -key lonely.key -days 2 -subj /CN=lonely -addext "subjectAltName=$HERE" -out lonely.pem
 openssl pkey -in client.key -aes256 -passout pass:secret -out client.locked
 mv client.locked client.key
 ]]

@@ -156,6 +156,8 @@ static int open_link(lua_State *L) {
                         .key = text_field(L, 4, "key", NULL),
                         .key_password = text_field(L, 4, "key_password", NULL),
                         .alpn = alpn[0] ? alpn : NULL,
+                        .psk_identity = text_field(L, 4, "psk_identity", NULL),
+                        .psk_key = bytes_field(L, 4, "psk_key"),
                         .verify = flag_field(L, 4, "verify")};
     attempt.tls = &tls;
   }
