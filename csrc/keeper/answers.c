@@ -41,15 +41,25 @@ static bool downgrade(hf_client *client, const hf_link_down *down) {
   return true;
 }
 
-static void ended(hf_client *client, const hf_link_down *down) {
+void hf_answers_failed(hf_client *client, const hf_link_down *down) {
+  hf_snapshot_attempt_phase(client, down->phase);
+  if (downgrade(client, down)) return;
+  hf_outbox_blame(client, down);
+  hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code};
+  hf_driver_step(client, event, down);
+}
+
+static void ended(hf_client *client, hf_link_down *down) {
   bool failed = down->mail.kind == HF_LINK_FAILED;
   if (client->engine.state != (failed ? HF_STATE_CONNECTING : HF_STATE_CONNECTED))
     return; /* it crossed with a decision of ours */
+  if (failed) {
+    if (!hf_diagnosis_takes(client, down)) hf_answers_failed(client, down);
+    return;
+  }
   hf_snapshot_attempt_phase(client, down->phase);
-  if (failed && downgrade(client, down)) return;
   hf_outbox_blame(client, down);
-  hf_engine_event event = {
-      .input = failed ? HF_INPUT_FAILED : HF_INPUT_LOST, .reason = down->reason, .code = down->code};
+  hf_engine_event event = {.input = HF_INPUT_LOST, .reason = down->reason, .code = down->code};
   hf_driver_step(client, event, down);
 }
 

@@ -39,7 +39,6 @@ static void open_link(hf_client *client) {
   }
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
-  static const hf_link_tls verified = {.verify = true};
   bool anew = options->ask_credentials;
   client->gate = HF_GATE_NONE;
   client->asked_clean = options->clean_start && !client->was_connected;
@@ -47,9 +46,7 @@ static void open_link(hf_client *client) {
       .host = client->address.text[0] ? client->address.text : server->host,
       .port = server->port,
       .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
-      .tls = !server->tls   ? NULL
-             : options->tls ? options->tls
-                            : &verified,
+      .tls = server->tls ? hf_options_tls(options) : NULL,
       .client_id = client->assigned_id ? client->assigned_id : options->client_id,
       .username = anew ? client->username : options->username,
       .password = anew ? client->password : options->password,
@@ -138,6 +135,8 @@ void hf_attempt_turn(hf_client *client) {
   client->turn_at = HF_NEVER;
   if (client->gate == HF_GATE_LINK)
     open_link(client);
+  else if (client->gate == HF_GATE_DIAGNOSIS)
+    hf_diagnosis_turn(client);
   else
     go_on(client);
 }
@@ -149,7 +148,8 @@ void hf_attempt_line_up_again(hf_client *client) {
 }
 
 void hf_attempt_leave_line(hf_client *client) {
-  if (client->gate == HF_GATE_BUDGET) hf_budget_return(&client->keeper->budget);
+  bool in_line = client->gate == HF_GATE_DIAGNOSIS && client->turn_at != HF_NEVER;
+  if (client->gate == HF_GATE_BUDGET || in_line) hf_budget_return(&client->keeper->budget);
   client->turn_at = HF_NEVER;
 }
 

@@ -50,6 +50,7 @@ void hf_client_drop(hf_client *client) {
   if (atomic_fetch_sub(&client->references, 1) > 1) return;
   hf_mailbox_release(client->out);
   hf_subscriptions_free(client->subscriptions);
+  hf_diagnosis_over(client);
   hf_options_free(client->options);
   free(client->assigned_id);
   hf_heap_free(&client->outbox.timers);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A user name and a password may be in it. */
 static void free_command(hf_command *command) {
+  if (command->first.data) explicit_bzero((char *)command->first.data, command->first.length);
   if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
   free(command->properties);
   free(command);
@@ -14,7 +16,7 @@ void hf_commands_discard(hf_mail *mail) {
   hf_client *client = mail->owner;
   if (mail->kind == HF_COMMAND_PUBLISH)
     hf_publish_free((hf_publish *)mail);
-  else if (mail->kind == HF_COMMAND_RESOLVED)
+  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED)
     free(mail);
   else
     free_command((hf_command *)mail);
@@ -82,10 +84,12 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_CLOSE:
     close_client(client, command->number);
     break;
-  case HF_COMMAND_WAKE:
+  case HF_COMMAND_WAKE: /* somebody may have put something right: what was found of TLS is old */
+    hf_diagnosis_over(client);
     step(client, HF_INPUT_WAKE);
     break;
   case HF_COMMAND_RECONNECT:
+    hf_diagnosis_over(client);
     step(client, HF_INPUT_RECONNECT);
     break;
   case HF_COMMAND_NETWORK_CHANGED:
@@ -126,6 +130,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   }
   if (mail->kind == HF_COMMAND_RESOLVED) {
     hf_attempt_resolved(client, (const hf_resolved *)mail);
+    free(mail);
+  } else if (mail->kind == HF_COMMAND_DIAGNOSED) {
+    hf_diagnosis_answer(client, (const hf_diagnosed *)mail);
     free(mail);
   } else if (mail->kind == HF_COMMAND_PUBLISH) {
     hf_outbox_accept(client, (hf_publish *)mail);

@@ -81,6 +81,7 @@ static void connection_over(hf_client *client) {
 static void abandon(hf_client *client) {
   hf_attempt_leave_line(client);
   client->gate = HF_GATE_NONE;
+  hf_diagnosis_drop(client);
   hf_attempt_forget(client);
   connection_over(client);
   if (client->link && !client->leaving) client->keeper->operations->abandon(client->link);
@@ -132,6 +133,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   if (actions & HF_DO_PROBE && client->connected && client->probe_until == HF_NEVER) hf_wishes_probe(client);
   if (actions & HF_TELL_CONNECTED) {
     HF_COUNT(client, connects, 1);
+    hf_diagnosis_over(client);
     tell_connected(client);
     hf_primary_connected(client);
   }
@@ -181,6 +183,8 @@ void hf_driver_timer(hf_client *client) {
   } else if (now >= client->engine.deadline && client->gate == HF_GATE_CREDENTIALS) {
     client->gate = HF_GATE_NONE;
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
+  } else if (now >= client->engine.deadline && client->gate == HF_GATE_DIAGNOSIS) {
+    hf_diagnosis_give_up(client);
   } else if (now >= client->engine.deadline) {
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
   }

@@ -3,7 +3,7 @@
  * Made by the keeper, pushed into the mailbox of the Lua state that owns the
  * client, taken and freed there. Messages travel as the hf_message that the link
  * made, outcomes as the hf_publish that was posted: those are not hf_events.
- * Each of these mails holds a reference to its client.
+ * Each of these mails but TRACE holds a reference to its client.
  */
 #ifndef HF_KEEPER_EVENT_H
 #define HF_KEEPER_EVENT_H
@@ -27,6 +27,8 @@ enum hf_event_kind {
   HF_EVENT_CREDENTIALS,
   HF_EVENT_DELAY,
   HF_EVENT_ROOM,
+  HF_EVENT_NOTE,  /* `text`, for the log */
+  HF_EVENT_TRACE, /* `text`, of no client: see trace.h */
 };
 
 enum { /* hf_publish.flags */

@@ -19,6 +19,7 @@
 #include "core/ring.h"
 #include "core/subscriptions.h"
 #include "keeper/client.h"
+#include "keeper/diagnosis.h"
 #include "keeper/event.h"
 #include "keeper/keeper.h"
 #include "keeper/primary.h"
@@ -40,10 +41,12 @@ enum hf_command_kind {
   HF_COMMAND_DELAY,
   HF_COMMAND_RESOLVED, /* hf_resolved */
   HF_COMMAND_KNOCKED,
-  HF_COMMAND_RELEASE, /* Lua has drained enough */
-  HF_COMMAND_REAP,    /* from the keeper to itself: everything of this client has been handled */
-  HF_COMMAND_LIMIT,   /* for the keeper, owner NULL: attempts in 1,000 s, and the burst */
-  HF_COMMAND_STOP,    /* for the keeper, owner NULL: the process ends */
+  HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
+  HF_COMMAND_RELEASE,   /* Lua has drained enough */
+  HF_COMMAND_REAP,      /* from the keeper to itself: everything of this client has been handled */
+  HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, and the burst */
+  HF_COMMAND_TRACE,     /* for the keeper, owner NULL: an hf_trace_level */
+  HF_COMMAND_STOP,      /* for the keeper, owner NULL: the process ends */
 };
 
 struct hf_command {
@@ -74,14 +77,15 @@ typedef struct hf_outbox {
   bool suspect_out;     /* a suspect is in flight, and nothing else may be */
 } hf_outbox;
 
-/* What an attempt still waits for before the link is opened. */
+/* What an attempt still waits for before the link is opened; DIAGNOSIS: before its failure is told. */
 typedef enum hf_gate {
   HF_GATE_NONE,
   HF_GATE_LEAVING,
   HF_GATE_BUDGET,
   HF_GATE_CREDENTIALS,
   HF_GATE_NAME,
-  HF_GATE_LINK
+  HF_GATE_LINK,
+  HF_GATE_DIAGNOSIS
 } hf_gate;
 
 typedef struct hf_shared_counters {
@@ -129,6 +133,7 @@ struct hf_client {
   hf_link_connected limits; /* what CONNACK said last */
   hf_reference reference;
   hf_primary primary;
+  hf_diagnosis diagnosis;
   const hf_server *server; /* of the running attempt or connection, or of the last one */
   uint32_t generation;
   hf_address address;    /* of the running attempt; empty: the server as it is written */
@@ -195,6 +200,7 @@ void hf_attempt_forget(hf_client *client); /* the credentials that were gathered
 
 /* answers.c: what the link tells. Takes the mail. */
 void hf_answers_mail(hf_client *client, hf_mail *mail);
+void hf_answers_failed(hf_client *client, const hf_link_down *down); /* a failure whose reason is as good as it gets */
 
 /* outbox.c */
 void hf_outbox_accept(hf_client *client, hf_publish *publish);
@@ -228,7 +234,8 @@ enum { HF_EVENTS_AT_MOST = 1024 };
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind); /* NULL: over the bound, counted */
 void hf_tell_send(hf_client *client, hf_event *event);
 void hf_tell_mail(hf_client *client, hf_mail *mail);
-void hf_tell_raise(hf_keeper *keeper); /* at the end of a turn */
+void hf_tell_raise(hf_keeper *keeper);                  /* at the end of a turn */
+void hf_tell_note(hf_client *client, const char *text); /* a line for whoever follows the log */
 void hf_tell_reason(hf_event *event, const hf_client *client);
 
 /* snapshot.c */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "keeper/inside.h"
+#include "keeper/trace.h"
 
 static void discard(hf_mail *mail) {
   if (mail->kind >= HF_MAIL_COMMAND_BASE)
@@ -70,6 +71,10 @@ static void stop(hf_keeper *keeper) {
   }
 }
 
+static void trace(hf_keeper *keeper, const hf_command *command) {
+  if (keeper->operations->trace) keeper->operations->trace((hf_trace_level)command->number, hf_trace_line);
+}
+
 static void sort(hf_keeper *keeper, hf_mail *mail) {
   keeper->mails = 0;
   while (mail) {
@@ -78,6 +83,8 @@ static void sort(hf_keeper *keeper, hf_mail *mail) {
     if (!mail->owner) {
       if (mail->kind == HF_COMMAND_STOP)
         stop(keeper);
+      else if (mail->kind == HF_COMMAND_TRACE)
+        trace(keeper, (const hf_command *)mail);
       else
         limit(keeper, (const hf_command *)mail);
       hf_commands_discard(mail);

@@ -17,11 +17,13 @@
 /* NULL when it cannot be started, or in a child of fork(). */
 hf_keeper *hf_keeper_shared(void);
 
-/* What is done off the keeper's path, as resolver.h and knock.h describe it, or a script's own way. NULL: not at all.
- */
+/* What is done off the keeper's path, as resolver.h, knock.h and diagnosis.h describe it, or a script's own way. NULL:
+ * not at all. */
 typedef struct hf_keeper_means {
   bool (*resolve)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
   bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
+  bool (*diagnose)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
+                   int64_t deadline);
 } hf_keeper_means;
 
 hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed);

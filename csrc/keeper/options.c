@@ -6,7 +6,6 @@
 
 struct hf_options_block {
   hf_options_block *next;
-  void *adopted;
   size_t size;
   max_align_t data[];
 };
@@ -20,10 +19,14 @@ void hf_options_free(hf_client_options *options) {
   for (hf_options_block *block = options->blocks, *next; block; block = next) {
     next = block->next;
     explicit_bzero(block->data, block->size);
-    free(block->adopted);
     free(block);
   }
   free(options);
+}
+
+const hf_link_tls *hf_options_tls(const hf_client_options *options) {
+  static const hf_link_tls verified = {.verify = true};
+  return options->tls ? options->tls : &verified;
 }
 
 void *hf_options_allocate(hf_client_options *options, size_t size) {
@@ -39,16 +42,4 @@ char *hf_options_copy(hf_client_options *options, const char *data, size_t lengt
   char *copy = hf_options_allocate(options, length + 1);
   if (copy && length > 0) memcpy(copy, data, length);
   return copy;
-}
-
-void *hf_options_adopt(hf_client_options *options, void *memory) {
-  hf_options_block *block = calloc(1, sizeof *block);
-  if (!block) {
-    free(memory);
-    return NULL;
-  }
-  block->adopted = memory;
-  block->next = options->blocks;
-  options->blocks = block;
-  return memory;
 }

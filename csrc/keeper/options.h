@@ -62,11 +62,11 @@ typedef struct hf_client_options {
 hf_client_options *hf_options_new(void); /* zeroed; NULL when memory is short */
 void hf_options_free(hf_client_options *options);
 
+/* For a server that wants TLS; never NULL. */
+const hf_link_tls *hf_options_tls(const hf_client_options *options);
+
 /* Memory that lives as long as the options; NULL when short. The second copies `length` bytes and adds a NUL. */
 void *hf_options_allocate(hf_client_options *options, size_t size);
 char *hf_options_copy(hf_client_options *options, const char *data, size_t length);
-
-/* Takes over a malloc'ed block of plain memory, to be freed with the options. NULL when memory is short; freed then. */
-void *hf_options_adopt(hf_client_options *options, void *memory);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "keeper/inside.h"
+#include "keeper/trace.h"
 
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
   bool must = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN; /* once a client, once a call */
@@ -46,6 +47,13 @@ void hf_tell_send(hf_client *client, hf_event *event) {
   hf_tell_mail(client, &event->mail);
 }
 
+void hf_tell_note(hf_client *client, const char *text) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_NOTE);
+  if (!event) return;
+  event->text = strdup(text);
+  hf_tell_send(client, event);
+}
+
 void hf_tell_reason(hf_event *event, const hf_client *client) {
   event->reason = client->engine.reason;
   event->code = client->engine.code;
@@ -61,6 +69,9 @@ void hf_event_discard(hf_mail *mail) {
   case HF_EVENT_OUTCOME:
     hf_publish_free((hf_publish *)mail);
     break;
+  case HF_EVENT_TRACE:
+    hf_trace_taken(mail);
+    return;
   default:
     free(((hf_event *)mail)->text);
     free(((hf_event *)mail)->reference);

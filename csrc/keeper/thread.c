@@ -110,10 +110,11 @@ static void at_exit(void) {
   while (!has_ended && pthread_cond_timedwait(&ended, &ending, &until) == 0)
     ;
   pthread_mutex_unlock(&ending);
+  hf_diagnosis_end(hf_clock_ms() + EXIT_PATIENCE);
 }
 
 hf_keeper *hf_keeper_shared(void) {
-  const hf_keeper_means means = {.resolve = hf_resolver_ask, .knock = hf_knock_ask};
+  const hf_keeper_means means = {.resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask};
   hf_thread_watch_forks();
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);
@@ -121,6 +122,7 @@ hf_keeper *hf_keeper_shared(void) {
     hf_keeper *keeper = hf_keeper_new(&hf_link_paho, means, hf_entropy());
     if (keeper && hf_thread_start(&thread, "holdfast", run, keeper)) {
       shared = keeper;
+      hf_tls_prepare();
       atexit(at_exit);
     } else if (keeper) {
       hf_keeper_free(keeper);

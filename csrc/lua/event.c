@@ -190,9 +190,22 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
     return push_delay(L, event);
   case HF_EVENT_ROOM:
     return 0;
+  case HF_EVENT_NOTE:
+    lua_pushstring(L, event->text);
+    return 1;
   default:
     return push_event(L, event);
   }
+}
+
+/* Of no client: "trace", 0, the line, its level, lines dropped before it. */
+static int push_trace(lua_State *L, const hf_event *event) {
+  lua_pushliteral(L, "trace");
+  lua_pushinteger(L, 0);
+  lua_pushstring(L, event->text);
+  lua_pushinteger(L, event->code);
+  hf_lua_pushint64(L, (int64_t)event->id);
+  return 5;
 }
 
 static const char *kind_name(int kind) {
@@ -209,6 +222,8 @@ static const char *kind_name(int kind) {
     return "delay";
   case HF_EVENT_ROOM:
     return "room";
+  case HF_EVENT_NOTE:
+    return "note";
   default:
     return "event";
   }
@@ -227,6 +242,7 @@ int hf_lua_push_mail(lua_State *L, hf_mail *mail) {
       lua_pushinteger(L, (lua_Integer)message->wishes[i]);
     return 3 + (int)message->wish_count;
   }
+  if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
   lua_pushstring(L, kind_name(mail->kind));
   lua_pushinteger(L, (lua_Integer)hf_client_id(client));
   return 2 + push_rest(L, mail);

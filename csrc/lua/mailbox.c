@@ -4,13 +4,16 @@
 #include <poll.h>
 #include <time.h>
 
+#include "keeper/trace.h"
 #include "lua/binding.h"
+#include "sys/thread.h"
 
 #define MAILBOX "holdfast.mailbox"
 
 typedef struct mailbox {
   hf_mailbox *mails;
   hf_mail *pending; /* taken out of it, not handed to Lua yet */
+  bool traces;      /* the library's trace comes here, unless another Lua state has asked since */
 } mailbox;
 
 static const char key; /* its address: where the registry keeps the state's mailbox */
@@ -47,7 +50,7 @@ static int wait(lua_State *L) {
 /* Ends the mail that has just been handed over, or could not be. */
 static void taken(hf_mail *mail) {
   hf_client *client = mail->owner;
-  if (mail->kind == HF_EVENT_MESSAGE)
+  if (mail->kind == HF_EVENT_MESSAGE || mail->kind == HF_EVENT_TRACE)
     hf_event_discard(mail);
   else if (mail->kind == HF_EVENT_OUTCOME)
     hf_client_outcome_taken(client, (hf_publish *)mail);
@@ -75,6 +78,7 @@ static int collect(lua_State *L) {
     box->pending = next;
   }
   if (box->mails) {
+    if (box->traces && !hf_thread_forked()) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
     hf_mailbox_shut(box->mails);
     hf_mailbox_release(box->mails);
   }
@@ -92,12 +96,29 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   box = hf_lua_newuserdata(L, sizeof *box);
   box->pending = NULL;
   box->mails = NULL;
+  box->traces = false;
   luaL_setmetatable(L, MAILBOX);
   box->mails = hf_mailbox_new(hf_event_discard);
   if (!box->mails) luaL_error(L, "holdfast: no memory, or no descriptor left, for the events of this Lua state");
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
   return box->mails;
+}
+
+static bool listen_to_trace(mailbox *box, hf_trace_level level) {
+  hf_keeper *keeper = hf_keeper_shared();
+  box->traces = keeper && hf_trace_listen(keeper, box->mails, level) && level != HF_TRACE_OFF;
+  return keeper != NULL;
+}
+
+/* trace(level, 0 for off): what the transport library says of itself, as mails of no client -> true, or false in a fork
+ * and when there is no memory */
+static int trace(lua_State *L) {
+  lua_Integer level = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, level >= HF_TRACE_OFF && level <= HF_TRACE_MAXIMUM, 1, "a level of trace expected");
+  hf_lua_mailbox(L);
+  lua_pushboolean(L, !hf_thread_forked() && listen_to_trace(lua_touserdata(L, -1), (hf_trace_level)level));
+  return 1;
 }
 
 static int get(lua_State *L) {
@@ -114,4 +135,6 @@ void hf_lua_open_mailbox(lua_State *L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, get);
   lua_setfield(L, -2, "mailbox");
+  lua_pushcfunction(L, trace);
+  lua_setfield(L, -2, "trace");
 }

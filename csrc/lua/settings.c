@@ -54,14 +54,12 @@ static bool open_table(lua_State *L, int index, const char *name) {
 
 static const hf_properties *properties(reader *r, int index, const char *what) {
   hf_properties given;
-  hf_properties *kept = NULL;
+  const hf_properties *kept = NULL;
   lua_getfield(r->L, index, "properties");
   const hf_properties *found = hf_lua_check_properties(r->L, -1, what, &given);
   if (found) {
-    /* One more copy, into memory that goes with the options. */
-    hf_properties *copy = need(r->L, hf_properties_copy(found));
-    kept = hf_options_adopt(r->options, copy);
-    need(r->L, kept);
+    void *memory = need(r->L, hf_options_allocate(r->options, sizeof *found + hf_properties_weight(found)));
+    kept = hf_properties_copy_into(memory, found);
   }
   lua_pop(r->L, 2);
   return kept;
@@ -127,6 +125,8 @@ static hf_link_tls *tls(reader *r, int index) {
   tls->cert = text(r, at, "cert").data;
   tls->key = text(r, at, "key").data;
   tls->key_password = text(r, at, "key_password").data;
+  tls->psk_identity = text(r, at, "psk_identity").data;
+  tls->psk_key = text(r, at, "psk_key");
   tls->alpn = names(r, at, "alpn");
   lua_getfield(r->L, at, "verify");
   tls->verify = lua_isnil(r->L, -1) || lua_toboolean(r->L, -1);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "keeper/inside.h"
+#include "keeper/trace.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
 #include "sys/clock.h"
@@ -63,6 +64,41 @@ static bool resolve(hf_mailbox *inbox, hf_client *client, uint32_t generation, c
   strcpy(answer->addresses[1].text, "10.0.0.2");
   questions[question_count++] = answer;
   if (naming != HOLD && naming != HOLD_FAIL) answer_names();
+  return true;
+}
+
+/* Looks into TLS failures: script { finds = "tls_expired" | "nothing" | "hold" | "full" }; by default nobody looks.
+ * What is held is answered by diagnose(name). */
+enum { HELD = 16 };
+static const char *finds;
+static hf_diagnosed *held[HELD];
+static size_t held_count;
+static int looks;
+
+static hf_tls_code tls_code_named(const char *name) {
+  for (size_t row = 0; row < hf_reason_count(); row++)
+    if (hf_reason_row(row)->source == HF_SOURCE_TLS && strcmp(hf_reason_row(row)->name, name) == 0)
+      return (hf_tls_code)hf_reason_row(row)->code;
+  return 0;
+}
+
+static void answer_diagnoses(const char *name) {
+  for (size_t i = 0; i < held_count; i++) {
+    held[i]->finding.code = tls_code_named(name);
+    strcpy(held[i]->finding.text, held[i]->finding.code ? "as found" : "");
+    hf_mailbox_push(hf_keeper_inbox(keeper), &held[i]->mail);
+  }
+  held_count = 0;
+}
+
+static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
+                     int64_t deadline) {
+  (void)inbox, (void)server, (void)deadline;
+  if (strcmp(finds, "full") == 0 || held_count == HELD) return false;
+  hf_diagnosed *answer = held[held_count++] = calloc(1, sizeof *answer);
+  answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_DIAGNOSED};
+  looks++;
+  if (strcmp(finds, "hold") != 0) answer_diagnoses(finds);
   return true;
 }
 
@@ -167,7 +203,7 @@ static void text_field(lua_State *L, const char *name, char memory[64], const ch
 /* script{ connect = "accept" | "refuse" | "silent", source =, code =, ... }: only what is given changes. */
 static int script(lua_State *L) {
   static const char *const ways[] = {"accept", "refuse", "silent", NULL};
-  static char assigned[64], only[64], text[64], reference[64];
+  static char assigned[64], only[64], text[64], reference[64], found[64];
   hf_fake_script *s = hf_fake_script_now();
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "connect");
@@ -194,6 +230,8 @@ static int script(lua_State *L) {
     naming = luaL_checkoption(L, -1, NULL, namings);
     hf_keeper_shared()->means.resolve = resolve;
   }
+  text_field(L, "finds", found, &finds);
+  hf_keeper_shared()->means.diagnose = finds ? diagnose : NULL;
   hf_link_connected *limits = &s->limits;
   limits->receive_maximum = (uint16_t)integer_field(L, "receive_maximum", limits->receive_maximum);
   limits->keep_alive = (uint16_t)integer_field(L, "server_keep_alive", limits->keep_alive);
@@ -264,7 +302,11 @@ static int reset(lua_State *L) {
   opens = false;
   knocks = 0;
   answer_names();
+  answer_diagnoses("nothing");
+  finds = NULL;
+  looks = 0;
   hf_keeper_shared()->means.resolve = NULL;
+  hf_keeper_shared()->means.diagnose = NULL;
   hf_fake_reset();
   return 0;
 }
@@ -273,6 +315,26 @@ static int reset(lua_State *L) {
 static int resolved(lua_State *L) {
   (void)L;
   answer_names();
+  return 0;
+}
+
+/* diagnose(name): what was held back is answered so. */
+static int answer_held(lua_State *L) {
+  answer_diagnoses(luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* How often somebody was asked to look. */
+static int looked(lua_State *L) {
+  lua_pushinteger(L, looks);
+  return 1;
+}
+
+/* say(line, count): so many lines of trace, as from a transport library. */
+static int say(lua_State *L) {
+  const char *line = luaL_checkstring(L, 1);
+  for (lua_Integer i = luaL_optinteger(L, 2, 1); i > 0; i--)
+    hf_trace_line(HF_TRACE_PROTOCOL, line);
   return 0;
 }
 
@@ -288,10 +350,11 @@ static int knocked(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"turn", turn},     {"advance", advance},   {"script", script},   {"drop", drop},
-    {"accept", accept}, {"renew", renew},       {"release", release}, {"acknowledge", acknowledge},
-    {"send", send},     {"resolved", resolved}, {"news", news},       {"knocked", knocked},
-    {"asked", asked},   {"links", links},       {"reset", reset},     {NULL, NULL}};
+    {"turn", turn},     {"advance", advance},      {"script", script},   {"drop", drop},
+    {"accept", accept}, {"renew", renew},          {"release", release}, {"acknowledge", acknowledge},
+    {"send", send},     {"resolved", resolved},    {"news", news},       {"knocked", knocked},
+    {"asked", asked},   {"links", links},          {"reset", reset},     {"say", say},
+    {"looked", looked}, {"diagnose", answer_held}, {NULL, NULL}};
 
 int luaopen_holdfast_core(lua_State *L);
 int luaopen_keeper_probe(lua_State *L);

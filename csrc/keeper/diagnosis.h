@@ -1,0 +1,54 @@
+/* diagnosis.h: a TLS failure that the link cannot name is looked into before it is told.
+ *
+ * The first such failure of an outage is held back while a short-lived thread
+ * shakes hands with the server once more (link/tls_check.h), so that event,
+ * history and policy have the true reason from the first attempt on: a policy
+ * of "stop" on a wrong host name stops there and then. What was found holds for
+ * failures that it explains until there is a connection again, or the user calls
+ * wake or reconnect; each server of a client is looked into once an outage. The look takes a token of the process's
+ * budget and never longer than the attempt may last; without an answer the
+ * failure is told as the link named it.
+ *
+ * For the thread that turns the keeper, but for hf_diagnosis_ask's own. The
+ * client owns what is held back.
+ */
+#ifndef HF_KEEPER_DIAGNOSIS_H
+#define HF_KEEPER_DIAGNOSIS_H
+
+#include "keeper/client.h"
+#include "link/tls_check.h"
+
+enum { HF_VERDICTS = 4, HF_DIAGNOSES_AT_ONCE = 16 };
+
+typedef struct hf_verdict {
+  const hf_server *server;
+  const hf_reason *reason; /* what is wrong; NULL: nothing was found */
+  char *text;              /* owned; NULL: none */
+} hf_verdict;
+
+typedef struct hf_diagnosis {
+  hf_link_down held; /* reason NULL: nothing is held back */
+  hf_verdict verdicts[HF_VERDICTS];
+  size_t count;
+} hf_diagnosis;
+
+typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED; one block */
+  hf_mail mail;
+  hf_tls_finding finding;
+} hf_diagnosed;
+
+/* What the keeper's means do: HF_COMMAND_DIAGNOSED follows. False when it cannot be tried now: no answer then. */
+bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
+                      int64_t deadline);
+void hf_diagnosis_end(int64_t deadline); /* at exit: any thread; waits until nobody is asking */
+
+/* A FAILED has come. True: it is held back, and comes again through hf_answers_failed. False: tell it; its reason may
+ * be another one now. */
+bool hf_diagnosis_takes(hf_client *client, hf_link_down *down);
+void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer);
+void hf_diagnosis_turn(hf_client *client);    /* its turn in the line has come */
+void hf_diagnosis_give_up(hf_client *client); /* the attempt's time is over: as the link named it */
+void hf_diagnosis_drop(hf_client *client);    /* the attempt is over, and nobody wants to know */
+void hf_diagnosis_over(hf_client *client);    /* the outage is */
+
+#endif

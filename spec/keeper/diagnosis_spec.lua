@@ -1,0 +1,245 @@
+-- A TLS failure that the link cannot name is looked into before it is told: once an outage and server, within the
+-- budget and the attempt's time.
+local virtual = require "spec.support.virtual"
+local core, probe = virtual.core, virtual.probe
+
+-- hf_tls_code and hf_network_code
+local FAILED, CERTIFICATE, HANDSHAKE, FILE, HUNG_UP = 1, 2, 8, 10, 8
+
+describe("a TLS failure without a name", function()
+  local world
+
+  before_each(function() world = virtual.new() end)
+
+  after_each(function()
+    core.limit(nil)
+    probe.turn()
+    world:finish()
+  end)
+
+  local function secure(name)
+    local server = virtual.server(name)
+    server.tls = true
+    return server
+  end
+
+  local function start(changes)
+    changes = changes or {}
+    changes.servers = changes.servers or { secure "a" }
+    local client = world:client(changes)
+    client:start()
+    world:pass(0)
+    return client
+  end
+
+  local function refuse(code, finds, source)
+    probe.script { connect = "refuse", source = source or "tls", code = code, finds = finds, text = "as Paho says" }
+  end
+
+  -- "name phase" of each attempt that is over.
+  local function history(client)
+    local lines = {}
+    for _, attempt in ipairs(client:history()) do
+      if attempt.name then lines[#lines + 1] = attempt.name .. " " .. attempt.phase end
+    end
+    return lines
+  end
+
+  -- Seconds, name, class and text of each `failed`.
+  local function failures()
+    local lines = {}
+    for _, mail in ipairs(world.mails) do
+      if mail.kind == "event" and mail[1] == "failed" then
+        local reason = mail[2].reason
+        lines[#lines + 1] = ("%g %s %s %s"):format(mail.now, reason.name, reason.class, reason.text)
+      end
+    end
+    return lines
+  end
+
+  it("is told by the name that was found, with its class, and in the history", function()
+    refuse(CERTIFICATE, "tls_expired")
+    local client = start()
+    assert.same({ "0 tls_expired slow as found" }, failures())
+    assert.same({ "tls_expired tls" }, history(client))
+    assert.equal(30, client:status().retry_in)
+  end)
+
+  it("is looked into once an outage, and again in the next", function()
+    refuse(HANDSHAKE, "tls_hostname")
+    local client = start { slow = virtual.constant(1000) }
+    world:pass(5.5)
+    assert.equal(6, #failures())
+    assert.equal("5 tls_hostname slow as found", failures()[6])
+    assert.equal(1, probe.looked())
+    probe.script { connect = "accept" }
+    world:pass(1)
+    assert.equal("connected", client:status().state)
+    refuse(CERTIFICATE, "tls_unknown_ca")
+    client:reconnect()
+    world:pass(3)
+    assert.equal(2, probe.looked())
+    assert.is_truthy(failures()[#failures()]:find "tls_unknown_ca")
+  end)
+
+  it("is looked into anew when the user says that it is worth a try, and only then", function()
+    refuse(CERTIFICATE, "tls_expired")
+    local client = start { slow = virtual.constant(1000), max_attempts = 1, sleep_for = 1000 }
+    world:pass(3)
+    assert.equal(1, probe.looked())
+    refuse(CERTIFICATE, "tls_unknown_ca")
+    client:wake()
+    world:pass(0)
+    assert.equal(2, probe.looked())
+    assert.is_truthy(failures()[#failures()]:find "tls_unknown_ca")
+    client:reconnect()
+    world:pass(0)
+    assert.equal(3, probe.looked())
+  end)
+
+  it("keeps its own name when what was found does not explain it", function()
+    refuse(CERTIFICATE, "tls_expired")
+    start { slow = virtual.constant(1000) }
+    refuse(HUNG_UP, "tls_expired", "network")
+    world:pass(1)
+    refuse(HANDSHAKE, "tls_expired")
+    world:pass(1)
+    assert.same({ "0 tls_expired slow as found", "1 closed_before_connack retry as Paho says",
+      "2 tls_handshake retry as Paho says" }, failures())
+    assert.equal(1, probe.looked())
+  end)
+
+  it("keeps its own name when the server hangs up later than what was found would have it", function()
+    refuse(HANDSHAKE, "tls_hostname")
+    start { slow = virtual.constant(1000) }
+    refuse(HUNG_UP, "tls_hostname", "network")
+    world:pass(1)
+    refuse(CERTIFICATE, "tls_hostname")
+    world:pass(1)
+    assert.same({ "0 tls_hostname slow as found", "1 closed_before_connack retry as Paho says",
+      "2 tls_certificate slow as Paho says" }, failures())
+  end)
+
+  it("keeps its own name when nothing was found", function()
+    refuse(FAILED, "nothing")
+    start { slow = virtual.constant(1000) }
+    world:pass(1.5)
+    assert.same({ "0 tls_failed slow as Paho says", "1 tls_failed slow as Paho says" }, failures())
+    assert.equal(1, probe.looked())
+  end)
+
+  it("is a hung-up connection, too, when it was the client's certificate", function()
+    refuse(HUNG_UP, "tls_client_certificate", "network")
+    local client = start()
+    assert.same({ "0 tls_client_certificate slow as found" }, failures())
+    assert.same({ "tls_client_certificate tls" }, history(client))
+  end)
+
+  it("is not looked into where the name is known, without TLS, or for what is no failure of TLS", function()
+    refuse(FILE, "tls_expired")
+    start()
+    refuse(HUNG_UP, "tls_expired", "network")
+    start { servers = { virtual.server "a" } }
+    refuse(0x87, "tls_expired", "connack")
+    start()
+    assert.equal(0, probe.looked())
+    assert.equal(3, #failures())
+  end)
+
+  it("is looked into once for each server", function()
+    refuse(CERTIFICATE, "tls_expired")
+    local client = start { servers = { secure "a", secure "b", secure "c", secure "d", secure "e" },
+      slow = virtual.constant(1000) }
+    world:pass(20)
+    assert.equal(4, probe.looked()) -- no more than four an outage
+    assert.is_true(#failures() > 15)
+    client:close(0)
+  end)
+
+  it("is held back until there is an answer", function()
+    refuse(CERTIFICATE, "hold")
+    local client = start()
+    world:pass(2)
+    assert.same({}, failures())
+    assert.equal("connecting", client:status().state)
+    probe.diagnose "tls_self_signed"
+    world:pass(0)
+    assert.same({ "2 tls_self_signed slow as found" }, failures())
+  end)
+
+  it("is told as the link named it when the attempt's time is over first", function()
+    refuse(CERTIFICATE, "hold")
+    local client = start()
+    world:pass(10)
+    assert.same({ "10 tls_certificate slow as Paho says" }, failures())
+    probe.diagnose "tls_expired" -- nobody waits for it any more
+    world:pass(0)
+    assert.equal(1, #failures())
+    assert.equal("waiting", client:status().state)
+  end)
+
+  it("is of no interest any more to a client that is closed or goes elsewhere", function()
+    refuse(CERTIFICATE, "hold")
+    local client = start()
+    client:close(0)
+    world:pass(0)
+    probe.diagnose "tls_expired"
+    world:pass(1)
+    assert.same({}, failures())
+  end)
+
+  it("waits for a free hand", function()
+    refuse(CERTIFICATE, "full")
+    start()
+    world:pass(1)
+    assert.same({}, failures())
+    refuse(CERTIFICATE, "tls_expired")
+    world:pass(0.05)
+    assert.equal(1, #failures())
+    assert.is_truthy(failures()[1]:find "tls_expired")
+  end)
+
+  it("takes a token of the process's budget, and waits for it", function()
+    core.limit(0.5, 1)
+    refuse(CERTIFICATE, "tls_expired")
+    start()
+    assert.same({}, failures())
+    world:pass(1.9)
+    assert.same({}, failures())
+    world:pass(0.2)
+    assert.equal(1, #failures())
+    assert.is_truthy(failures()[1]:find "^2[.%d]* tls_expired slow as found$", failures()[1])
+  end)
+
+  it("gives its place in the line back when it is closed", function()
+    core.limit(0.1, 1)
+    refuse(CERTIFICATE, "tls_expired")
+    local client = start { connect_timeout = 60000 }
+    world:pass(1)
+    client:close(0)
+    probe.script { connect = "accept" }
+    world:asked()
+    start()
+    world:pass(9.5) -- ten seconds after the first attempt, not twenty
+    assert.equal(1, #world:asked "open")
+  end)
+
+  it("does not wait for a token longer than the attempt may last", function()
+    core.limit(0.05, 1)
+    refuse(CERTIFICATE, "tls_expired")
+    start()
+    assert.same({ "0 tls_certificate slow as Paho says" }, failures())
+    assert.equal(0, probe.looked())
+    world:pass(50) -- 20 s for its second attempt, and no token for a look even then
+  end)
+
+  it("leads to the policy's rule for its true name", function()
+    refuse(HANDSHAKE, "tls_hostname")
+    local rules = {}
+    for index, row in ipairs(core.reason.all()) do
+      rules[index - 1] = row.name == "tls_hostname" and { class = "stop", later = "stop", after = 0 } or false
+    end
+    local client = start { rules = rules }
+    assert.equal("sleeping", client:status().state)
+  end)
+end)
