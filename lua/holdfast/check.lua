@@ -78,12 +78,14 @@ function check.choice(value, row)
   return words, problem .. (near and (' (did you mean "%s"?)'):format(near) or "")
 end
 
---- UTF-8 as MQTT allows it: no NUL, at most 65,535 bytes (MQTT 5 section 1.5.4). Row: `from` bytes at least.
+--- UTF-8 as MQTT allows it: no NUL, at most 65,535 bytes (MQTT 5 section 1.5.4). Row: `from` bytes at least, `most`.
 function check.text(value, row)
   if type(value) ~= "string" then
     return wanted("a string", value, row)
   elseif #value < (row.from or 0) then
     return nil, "must not be empty"
+  elseif row.most and #value > row.most then
+    return nil, ("must be at most %s bytes long, got %s"):format(number(row.most), number(#value))
   end
   local problem = core.utf8_problem(value)
   if problem then
@@ -100,6 +102,38 @@ function check.bytes(value, row)
     return nil, ("must be at most %s bytes long, got %s"):format(number(BYTES), number(#value))
   end
   return value
+end
+
+--- What opens a private key: a string, or a function that is called here and now and returns one. At most 1,023 bytes
+-- without NUL, which is what OpenSSL reads.
+function check.phrase(value, row)
+  if type(value) == "function" then
+    value = value()
+    if type(value) ~= "string" then
+      return nil, "must be a string, or a function that returns one; it returned " .. describe(value, true)
+    end
+  elseif type(value) ~= "string" then
+    return wanted("a string, or a function that returns one", value, row)
+  end
+  if value:find("%z") then
+    return nil, "must not contain a NUL"
+  elseif #value > 1023 then
+    return nil, ("must be at most 1,023 bytes long, got %s"):format(number(#value))
+  end
+  return value
+end
+
+--- Bytes as pairs of hexadecimal digits; kept as bytes. Row: `to` bytes at most.
+function check.hex(value, row)
+  if type(value) ~= "string" then
+    return wanted("a string of hexadecimal digits", value, row)
+  elseif value == "" or #value % 2 ~= 0 or value:find "%X" or #value > 2 * row.to then
+    return nil, ("must be 1 to %s bytes as pairs of hexadecimal digits, got %s characters"):format(number(row.to),
+      number(#value))
+  end
+  return (value:gsub("%x%x", function(pair)
+    return string.char(tonumber(pair, 16))
+  end))
 end
 
 --- The name of a file or folder.
@@ -159,7 +193,8 @@ end
 
 -- What a URI may show in a message: never what stands in front of an "@".
 local function without_secret(uri)
-  return (uri:gsub("//.*@", "//...@"):gsub("^[^/]*@", "...@"))
+  local shown, found = uri:gsub("^(%a+://).*@", "%1...@")
+  return found > 0 and shown or (uri:gsub("^.*@", "...@"))
 end
 
 --- A server's address.

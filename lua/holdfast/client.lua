@@ -1,6 +1,7 @@
 --- A client: one connection that is held, with its subscriptions and its queue.
 -- @classmod holdfast.client
 local check = require "holdfast.check"
+local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
@@ -53,6 +54,9 @@ function client.new(given)
     consumed_bytes = 0,
   }, Client)
   registry.add(self, delivery.deliver, mail)
+  if values.tls and not values.tls.verify then
+    chronicle.unverified(self)
+  end
   return self
 end
 

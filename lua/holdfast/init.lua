@@ -11,6 +11,7 @@ local client = require "holdfast.client"
 local core = require "holdfast.core"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local registry = require "holdfast.registry"
 local run = require "holdfast.loop.run"
 local text = require "holdfast.text"
 
@@ -104,16 +105,31 @@ function holdfast.metrics()
   return core.metrics()
 end
 
---- Sets where the library's own warnings go, and errors in handlers that no `error` handler takes.
--- Nothing is ever printed; without a function they go to `warn` on Lua 5.4 and nowhere elsewhere.
--- @tparam ?function fn `fn(level, text)`, level "warning" or "error"; nil: nobody listens
--- @raise when it is no function
-function holdfast.log(fn)
-  local problem = fn ~= nil and function_problem(fn)
+--- Sets where the library's own words go: what happens to each connection, warnings, and errors in handlers that no
+-- `error` handler takes. Nothing is ever printed; without a listener warnings and errors go to `warn` on Lua 5.4, and
+-- nowhere elsewhere.
+-- @tparam ?function|table listener `fn(level, message, fields)`, which must not wait, with level "debug", "info",
+-- "warning" or "error"; or a LuaLogging logger; nil: nobody listens
+-- @tparam[opt] table options `trace`: also what Paho says of itself, as "debug", from "error" (little) over "protocol"
+-- (a line a packet), "minimum" and "medium" to "maximum"; one Lua state of the process hears it
+-- @treturn ?boolean true, or nil, message, "forked"
+-- @raise when it is neither function nor logger, or an option is wrong
+function holdfast.log(listener, options)
+  local problem, trace
+  if log.is_logger(listener) then
+    listener = log.of_logger(listener)
+  elseif listener ~= nil and type(listener) ~= "function" then
+    problem = "a function or a logger is wanted, got " .. text.describe(listener)
+  end
+  if not problem and options ~= nil then
+    local rows = { trace = { type = "choice", choices = log.traces } }
+    trace, problem = require("holdfast.options").take(options, rows, { "trace" })
+  end
   if problem then
     error("log: " .. problem, 2)
   end
-  log.listen(fn)
+  log.listen(listener)
+  return registry.trace(trace and trace.trace)
 end
 
 return holdfast

@@ -1,26 +1,79 @@
---- Where the library's own warnings go: to a function of the user's, and nowhere else.
--- Nothing is ever printed. On Lua 5.4 a warning without a listener goes through `warn`, which its host switches.
+--- Where the library's own words go: to a function of the user's, and nowhere else.
+-- Nothing is ever printed. Without a listener a warning or an error goes through `warn` on Lua 5.4, which its host
+-- switches, and everything else is not even put together. Nothing that is said has a user name, a password, a key or a
+-- payload in it.
 -- @module holdfast.log
 local log = {}
 
 local listener
 local warn = rawget(_G, "warn")
 
---- Sets the function that hears warnings.
--- @tparam ?function fn called as `fn(level, text)`, level "warning" or "error"; nil: nobody listens
+-- What LuaLogging calls the levels.
+local LOGGER_LEVELS = { debug = "DEBUG", info = "INFO", warning = "WARN", error = "ERROR" }
+
+--- How much of the transport library's own trace there is to hear, least first.
+log.traces = { "error", "protocol", "minimum", "medium", "maximum" }
+
+--- Whether a value has the `log` of a LuaLogging logger.
+-- @param value anything
+-- @treturn boolean
+function log.is_logger(value)
+  return type(value) == "table" and type(value.log) == "function"
+end
+
+--- Makes a listener of a LuaLogging logger. The client a line is about stands at its end.
+-- @tparam table logger with `logger:log("INFO", message)`
+-- @treturn function
+function log.of_logger(logger)
+  return function(level, message, fields)
+    local client = fields.client and fields.client ~= "" and (" [%s]"):format(fields.client) or ""
+    logger:log(LOGGER_LEVELS[level], message .. client)
+  end
+end
+
+--- Sets the function that listens.
+-- @tparam ?function fn called as `fn(level, message, fields)`; nil: nobody listens
 function log.listen(fn)
   listener = fn
 end
 
---- Says something. An error in the listener is swallowed: there is nobody left to tell.
--- @tparam string level "warning" or "error"
--- @tparam string words
-function log.write(level, words)
+--- Whether anybody listens: what is costly to say need not be said otherwise.
+-- @treturn boolean
+function log.is_heard()
+  return listener ~= nil
+end
+
+--- Says something to the listener, if there is one. An error in it is swallowed: there is nobody left to tell.
+-- @tparam string level "debug", "info", "warning" or "error"
+-- @tparam string message
+-- @tparam[opt] table fields facts for programs: `client`, `event` ...
+function log.tell(level, message, fields)
   if listener then
-    pcall(listener, level, words)
-  elseif warn then
-    warn("holdfast: " .. words)
+    pcall(listener, level, message, fields or {})
   end
+end
+
+--- Says something that should be heard even where nobody thought of listening.
+-- @tparam string level "warning" or "error"
+-- @tparam string message
+-- @tparam[opt] table fields
+function log.write(level, message, fields)
+  if listener then
+    log.tell(level, message, fields)
+  elseif warn then
+    warn("holdfast: " .. message)
+  end
+end
+
+--- A line of the transport library's trace.
+-- @tparam string line
+-- @tparam number level position in `traces`
+-- @tparam number dropped lines before it that found no room
+function log.trace(line, level, dropped)
+  if dropped > 0 then
+    log.tell("warning", ("%d lines of trace were dropped"):format(dropped), { source = "paho", dropped = dropped })
+  end
+  log.tell("debug", line, { source = "paho", trace = log.traces[level] })
 end
 
 return log

@@ -1,6 +1,7 @@
 --- What a client does with each kind of mail but messages.
 -- @module holdfast.mail
 local check = require "holdfast.check"
+local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local publish = require "holdfast.publish"
@@ -11,6 +12,7 @@ local text = require "holdfast.text"
 local mail = {
   outcome = publish.outcome,
   not_withdrawn = publish.not_withdrawn,
+  note = chronicle.note,
   room = publish.room,
 }
 
@@ -87,6 +89,7 @@ function mail.event(client, name, event)
     event.retry_in = client.chosen or nil
   end
   client.chosen = nil
+  chronicle.event(client, name, event)
   events.emit(client, name, event)
   if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
     relief.begin(client)
@@ -98,6 +101,9 @@ end
 function mail.granted(client, wish, qos, reason)
   local subscription = client.wishes[wish]
   if subscription then
+    if reason then
+      chronicle.refused(client, subscription.filter, reason)
+    end
     subscription:judge(qos, reason)
   end
 end

@@ -98,11 +98,25 @@ function rules.protocol(given, values)
   end
 end
 
-function rules.tls(_, values)
+local function tls_problem(given, tls)
+  if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
+    return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
+  elseif tls.psk_key then
+    for _, name in ipairs { "ca", "cert", "key", "key_password", "verify" } do
+      if given[name] ~= nil then
+        return ("tls.psk_key takes the place of certificates; leave tls.%s out"):format(name)
+      end
+    end
+  elseif not tls.cert and (tls.key or tls.key_password) then
+    return ("tls.%s needs a tls.cert"):format(tls.key and "key" or "key_password")
+  end
+end
+
+function rules.tls(given, values)
   if values.tls then
     for _, server in ipairs(values.servers) do
       if server.tls then
-        return nil
+        return tls_problem(given.tls, values.tls)
       end
     end
     return "tls is given, but no server's address begins with mqtts://"
@@ -121,6 +135,17 @@ end
 
 local order = { "one_address", "one_clock", "credentials", "protocol", "tls", "backoff" }
 
+-- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
+local PROXIES = { "proxy", "http_proxy", "https_proxy" }
+
+local function proxy_problem(given)
+  for _, name in ipairs(PROXIES) do
+    if given[name] ~= nil then
+      return name .. ": no proxies, Paho stops every client of the process while it waits for one; connect directly"
+    end
+  end
+end
+
 --- Checks the options of a client.
 -- @tparam table given
 -- @treturn ?table values with defaults, times in seconds; nil and what is wrong
@@ -128,7 +153,10 @@ function options.check(given)
   if type(given) ~= "table" then
     return nil, "options must be a table, got " .. text.describe(given)
   end
-  local values, problem = walk.all(given)
+  local values, problem = nil, proxy_problem(given)
+  if not problem then
+    values, problem = walk.all(given)
+  end
   if not values then
     return nil, problem
   end

@@ -3,6 +3,7 @@
 -- owes to its inbox is given back in one call a turn, not in one a message.
 -- @module holdfast.registry
 local core = require "holdfast.core"
+local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 
 local registry = {}
@@ -12,6 +13,7 @@ local CREDITS = 64 -- given back at once by a program that reads without ever wa
 local clients = setmetatable({}, { __mode = "v" })
 local debtors, count = {}, 0 -- clients with consumed messages that the core has not been told of
 local mailbox, take
+local tracing = false
 local deliver -- of holdfast.delivery, set when the first client is made
 local receivers -- kind of mail -> function(client, ...)
 
@@ -52,6 +54,9 @@ end
 local function route(kind, id, ...)
   if kind == nil then
     return false
+  elseif kind == "trace" then
+    log.trace(...)
+    return true
   end
   local client = clients[id]
   if client then
@@ -73,16 +78,40 @@ local function dispatch(limit)
   return true
 end
 
+local function attend()
+  if not mailbox then
+    mailbox = core.mailbox()
+    take = mailbox.take
+    loop.attend(mailbox, dispatch, settle)
+  end
+end
+
+--- Has the transport library's trace come to the log, or no longer.
+-- @tparam ?string level one of `log.traces`; nil: off
+-- @treturn ?boolean true, or nil, message, "forked"
+function registry.trace(level)
+  local number = 0
+  for position, name in ipairs(log.traces) do
+    number = name == level and position or number
+  end
+  if number == 0 and not tracing then
+    return true
+  end
+  tracing = number > 0
+  attend()
+  if not core.trace(number) then
+    return nil, "this process is a fork, or there is not enough memory", "forked"
+  end
+  return true
+end
+
 --- Adds a client.
 -- @tparam table client with `handle`
 -- @tparam function deliver_message `deliver_message(client, message, wish ...)`
 -- @tparam table by_kind kind of mail -> function(client, ...)
 function registry.add(client, deliver_message, by_kind)
-  if not mailbox then
-    mailbox = core.mailbox()
-    take, deliver, receivers = mailbox.take, deliver_message, by_kind
-    loop.attend(mailbox, dispatch, settle)
-  end
+  deliver, receivers = deliver_message, by_kind
+  attend()
   clients[client.handle:id()] = client
 end
 

@@ -71,8 +71,12 @@ local schema = {
   { name = "tls.ca", type = "file", doc = "certificates to trust, a file or a hashed folder; default: the system's" },
   { name = "tls.cert", type = "file", doc = "our own certificate chain, PEM" },
   { name = "tls.key", type = "file", doc = "its key; default: in the same file" },
-  { name = "tls.key_password", type = "bytes", secret = true, doc = "" },
+  { name = "tls.key_password", type = "phrase", secret = true,
+    doc = "the key's pass phrase, or a function that returns it, called once" },
   { name = "tls.alpn", type = "names", doc = "application protocols to offer (RFC 7301)" },
+  { name = "tls.psk_identity", type = "text", from = 1, most = 128, secret = true,
+    doc = "with psk_key in place of certificates: a key that broker and client share" },
+  { name = "tls.psk_key", type = "hex", to = 256, secret = true, doc = "1 to 256 bytes as hexadecimal digits" },
   { name = "tls.verify", type = "boolean", default = true, doc = "the chain and the host name" },
 
   { name = "will", group = "optional", doc = "what the broker publishes for us when we are lost" },

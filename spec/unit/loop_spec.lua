@@ -370,7 +370,7 @@ describe("the built-in loop", function()
     assert.matches("sleep: timeout must be .- got %-1", caught(holdfast.sleep, -1))
     assert.matches("sleep: timeout must be .- got infinity", caught(holdfast.sleep, math.huge))
     assert.matches("sleep: timeout must be .- got \"1\"", caught(holdfast.sleep, "1"))
-    assert.matches("log: a function is wanted, got true", caught(holdfast.log, true))
+    assert.matches("log: a function or a logger is wanted, got true", caught(holdfast.log, true))
   end)
 
   if coroutine.close then

@@ -90,6 +90,18 @@ describe("options", function()
     assert.equal(1000, set.maximum_packet_size)
   end)
 
+  it("ask for a pass phrase once, and take a shared key as hexadecimal digits", function()
+    local asked = 0
+    local set = settings { server = "mqtts://x", tls = { cert = "c", key_password = function()
+      asked = asked + 1
+      return "open sesame"
+    end } }
+    assert.same({ cert = "c", key_password = "open sesame", verify = true }, set.tls)
+    assert.equal(1, asked)
+    set = settings { server = "mqtts://x", tls = { psk_identity = "i", psk_key = "00fF61" } }
+    assert.same({ psk_identity = "i", psk_key = "\0\255a", verify = true }, set.tls)
+  end)
+
   it("let the broker choose the client id", function()
     local set = settings { client_id = false }
     assert.equal("", set.client_id)
@@ -201,6 +213,32 @@ describe("options", function()
       { { will = { topic = "t", properties = {} }, protocol = 4 }, "will.properties need protocol = 5" },
       { { tls = {} }, "tls is given, but no server's address begins with mqtts://" },
       { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, got ""' },
+      { { server = "mqtts://x", tls = { key = "k" } }, "tls.key needs a tls.cert" },
+      { { server = "mqtts://x", tls = { key_password = "p" } }, "tls.key_password needs a tls.cert" },
+      { { server = "mqtts://x", tls = { cert = "c", key_password = function() end } },
+        "tls.key_password must be a string, or a function that returns one; it returned nothing" },
+      { { server = "mqtts://x", tls = { cert = "c", key_password = "a\0b" } },
+        "tls.key_password must not contain a NUL" },
+      { { server = "mqtts://x", tls = { cert = "c", key_password = ("x"):rep(1024) } },
+        "tls.key_password must be at most 1,023 bytes long, got 1,024" },
+      { { server = "mqtts://x", tls = { psk_key = "ab" } }, "tls.psk_key needs a tls.psk_identity" },
+      { { server = "mqtts://x", tls = { psk_identity = "i" } }, "tls.psk_identity needs a tls.psk_key" },
+      { { server = "mqtts://x", tls = { psk_identity = "i", psk_key = "ab", ca = "c" } },
+        "tls.psk_key takes the place of certificates; leave tls.ca out" },
+      { { server = "mqtts://x", tls = { psk_identity = "i", psk_key = "ab", verify = false } },
+        "tls.psk_key takes the place of certificates; leave tls.verify out" },
+      { { server = "mqtts://x", tls = { psk_identity = "i", psk_key = "abc" } },
+        "tls.psk_key must be 1 to 256 bytes as pairs of hexadecimal digits, got 3 characters" },
+      { { server = "mqtts://x", tls = { psk_identity = "i", psk_key = "xy" } },
+        "tls.psk_key must be 1 to 256 bytes as pairs of hexadecimal digits, got 2 characters" },
+      { { server = "mqtts://x", tls = { psk_identity = "i", psk_key = ("ab"):rep(257) } },
+        "tls.psk_key must be 1 to 256 bytes as pairs of hexadecimal digits, got 514 characters" },
+      { { server = "mqtts://x", tls = { psk_identity = ("i"):rep(129), psk_key = "ab" } },
+        "tls.psk_identity must be at most 128 bytes long, got 129" },
+      { { proxy = "http://p" },
+        "proxy: no proxies, Paho stops every client of the process while it waits for one; connect directly" },
+      { { https_proxy = "http://user:secret@p" },
+        "https_proxy: no proxies, Paho stops every client of the process while it waits for one; connect directly" },
       { { server = "mqtts://x", tls = { alpn = "mqtt" } }, 'tls.alpn must be a list of names, got "mqtt"' },
       { { server = "mqtts://x", tls = { alpn = { ("x"):rep(256) } } },
         'tls.alpn must hold names of 1 to 255 bytes, got "' .. ("x"):rep(48) .. '" ... (256 bytes) in place 1' },

@@ -1,0 +1,94 @@
+--- The life of a client as lines of the log.
+-- One line an event, made only if somebody listens; its fields are the event's own, with the reason taken apart.
+-- @module holdfast.chronicle
+local log = require "holdfast.log"
+
+local chronicle = {}
+
+local function again(event)
+  return event.retry_in and (", again in %.3g s"):format(event.retry_in) or ""
+end
+
+local function why(event)
+  local reason = event.reason
+  return reason and ("%s (%s)"):format(reason.name, reason.text) or "no reason given"
+end
+
+-- Name of an event -> level, and the words.
+local lines = {
+  connecting = { "debug", function(event)
+    return ("connecting to %s, attempt %d"):format(event.server, event.attempt)
+  end },
+  connected = { "info", function(event)
+    return ("connected to %s, session %s"):format(event.server, event.session_present and "present" or "new")
+  end },
+  ready = { "info", function(event)
+    local refused = event.refused > 0 and (", %d refused"):format(event.refused) or ""
+    return ("ready with %d subscriptions%s"):format(event.subscriptions, refused)
+  end },
+  failed = { "warning", function(event)
+    return ("attempt %d failed: %s%s"):format(event.attempt, why(event), again(event))
+  end },
+  lost = { "warning", function(event)
+    return ("connection lost: %s%s"):format(why(event), again(event))
+  end },
+  sleeping = { "warning", function(event)
+    return ("asleep after %s%s"):format(why(event), event.wake_in and (", until %.3g s"):format(event.wake_in) or "")
+  end },
+  closed = { "info", function()
+    return "closed"
+  end },
+}
+
+local function fields_of(client, name, event)
+  local fields = { client = client.handle:status().client_id, event = name }
+  for key, value in pairs(event) do
+    fields[key] = value
+  end
+  local reason = event.reason
+  if reason then
+    fields.reason, fields.class, fields.code, fields.source = reason.name, reason.class, reason.code, reason.source
+    fields.text = reason.text
+  end
+  return fields
+end
+
+--- Says that an event has happened.
+-- @tparam table client
+-- @tparam string name
+-- @tparam table event
+function chronicle.event(client, name, event)
+  local line = lines[name]
+  if line and log.is_heard() then
+    log.tell(line[1], line[2](event), fields_of(client, name, event))
+  end
+end
+
+--- Says what the keeper does about a client besides.
+-- @tparam table client
+-- @tparam string words
+function chronicle.note(client, words)
+  if log.is_heard() then
+    log.tell("debug", words, fields_of(client, "note", {}))
+  end
+end
+
+--- Says that the broker refuses a subscription.
+-- @tparam table client
+-- @tparam string filter
+-- @tparam table reason
+function chronicle.refused(client, filter, reason)
+  if log.is_heard() then
+    log.tell("warning", ("subscription %s refused: %s"):format(filter, why { reason = reason }),
+      fields_of(client, "refused", { filter = filter, reason = reason }))
+  end
+end
+
+--- Says, even where nobody listens, that a client believes whoever answers.
+-- @tparam table client
+function chronicle.unverified(client)
+  log.write("warning", "tls.verify = false: certificates and host names are not verified, anybody can be the broker",
+    { client = client.handle:status().client_id, event = "unverified" })
+end
+
+return chronicle
