@@ -40,7 +40,7 @@ describe("a certificate that is not trusted #broker", function()
       cautious:start()
       client:start()
       local event = cautious_seen:await("failed").event
-      assert.are.same({ "tls_certificate", "slow", "tls" },
+      assert.are.same({ "tls_unknown_ca", "slow", "tls" },
         { event.reason.name, event.reason.class, event.reason.source })
       assert.is_true(event.retry_in >= 30 and event.retry_in <= 60, event.retry_in)
       assert.are.equal("tls", cautious:history()[1].phase)
@@ -58,12 +58,12 @@ describe("a certificate that is not trusted #broker", function()
     mosquitto.start { lines = lines(port, strange) }
     holdfast.run(function()
       local client, seen = new(port, {
-        tls_certificate = { class = "slow", later = "stop", after = 3 }, slow = { min = 0.1, max = 0.1 },
+        tls_unknown_ca = { class = "slow", later = "stop", after = 3 }, slow = { min = 0.1, max = 0.1 },
       })
       client:start()
       seen:await "sleeping"
       assert.are.equal("connecting failed connecting failed connecting failed sleeping", seen:words())
-      assert.are.equal("tls_certificate", seen:all("sleeping")[1].event.reason.name)
+      assert.are.equal("tls_unknown_ca", seen:all("sleeping")[1].event.reason.name)
       client:close()
     end)
   end)

@@ -1,5 +1,7 @@
 -- The small examples, run as their first lines say: #broker. (hello.lua has a spec of its own.)
+local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
 local tree = require "spec.support.tree"
 
 describe("the example #broker", function()
@@ -37,8 +39,25 @@ describe("the example #broker", function()
     assert.are.equal("token for attempt 2", lines[3])
   end)
 
+  it("tls.lua connects with one trusted certificate, and says what is wrong otherwise", function()
+    local folder = certificates.make()
+    finally(function() process.remove_folder(folder) end)
+    local port = process.free_port()
+    mosquitto.start { lines = { "listener " .. port .. " 127.0.0.1", "cafile " .. folder .. "/ca.pem",
+      "certfile " .. folder .. "/server.pem", "keyfile " .. folder .. "/server.key", "require_certificate true" } }
+    local secure = ("mqtts://localhost:%d %s/"):format(port, folder)
+    local mine = (" %s/client.pem %s/client.key"):format(folder, folder)
+    assert.same({ "ready at mqtts://localhost:" .. port },
+      run("KEY_PASSWORD=secret LUA examples/tls.lua " .. secure .. "ca.pem" .. mine .. " 2>/dev/null"))
+    local lines, fine = tree.command(os.getenv "LUA" .. " examples/tls.lua " .. secure .. "old.pem 2>&1")
+    assert.is_false(fine)
+    local said = "\n" .. table.concat(lines, "\n")
+    assert.is_truthy(said:find("\nwarning attempt 1 failed: tls_unknown_ca (", 1, true), said)
+    assert.is_truthy(said:find("\ntls_unknown_ca: asleep after tls_unknown_ca: ", 1, true), said)
+  end)
+
   it("each has at most 60 lines", function()
-    for _, name in ipairs { "hello", "policy", "publish", "request_response" } do
+    for _, name in ipairs { "hello", "policy", "publish", "request_response", "tls" } do
       local _, lines = tree.read("examples/" .. name .. ".lua"):gsub("\n", "")
       assert.is_true(lines <= 60, name)
     end

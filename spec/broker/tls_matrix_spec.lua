@@ -1,0 +1,304 @@
+-- Every way in which TLS can go wrong, against real servers: only the good certificate connects, each refusal has its
+-- own name and class from the first attempt on, and naming it costs one connection an outage.
+local certificates = require "spec.support.certificates"
+local diary = require "spec.support.diary"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+
+describe("TLS #broker", function()
+  local folder, server, server_folder
+
+  setup(function() folder = certificates.make() end)
+  teardown(function() process.remove_folder(folder) end)
+
+  after_each(function()
+    mosquitto.finish()
+    if server then
+      process.kill(server, "KILL")
+      process.wait(server, 5000)
+      process.remove_folder(server_folder)
+      server = nil
+    end
+  end)
+
+  local function file(name) return folder .. "/" .. name end
+
+  local function broker_lines(port, certificate, more)
+    local lines = { "listener " .. port .. " " .. (more.host or "127.0.0.1") }
+    if certificate then
+      lines[2] = "cafile " .. file "ca.pem"
+      lines[3] = "certfile " .. file(certificate .. ".pem")
+      lines[4] = "keyfile " .. file(certificate .. ".key")
+    end
+    for _, line in ipairs(more) do lines[#lines + 1] = line end
+    return lines
+  end
+
+  -- The last of its listeners is open when it says that it runs.
+  local function running(broker)
+    local deadline = process.now() + 5000
+    while not broker:log():find "mosquitto version [%d.]+ running" do
+      assert(process.now() < deadline, "mosquitto does not run")
+      process.sleep(2)
+    end
+    return broker
+  end
+
+  local function broker_with(certificate, more)
+    local port = process.free_port()
+    return port, running(mosquitto.start { lines = broker_lines(port, certificate, more or {}) })
+  end
+
+  -- What mosquitto cannot be: openssl's own server, which speaks no MQTT.
+  local function server_with(certificate, ...)
+    local port = process.free_port()
+    server_folder = assert(process.temporary_folder())
+    local command = { "openssl", "s_server", "-accept", "127.0.0.1:" .. port, "-cert", file(certificate .. ".pem"),
+      "-key", file(certificate .. ".key"), "-CAfile", file "ca.pem", "-quiet", ... }
+    server = assert(process.spawn(command, server_folder .. "/log"))
+    local deadline = process.now() + 5000
+    while not process.listens(port) do
+      assert(process.now() < deadline, "openssl s_server does not listen")
+      process.sleep(5)
+    end
+    return port
+  end
+
+  local function new(port, tls, host)
+    local options = { server = ("mqtts://%s:%d"):format(host or "127.0.0.1", port), tls = { ca = file "ca.pem" },
+      policy = { slow = { min = 0.05, max = 0.1 } }, backoff = { min = 0.05, max = 0.1 } }
+    for key, value in pairs(tls or {}) do options.tls[key] = value end
+    if tls and tls.ca == false then options.tls.ca = nil end
+    local client = holdfast.new(options)
+    return client, diary.of(client)
+  end
+
+  local function connects(port, tls, host)
+    holdfast.run(function()
+      local client, seen = new(port, tls, host)
+      local fine, problem = client:connect(10)
+      assert.is_true(fine, tostring(problem) .. ": " .. seen:words())
+      assert.equal("connecting connected ready", seen:words())
+      client:close(1)
+    end)
+  end
+
+  -- Three failures, all by that name.
+  local function fails(port, tls, name, class, phase, text)
+    holdfast.run(function()
+      local client, seen = new(port, tls)
+      client:start()
+      seen:await("failed", 3)
+      for attempt = 1, 3 do
+        local reason = seen:all("failed")[attempt].event.reason
+        assert.same({ name, attempt == 3 and class == "retry" and "slow" or class, "tls" },
+          { reason.name, reason.class, reason.source }, reason.text)
+        assert.is_truthy(reason.text:find(text or "", 1, true), reason.text)
+      end
+      local first = client:history()[1]
+      assert.same({ name, phase or "tls" }, { first.name, first.phase })
+      assert.equal(0, client:status().counters.connects)
+      client:close()
+    end)
+  end
+
+  -- The broker writes a connection down only when it has sent its certificate.
+  local function connections(broker, port)
+    process.sleep(100)
+    local _, count = broker:log():gsub("New connection from %S+ on port " .. port, "")
+    return count
+  end
+
+  it("connects with the good certificate, by name, IPv4 and IPv6 address, with file, folder and client's certificate",
+    function()
+      local port = broker_with "server"
+      connects(port)
+      connects(port, nil, "localhost")
+      connects(port, { ca = file "cas" })
+      connects(port, { alpn = { "mqtt" } })
+      connects(broker_with("server", { host = "::1" }), nil, "[::1]")
+      local mine = { cert = file "client.pem", key = file "client.key", key_password = "secret" }
+      port = broker_with("server", { "require_certificate true" })
+      connects(port, mine)
+      mine.key_password = function() return "secret" end
+      connects(port, mine)
+    end)
+
+  it("is spoken with mqtts and ssl, and not with mqtt and tcp, over IPv4 and IPv6", function()
+    for _, host in ipairs { "127.0.0.1", "::1" } do
+      local address = host == "::1" and "[::1]" or host
+      local plain = process.free_port()
+      local secure = broker_with("server", { host = host, "listener " .. plain .. " " .. host })
+      for scheme, port in pairs { mqtt = plain, tcp = plain, mqtts = secure, ssl = secure } do
+        local client = holdfast.new { server = ("%s://%s:%d"):format(scheme, address, port),
+          tls = port == secure and { ca = file "ca.pem" } or nil }
+        assert.is_true(client:connect(10))
+        client:close(1)
+      end
+    end
+  end)
+
+  for certificate, what in pairs {
+    expired = { "tls_expired", "certificate has expired: /CN=expired" },
+    future = { "tls_not_yet_valid", "certificate is not yet valid: /CN=future" },
+    other = { "tls_hostname", "the certificate is not for 127.0.0.1: /CN=other" },
+    stranger = { "tls_unknown_ca", "/CN=stranger" },
+    absent = { "tls_unknown_ca", "/CN=absent" },
+    lonely = { "tls_self_signed", "/CN=lonely" },
+  } do
+    it(("refuses the certificate %s as %s, with one look an outage"):format(certificate, what[1]), function()
+      local port, broker = broker_with(certificate)
+      fails(port, nil, what[1], "slow", "tls", what[2])
+      assert.equal(4, connections(broker, port))
+      connects(port, { verify = false })
+    end)
+  end
+
+  it("refuses a key that is too weak for security level 2", function()
+    fails(broker_with("weak", { "ciphers DEFAULT@SECLEVEL=0" }), nil, "tls_certificate", "slow", "tls", "key too weak")
+  end)
+
+  it("does not know an authority any more that has left the file", function()
+    local port = broker_with "absent"
+    local both = io.open(file "both.pem", "w")
+    for _, name in ipairs { "ca.pem", "old.pem" } do
+      local part = assert(io.open(file(name)))
+      both:write(part:read "*a")
+      part:close()
+    end
+    both:close()
+    connects(port, { ca = file "both.pem" })
+    fails(port, { ca = file "ca.pem" }, "tls_unknown_ca", "slow")
+  end)
+
+  it("does not take a certificate of its own authority for the system's", function()
+    fails(broker_with "server", { ca = false }, "tls_unknown_ca", "slow")
+  end)
+
+  for certificate, words in pairs {
+    none = "certificate required", intruder = "unknown ca", late = "certificate expired",
+  } do
+    it("tells that the client's certificate is not accepted: " .. certificate, function()
+      local mine = certificate ~= "none" and
+        { cert = file(certificate .. ".pem"), key = file(certificate .. ".key") } or nil
+      fails(broker_with("server", { "require_certificate true" }), mine, "tls_client_certificate", "slow", "tls", words)
+    end)
+  end
+
+  it("tells that a TLS 1.2 server misses the client's certificate", function()
+    fails(server_with("server", "-tls1_2", "-Verify", "1", "-verify_return_error"), nil, "tls_client_certificate",
+      "slow")
+  end)
+
+  it("tells that there is only an old version of TLS, even when certificates are not verified", function()
+    local port = server_with("server", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
+    fails(port, nil, "tls_version", "slow")
+    fails(port, { verify = false }, "tls_version", "slow")
+  end)
+
+  it("tells that nobody speaks TLS there, or hangs up", function()
+    local _, broker = broker_with()
+    fails(broker.port, nil, "tls_handshake", "retry")
+  end)
+
+  it("tells a file that cannot be read, without asking the server", function()
+    local port, broker = broker_with "server"
+    fails(port, { ca = file "nothing.pem" }, "tls_file", "slow", "none")
+    fails(port, { cert = file "client.pem", key = file "client.key", key_password = "wrong" }, "tls_file", "slow",
+      "none")
+    assert.is_true(connections(broker, port) <= 6) -- three attempts each, and no look
+  end)
+
+  it("says connect_failed of a closed port, and does not look again", function()
+    holdfast.run(function()
+      local client, seen = new(process.free_port())
+      client:start()
+      local reason = seen:await("failed").event.reason
+      assert.same({ "connect_failed", "retry" }, { reason.name, reason.class })
+      client:close()
+    end)
+  end)
+
+  it("stops at the first wrong certificate where the policy says so, and is well once there is a better", function()
+    local port, broker = broker_with "other"
+    holdfast.run(function()
+      local client = holdfast.new { server = "mqtts://127.0.0.1:" .. port, tls = { ca = file "ca.pem" },
+        policy = { tls_hostname = "stop" } }
+      local _, words, code, reason = client:connect(10)
+      assert.same({ "sleeping", "tls_hostname" }, { code, reason.name })
+      assert.is_truthy(words:find("tls_hostname", 1, true))
+      assert.equal(1, client:status().counters.attempts)
+      broker:restart(broker_lines(port, "server", {}))
+      client:wake()
+      assert.is_true(client:connect(10))
+      client:close(1)
+    end)
+  end)
+
+  it("names a new outage anew", function()
+    local port, broker = broker_with "expired"
+    holdfast.run(function()
+      local client, seen = new(port)
+      client:start()
+      assert.equal("tls_expired", seen:await("failed").event.reason.name)
+      broker:restart(broker_lines(port, "server", {}))
+      seen:await "ready"
+      local before = seen:count "failed"
+      broker:restart(broker_lines(port, "other", {}))
+      local deadline = process.now() + 10000
+      repeat
+        before = before + 1
+        local name = seen:await("failed", before).event.reason.name
+        assert(process.now() < deadline)
+      until name ~= "connect_failed" and name ~= "closed_before_connack"
+      assert.equal("tls_hostname", seen:all("failed")[before].event.reason.name)
+      client:close()
+    end)
+  end)
+
+  describe("with a shared key", function()
+    local KEY = "0123456789abcdef0123456789abcdef"
+
+    local function shared(identity, key) return { ca = false, psk_identity = identity, psk_key = key } end
+
+    local function broker_with_keys()
+      local keys = assert(io.open(file "keys", "w"))
+      keys:write("kitchen:", KEY, "\n")
+      keys:close()
+      return broker_with(nil, { "psk_hint holdfast", "psk_file " .. file "keys" })
+    end
+
+    it("connects where the key is known, and survives an outage", function()
+      local port, broker = broker_with_keys()
+      holdfast.run(function()
+        local client, seen = new(port, shared("kitchen", KEY:upper()))
+        assert.is_true(client:connect(10))
+        broker:restart()
+        seen:await("ready", 2)
+        client:close(1)
+      end)
+    end)
+
+    it("connects in TLS 1.2, too", function()
+      local port = server_with("server", "-tls1_2", "-nocert", "-rev", "-psk_identity", "kitchen", "-psk", KEY)
+      holdfast.run(function()
+        local client, seen = new(port, shared("kitchen", KEY))
+        client:start() -- there is nobody to answer the CONNECT
+        holdfast.sleep(1)
+        assert.equal("connecting", seen:words())
+        client:close()
+      end)
+    end)
+
+    it("fails with another key or identity", function()
+      local port = broker_with_keys()
+      fails(port, shared("kitchen", "00112233"), "tls_handshake", "retry")
+      fails(port, shared("cellar", KEY), "tls_handshake", "retry")
+    end)
+
+    it("is not taken in by a server that shows a certificate instead, were it a good one", function()
+      fails(broker_with "server", shared("kitchen", KEY), "tls_handshake", "retry")
+    end)
+  end)
+end)

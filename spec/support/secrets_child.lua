@@ -1,0 +1,85 @@
+-- Run by secrets_spec: `secrets_child.lua mqtt-address mqtts-address mqtts-address-with-keys folder`. Lives through
+-- connections with every kind of secret, each with "planted" in it, and says everything that anybody can be shown.
+local holdfast = require "holdfast"
+
+local plain, secure, keyed, folder = arg[1], arg[2], arg[3], arg[4]
+
+local function hex(text)
+  return (text:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+local shown = {}
+
+-- Keys and values of anything, however deep.
+local function show(value, depth)
+  if type(value) == "table" and (depth or 0) < 6 then
+    for key, inner in pairs(value) do
+      show(key, (depth or 0) + 1)
+      show(inner, (depth or 0) + 1)
+    end
+  else
+    shown[#shown + 1] = tostring(value)
+  end
+end
+
+local function listen(trace) holdfast.log(function(...) show { ... } end, { trace = trace }) end
+
+listen "maximum"
+
+local function live(options, wanted)
+  options.backoff = { min = 0.05, max = 0.1 }
+  options.policy = { slow = { min = 0.05, max = 0.1 } }
+  local client = holdfast.new(options)
+  for _, name in ipairs { "connecting", "connected", "ready", "failed", "lost", "sleeping", "closed", "error",
+    "delivered", "dropped", "message" } do
+    client:on(name, show)
+  end
+  client:subscribe "a"
+  client:start()
+  show(assert(client:wait(wanted, 10)))
+  if wanted == "ready" then
+    client:publish("a", "planted payload", { qos = 1, timeout = 5 })
+  end
+  show { client:status(), client:history(), tostring(client), holdfast.metrics() }
+  client:close(1)
+  show { client:status(), tostring(client) }
+  return client
+end
+
+holdfast.run(function()
+  local given = { server = plain, username = "planted-user", password = "planted-password",
+    will = { topic = "gone", payload = "planted-will" }, properties = { user = { token = "planted-token" } } }
+  live(given, "ready")
+  listen "minimum" -- the rest would be a line for each call of each function, half a million of them
+  given.protocol, given.properties = 4, nil
+  live(given, "ready")
+  live({ server = plain, credentials = function()
+    holdfast.sleep(0.01)
+    return "planted-user", "planted-password"
+  end }, "ready")
+  live({ server = plain, username = "planted-nobody", password = "planted-wrong" }, "failed")
+  live({ server = plain, credentials = function() return "planted\0", "planted" end }, "failed")
+  live({ server = plain, credentials = function() return "user", { "planted" } end }, "failed")
+  live({ server = "mqtt://127.0.0.1:1", username = "planted-user", password = "planted-password" }, "failed")
+  local tls = { ca = folder .. "/ca.pem", cert = folder .. "/client.pem", key = folder .. "/client.key" }
+  for index, phrase in ipairs { "planted-phrase", "planted-wrong", function() return "planted-phrase" end } do
+    tls.key_password = phrase
+    live({ server = secure, tls = tls, username = "planted-user", password = "planted-password" },
+      index == 2 and "failed" or "ready")
+  end
+  for index, key in ipairs { "planted-key-of-16", "planted-wrong-key" } do
+    live({ server = keyed, tls = { psk_identity = "planted-identity", psk_key = hex(key) },
+      username = "planted-user", password = "planted-password" }, index == 1 and "ready" or "failed")
+  end
+end)
+
+-- What nobody may see in it.
+local all = table.concat(shown, "\n")
+for line in all:gmatch "[^\n]+" do
+  if line:find("planted", 1, true) and not line:find("planted payload", 1, true) then
+    print("shown: " .. line)
+  end
+end
+print(all:find("PUBLISH msgid", 1, true) and "traced" or "nothing traced")
+print(all:find "payload len%(%d+%)\n" and "length of a payload" or "no length")
+print(all:find "payload len%(%d+%)[^\n]" and "payload in the trace" or "no payload")
