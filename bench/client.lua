@@ -193,6 +193,42 @@ function modes.pairs()
   end)
 end
 
+-- What a connect over TLS costs, and a client that stays, by where the trusted certificates come from.
+function modes.trust()
+  local function over_tls()
+    return holdfast.new { server = "mqtts://localhost:" .. given.port, keep_alive = 60,
+      tls = given.ca and { ca = given.ca } or nil }
+  end
+  local function memory()
+    for line in io.lines "/proc/self/status" do
+      local kilobytes = line:match "^VmRSS:%s*(%d+)"
+      if kilobytes then
+        return tonumber(kilobytes)
+      end
+    end
+  end
+  holdfast.run(function()
+    local first = over_tls()
+    assert(first:connect(30))
+    local start_cpu = cpu()
+    for _ = 1, given.rounds do
+      first:reconnect()
+      assert(first:wait("ready", 30))
+    end
+    local used = cpu() - start_cpu
+    local before, others = memory(), {}
+    for i = 1, given.clients do
+      others[i] = over_tls()
+      assert(others[i]:connect(30))
+    end
+    answer("cpu=%.6f memory=%.1f", used / given.rounds, (memory() - before) / given.clients)
+    for _, client in ipairs(others) do
+      client:close()
+    end
+    first:close()
+  end)
+end
+
 -- How long the worst publish of one client takes while another waits for a name that is slow to be found.
 function modes.names()
   local steady = new {}

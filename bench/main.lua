@@ -13,6 +13,8 @@ Parts (all of them unless named):
   burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
   pairs     two messages in a row to itself, 50 ms between two pairs, QoS 1 and 2
   idle      CPU and memory of 1 and of 500 connected clients
+  trust     a connect over TLS, and a connected client's memory: a file with one certificate, a hashed folder, the
+            system's certificates
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
 
   --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
@@ -234,7 +236,43 @@ function run_part.names()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "names" }
+local CERTIFICATES = [[
+set -e
+cd %s
+exec 2>log
+for name in ca server; do openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out $name.key; done
+openssl req -x509 -new -key ca.key -days 2 -subj /CN=bench -out ca.pem
+openssl req -new -key server.key -subj /CN=localhost -out server.csr
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.pem
+mkdir -p folder
+cp ca.pem folder
+openssl rehash folder
+cat /etc/ssl/certs/ca-certificates.crt ca.pem >all.pem
+]]
+
+function run_part.trust()
+  local folder = os.getenv "BENCH_FOLDER"
+  os.execute(CERTIFICATES:format(folder))
+  local lines = "user root\ncafile FOLDER/ca.pem\ncertfile FOLDER/server.pem\nkeyfile FOLDER/server.key"
+  local broker = tools.broker((lines:gsub("FOLDER", folder)))
+  say("\n%-38s %-16s %s", "over TLS", "CPU a connect", "memory a client")
+  local least
+  for _, way in ipairs { { "one certificate in tls.ca", folder .. "/ca.pem" },
+    { "a hashed folder in tls.ca", folder .. "/folder" }, { "the system's (no tls.ca)" } } do
+    local results = {}
+    for run = 1, given.runs do
+      results[run] = tools.measure("env SSL_CERT_FILE=" .. folder .. "/all.pem " .. tools.programs.holdfast, "trust",
+        { port = broker.port, ca = way[2], rounds = 20, clients = 20 })
+    end
+    local cpu = median(column(results, function(result) return result.cpu * 1000 end))
+    least = least or cpu
+    say("%-38s %5.1f ms (x%4.1f) %9.0f KB", way[1], cpu, cpu / least,
+      median(column(results, function(result) return result.memory end)))
+  end
+  broker:kill()
+end
+
+local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "trust", "names" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)
