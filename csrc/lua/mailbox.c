@@ -27,6 +27,24 @@ static int descriptor(lua_State *L) {
   return 1;
 }
 
+static int events(lua_State *L) {
+  check(L);
+  lua_pushliteral(L, "r");
+  return 1;
+}
+
+/* Mails that have been taken out of the box do not show on the descriptor. */
+static int timeout(lua_State *L) {
+  if (!check(L)->pending) return 0;
+  lua_pushinteger(L, 0);
+  return 1;
+}
+
+static int dirty(lua_State *L) {
+  lua_pushboolean(L, check(L)->pending != NULL);
+  return 1;
+}
+
 static int wait(lua_State *L) {
   mailbox *box = check(L);
   struct timespec limit = {0, 0};
@@ -86,7 +104,10 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg methods[] = {{"fd", descriptor}, {"wait", wait}, {"take", take}, {NULL, NULL}};
+/* What cqueues polls has pollfd, events and timeout; what LuaSocket's select takes has getfd and dirty. */
+static const luaL_Reg methods[] = {{"wait", wait},     {"take", take},       {"pollfd", descriptor},
+                                   {"events", events}, {"timeout", timeout}, {"getfd", descriptor},
+                                   {"dirty", dirty},   {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);

@@ -238,6 +238,19 @@ function check.client_id(value)
   return check.text(value, {})
 end
 
+--- An event loop: the name of one, or a table with its functions. Row: `choices`.
+function check.loop(value, row)
+  if type(value) ~= "table" then
+    return check.choice(value, row)
+  end
+  for _, name in ipairs { "park", "unpark", "start", "attend" } do
+    if type(value[name]) ~= "function" then
+      return nil, ("must have a function %s, got %s"):format(name, describe(value[name]))
+    end
+  end
+  return value
+end
+
 --- The timeout of a call that waits.
 -- @param value nil: no end
 -- @treturn ?string what is wrong

@@ -31,6 +31,10 @@ function client.new(given)
   if not values then
     return nil, problem
   end
+  problem = loop.choose(values.loop)
+  if problem then
+    return nil, problem
+  end
   local handle, message, code = core.client(settings.build(values))
   if not handle then
     return nil, message, code
@@ -171,6 +175,41 @@ Client.reconnect = command "reconnect"
 -- @function Client:network_changed
 -- @treturn ?boolean true, or nil, message, "closed" or "forked"
 Client.network_changed = command "network_changed"
+
+--- The descriptor that is readable when there is something to hand out, for a loop of the user's own; with @{events}
+-- and @{timeout} the client is an object that cqueues polls. What there is is handed out by a wait, were it
+-- `holdfast.sleep(0)`. All clients of a Lua state share one; never read it, and let go of it before the last is closed.
+-- @treturn number
+-- @function Client:pollfd
+function Client.pollfd()
+  return core.mailbox():pollfd()
+end
+
+--- What to poll the descriptor for.
+-- @treturn string "r"
+-- @function Client:events
+function Client.events()
+  return core.mailbox():events()
+end
+
+--- After which time there is something to do whether or not the descriptor is readable.
+-- @treturn ?number seconds; nil: never
+-- @function Client:timeout
+function Client.timeout()
+  return core.mailbox():timeout() or loop.due()
+end
+
+--- As @{pollfd}; with @{dirty} the client is an object that LuaSocket's `select` takes.
+-- @treturn number
+-- @function Client:getfd
+Client.getfd = Client.pollfd
+
+--- Whether there is something to do although the descriptor is not readable.
+-- @treturn boolean
+-- @function Client:dirty
+function Client.dirty()
+  return Client.timeout() == 0
+end
 
 --- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
 -- and again.

@@ -9,7 +9,7 @@ local registry = require "holdfast.registry"
 
 local delivery = {}
 
-local credit, start = registry.credit, loop.start
+local credit = registry.credit
 
 --- One taker is done.
 -- @tparam table client
@@ -47,7 +47,7 @@ end
 local function accept(subscription, message, item)
   local handler = subscription.handler
   if handler and not subscription.buffered then
-    return start(handler_done, subscription, item, handler, message, subscription)
+    return loop.start(handler_done, subscription, item, handler, message, subscription)
   end
   return subscription:accept(message, item)
 end

@@ -9,8 +9,6 @@ local text = require "holdfast.text"
 
 local events = {}
 
-local start = loop.start
-
 --- The names of all events.
 events.names = {
   "connecting", "connected", "ready", "failed", "lost", "sleeping", "closed", "message", "delivered", "dropped",
@@ -101,7 +99,7 @@ function events.call(client, name, entry, finish, item, event)
     entry.called = true
     client.handlers[name] = without(client.handlers[name], entry)
   end
-  start(finish, client, item, entry.fn, event, client)
+  loop.start(finish, client, item, entry.fn, event, client)
   return true
 end
 

@@ -12,7 +12,6 @@ local core = require "holdfast.core"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
-local run = require "holdfast.loop.run"
 local text = require "holdfast.text"
 
 local holdfast = {
@@ -40,18 +39,22 @@ local function function_problem(fn)
   end
 end
 
---- Runs `fn(...)` on the built-in loop until it returns. The coroutines that it spawned end with it.
+--- Runs `fn(...)` on the loop in use until it returns. The coroutines that it spawned end with it.
 -- A run inside a run is one like any other.
 -- @tparam function fn
 -- @param ... its arguments
 -- @return what `fn` returns
--- @raise an error in `fn`, or in a coroutine that it spawned, with its traceback
+-- @raise an error in `fn`, or in a coroutine that it spawned, with its traceback; that the loop in use cannot be run
+-- from here
 function holdfast.run(fn, ...)
-  local problem = function_problem(fn)
+  local problem, run = function_problem(fn), nil
+  if not problem then
+    run, problem = loop.runner()
+  end
   if problem then
     error("run: " .. problem, 2)
   end
-  return run.run(fn, ...)
+  return run(fn, ...)
 end
 
 --- Runs `fn(...)` in a coroutine of its own, from now on. It ends with the `run` that it was spawned in; an error in it
@@ -63,7 +66,7 @@ function holdfast.spawn(fn, ...)
   if problem then
     error("spawn: " .. problem, 2)
   end
-  run.spawn(fn, ...)
+  loop.spawn(fn, ...)
 end
 
 --- Waits, while everything else goes on.

@@ -86,6 +86,9 @@ local schema = {
   { name = "will.retain", type = "boolean", default = false, doc = "" },
   { name = "will.properties", type = "properties", packet = "will", doc = "MQTT 5, also will_delay" },
 
+  { name = "loop", type = "loop", choices = { "builtin", "cqueues", "copas", "luv", "openresty" },
+    doc = "the event loop of this Lua state, or a table of functions (`holdfast.loop`); default: the one that runs" },
+
   { name = "policy", type = "policy", doc = "what follows from a reason, by name, code or class" },
   { name = "properties", type = "properties", packet = "connect",
     doc = "MQTT 5 user properties of CONNECT: { user = ... }" },

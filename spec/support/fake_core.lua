@@ -94,7 +94,9 @@ local function new_core(real)
   end
 
   core.box = {
-    fd = function() return 0 end,
+    pollfd = function() return 0 end,
+    events = function() return "r" end,
+    timeout = function() return core.mails[1] and 0 or nil end,
     take = function()
       local mail = table.remove(core.mails, 1)
       if mail then

@@ -6,6 +6,7 @@
 -- @module holdfast.loop.builtin
 local core = require "holdfast.core"
 local heap = require "holdfast.loop.heap"
+local run = require "holdfast.loop.run"
 local stack = require "holdfast.loop.stack"
 local workers = require "holdfast.loop.workers"
 
@@ -17,6 +18,7 @@ local loop = {
   start = workers.start,
   task = workers.task,
   parked = {}, -- waiters: keeps suspended coroutines, and through them their clients, alive
+  elsewhere = nil, -- `elsewhere()` answers why the loop must not be driven here, nil if it may
 }
 
 local BATCH = 128 -- mails handed out between two looks at the timers
@@ -106,14 +108,19 @@ local function turns(waiter)
     end
     check_below(waiter)
     if not busy and not waiter.done and first_ready > last_ready then
-      local first = timers[1]
-      mailbox:wait(first and math.max(0, first.due - now()))
+      mailbox:wait(loop.due())
     end
   end
 end
 
 -- Runs the loop until the waiter is done. Ctrl-C arrives as an error in here.
 local function drive(waiter)
+  local problem = loop.elsewhere and loop.elsewhere()
+  if problem then
+    waiter.done = true
+    heap.remove(timers, waiter)
+    return problem
+  end
   mailbox = mailbox or core.mailbox()
   waiter.below, driving = driving, waiter
   local fine, err = pcall(turns, waiter)
@@ -175,6 +182,16 @@ function loop.sleep(seconds)
   loop.park({}, seconds)
 end
 
+--- When the loop has something to do that no mail brings.
+-- @treturn ?number seconds from now; nil: never
+function loop.due()
+  if first_ready <= last_ready then
+    return 0
+  end
+  local first = timers[1]
+  return first and math.max(0, first.due - now())
+end
+
 --- Ends a worker where it waits; one that is further down the stack ends at its next wait.
 -- @tparam table worker
 -- @treturn ?table the waiter that it was parked on
@@ -214,5 +231,7 @@ function loop.release(object)
     pins.strong[object] = nil
   end
 end
+
+run.equip(loop)
 
 return loop

@@ -1,21 +1,199 @@
---- The event loop in use, and what one has to be able to do.
+--- The event loop in use: one a Lua state, and the only way in which anything in holdfast waits.
 --
--- Everything in holdfast that waits does so through these functions, so a loop of another library is one file
--- with them. A *waiter* is a table that belongs to the caller; the loop uses its fields `done`, `timed_out`,
--- `due`, `serial`, `place` and `worker`, and resumes the coroutine that is parked on it exactly once.
+-- It is chosen once: by the `loop` option of the first client that has one, or by the loop that is running when the
+-- first client is made or when somebody waits for the first time; the built-in one if none is. (A running OpenResty,
+-- cqueues, luv and copas 3 or later are recognised; copas 1.x and 2.x cannot tell that they run.) Another choice after
+-- that is refused. Until then what a loop has to know is kept here and handed to it.
 --
--- - `now()` seconds on a monotonic clock
--- - `sleep(seconds)`, `spawn(fn, ...)`, `run(fn, ...)` as `holdfast` offers them
--- - `park(waiter, seconds)` suspends the caller until `unpark(waiter)` or until `seconds` have passed
---   (`waiter.timed_out` is then true); returns at once if the waiter is done already
--- - `unpark(waiter)` from anywhere in the same Lua state; a second call means nothing
--- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)` in a coroutine of its own, now; then calls
---   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw
--- - `task()` a table that stands for the `fn` in which the caller runs, nil if there is none; its `over` becomes true
---   when that ends
--- - `attend(mailbox, dispatch, settle)` where mail comes from: `dispatch(limit)` hands out up to `limit` mails and
---   answers whether there were any; `settle()` comes before each wait for more
--- - `hold(object)`, `release(object)`: whether the running loop keeps the object alive
+-- The functions of this table are those of the loop in use, so call them as `loop.park(...)`; a captured one would be
+-- that of the time before the choice. A loop is a table of functions: one of `holdfast.loop.NAME`, or one that a user
+-- gives as the `loop` option. Four are its own matter:
 --
+-- - `park(waiter, seconds)` suspends the caller until `unpark(waiter)`, or until `seconds` (nil: no end) have passed,
+--   and sets `waiter.done`, and in the second case `waiter.timed_out` too. Returns at once if the waiter is done
+--   already. Where the caller cannot be suspended it drives the loop until then, or raises a sentence that says what
+--   to do instead
+-- - `unpark(waiter)`, from anywhere in the same Lua state: sets `waiter.done` and lets go on who is parked on it; a
+--   second call means nothing. The parked go on in the order in which they were unparked
+-- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)`, which may wait, in a coroutine of its own; then calls
+--   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw (`err` is never nil then).
+--   Coroutines begin in the order of the calls, at once or soon
+-- - `attend(mailbox, dispatch, settle)`, called once, says where mail comes from. Whenever the mailbox wants it
+--   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
+--   and answers whether there were any; `settle()` comes before each wait for more
+--
+-- and eight may be left out:
+--
+-- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
+--   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
+--   running. Default: nothing
+-- - `now()`: seconds on a monotonic clock. Default: that of the core
+-- - `sleep(seconds)`. Default: `park`
+-- - `spawn(fn, ...)`. Default: `start`, an error goes to `holdfast.log`
+-- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
+-- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
+--   becomes true when that ends. Default: nil
+-- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
+--
+-- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`, `worker`
+-- and `host`, and must not touch others. What it is given is not copied.
 -- @module holdfast.loop
-return require "holdfast.loop.builtin"
+local core = require "holdfast.core"
+local log = require "holdfast.log"
+local text = require "holdfast.text"
+
+local loop = {}
+
+local unpack = table.unpack or unpack -- luacheck: globals unpack
+
+local FUNCTIONS = {
+  "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due",
+}
+
+local chosen -- a name, or a user's table
+local attention -- the arguments of `attend`
+local held = setmetatable({}, { __mode = "k" })
+
+-- Defaults ------------------------------------------------------------------------------------------------------------
+
+local default = { now = core.now }
+
+function default.hold() end
+function default.release() end
+function default.task() end
+function default.due() end
+
+function default.sleep(seconds)
+  loop.park({}, seconds)
+end
+
+local function spawned(_, _, err, trace)
+  if err ~= nil then
+    log.write("error", "error in a spawned coroutine: " .. trace)
+  end
+end
+
+local function perform(fn, arguments)
+  fn(unpack(arguments, 1, arguments.count))
+end
+
+function default.spawn(fn, ...)
+  loop.start(spawned, nil, nil, perform, fn, { count = select("#", ...), ... })
+end
+
+-- The choice ----------------------------------------------------------------------------------------------------------
+
+local running = {
+  { "openresty", "ngx", function(ngx)
+    return ngx.get_phase
+  end },
+  { "cqueues", "cqueues", function(cqueues)
+    return cqueues.running()
+  end },
+  { "copas", "copas", function(copas)
+    return copas.running
+  end },
+  { "luv", "luv", function(luv)
+    return luv.loop_mode and luv.loop_mode()
+  end },
+}
+
+--- Which loop of another library runs around the caller.
+-- @treturn ?string nil: none that can tell
+local function detect()
+  for _, host in ipairs(running) do
+    local library = package.loaded[host[2]]
+    if type(library) == "table" and host[3](library) then
+      return host[1]
+    end
+  end
+end
+
+local function install(what)
+  local found = what
+  if type(what) == "string" then
+    local fine, module = pcall(require, "holdfast.loop." .. what)
+    if not fine then
+      return ("loop %s cannot be used: %s"):format(text.describe(what), tostring(module):match "^[^\n]*")
+    end
+    found = module
+  end
+  chosen = what
+  for _, name in ipairs(FUNCTIONS) do
+    loop[name] = found[name] or default[name]
+  end
+  if attention then
+    loop.attend(attention[1], attention[2], attention[3])
+  end
+  for object in pairs(held) do
+    loop.hold(object)
+  end
+end
+
+--- Chooses the loop. Without a wish it is the one that runs; if none does, nothing is chosen yet.
+-- @param wanted nil, the name of a loop, or a table with its functions
+-- @treturn ?string what is wrong
+function loop.choose(wanted)
+  local what = wanted or chosen or detect()
+  if not what or what == chosen then
+    return nil
+  elseif chosen then
+    return ("loop must be %s, on which this Lua state waits already, got %s"):format(text.describe(chosen),
+      text.describe(what))
+  end
+  return install(what)
+end
+
+-- The built-in loop, taken for want of another, must not hold up one that is started later.
+local function elsewhere()
+  local name = detect()
+  return name and ('this Lua state waits on the built-in loop, which would hold up %s; say loop = "%s" in the first '
+    .. "holdfast.new"):format(name, name)
+end
+
+local function decide()
+  local problem = loop.choose()
+  if not problem and not chosen then
+    problem = install "builtin"
+    require("holdfast.loop.builtin").elsewhere = elsewhere
+  end
+  if problem then
+    error(problem, 0)
+  end
+end
+
+-- Until then ----------------------------------------------------------------------------------------------------------
+
+--- What `holdfast.run` does.
+-- @treturn ?function nil and why there is none
+function loop.runner()
+  decide()
+  if loop.run then
+    return loop.run
+  end
+  local name = type(chosen) == "string" and chosen or "a loop of yours"
+  return nil, ("this Lua state waits on %s; run that, and start coroutines with holdfast.spawn"):format(name)
+end
+
+for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn" } do
+  loop[name] = function(...)
+    decide()
+    return loop[name](...)
+  end
+end
+
+loop.now, loop.task, loop.due = default.now, default.task, default.due
+
+function loop.attend(mailbox, dispatch, settle)
+  attention = { mailbox, dispatch, settle }
+end
+
+function loop.hold(object)
+  held[object] = true
+end
+
+function loop.release(object)
+  held[object] = nil
+end
+
+return loop

@@ -3,13 +3,13 @@
 -- spawned. An error in a spawned coroutine ends its run, which raises it: a task that dies unseen helps nobody.
 -- @module holdfast.loop.run
 local log = require "holdfast.log"
-local loop = require "holdfast.loop.builtin"
 local workers = require "holdfast.loop.workers"
 
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 
 local run = {}
 
+local loop -- what they run on: with `start`, `park`, `try_park`, `unpark` and `kill`
 local active = {} -- groups of the runs that have not returned, innermost last
 local outside = { tasks = {} } -- of what is spawned while no run is active
 
@@ -95,6 +95,13 @@ function run.spawn(fn, ...)
     group = active[#active] or outside
   end
   launch(group, fn, ...)
+end
+
+--- Gives a loop its `run` and `spawn`.
+-- @tparam table which with `start`, `park`, `try_park`, `unpark` and `kill`
+function run.equip(which)
+  loop = which
+  loop.run, loop.spawn = run.run, run.spawn
 end
 
 return run
