@@ -6,6 +6,7 @@
 
 #include "keeper/trace.h"
 #include "lua/binding.h"
+#include "sys/alarm.h"
 #include "sys/thread.h"
 
 #define MAILBOX "holdfast.mailbox"
@@ -14,6 +15,7 @@ typedef struct mailbox {
   hf_mailbox *mails;
   hf_mail *pending; /* taken out of it, not handed to Lua yet */
   bool traces;      /* the library's trace comes here, unless another Lua state has asked since */
+  hf_alarm alarm;   /* made when it is first set */
 } mailbox;
 
 static const char key; /* its address: where the registry keeps the state's mailbox */
@@ -23,8 +25,20 @@ static mailbox *check(lua_State *L) {
 }
 
 static int descriptor(lua_State *L) {
-  lua_pushinteger(L, hf_mailbox_descriptor(check(L)->mails));
+  mailbox *box = check(L);
+  bool has_alarm = box->alarm.descriptor >= 0;
+  lua_pushinteger(L, has_alarm ? box->alarm.descriptor : hf_mailbox_descriptor(box->mails));
   return 1;
+}
+
+/* alarm(seconds | nil): from now on the descriptor, another one than before the first call, is readable then too. */
+static int alarm(lua_State *L) {
+  mailbox *box = check(L);
+  lua_Number seconds = lua_isnoneornil(L, 2) ? -1 : luaL_checknumber(L, 2);
+  bool there = box->alarm.descriptor >= 0 || hf_alarm_init(&box->alarm, hf_mailbox_descriptor(box->mails));
+  if (!there || !hf_alarm_set(&box->alarm, seconds))
+    luaL_error(L, "holdfast: no descriptor left for the timers of this Lua state");
+  return 0;
 }
 
 static int events(lua_State *L) {
@@ -95,6 +109,7 @@ static int collect(lua_State *L) {
     hf_event_discard(box->pending);
     box->pending = next;
   }
+  hf_alarm_close(&box->alarm);
   if (box->mails) {
     if (box->traces && !hf_thread_forked()) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
     hf_mailbox_shut(box->mails);
@@ -105,9 +120,9 @@ static int collect(lua_State *L) {
 }
 
 /* What cqueues polls has pollfd, events and timeout; what LuaSocket's select takes has getfd and dirty. */
-static const luaL_Reg methods[] = {{"wait", wait},     {"take", take},       {"pollfd", descriptor},
-                                   {"events", events}, {"timeout", timeout}, {"getfd", descriptor},
-                                   {"dirty", dirty},   {NULL, NULL}};
+static const luaL_Reg methods[] = {{"wait", wait},         {"take", take},     {"alarm", alarm},
+                                   {"pollfd", descriptor}, {"events", events}, {"timeout", timeout},
+                                   {"getfd", descriptor},  {"dirty", dirty},   {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
@@ -118,6 +133,7 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   box->pending = NULL;
   box->mails = NULL;
   box->traces = false;
+  box->alarm = (hf_alarm){-1, -1};
   luaL_setmetatable(L, MAILBOX);
   box->mails = hf_mailbox_new(hf_event_discard);
   if (!box->mails) luaL_error(L, "holdfast: no memory, or no descriptor left, for the events of this Lua state");

@@ -7,7 +7,9 @@ local workers = require "holdfast.loop.workers"
 
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 
-local run = {}
+local run = {
+  ENDED = "the holdfast.run that this coroutine belongs to has ended",
+}
 
 local loop -- what they run on: with `start`, `park`, `try_park`, `unpark` and `kill`
 local active = {} -- groups of the runs that have not returned, innermost last
@@ -95,6 +97,13 @@ function run.spawn(fn, ...)
     group = active[#active] or outside
   end
   launch(group, fn, ...)
+end
+
+--- Whether a worker belongs to a run that is over.
+-- @tparam ?table worker
+-- @treturn boolean
+function run.has_ended(worker)
+  return worker ~= nil and worker.group ~= nil and worker.group.ended == true
 end
 
 --- Gives a loop its `run` and `spawn`.

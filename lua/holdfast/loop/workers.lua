@@ -2,11 +2,14 @@
 -- The coroutine is also the protection: a task that throws kills its worker and nothing else. (`pcall` would not do,
 -- Lua 5.1 cannot yield across it.) An idle worker keeps nothing alive.
 -- @module holdfast.loop.workers
-local workers = {}
+local workers = {
+  foreign = nil, -- `foreign(worker, word, ...)` hears what a task yields to a scheduler of another library
+}
 
 local create, resume, running, status, yield =
   coroutine.create, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local close = coroutine.close -- Lua 5.4
+local unpack = table.unpack or unpack -- luacheck: globals unpack
 local traceback = debug.traceback
 
 local KEPT = 64 -- idle ones
@@ -38,7 +41,7 @@ local function new()
 end
 
 -- What follows a resume: the worker is free again, waits, or is dead.
-local function step(worker, alive, word)
+local function step(worker, alive, word, ...)
   if word == IDLE then
     if count < KEPT then
       count = count + 1
@@ -55,6 +58,8 @@ local function step(worker, alive, word)
     end
     local err = word == nil and message or word
     return worker.finish(worker.owner, worker.item, err, traceback(worker.coroutine, message))
+  elseif word ~= nil and workers.foreign then
+    return workers.foreign(worker, word, ...)
   end
 end
 
@@ -85,6 +90,35 @@ function workers.continue(worker)
   return step(worker, resume(worker.coroutine))
 end
 
+local function pack(...)
+  return { count = select("#", ...), ... }
+end
+
+local function carry(worker, wait)
+  while worker.asked and not worker.is_closed do
+    local asked = worker.asked
+    worker.asked = nil
+    local answer = pack(wait(unpack(asked, 1, asked.count)))
+    if not worker.is_closed then
+      step(worker, resume(worker.coroutine, unpack(answer, 1, answer.count)))
+    end
+  end
+  worker.is_carried = nil
+end
+
+--- Goes on with a worker that has asked the scheduler of another library for something, once that has answered.
+-- @tparam table worker
+-- @tparam function spawn `spawn(fn, ...)` calls it in a coroutine of that scheduler
+-- @tparam function wait what answers there
+-- @param ... its arguments
+function workers.carry(worker, spawn, wait, ...)
+  worker.asked = pack(...)
+  if not worker.is_carried then
+    worker.is_carried = true
+    spawn(carry, worker, wait)
+  end
+end
+
 --- The worker in whose coroutine the caller runs.
 -- @treturn ?table nil in the main program and in coroutines that are not the loop's
 function workers.current()
@@ -104,6 +138,7 @@ end
 --- Ends a worker that is suspended in its task, without `finish`.
 -- @tparam table worker
 function workers.close(worker)
+  worker.is_closed = true
   if worker.task then
     worker.task.over = true
   end

@@ -1,0 +1,50 @@
+--- In the default loop of luv (libuv).
+-- A wait in any coroutine suspends it by a plain yield; what resumes it is a callback of the loop. A wait in the main
+-- program, while the loop does not run, runs it until the wait is over. A wait in a callback, which luv calls outside
+-- of every coroutine, is an error.
+-- @module holdfast.loop.luv
+local guest = require "holdfast.loop.guest"
+local log = require "holdfast.log"
+local luv = require "luv"
+
+guest.require_version("luv", luv.version_string(), "1.44.0") -- the oldest that has been tried
+
+local host = { is_running = luv.loop_mode }
+
+local handle
+
+function host.attach(mailbox, turn)
+  if not handle then
+    handle = assert(luv.new_poll(mailbox:pollfd()))
+    assert(handle:start("r", function()
+      turn()
+    end))
+  end
+end
+
+function host.detach()
+  if handle then
+    handle:stop()
+    handle:close()
+    handle = nil
+  end
+end
+
+function host.suspend(waiter)
+  waiter.host = coroutine.running()
+  coroutine.yield()
+end
+
+-- Whoever began the coroutine has returned long ago: nobody but the log is left to hear an error.
+function host.wake(waiter)
+  local fine, err = coroutine.resume(waiter.host)
+  if not fine then
+    log.write("error", debug.traceback(waiter.host, "error in a coroutine: " .. tostring(err)))
+  end
+end
+
+function host.step()
+  luv.run "once"
+end
+
+return guest.of("luv", host)
