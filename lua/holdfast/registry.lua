@@ -1,6 +1,6 @@
 --- The clients of this Lua state, and the way of a mail to the one it is for.
 -- The registry does not keep a client alive: subscriptions, waiting coroutines and a running loop do. What a client
--- owes to its inbox is given back in one call a turn, not in one a message.
+-- owes to its inbox is given back in one call a turn, not in one a message, where the loop has turns.
 -- @module holdfast.registry
 local core = require "holdfast.core"
 local log = require "holdfast.log"
@@ -46,6 +46,7 @@ function registry.credit(client, bytes)
     client.is_debtor = true
     count = count + 1
     debtors[count] = client
+    loop.owing()
   elseif messages >= CREDITS then
     settle_one(client)
   end

@@ -3,6 +3,7 @@
 --     local core, holdfast = fake_core.install()
 --     core:at(2, function() ... end)               -- something happens at second 2
 --     core:mail("event", 1, "ready", {...})        -- what the keeper tells client 1, now
+--     core.alarm                                   -- when the mailbox's alarm rings
 --     core.clients[1].calls                        -- what it was told: { { "start" }, { "post", topic ... } }
 --     fake_core.remove()
 --
@@ -97,6 +98,9 @@ local function new_core(real)
     pollfd = function() return 0 end,
     events = function() return "r" end,
     timeout = function() return core.mails[1] and 0 or nil end,
+    alarm = function(_, seconds)
+      core.alarm = seconds and core.clock + seconds
+    end,
     take = function()
       local mail = table.remove(core.mails, 1)
       if mail then

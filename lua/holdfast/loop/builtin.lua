@@ -22,6 +22,8 @@ local loop = {
   elsewhere = nil, -- `elsewhere()` answers why the loop must not be driven here, nil if it may
 }
 
+function loop.owing() end
+
 local ONE_LOOP = "this `for` loop over messages cannot be suspended (Lua 5.1, or a coroutine that is not the loop's), "
   .. "and another one waits in the same way; use receive() in a coroutine of the loop"
 

@@ -56,14 +56,14 @@ end
 
 function take()
   taking = true
-  local fine, busy = pcall(turn.take)
+  local fine, problem = pcall(turn.take)
   taking = false
   if not fine then -- it ends the coroutine of the host that called, and with it the watch
     detach()
-    error(busy, 0)
+    error(problem, 0)
   end
-  local seconds = busy and 0 or turn.due()
-  if not busy and is_idle() then
+  local seconds = mailbox:timeout() or turn.due() -- mail that has been taken out does not show on the descriptor
+  if not seconds and is_idle() then
     detach()
   elseif armed and armed <= now() or seconds and (not armed or now() + seconds < armed) then
     set_alarm(seconds)
@@ -166,6 +166,13 @@ end
 
 function loop.attend(_, dispatch, settle)
   turn.attend(dispatch, settle)
+end
+
+-- Where coroutines go on after the turn that let them, none may come before the core must know.
+function loop.owing()
+  if not taking then
+    turn.pay()
+  end
 end
 
 function loop.hold(object)

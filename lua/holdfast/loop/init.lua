@@ -22,7 +22,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and eight may be left out:
+-- and nine may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -33,6 +33,8 @@
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
+-- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
+--   has nothing to do. Default: `settle`, at once
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
 -- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`, `worker`
@@ -47,7 +49,7 @@ local loop = {}
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 
 local FUNCTIONS = {
-  "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due",
+  "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
 }
 
 local chosen -- a name, or a user's table
@@ -62,6 +64,10 @@ function default.hold() end
 function default.release() end
 function default.task() end
 function default.due() end
+
+function default.owing()
+  attention[3]()
+end
 
 function default.sleep(seconds)
   loop.park({}, seconds)
@@ -182,7 +188,7 @@ for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn" } do
   end
 end
 
-loop.now, loop.task, loop.due = default.now, default.task, default.due
+loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
 
 function loop.attend(mailbox, dispatch, settle)
   attention = { mailbox, dispatch, settle }

@@ -82,6 +82,11 @@ function turn.take()
   return busy
 end
 
+--- Has the core told what is owed to it, before the turn is over.
+function turn.pay()
+  settle()
+end
+
 --- Says where mail comes from.
 -- @tparam function hand_out `hand_out(limit)` hands out up to `limit` mails and answers whether there were any
 -- @tparam function before_wait called once a turn

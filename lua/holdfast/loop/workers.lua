@@ -1,6 +1,7 @@
 --- Coroutines that run one task after the other, so that a handler costs no new one.
--- The coroutine is also the protection: a task that throws kills its worker and nothing else. (`pcall` would not do,
--- Lua 5.1 cannot yield across it.) An idle worker keeps nothing alive.
+-- A task that throws is told to its `finish`, whoever resumed it last. Lua 5.1 cannot yield across `xpcall`: there the
+-- coroutine is the protection, so that a task that somebody else resumes throws at that one. An idle worker keeps
+-- nothing alive.
 -- @module holdfast.loop.workers
 local workers = {
   foreign = nil, -- `foreign(worker, word, ...)` hears what a task yields to a scheduler of another library
@@ -18,14 +19,42 @@ local IDLE = {} -- what a worker yields when its task is over
 local idle, count = {}, 0
 local owned = setmetatable({}, { __mode = "kv" }) -- coroutine -> worker
 
+local function words_of(err)
+  if type(err) == "string" then
+    return err
+  end
+  local fine, shown = pcall(tostring, err)
+  return fine and type(shown) == "string" and shown or type(err)
+end
+
+local function explain(err)
+  local words = words_of(err)
+  return { err = err == nil and words or err, trace = traceback(words, 2) }
+end
+
+local call
+if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+  function call(fn, a, b, c)
+    fn(a, b, c)
+    return true
+  end
+else
+  function call(fn, a, b, c)
+    return xpcall(fn, explain, a, b, c)
+  end
+end
+
 local function perform(worker, fn, a, b, c)
-  fn(a, b, c)
+  local fine, failure = call(fn, a, b, c)
   local finish, owner, item = worker.finish, worker.owner, worker.item
   worker.finish, worker.owner, worker.item = nil, nil, nil
   if worker.task then
     worker.task.over, worker.task = true, nil
   end
-  finish(owner, item)
+  if fine then
+    return finish(owner, item)
+  end
+  finish(owner, item, failure.err, failure.trace)
 end
 
 local function new()
@@ -51,13 +80,8 @@ local function step(worker, alive, word, ...)
     if worker.task then
       worker.task.over = true
     end
-    local message = word
-    if type(word) ~= "string" then
-      local fine, shown = pcall(tostring, word)
-      message = fine and type(shown) == "string" and shown or type(word)
-    end
-    local err = word == nil and message or word
-    return worker.finish(worker.owner, worker.item, err, traceback(worker.coroutine, message))
+    local words = words_of(word)
+    return worker.finish(worker.owner, worker.item, word == nil and words or word, traceback(worker.coroutine, words))
   elseif word ~= nil and workers.foreign then
     return workers.foreign(worker, word, ...)
   end

@@ -1,0 +1,145 @@
+-- In the event loops of other libraries: cqueues, copas and luv, as far as there is one for this Lua. #broker
+local hosts = require "spec.support.hosts"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local tree = require "spec.support.tree"
+
+local LATEST = 0.4 -- seconds: a wait that blocks lasts as long as the outage does, or longer
+local OUTAGE = 0.8
+
+describe("in #broker", function()
+  local broker, folder, pid
+
+  before_each(function()
+    broker, folder = mosquitto.start(), process.temporary_folder()
+  end)
+
+  after_each(function()
+    if pid then
+      process.kill(pid, "KILL")
+      process.wait(pid, 5000)
+    end
+    mosquitto.finish()
+    process.remove_folder(folder)
+  end)
+
+  local function begin(...)
+    local words = { os.getenv "LUA", ... }
+    for place, word in ipairs(words) do
+      words[place] = word == "ADDRESS" and "mqtt://127.0.0.1:" .. broker.port or word
+    end
+    pid = assert(process.spawn(words, folder .. "/output"))
+  end
+
+  local function output()
+    local file = io.open(folder .. "/output")
+    local text = file and file:read "*a" or ""
+    return text, file and file:close()
+  end
+
+  local function expect(line)
+    local deadline = process.now() + 20000
+    while not ("\n" .. output()):find("\n" .. line .. "\n", 1, true) do
+      assert(process.now() < deadline, "no " .. line .. " in:\n" .. output())
+      process.sleep(5)
+    end
+  end
+
+  local function finish()
+    local how, status = process.wait(pid, 20000)
+    pid = how == nil and pid or nil
+    assert.same({ "exited", 0 }, { how, status }, output())
+    local lines = {}
+    for line in output():gmatch "[^\n]+" do
+      lines[#lines + 1] = line
+    end
+    return lines
+  end
+
+  local function start(host, scene)
+    begin("spec/support/host_child.lua", host, scene, "ADDRESS")
+  end
+
+  local function run(host, scene)
+    start(host, scene)
+    return finish()
+  end
+
+  for _, host in ipairs(hosts.names) do
+    describe(host, function()
+      local missing = hosts.missing(host)
+      if missing then
+        it("is skipped", function()
+          pending(missing)
+        end)
+        return
+      end
+
+      it("a client lives through the death of its broker, and the host's timer ticks throughout", function()
+        start(host, "outage")
+        expect "connected"
+        broker:kill()
+        expect "lost"
+        process.sleep(OUTAGE * 1000)
+        broker:restart()
+        local lines = finish()
+        local ticks, late = table.remove(lines):match "^(%d+) ticks, ([%d.]+) s late at worst$"
+        assert.same({ "before", "connected", "lost" }, { lines[1], lines[2], lines[3] })
+        local rest = { lines[4], lines[5], lines[6], lines[7] }
+        table.sort(rest)
+        assert.same({ "closed", "meanwhile", "published" }, rest)
+        assert.is_true(tonumber(ticks) >= OUTAGE / hosts.TICK / 4, ticks)
+        assert.is_true(tonumber(late) < LATEST, late)
+      end)
+
+      it("a handler waits for what it likes, and its error is told", function()
+        local lines = run(host, "handlers")
+        assert.equal("1 2 3, the last one", lines[1])
+        assert.equal(2, #lines)
+      end)
+
+      it("messages come in a for loop, except on Lua 5.1", function()
+        local lines = run(host, "messages")
+        if _VERSION == "Lua 5.1" and not jit then
+          assert.matches("^" .. host .. " runs already and cannot be driven from here; .-use receive%)$", lines[1])
+        else
+          assert.same({ "one", "true" }, { lines[1], lines[2] })
+        end
+      end)
+
+      it("a wait in the main program drives it", function()
+        assert.same({ "spawned", "x", host == "copas" and "run: this Lua state waits on copas; run that, and start "
+          .. "coroutines with holdfast.spawn" or "run\tnil\treturned" }, run(host, "main"))
+      end)
+
+      it("another loop is refused, and a wait that nothing can suspend", function()
+        local lines = run(host, "refusals")
+        assert.equal(('holdfast.new: loop must be "%s", on which this Lua state waits already, got "builtin"'):format(
+          host), lines[1])
+        if host == "luv" then
+          assert.matches("^luv runs already and cannot be driven from here; wait in a coroutine", lines[2])
+        end
+      end)
+
+      it("its example does what it says, in at most 60 lines", function()
+        local source = "examples/" .. host .. ".lua"
+        local _, count = tree.read(source):gsub("\n", "")
+        assert.is_true(count <= 60)
+        begin(source, "ADDRESS", "3")
+        assert.same({ "thermometer/kitchen/set\t21.5", "closed" }, finish())
+      end)
+
+      if host == "cqueues" then
+        it("a controller that is not its home ends by itself", function()
+          assert.same({ "published", "second ended", "first ended" }, run(host, "controllers"))
+        end)
+      end
+
+      if host ~= "luv" then
+        it("a client can be polled by a loop that it knows nothing of", function()
+          assert.same({ "attended" }, run(host, "pollable"))
+        end)
+      end
+    end)
+  end
+end)

@@ -1,0 +1,225 @@
+--- A program in the event loop of another library, for spec/broker/hosts_spec.lua.
+--
+--     LUA spec/support/host_child.lua HOST SCENE ADDRESS
+local hosts = require "spec.support.hosts"
+local holdfast = require "holdfast"
+
+local now = require("holdfast.core").now
+local host, scene, address = arg[1], arg[2], arg[3]
+
+io.stdout:setvbuf "line"
+holdfast.log(print)
+
+local function options(changes)
+  local given = { server = address, loop = host, backoff = { strategy = "constant", min = 0.1, jitter = "none" } }
+  for key, value in pairs(changes or {}) do
+    given[key] = value or nil
+  end
+  return given
+end
+
+local function message_of(fn, ...)
+  local fine, message = pcall(fn, ...)
+  assert(not fine, "no error")
+  return (message:gsub("^[^ ]+:%d+: ", ""))
+end
+
+local main = {} -- scenes in a coroutine of the host
+
+-- The whole life of a client. The host is recognised by itself where it can be.
+function main.outage()
+  local client = holdfast.new(options { loop = host == "copas" and "copas" or false })
+  local messages = client:subscribe("a/+", { qos = 1 })
+  assert(client:connect(10))
+  assert(client:publish("a/b", "before", { qos = 1 }))
+  print(messages:receive(10).payload)
+  print "connected"
+  assert(client:wait("lost", 20))
+  print "lost"
+  holdfast.spawn(function()
+    assert(client:publish("a/b", "meanwhile", { qos = 1, timeout = 20 }))
+    print "published"
+  end)
+  assert(client:wait("ready", 20))
+  print(messages:receive(10).payload)
+  assert(select(3, messages:receive(0.05)) == "timeout")
+  client:close(2)
+  print "closed"
+end
+
+-- What a handler can wait for: holdfast, and whatever the host has.
+function main.handlers()
+  local client = holdfast.new(options())
+  local waits = {
+    cqueues = function()
+      local cqueues = require "cqueues"
+      cqueues.sleep(0.02)
+      cqueues.poll(0.02)
+    end,
+    copas = function()
+      local copas = require "copas"
+      if copas.pause then
+        copas.pause(0.02)
+      end
+    end,
+    luv = function()
+      local luv, thread = require "luv", coroutine.running()
+      local timer = luv.new_timer()
+      timer:start(20, 0, function()
+        timer:close()
+        coroutine.resume(thread)
+      end)
+      coroutine.yield()
+    end,
+  }
+  local handled = {}
+  client:subscribe("a/+", { qos = 1 }, function(message)
+    waits[host]()
+    holdfast.sleep(0.02)
+    local place = #handled + 1
+    handled[place] = message.payload
+    if _VERSION ~= "Lua 5.1" or jit or host ~= "luv" then -- there an error is told to whoever resumes the coroutine
+      waits[host]()
+    end
+    if place == 3 then
+      table.sort(handled)
+      error("the last one", 0)
+    end
+  end)
+  client:on("error", function(event)
+    print(table.concat(handled, " ") .. ", " .. event.message)
+    client:close()
+  end)
+  assert(client:connect(10))
+  for i = 1, 3 do
+    assert(client:publish("a/b", tostring(i), { qos = 1 }))
+  end
+  assert(client:wait("closed", 10))
+end
+
+-- Lua 5.1 cannot suspend the iterator of a `for`; elsewhere the loop goes on.
+function main.messages()
+  local client = holdfast.new(options())
+  local messages = client:subscribe "a/+"
+  assert(client:connect(10))
+  assert(client:post("a/b", "one"))
+  local fine, problem = pcall(function()
+    for message in messages:messages(0.2) do
+      print(message.payload)
+    end
+  end)
+  print(fine or problem)
+  client:close(1)
+end
+
+local plain = {} -- scenes in the main program
+
+-- Waits outside of every coroutine drive the host.
+function plain.main()
+  local client = holdfast.new(options())
+  local messages = client:subscribe("a/+", { qos = 1 })
+  assert(client:connect(10))
+  holdfast.spawn(function()
+    holdfast.sleep(0.05)
+    print "spawned"
+  end)
+  holdfast.sleep(0.1)
+  assert(client:publish("a/b", "x", { qos = 1 }))
+  print(messages:receive(10).payload)
+  assert(client:close(2))
+  if host ~= "copas" then
+    print(holdfast.run(function(...)
+      holdfast.spawn(function()
+        holdfast.sleep(10)
+        print "never"
+      end)
+      holdfast.sleep(0.05)
+      return ...
+    end, "run", nil, "returned"))
+  else
+    print(message_of(holdfast.run, print))
+  end
+end
+
+-- A wait where the host can neither suspend nor be driven, and a second loop.
+function plain.refusals()
+  local client = holdfast.new(options())
+  print(message_of(holdfast.new, options { loop = "builtin" }))
+  if host == "luv" then
+    local luv = require "luv"
+    local timer = luv.new_timer()
+    timer:start(1, 0, function()
+      print(message_of(client.connect, client, 1))
+      client:close()
+      timer:close()
+    end)
+    luv.run()
+  end
+end
+
+-- A client is held by one controller and used from another, whose loop ends by itself.
+function plain.controllers()
+  local cqueues = require "cqueues"
+  local client = holdfast.new(options())
+  local first, second = cqueues.new(), cqueues.new()
+  first:wrap(function()
+    assert(client:connect(10))
+    second:wrap(function()
+      assert(client:publish("a/b", "x", { qos = 1 }))
+      holdfast.sleep(0.02)
+      print "published"
+    end)
+    assert(second:loop())
+    print "second ended"
+    client:close()
+  end)
+  assert(first:loop())
+  print "first ended"
+end
+
+-- A loop that holdfast knows nothing of: the client is what is polled, and `sleep(0)` hands out what there is.
+function plain.pollable()
+  local client = holdfast.new(options { loop = "builtin" })
+  local ready, slept
+  client:on("ready", function()
+    ready = true
+  end)
+  holdfast.spawn(function()
+    holdfast.sleep(0.05)
+    slept = true
+  end)
+  client:start()
+  local function poll()
+    if host == "copas" then
+      return require("socket").select({ client }, nil, client:timeout())
+    end
+    return require("cqueues").poll(client)
+  end
+  local function attend()
+    local turns = 0
+    repeat
+      poll()
+      holdfast.sleep(0)
+      turns = turns + 1
+    until ready and slept
+    print(turns < 20 and "attended" or turns)
+    client:close()
+  end
+  if host == "copas" then
+    return attend()
+  end
+  local controller = require("cqueues").new()
+  controller:wrap(attend)
+  assert(controller:loop())
+end
+
+if plain[scene] then
+  plain[scene]()
+else
+  local count, worst, last = 0, 0, now()
+  hosts.run(host, main[scene], function()
+    local time = now()
+    count, worst, last = count + 1, math.max(worst, time - last - hosts.TICK), time
+  end)
+  print(("%d ticks, %.3f s late at worst"):format(count, worst))
+end

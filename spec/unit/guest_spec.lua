@@ -1,0 +1,310 @@
+-- holdfast as a guest in a loop of another library: a scripted one, on a virtual clock.
+local fake_core = require "spec.support.fake_core"
+
+describe("a guest", function()
+  local core, holdfast, host, log, turns
+
+  -- A host that knows one descriptor. What its coroutines are resumed with comes from its next step.
+  local function new_host()
+    local woken = {}
+    host = { is_inside = false }
+    function host.attach(_, turn)
+      log[#log + 1] = not host.turn and "attach" or nil
+      host.turn = turn
+    end
+    function host.detach()
+      log[#log + 1] = "detach"
+      host.turn = nil
+    end
+    function host.suspend(waiter)
+      waiter.host = coroutine.running()
+      coroutine.yield()
+    end
+    function host.wake(waiter)
+      woken[#woken + 1] = waiter.host
+    end
+    function host.is_running()
+      return host.is_inside
+    end
+    function host.step()
+      local thread = table.remove(woken, 1)
+      if thread then
+        assert(coroutine.resume(thread))
+        return
+      end
+      if not core.mails[1] then
+        local alarm, first = host.turn and core.alarm, core.script[1]
+        if first and (not alarm or first.at <= alarm) then
+          core.clock = math.max(core.clock, first.at)
+          table.remove(core.script, 1).fn()
+        else
+          assert(alarm, "the host waits for ever")
+          core.clock = math.max(core.clock, alarm)
+        end
+      end
+      if host.turn and (core.mails[1] or core.alarm and core.alarm <= core.clock) then
+        turns = turns + 1
+        host.turn()
+      end
+    end
+    return host
+  end
+
+  local function install(changes)
+    core, holdfast = fake_core.install()
+    log, turns = {}, 0
+    new_host()
+    for key, value in pairs(changes or {}) do
+      host[key] = value
+    end
+    return holdfast.new { server = "localhost", loop = require("holdfast.loop.guest").of("scripted", host) }
+  end
+
+  after_each(fake_core.remove)
+
+  local function note(what)
+    log[#log + 1] = ("%g %s"):format(core.clock, what)
+  end
+
+  local function step_until(seconds)
+    core:at(seconds, function() end)
+    for _ = 1, 1000 do
+      if core.clock >= seconds then
+        return
+      end
+      host.step()
+    end
+    error "the clock does not move"
+  end
+
+  local function begin(fn, ...)
+    return assert(coroutine.resume(coroutine.create(fn), ...))
+  end
+
+  it("is watched from the start of a client to its end, and not before or after", function()
+    local client = install()
+    client:on("closed", function()
+      note "closed"
+    end)
+    assert.same({}, log)
+    client:start()
+    core:at(1, function()
+      core:mail("event", 1, "closed", {})
+    end)
+    step_until(2)
+    assert.same({ "attach", "1 closed", "detach" }, log)
+  end)
+
+  it("is watched while somebody waits, without any client", function()
+    install()
+    begin(function()
+      holdfast.sleep(1)
+      note "slept"
+    end)
+    step_until(2)
+    assert.same({ "attach", "detach", "1 slept" }, log)
+  end)
+
+  it("lets everybody go on at the right time, whatever they are", function()
+    install():start()
+    for _, seconds in ipairs { 3, 1, 2 } do
+      begin(function()
+        holdfast.sleep(seconds)
+        note("coroutine " .. seconds)
+      end)
+      holdfast.spawn(function()
+        holdfast.sleep(seconds)
+        note("spawned " .. seconds)
+      end)
+    end
+    step_until(5)
+    assert.same({ "attach", "1 spawned 1", "1 coroutine 1", "2 spawned 2", "2 coroutine 2", "3 spawned 3",
+      "3 coroutine 3" }, log)
+  end)
+
+  it("takes no turn for an end that a wait no longer has, but the first", function()
+    local client = install()
+    client:start()
+    local messages = client:subscribe "a"
+    begin(function()
+      for _ = 1, 100 do
+        messages:receive(10)
+      end
+      note "received"
+    end)
+    for i = 1, 100 do
+      core:at(i / 100, function()
+        core:message(1, "a", "", 1)
+      end)
+    end
+    step_until(30)
+    assert.same({ "attach", "1 received" }, log)
+    assert.equal(100 + 1, turns)
+  end)
+
+  it("hears of what is done outside of its turns", function()
+    local client = install()
+    client:start()
+    local messages = client:subscribe "a"
+    begin(function()
+      note(select(3, messages:receive()))
+    end)
+    core:at(1, function()
+      messages:remove()
+    end)
+    step_until(2)
+    assert.same({ "attach", "1 removed" }, log)
+  end)
+
+  it("tells the core of what is consumed between two turns", function()
+    local client = install()
+    client:start()
+    local messages = client:subscribe "a"
+    core:message(1, "a", "first", 1)
+    core:message(1, "a", "second", 1)
+    begin(function()
+      messages:receive()
+    end)
+    step_until(1)
+    assert.equal(1, core.clients[1].messages_consumed)
+    begin(function()
+      messages:receive() -- which is there already
+    end)
+    assert.equal(2, core.clients[1].messages_consumed)
+  end)
+
+  it("gives the host its turn between two handfuls of mail", function()
+    local client = install()
+    local count = 0
+    client:subscribe("a", function()
+      count = count + 1
+    end)
+    client:start()
+    for _ = 1, 1000 do
+      core:message(1, "a", "", 1)
+    end
+    host.step()
+    assert.is_true(count > 0 and count < 1000)
+    assert.equal(core.clock, core.alarm)
+    for _ = 1, 10 do
+      if core.alarm then
+        host.step()
+      end
+    end
+    assert.equal(1000, count)
+    assert.is_nil(core.alarm)
+  end)
+
+  it("drives the host for a wait in the main program", function()
+    local client = install()
+    core:at(1, function()
+      core:mail("event", 1, "ready", {})
+    end)
+    assert.is_true(client:connect(5))
+    assert.equal(1, core.clock)
+    assert.equal("timeout", select(3, client:wait("lost", 5)))
+    assert.equal(6, core.clock)
+  end)
+
+  it("says so where it can neither suspend nor drive, and forgets that wait", function()
+    local client = install()
+    client:start()
+    local messages = client:subscribe "a"
+    host.is_inside = true
+    local fine, problem = pcall(messages.receive, messages)
+    assert.is_false(fine)
+    assert.matches("^scripted runs already and cannot be driven from here; wait in a coroutine of its own", problem)
+    core:message(1, "a", "kept", 1)
+    host.step()
+    begin(function()
+      assert.equal("kept", messages:receive(1).payload)
+    end)
+  end)
+
+  it("raises what goes wrong in the host, and in a turn, and can be used again", function()
+    local client = install()
+    client:start()
+    core:at(1, function()
+      error("in the host", 0)
+    end)
+    assert.equal("in the host", select(2, pcall(holdfast.sleep, 2)))
+    local route = require("holdfast.mail").room
+    require("holdfast.mail").room = function()
+      error("in the turn", 0)
+    end
+    core:mail("room", 1)
+    assert.equal("in the turn", select(2, pcall(holdfast.sleep, 2)))
+    require("holdfast.mail").room = route
+    holdfast.sleep(1)
+    assert.equal(2, core.clock)
+    assert.same({ "attach", "detach", "attach" }, log)
+  end)
+
+  it("runs a function until it returns, and ends what that has spawned", function()
+    install()
+    assert.same({ 7, nil, 8 }, { holdfast.run(function(...)
+      holdfast.spawn(function()
+        holdfast.sleep(1)
+        note "one"
+        holdfast.sleep(5)
+        note "never"
+      end)
+      holdfast.sleep(2)
+      return ...
+    end, 7, nil, 8) })
+    step_until(10)
+    assert.same({ "attach", "1 one", "detach" }, log)
+    assert.matches("boom\nstack traceback:", select(2, pcall(holdfast.run, function()
+      holdfast.sleep(1)
+      error "boom"
+    end)))
+  end)
+
+  it("leaves the handlers to a host that makes the coroutines itself, and has no run then", function()
+    local client = install { start = function(finish, owner, item, fn, a, b, c)
+      note "started"
+      fn(a, b, c)
+      finish(owner, item)
+    end }
+    client:on("ready", function()
+      note "handled"
+    end)
+    client:start()
+    core:mail("event", 1, "ready", {})
+    host.step()
+    assert.same({ "attach", "0 started", "0 handled" }, log)
+    assert.matches("run: this Lua state waits on a loop of yours", select(2, pcall(holdfast.run, print)))
+  end)
+
+  it("carries on a handler that has asked the host's scheduler for something", function()
+    local client = install()
+    local workers = require "holdfast.loop.workers"
+    local asked, carrier = {}, nil
+    function workers.foreign(worker, word, ...)
+      assert.equal("ask", word)
+      workers.carry(worker, function(fn, ...)
+        carrier = coroutine.create(fn)
+        assert(coroutine.resume(carrier, ...))
+      end, function(...)
+        asked[#asked + 1] = { ... }
+        return coroutine.yield(...)
+      end, ...)
+    end
+    client:on("ready", function()
+      note(coroutine.yield("ask", 1, 2))
+      note(coroutine.yield("ask", 3))
+      holdfast.sleep(1)
+      note "slept"
+    end)
+    client:start()
+    core:mail("event", 1, "ready", {})
+    host.step()
+    assert.same({ { 1, 2 } }, asked)
+    assert(coroutine.resume(carrier, "first"))
+    assert.same({ { 1, 2 }, { 3 } }, asked)
+    assert(coroutine.resume(carrier, "second"))
+    assert.equal("dead", coroutine.status(carrier))
+    step_until(2)
+    assert.same({ "attach", "0 first", "0 second", "1 slept" }, log)
+  end)
+end)
