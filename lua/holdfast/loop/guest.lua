@@ -1,4 +1,4 @@
---- holdfast as a guest in the event loop of another library, the *host*.
+--- The loop that is a guest in the event loop of another library, the *host*.
 --
 -- The host is given one descriptor. When it is readable there is mail, somebody to resume, or a time has come, and the
 -- guest takes a turn. It asks for the descriptor to be watched as long as a client is started or anybody waits, and
