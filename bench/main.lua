@@ -16,6 +16,7 @@ Parts (all of them unless named):
   trust     a connect over TLS, and a connected client's memory: a file with one certificate, a hashed folder, the
             system's certificates
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
+  hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
 
   --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
   --count=N           messages in a run of receive and publish (100,000)
@@ -272,7 +273,41 @@ function run_part.trust()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "trust", "names" }
+local MODES = {
+  alone = "no client",
+  idle = "connected and silent",
+  busy = "publish, receive, QoS 1",
+  outage = "no broker, try each 50 ms",
+}
+
+function run_part.hosts()
+  local hosts = require "spec.support.hosts"
+  local broker = tools.broker()
+  say("\n%-38s %8s %8s %8s   %s", "lateness of a 10 ms timer, ms", "median", "99 %", "worst", "messages/s")
+  for _, host in ipairs(hosts.names) do
+    local missing = hosts.missing(host)
+    if missing then
+      say("%-38s %s", host, missing)
+    end
+    for _, mode in ipairs(missing and {} or { "alone", "idle", "busy", "outage" }) do
+      local pipe = tools.start(arg[-1] .. " bench/hosts.lua", mode, { host = host, port = broker.port, seconds = 5 })
+      if mode == "outage" then
+        tools.answer(pipe)
+        broker:kill()
+      end
+      local result = tools.answer(pipe, "the bench of " .. host)
+      pipe:close()
+      if mode == "outage" then
+        broker:start()
+      end
+      say("%-38s %8.2f %8.2f %8.2f   %6.0f", ("%s, %s"):format(host, MODES[mode]), result.median, result.most,
+        result.worst, result.busy / 5)
+    end
+  end
+  broker:kill()
+end
+
+local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "trust", "names", "hosts" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)

@@ -79,7 +79,7 @@ local function new_handle(core, settings)
 end
 
 local function new_core(real)
-  local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0 }
+  local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0, alarms = 0 }
   setmetatable(core, { __index = real })
 
   function core.now()
@@ -100,6 +100,7 @@ local function new_core(real)
     timeout = function() return core.mails[1] and 0 or nil end,
     alarm = function(_, seconds)
       core.alarm = seconds and core.clock + seconds
+      core.alarms = core.alarms + 1
     end,
     take = function()
       local mail = table.remove(core.mails, 1)

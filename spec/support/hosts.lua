@@ -2,6 +2,7 @@
 --
 --     hosts.missing "copas"                -- why this Lua has none, or nil
 --     hosts.run("copas", main, tick)       -- main() in a coroutine of it; tick() about every 10 ms until main is over
+--                                          -- and tick answers nothing
 --
 -- `run` returns when the loop has nothing left to do. copas before 4.0 has no timer and never ends: there the time that
 -- a step may take is the timer, and the end of main the end.
@@ -26,8 +27,7 @@ function run.cqueues(main, tick)
   controller:wrap(function()
     repeat
       cqueues.sleep(TICK)
-      tick()
-    until is_over
+    until not tick() and is_over
   end)
   controller:wrap(function()
     main()
@@ -40,8 +40,7 @@ function run.luv(main, tick)
   local luv = require "luv"
   local timer, first, is_over = luv.new_timer(), luv.new_timer(), false
   timer:start(TICK * 1000, TICK * 1000, function()
-    tick()
-    if is_over then
+    if not tick() and is_over then
       timer:close()
     end
   end)
@@ -64,20 +63,19 @@ function run.copas(main, tick)
     copas.addthread(function()
       repeat
         copas.pause(TICK)
-        tick()
-      until is_over
+      until not tick() and is_over
     end)
     return copas.loop()
   end
   local now = require("socket").gettime
-  local last = now()
+  local last, goes_on = now(), nil
   repeat
     copas.step(math.max(0, last + TICK - now()))
     if now() >= last + TICK then
       last = now()
-      tick()
+      goes_on = tick()
     end
-  until is_over
+  until is_over and not goes_on
 end
 
 --- Runs `main` in a host, with `tick` beside it.

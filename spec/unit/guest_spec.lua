@@ -26,7 +26,10 @@ describe("a guest", function()
     function host.is_running()
       return host.is_inside
     end
+    local steps = 0
     function host.step()
+      steps = steps + 1
+      assert(steps < 10000, "the host turns round and round")
       local thread = table.remove(woken, 1)
       if thread then
         assert(coroutine.resume(thread))
@@ -103,6 +106,7 @@ describe("a guest", function()
     end)
     step_until(2)
     assert.same({ "attach", "detach", "1 slept" }, log)
+    assert.equal(1, core.alarm) -- rings once more, so that a host that waits on the descriptor sees that it is over
   end)
 
   it("lets everybody go on at the right time, whatever they are", function()
@@ -140,6 +144,7 @@ describe("a guest", function()
     step_until(30)
     assert.same({ "attach", "1 received" }, log)
     assert.equal(100 + 1, turns)
+    assert.is_true(core.alarms < 5, core.alarms)
   end)
 
   it("hears of what is done outside of its turns", function()
@@ -216,9 +221,11 @@ describe("a guest", function()
     assert.matches("^scripted runs already and cannot be driven from here; wait in a coroutine of its own", problem)
     core:message(1, "a", "kept", 1)
     host.step()
+    local payload
     begin(function()
-      assert.equal("kept", messages:receive(1).payload)
+      payload = messages:receive(1).payload
     end)
+    assert.equal("kept", payload)
   end)
 
   it("raises what goes wrong in the host, and in a turn, and can be used again", function()
