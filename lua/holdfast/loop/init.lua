@@ -2,7 +2,7 @@
 --
 -- It is chosen once: by the `loop` option of the first client that has one, or by the loop that is running when the
 -- first client is made or when somebody waits for the first time; the built-in one if none is. (A running OpenResty,
--- cqueues, luv and copas 3 or later are recognised; copas 1.x and 2.x cannot tell that they run.) Another choice after
+-- cqueues, luv and copas 2.0.2 or later are recognised; an older copas cannot tell that it runs.) Another choice after
 -- that is refused. Until then what a loop has to know is kept here and handed to it.
 --
 -- The functions of this table are those of the loop in use, so call them as `loop.park(...)`; a captured one would be
