@@ -77,6 +77,7 @@ local function part(client)
     waiters[#waiters + 1] = waiter
   end
   resolve(waiters, nil, "the client is closed", "closed")
+  relief.finish(client)
   loop.release(client)
   registry.remove(client)
 end

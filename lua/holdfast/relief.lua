@@ -23,12 +23,17 @@ local function look(client)
   end
 end
 
+local function new_waiter(client)
+  client.pausing = {}
+  return client.pausing
+end
+
 -- Looks again and again, without keeping the client alive between two looks.
 local function watch(weak)
   local pause = 1
   while weak.client and weak.client.held do
     look(weak.client)
-    loop.sleep(pause)
+    loop.park(new_waiter(weak.client), pause)
     pause = math.min(pause * 2, LONGEST)
   end
 end
@@ -50,6 +55,14 @@ function relief.begin(client)
     client.is_watched = true
     local weak = setmetatable({ client = client }, { __mode = "v" })
     loop.start(watched, weak, nil, watch, weak)
+  end
+end
+
+--- The client is closed: what watches it must not keep a loop running.
+-- @tparam table client
+function relief.finish(client)
+  if client.pausing then
+    loop.unpark(client.pausing)
   end
 end
 
