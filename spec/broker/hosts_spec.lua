@@ -112,6 +112,10 @@ describe("in #broker", function()
           .. "coroutines with holdfast.spawn" or "run\tnil\treturned" }, run(host, "main"))
       end)
 
+      it("a loop ends with its client and leaves nothing behind, again and again", function()
+        assert.same({ "the same" }, run(host, "rounds"))
+      end)
+
       it("another loop is refused, and a wait that nothing can suspend", function()
         local lines = run(host, "refusals")
         assert.equal(('holdfast.new: loop must be "%s", on which this Lua state waits already, got "builtin"'):format(

@@ -157,6 +157,29 @@ function plain.refusals()
   end
 end
 
+-- One loop after the other, each ended by the end of its client.
+function plain.rounds()
+  local process = require "process_probe"
+  local left = {}
+  for round = 1, 5 do
+    hosts.run(host, function()
+      local client = holdfast.new(options())
+      local messages = client:subscribe("a/" .. round, { qos = 1 })
+      assert(client:connect(10))
+      for _ = 1, 20 do
+        assert(client:publish("a/" .. round, "x", { qos = 1, timeout = 10 }))
+        assert(messages:receive(10))
+      end
+      client:close(2)
+    end, function() end)
+    collectgarbage()
+    collectgarbage() -- a controller of cqueues has descriptors of its own
+    local _, threads, descriptors = process.self()
+    left[round] = ("%d threads, %d descriptors"):format(threads, descriptors)
+  end
+  print(left[5] == left[2] and "the same" or table.concat(left, "; "))
+end
+
 -- A client is held by one controller and used from another, whose loop ends by itself.
 function plain.controllers()
   local cqueues = require "cqueues"
