@@ -33,7 +33,7 @@ local lines = {
     return ("connection lost: %s%s"):format(why(event), again(event))
   end },
   sleeping = { "warning", function(event)
-    return ("asleep after %s%s"):format(why(event), event.wake_in and (", until %.3g s"):format(event.wake_in) or "")
+    return ("asleep after %s%s"):format(why(event), event.wake_in and (", for %.3g s"):format(event.wake_in) or "")
   end },
   closed = { "info", function()
     return "closed"

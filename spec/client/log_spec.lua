@@ -73,7 +73,7 @@ describe("the log", function()
       "debug looking into a TLS failure on a connection of its own",
       "debug tls_expired",
       "warning attempt 1 failed: tls_expired (as found)",
-      "warning asleep after max_attempts (" .. holdfast.reason("client", 6).text .. "), until 60 s",
+      "warning asleep after max_attempts (" .. holdfast.reason("client", 6).text .. "), for 60 s",
     }, lines())
   end)
 

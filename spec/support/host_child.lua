@@ -8,7 +8,11 @@ local now = require("holdfast.core").now
 local host, scene, address = arg[1], arg[2], arg[3]
 
 io.stdout:setvbuf "line"
-holdfast.log(print)
+holdfast.log(function(level, message)
+  if level == "error" then
+    print(level, message)
+  end
+end)
 
 local function options(changes)
   local given = { server = address, loop = host, backoff = { strategy = "constant", min = 0.1, jitter = "none" } }
