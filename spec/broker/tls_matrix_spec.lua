@@ -257,6 +257,31 @@ describe("TLS #broker", function()
     end)
   end)
 
+  it("does not keep a process from ending, in the middle of a look or of a handshake", function()
+    local port = broker_with "expired"
+    local path = file "child.lua"
+    local child = assert(io.open(path, "w"))
+    child:write(([[
+      local holdfast = require "holdfast"
+      local client = holdfast.new { server = "mqtts://127.0.0.1:%d", tls = { ca = "%s" } }
+      holdfast.log(function(_, message)
+        if message:find(arg[1], 1, true) then os.exit(0, true) end
+      end)
+      holdfast.run(function()
+        client:start()
+        holdfast.sleep(5)
+      end)
+      os.exit(1)
+    ]]):format(port, file "ca.pem"))
+    child:close()
+    for index = 1, 10 do
+      local when = index % 2 == 0 and "looking into" or "connecting to"
+      local pid = assert(process.spawn({ arg[-1], path, when }, path .. ".log"))
+      local how, status = process.wait(pid, 10000)
+      assert.same({ "exited", 0 }, { how, status })
+    end
+  end)
+
   describe("with a shared key", function()
     local KEY = "0123456789abcdef0123456789abcdef"
 
