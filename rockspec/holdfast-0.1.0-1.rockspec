@@ -95,6 +95,7 @@ build = {
         "csrc/lua/status.c",
         "csrc/lua/topic.c",
         "csrc/sys/alarm.c",
+        "csrc/sys/bridge.c",
         "csrc/sys/clock.c",
         "csrc/sys/entropy.c",
         "csrc/sys/mailbox.c",

@@ -1,12 +1,15 @@
 /* The mailbox of a Lua state: what its clients' keeper has to tell it. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 
 #include "keeper/trace.h"
 #include "lua/binding.h"
 #include "sys/alarm.h"
+#include "sys/bridge.h"
 #include "sys/thread.h"
 
 #define MAILBOX "holdfast.mailbox"
@@ -16,6 +19,7 @@ typedef struct mailbox {
   hf_mail *pending; /* taken out of it, not handed to Lua yet */
   bool traces;      /* the library's trace comes here, unless another Lua state has asked since */
   hf_alarm alarm;   /* made when it is first set */
+  hf_bridge bridge;
 } mailbox;
 
 static const char key; /* its address: where the registry keeps the state's mailbox */
@@ -102,6 +106,35 @@ static int take(lua_State *L) {
   return count;
 }
 
+/* For hosts that wait on a stream that they have opened: listen() -> path; the host connects to it; accept() -> true. A
+ * byte comes whenever there is mail. hang_up() ends the stream. */
+static int failure(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(errno));
+  return 2;
+}
+
+static int bridge_listen(lua_State *L) {
+  mailbox *box = check(L);
+  if (!hf_bridge_listen(&box->bridge)) return failure(L);
+  lua_pushstring(L, box->bridge.path);
+  return 1;
+}
+
+static int bridge_accept(lua_State *L) {
+  mailbox *box = check(L);
+  int stream = hf_bridge_accept(&box->bridge);
+  if (stream < 0) return failure(L);
+  hf_mailbox_use_stream(box->mails, stream);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int hang_up(lua_State *L) {
+  hf_mailbox_use_stream(check(L)->mails, -1);
+  return 0;
+}
+
 static int collect(lua_State *L) {
   mailbox *box = check(L);
   while (box->pending) {
@@ -110,6 +143,7 @@ static int collect(lua_State *L) {
     box->pending = next;
   }
   hf_alarm_close(&box->alarm);
+  hf_bridge_close(&box->bridge);
   if (box->mails) {
     if (box->traces && !hf_thread_forked()) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
     hf_mailbox_shut(box->mails);
@@ -120,9 +154,10 @@ static int collect(lua_State *L) {
 }
 
 /* What cqueues polls has pollfd, events and timeout; what LuaSocket's select takes has getfd and dirty. */
-static const luaL_Reg methods[] = {{"wait", wait},         {"take", take},     {"alarm", alarm},
-                                   {"pollfd", descriptor}, {"events", events}, {"timeout", timeout},
-                                   {"getfd", descriptor},  {"dirty", dirty},   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"wait", wait},       {"take", take},        {"alarm", alarm}, {"pollfd", descriptor},    {"events", events},
+    {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty}, {"listen", bridge_listen}, {"accept", bridge_accept},
+    {"hang_up", hang_up}, {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
@@ -134,6 +169,7 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   box->mails = NULL;
   box->traces = false;
   box->alarm = (hf_alarm){-1, -1};
+  hf_bridge_init(&box->bridge);
   luaL_setmetatable(L, MAILBOX);
   box->mails = hf_mailbox_new(hf_event_discard);
   if (!box->mails) luaL_error(L, "holdfast: no memory, or no descriptor left, for the events of this Lua state");

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "sys/wakeup.h"
 
@@ -11,6 +13,7 @@ struct hf_mailbox {
   hf_mail *last;
   hf_mail_discard discard;
   hf_wakeup wakeup;
+  int stream; /* in place of `wakeup`; -1: none */
   unsigned references;
   bool raised;
   bool shut;
@@ -25,6 +28,7 @@ hf_mailbox *hf_mailbox_new(hf_mail_discard discard) {
   }
   pthread_mutex_init(&mailbox->lock, NULL);
   mailbox->discard = discard;
+  mailbox->stream = -1;
   mailbox->references = 1;
   return mailbox;
 }
@@ -51,8 +55,22 @@ void hf_mailbox_release(hf_mailbox *mailbox) {
   if (left > 0) return;
   discard_all(mailbox->discard, mailbox->first);
   hf_wakeup_close(&mailbox->wakeup);
+  if (mailbox->stream >= 0) close(mailbox->stream);
   pthread_mutex_destroy(&mailbox->lock);
   free(mailbox);
+}
+
+/* With the lock held: release, or another stream, could close the descriptor right after it. */
+static void signal_reader(hf_mailbox *mailbox) {
+  mailbox->raised = true;
+  if (mailbox->stream < 0) {
+    hf_wakeup_signal(&mailbox->wakeup);
+    return;
+  }
+  /* It can only fail when the stream is full, and then its reader has something to find anyway, or when that reader is
+   * gone, and then its next one will look. */
+  ssize_t sent = send(mailbox->stream, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  (void)sent;
 }
 
 static bool append(hf_mailbox *mailbox, hf_mail *mail, bool raise) {
@@ -69,10 +87,7 @@ static bool append(hf_mailbox *mailbox, hf_mail *mail, bool raise) {
     mailbox->first = mail;
   mailbox->last = mail;
   bool signal = raise && !mailbox->raised;
-  if (signal) {
-    mailbox->raised = true;
-    hf_wakeup_signal(&mailbox->wakeup); /* inside the lock: release could close the descriptor right after it */
-  }
+  if (signal) signal_reader(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
   return signal;
 }
@@ -87,10 +102,7 @@ void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail) {
 
 void hf_mailbox_raise(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
-  if (!mailbox->raised && mailbox->first) {
-    mailbox->raised = true;
-    hf_wakeup_signal(&mailbox->wakeup);
-  }
+  if (!mailbox->raised && mailbox->first) signal_reader(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
 }
 
@@ -98,7 +110,7 @@ hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
   if (mailbox->raised) {
     mailbox->raised = false;
-    hf_wakeup_clear(&mailbox->wakeup);
+    if (mailbox->stream < 0) hf_wakeup_clear(&mailbox->wakeup);
   }
   hf_mail *mails = mailbox->first;
   mailbox->first = mailbox->last = NULL;
@@ -113,6 +125,18 @@ void hf_mailbox_shut(hf_mailbox *mailbox) {
   mailbox->first = mailbox->last = NULL;
   pthread_mutex_unlock(&mailbox->lock);
   discard_all(mailbox->discard, left);
+}
+
+void hf_mailbox_use_stream(hf_mailbox *mailbox, int stream) {
+  pthread_mutex_lock(&mailbox->lock);
+  if (mailbox->stream >= 0)
+    close(mailbox->stream);
+  else if (mailbox->raised)
+    hf_wakeup_clear(&mailbox->wakeup);
+  mailbox->stream = stream;
+  mailbox->raised = false;
+  if (mailbox->first) signal_reader(mailbox);
+  pthread_mutex_unlock(&mailbox->lock);
 }
 
 int hf_mailbox_descriptor(const hf_mailbox *mailbox) {

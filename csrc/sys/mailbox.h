@@ -37,6 +37,11 @@ hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox);
 /* No more mails are let in; the reader is gone. */
 void hf_mailbox_shut(hf_mailbox *mailbox);
 
+/* From now on the hint is a byte in this stream, which the box takes over (-1: the descriptor's own again). Who reads
+ * the other end takes all bytes there are and then the queue; a box that is emptied while a byte is on its way costs a
+ * look at nothing, never a mail. */
+void hf_mailbox_use_stream(hf_mailbox *mailbox, int stream);
+
 int hf_mailbox_descriptor(const hf_mailbox *mailbox);
 
 #endif

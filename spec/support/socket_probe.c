@@ -1,4 +1,4 @@
-/* socket_probe: loopback TCP for specs that play the broker themselves, as the Lua module `socket_probe`.
+/* socket_probe: loopback TCP, and unix paths, for specs that play the other side, as the Lua module `socket_probe`.
  *
  * Everything blocks for at most the milliseconds it was given. What is left
  * open is closed by the collector. Call on the thread of the lua_State.
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lua/compat.h"
@@ -63,6 +64,23 @@ static int listen_on(lua_State *L) {
     return failed(L);
   lua_pushinteger(L, ntohs(address.sin_port));
   return 2;
+}
+
+/* connect(port | path) -> socket */
+static int connect_to(lua_State *L) {
+  struct sockaddr_in port = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_un path = {.sun_family = AF_UNIX};
+  bool is_port = lua_type(L, 1) == LUA_TNUMBER;
+  if (is_port)
+    port.sin_port = htons((uint16_t)luaL_checkinteger(L, 1));
+  else
+    strncpy(path.sun_path, luaL_checkstring(L, 1), sizeof path.sun_path - 1);
+  int s = socket(is_port ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return failed(L);
+  push(L, s);
+  struct sockaddr *address = is_port ? (struct sockaddr *)&port : (struct sockaddr *)&path;
+  if (connect(s, address, is_port ? sizeof port : sizeof path) != 0) return failed(L);
+  return 1;
 }
 
 /* socket:accept(timeout) -> socket | nil, "timeout" */
@@ -155,7 +173,8 @@ int luaopen_socket_probe(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"accept", accept_one},  {"receive", receive},   {"send", send_bytes}, {"reset", reset},
       {"close", close_socket}, {"__gc", close_socket}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"listen", listen_on}, {"connected_to", connected_to}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"listen", listen_on}, {"connect", connect_to}, {"connected_to", connected_to}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
