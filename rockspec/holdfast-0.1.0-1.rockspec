@@ -109,6 +109,7 @@ build = {
       libraries = { "paho-mqtt3as", "ssl", "crypto", "pthread" },
     },
     ["holdfast.backoff"] = "lua/holdfast/backoff.lua",
+    ["holdfast.budget"] = "lua/holdfast/budget.lua",
     ["holdfast.buffer"] = "lua/holdfast/buffer.lua",
     ["holdfast.check"] = "lua/holdfast/check.lua",
     ["holdfast.chronicle"] = "lua/holdfast/chronicle.lua",

@@ -116,19 +116,47 @@ static void go_on(hf_client *client) {
     find_address(client);
 }
 
-/* The process's budget: the time in line is not the attempt's own. */
-static void proceed(hf_client *client) {
+/* The time in line is not the attempt's own. */
+static void stand_in_line(hf_client *client, hf_gate gate, int64_t wait) {
   int64_t now = client->keeper->now;
-  int64_t wait = hf_budget_take(&client->keeper->budget, now);
-  if (wait <= 0) {
+  client->gate = (uint8_t)gate;
+  client->turn_at = now + wait;
+  hf_engine_event delay = {.input = HF_INPUT_DELAY, .delay = wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait};
+  hf_engine_step(&client->engine, now, delay);
+  hf_driver_dirty(client);
+}
+
+static void take_turn(hf_client *client) {
+  int64_t wait = hf_budget_take(&client->keeper->budget, client->keeper->now);
+  if (wait <= 0)
     go_on(client);
+  else
+    stand_in_line(client, HF_GATE_BUDGET, wait);
+}
+
+/* ms that Lua has to answer. A process that shares a budget and cannot reach it must neither stop nor run wild. */
+enum { ANSWER_WITHIN = 1000 };
+
+static void proceed(hf_client *client) {
+  hf_event *question = client->keeper->ask_budget ? hf_tell_make(client, HF_EVENT_TURN) : NULL;
+  if (!question) {
+    take_turn(client);
     return;
   }
-  client->gate = HF_GATE_BUDGET;
-  client->turn_at = now + wait;
-  hf_engine_event stand_in_line = {.input = HF_INPUT_DELAY, .delay = wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait};
-  hf_engine_step(&client->engine, now, stand_in_line);
-  hf_driver_dirty(client);
+  question->ticket = client->generation;
+  hf_tell_send(client, question);
+  stand_in_line(client, HF_GATE_ASKED, ANSWER_WITHIN);
+}
+
+/* A place that Lua gives is not given back when the attempt is abandoned: those behind it come later than they could.
+ */
+void hf_attempt_place(hf_client *client, const hf_command *answer) {
+  if (client->gate != HF_GATE_ASKED || answer->wish != client->generation) return;
+  client->turn_at = HF_NEVER;
+  if (answer->number < 0)
+    take_turn(client);
+  else
+    stand_in_line(client, HF_GATE_TURN, answer->number);
 }
 
 void hf_attempt_turn(hf_client *client) {
@@ -137,12 +165,14 @@ void hf_attempt_turn(hf_client *client) {
     open_link(client);
   else if (client->gate == HF_GATE_DIAGNOSIS)
     hf_diagnosis_turn(client);
+  else if (client->gate == HF_GATE_ASKED)
+    take_turn(client);
   else
     go_on(client);
 }
 
 void hf_attempt_line_up_again(hf_client *client) {
-  if (client->gate != HF_GATE_BUDGET) return;
+  if (client->gate != HF_GATE_BUDGET && client->gate != HF_GATE_ASKED && client->gate != HF_GATE_TURN) return;
   client->turn_at = HF_NEVER;
   proceed(client);
 }

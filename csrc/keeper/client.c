@@ -168,6 +168,10 @@ bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {
   return simple(client, HF_COMMAND_DELAY, ticket, 0, delay);
 }
 
+bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait) {
+  return simple(client, HF_COMMAND_TURN, ticket, 0, wait);
+}
+
 void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {
   size_t before_messages = atomic_fetch_sub(&client->inbox_messages, messages);
   size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, bytes);

@@ -48,6 +48,9 @@ bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username
                            const char *failure);
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
 
+/* Answers HF_EVENT_TURN: ms until the attempt may begin; below 0: nobody knows, the process's own budget decides. */
+bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait);
+
 /* Takes the publish over when it answers HF_ADMITTED, and says under which `id`; the caller keeps it otherwise. After
  * HF_QUEUE_FULL, which comes with HF_OVERFLOW_REJECT only, one HF_EVENT_ROOM will come. `ttl`: ms within which it must
  * be sent, below 0: any; `age`: ms of those, and of its message expiry, that are over already. */

@@ -108,6 +108,9 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_CREDENTIALS:
     hf_attempt_credentials(client, command);
     break;
+  case HF_COMMAND_TURN:
+    hf_attempt_place(client, command);
+    break;
   case HF_COMMAND_DELAY:
     delay(client, command);
     break;

@@ -44,7 +44,8 @@ enum hf_command_kind {
   HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
   HF_COMMAND_RELEASE,   /* Lua has drained enough */
   HF_COMMAND_REAP,      /* from the keeper to itself: everything of this client has been handled */
-  HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, and the burst */
+  HF_COMMAND_TURN,      /* in `number` ms this attempt may begin; below 0: Lua does not know */
+  HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */
   HF_COMMAND_TRACE,     /* for the keeper, owner NULL: an hf_trace_level */
   HF_COMMAND_STOP,      /* for the keeper, owner NULL: the process ends */
 };
@@ -81,7 +82,9 @@ typedef struct hf_outbox {
 typedef enum hf_gate {
   HF_GATE_NONE,
   HF_GATE_LEAVING,
-  HF_GATE_BUDGET,
+  HF_GATE_BUDGET, /* it has a place in the process's own line */
+  HF_GATE_ASKED,  /* Lua is asked for a place in a line of several processes */
+  HF_GATE_TURN,   /* and has given it one */
   HF_GATE_CREDENTIALS,
   HF_GATE_NAME,
   HF_GATE_LINK,
@@ -156,6 +159,7 @@ struct hf_keeper {
   hf_heap timers;
   hf_keeper_means means;
   hf_budget budget; /* of attempts, for all its clients */
+  bool ask_budget;  /* Lua, which shares a budget with other processes; `budget` is for when it does not answer */
   hf_client *clients;
   hf_client *dirty;
   hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
@@ -192,6 +196,7 @@ void hf_driver_close_when_flushed(hf_client *client);
 void hf_attempt_begin(hf_client *client);
 void hf_attempt_credentials(hf_client *client, const hf_command *answer);
 void hf_attempt_resolved(hf_client *client, const hf_resolved *answer);
+void hf_attempt_place(hf_client *client, const hf_command *answer);
 void hf_attempt_turn(hf_client *client);          /* its turn in the line has come */
 void hf_attempt_line_up_again(hf_client *client); /* the budget has been changed */
 void hf_attempt_leave_line(hf_client *client);

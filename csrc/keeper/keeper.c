@@ -47,18 +47,20 @@ void hf_keeper_deliver(void *context, hf_mail *mail) {
   hf_mailbox_push(((hf_keeper *)context)->inbox, mail);
 }
 
-bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst) {
+bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst, bool ask) {
   hf_command *command = calloc(1, sizeof *command);
   if (!command) return false;
   command->mail.kind = HF_COMMAND_LIMIT;
   command->number = (int64_t)(per_second * 1000);
   command->id = burst;
+  command->wish = ask;
   hf_mailbox_push(keeper->inbox, &command->mail);
   return true;
 }
 
 static void limit(hf_keeper *keeper, const hf_command *command) {
   hf_budget_set(&keeper->budget, (double)command->number / 1000, (double)command->id, keeper->now);
+  keeper->ask_budget = command->wish != 0;
   for (hf_client *client = keeper->clients; client; client = client->next)
     hf_attempt_line_up_again(client);
 }

@@ -33,8 +33,9 @@ void hf_keeper_free(hf_keeper *keeper); /* closes nothing: for a keeper whose cl
  * a time, or INT64_MAX. */
 int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now);
 
-/* Bounds the attempts of all its clients together; 0: no bound. Any thread; false when memory is short. */
-bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst);
+/* Bounds the attempts of all its clients together; 0: no bound. `ask`: HF_EVENT_TURN asks Lua about each attempt, and
+ * the bound holds only while Lua does not answer. Any thread; false when memory is short. */
+bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst, bool ask);
 
 /* The system says that the network has changed: clients that want to know are told a little later, since such news
  * come in swarms. `gained`: it is worth trying to connect. For the thread that turns the keeper. */

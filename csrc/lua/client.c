@@ -151,6 +151,14 @@ static int delay(lua_State *L) {
   return done(L, hf_client_delay(client, ticket, (int64_t)unsigned_argument(L, 3)));
 }
 
+/* turn(ticket, milliseconds | nil) */
+static int turn(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  uint32_t ticket = unsigned_argument(L, 2);
+  return done(L, hf_client_turn(client, ticket, lua_isnoneornil(L, 3) ? -1 : (int64_t)unsigned_argument(L, 3)));
+}
+
 static int consumed(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
@@ -187,6 +195,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"network_changed", network_changed},
                                    {"credentials", credentials},
                                    {"delay", delay},
+                                   {"turn", turn},
                                    {"consumed", consumed},
                                    {"status", status},
                                    {"history", history},
@@ -210,14 +219,15 @@ static int new_client(lua_State *L) {
   return 1;
 }
 
-/* limit(attempts_per_second | nil, burst): of all clients of this process */
+/* limit(attempts_per_second | nil, burst, ask): of all clients of this process; whether "turn" asks about each attempt
+ */
 static int limit(lua_State *L) {
   lua_Number per_second = lua_isnoneornil(L, 1) ? 0 : luaL_checknumber(L, 1);
   uint32_t burst = lua_isnoneornil(L, 2) ? 1 : unsigned_argument(L, 2);
   hf_keeper *keeper = hf_keeper_shared();
   if (!keeper)
     return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
-  return done(L, hf_keeper_limit(keeper, per_second, burst));
+  return done(L, hf_keeper_limit(keeper, per_second, burst, lua_toboolean(L, 3)));
 }
 
 void hf_lua_open_client(lua_State *L) {

@@ -188,6 +188,9 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
     return 2;
   case HF_EVENT_DELAY:
     return push_delay(L, event);
+  case HF_EVENT_TURN:
+    lua_pushinteger(L, (lua_Integer)event->ticket);
+    return 1;
   case HF_EVENT_ROOM:
     return 0;
   case HF_EVENT_NOTE:
@@ -224,6 +227,8 @@ static const char *kind_name(int kind) {
     return "room";
   case HF_EVENT_NOTE:
     return "note";
+  case HF_EVENT_TURN:
+    return "turn";
   default:
     return "event";
   }

@@ -1,5 +1,6 @@
 --- What a client does with each kind of mail but messages.
 -- @module holdfast.mail
+local budget = require "holdfast.budget"
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
@@ -162,7 +163,7 @@ local function find_delay(client, ticket, failure)
   client.handle:delay(ticket, milliseconds)
 end
 
-local function delay_found(client, _, err, trace)
+local function answered(client, _, err, trace)
   if err ~= nil then
     events.report(client, err, trace)
   end
@@ -170,8 +171,12 @@ end
 
 function mail.delay(client, ticket, failure)
   client.asking = ticket
-  loop.start(delay_found, client, ticket, find_delay, client, ticket, failure)
+  loop.start(answered, client, ticket, find_delay, client, ticket, failure)
   client.asking = nil
+end
+
+function mail.turn(client, ticket)
+  loop.start(answered, client, ticket, budget.answer, client, ticket)
 end
 
 return mail

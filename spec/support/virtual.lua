@@ -194,6 +194,7 @@ local kinds = {
   credentials = function(mail) return "credentials " .. number(mail[2]) end,
   delay = function(mail) return "delay " .. mail[2].reason.name .. " " .. number(mail[3]) end,
   room = function() return "room" end,
+  turn = function() return "turn" end,
   message = function(mail)
     local message, wishes = mail[1], {}
     for i = 2, mail.n do
