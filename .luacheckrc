@@ -3,4 +3,8 @@ max_line_length = 120
 exclude_files = { "build", ".luarocks" }
 
 files["spec"].std = "+busted"
+for _, place in ipairs { "lua/resty", "lua/holdfast/loop/openresty.lua", "lua/holdfast/loop/crew.lua",
+  "examples/openresty" } do
+  files[place].std = "+ngx_lua"
+end
 files["rockspec/*.rockspec"].std = "+rockspec"

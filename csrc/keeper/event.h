@@ -29,7 +29,7 @@ enum hf_event_kind {
   HF_EVENT_ROOM,
   HF_EVENT_NOTE,  /* `text`, for the log */
   HF_EVENT_TRACE, /* `text`, of no client: see trace.h */
-  HF_EVENT_TURN, /* when may this attempt begin? */
+  HF_EVENT_TURN,  /* when may this attempt begin? */
 };
 
 enum { /* hf_publish.flags */

@@ -24,9 +24,10 @@ local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 
 --- Makes a client.
 -- @tparam table given options
+-- @tparam[opt] boolean ephemeral nobody will ever come back under this client id: `close` ends the session
 -- @treturn ?holdfast.client nil and what is wrong with the options
 -- @local
-function client.new(given)
+function client.new(given, ephemeral)
   local values, problem = options.check(given)
   if not values then
     return nil, problem
@@ -35,7 +36,7 @@ function client.new(given)
   if problem then
     return nil, problem
   end
-  local handle, message, code = core.client(settings.build(values))
+  local handle, message, code = core.client(settings.build(values, ephemeral))
   if not handle then
     return nil, message, code
   end

@@ -67,8 +67,9 @@ function reader.accept(subscription, message, item)
     local waiter = table.remove(readers, 1)
     if not waiter.done then
       waiter.value = message
-      loop.unpark(waiter)
-      return consume(subscription.client, item)
+      if loop.unpark(waiter) ~= false then
+        return consume(subscription.client, item)
+      end
     end
   end
   local size = type(item) == "table" and item.bytes or item

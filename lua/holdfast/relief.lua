@@ -31,7 +31,7 @@ end
 -- Looks again and again, without keeping the client alive between two looks.
 local function watch(weak)
   local pause = 1
-  while weak.client and weak.client.held do
+  while weak.client and weak.client.held and not weak.client.leaving do
     look(weak.client)
     loop.park(new_waiter(weak.client), pause)
     pause = math.min(pause * 2, LONGEST)

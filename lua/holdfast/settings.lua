@@ -11,13 +11,14 @@ end
 
 --- Turns values into settings.
 -- @tparam table values of `options.check`
+-- @tparam[opt] boolean ephemeral the client id is for this client's life
 -- @treturn table for `core.client`
-function settings.build(values)
+function settings.build(values, ephemeral)
   local chosen = values.client_id
   return {
     servers = values.servers,
     client_id = chosen == nil and core.random_id() or chosen or "",
-    end_session = not chosen, -- nobody can come back to a session under an id that nobody knows
+    end_session = not chosen or ephemeral or false, -- nobody can come back to a session under an id that nobody knows
     protocol = values.protocol,
     fallback = values.fallback,
     keep_alive = values.keep_alive,

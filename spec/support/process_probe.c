@@ -76,10 +76,10 @@ static int spawn(lua_State *L) {
   return 1;
 }
 
-/* kill(pid, "KILL" | "TERM" | "STOP" | "CONT" | "HUP" | "USR1") -> true */
+/* kill(pid, "KILL" | "TERM" | "STOP" | "CONT" | "HUP" | "USR1" | "QUIT" | "INT") -> true */
 static int send_signal(lua_State *L) {
-  static const char *const names[] = {"KILL", "TERM", "STOP", "CONT", "HUP", "USR1", NULL};
-  static const int signals[] = {SIGKILL, SIGTERM, SIGSTOP, SIGCONT, SIGHUP, SIGUSR1};
+  static const char *const names[] = {"KILL", "TERM", "STOP", "CONT", "HUP", "USR1", "QUIT", "INT", NULL};
+  static const int signals[] = {SIGKILL, SIGTERM, SIGSTOP, SIGCONT, SIGHUP, SIGUSR1, SIGQUIT, SIGINT};
   pid_t pid = (pid_t)luaL_checkinteger(L, 1);
   luaL_argcheck(L, pid > 1, 1, "a child's process id wanted");
   if (kill(pid, signals[luaL_checkoption(L, 2, NULL, names)]) != 0) return failed(L, "kill");

@@ -341,6 +341,16 @@ describe("a subscription", function()
       assert.is_true(core.waits - waits < 10)
     end)
 
+    it("is no longer looked for when the client's worker leaves", function()
+      core:mail("event", 1, "ready", {})
+      core:mail("event", 1, "lost", { reason = { name = "slow_consumer" } })
+      holdfast.sleep(2)
+      client.leaving = true
+      local waits = core.waits
+      holdfast.sleep(1000)
+      assert.is_true(core.waits - waits < 5, core.waits - waits)
+    end)
+
     it("any more because a task has ended owes nothing with the next message", function()
       for _, ending in ipairs { "returns", "throws", "is ended" } do
         local before = consumed()

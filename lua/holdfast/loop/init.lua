@@ -14,7 +14,8 @@
 --   already. Where the caller cannot be suspended it drives the loop until then, or raises a sentence that says what
 --   to do instead
 -- - `unpark(waiter)`, from anywhere in the same Lua state: sets `waiter.done` and lets go on who is parked on it; a
---   second call means nothing. The parked go on in the order in which they were unparked
+--   second call means nothing. The parked go on in the order in which they were unparked. Where a host can end a
+--   coroutine that is parked, answers false when it has: what was meant for it can go to another
 -- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)`, which may wait, in a coroutine of its own; then calls
 --   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw (`err` is never nil then).
 --   Coroutines begin in the order of the calls, at once or soon

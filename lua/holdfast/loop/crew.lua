@@ -1,0 +1,140 @@
+--- Light threads of one nginx timer that run one task after the other.
+-- nginx's Lua module keeps what it knows of a light thread until the request that made it ends, so in a context that
+-- lives as long as its worker a thread for each task would be a leak; these are kept. Tasks begin in the order in which
+-- they came. Whoever takes one that others stand behind first calls somebody for those, since it may wait.
+-- @module holdfast.loop.crew
+local semaphore = require "ngx.semaphore"
+
+local crew = {}
+
+local Crew = {}
+Crew.__index = Crew
+
+local running = coroutine.running
+
+local LONGEST = 86400 -- seconds that a thread waits for the bell before it waits for it again
+
+local workers = setmetatable({}, { __mode = "k" }) -- coroutine -> { task }
+
+local function empty(self)
+  return self.first > self.last
+end
+
+local function take(self)
+  local task = self[self.first]
+  if task then
+    self[self.first] = nil
+    self.first = self.first + 1
+    if empty(self) then
+      self.first, self.last = 1, 0
+    end
+  end
+  return task
+end
+
+local function call(self)
+  if not self.called then
+    self.called = true
+    self.bell:post(1)
+  end
+end
+
+local function shown(err)
+  local fine, words = pcall(tostring, err)
+  return fine and type(words) == "string" and words or type(err)
+end
+
+local function trouble(err)
+  local words = shown(err)
+  return { err = err == nil and words or err, trace = debug.traceback(words, 2) }
+end
+
+local function perform(task)
+  local fine, failure = xpcall(task.fn, trouble, task.a, task.b, task.c)
+  if fine then
+    return task.finish(task.owner, task.item)
+  end
+  return task.finish(task.owner, task.item, failure.err, failure.trace)
+end
+
+local function run(self, worker, task)
+  local fine, failure = xpcall(perform, trouble, task)
+  if worker.task then
+    worker.task.over, worker.task = true, nil
+  end
+  if not fine then
+    self.complain(failure.trace)
+  end
+end
+
+local function work(self)
+  local worker = {}
+  workers[running()] = worker
+  repeat
+    self.idle = self.idle + 1
+    repeat until self.bell:wait(LONGEST)
+    self.idle = self.idle - 1
+    self.called = false
+    if self.idle == 0 and not self.over then
+      ngx.thread.spawn(work, self)
+    end
+    local task = take(self)
+    while task do
+      if not empty(self) then
+        call(self)
+      end
+      run(self, worker, task)
+      task = take(self)
+    end
+  until self.over
+end
+
+--- A crew without threads yet.
+-- @tparam function complain `complain(words)` about what must not happen
+-- @treturn table
+function crew.new(complain)
+  return setmetatable({ first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain }, Crew)
+end
+
+--- Makes the first thread, in the context that all of them are to live in.
+function Crew:begin()
+  self.begun = true
+  ngx.thread.spawn(work, self)
+  if not empty(self) then
+    call(self)
+  end
+end
+
+--- Adds a task: `fn(a, b, c)`, and `finish(owner, item[, err, traceback])` after it.
+function Crew:add(finish, owner, item, fn, a, b, c)
+  self.last = self.last + 1
+  self[self.last] = { finish = finish, owner = owner, item = item, fn = fn, a = a, b = b, c = c }
+  if self.begun then
+    call(self)
+  end
+end
+
+--- Has every thread end that has nothing to do, and the others when they are done.
+function Crew:finish()
+  self.over = true
+  self.bell:post(self.idle)
+end
+
+--- Whether the context of the threads has ended under them: one of them always waits for the bell, though it may have
+-- been rung already.
+-- @treturn boolean
+function Crew:is_lost()
+  return self.begun and not self.over and self.bell:count() >= (self.called and 1 or 0)
+end
+
+--- What stands for the task that the caller runs in.
+-- @treturn ?table with `over` true once it has ended; nil outside of every task
+function crew.task()
+  local worker = workers[running() or 0]
+  if worker then
+    worker.task = worker.task or {}
+    return worker.task
+  end
+end
+
+return crew

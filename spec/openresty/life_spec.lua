@@ -1,0 +1,334 @@
+-- A client's life in an nginx worker, with a timer of nginx that ticks throughout. #broker
+if not jit or os.getenv "HOLDFAST_PRELOAD" then
+  return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
+end
+
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local nginx = require "spec.support.nginx"
+local process = require "process_probe"
+local sockets = require "socket_probe"
+local tree = require "spec.support.tree"
+
+-- A timer at 10 ms, and what happened to the client, for /tick and /events.
+local WORKER = [[
+  local holdfast = require "resty.holdfast"
+  happened, ticks, longest, latest, got = {}, 0, 0, false, {}
+  ngx.timer.every(0.01, function()
+    ngx.update_time()
+    local now = ngx.now()
+    longest = math.max(longest, latest and now - latest or 0)
+    latest, ticks = now, ticks + 1
+  end)
+  client = assert(holdfast:new {
+    server = "mqtt://127.0.0.1:PORT", backoff = { min = 0.1, max = 0.2 }, session_expiry = 60, CHANGES
+  })
+  for _, name in ipairs { "connecting", "ready", "failed", "lost", "closed" } do
+    client:on(name, function(event)
+      happened[#happened + 1] = name .. (event.reason and " " .. event.reason.name or "")
+    end)
+  end
+]]
+
+local LOCATIONS = {
+  ["/tick"] = [[ngx.say(ticks, " ", longest)]],
+  ["/events"] = [[for _, line in ipairs(happened) do ngx.say(line) end]],
+  ["/publish"] = [[
+    local payload = ngx.var.arg_payload or ngx.var.request_id
+    local fine, problem, code = client:publish(ngx.var.arg_topic, payload, { qos = 1 })
+    ngx.status = fine and 200 or 503
+    ngx.say(fine and "published" or code .. ": " .. problem)
+  ]],
+  ["/post"] = [[ngx.say(client:post(ngx.var.arg_topic, ngx.var.arg_payload, { qos = 1 }))]],
+  ["/got"] = [[ngx.say(table.concat(got, " "))]],
+}
+
+describe("a client in nginx #broker", function()
+  local broker, server
+
+  before_each(function()
+    broker = mosquitto.start { persistent = true }
+  end)
+
+  after_each(function()
+    nginx.finish()
+    mosquitto.finish()
+  end)
+
+  local function start(code, more)
+    local locations = {}
+    for path, text in pairs(LOCATIONS) do
+      locations[path] = text
+    end
+    for path, text in pairs(more.locations or {}) do
+      locations[path] = text
+    end
+    local changes = { PORT = tostring(broker.port), CHANGES = more.changes or "" }
+    server = nginx.start {
+      workers = more.workers, http = more.http, server = more.server, locations = locations,
+      init_worker = WORKER:gsub("%u%u%u+", changes) .. code,
+    }
+    return server
+  end
+
+  local function get(path)
+    local status, body = server:get(path)
+    assert.are.equal(200, status, tostring(body) .. server:log())
+    return (body:gsub("\n$", ""))
+  end
+
+  local function eventually(path, pattern)
+    local deadline = process.now() + 10000
+    local body
+    repeat
+      body = get(path)
+      if body:find(pattern) then
+        return body
+      end
+      process.sleep(10)
+    until process.now() > deadline
+    error(path .. " never said " .. pattern .. " but\n" .. body .. "\n" .. server:log(), 2)
+  end
+
+  -- Whether the broker keeps a session for that id; takes it over.
+  local function has_session(id)
+    local heir = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, client_id = id }
+    heir:start()
+    local connected = assert(heir:wait("connected", 5))
+    heir:close()
+    return connected.session_present
+  end
+
+  it("connects, subscribes, publishes, lives through the death of its broker and closes; nothing blocks", function()
+    start([[
+      client:subscribe("kept/#", { qos = 1 }, ngx.shared.kept)
+      client:subscribe("handled", { qos = 1 }, function(message)
+        ngx.sleep(0.01) -- a handler may wait
+        client:publish("kept/answer", message.payload, { qos = 1 })
+      end)
+      local read = client:subscribe("read", { qos = 1 })
+      ngx.timer.at(0, function()
+        for message in read:messages() do
+          got[#got + 1] = message.payload
+        end
+        got[#got + 1] = "end"
+      end)
+      client:start()
+    ]], {
+      http = "lua_shared_dict kept 64k;",
+      locations = {
+        ["/kept"] = [[ngx.say(ngx.shared.kept:get(ngx.var.arg_topic))]],
+        ["/close"] = [[ngx.say(tostring(client:close(1)))]],
+      },
+    })
+    eventually("/events", "connecting\nready$")
+    get "/publish?topic=handled&payload=first"
+    eventually("/kept?topic=kept/answer", "^first$")
+    get "/publish?topic=read&payload=one"
+    eventually("/got", "^one$")
+    get "/publish?topic=kept/gone&payload=here"
+    eventually("/kept?topic=kept/gone", "^here$")
+    get "/publish?topic=kept/gone&payload="
+    eventually("/kept?topic=kept/gone", "^nil$")
+
+    broker:save():kill()
+    eventually("/events", "\nlost connection_lost")
+    local before = tonumber((get "/tick"):match "^%d+")
+    local waiting = {}
+    for index = 1, 2 do
+      waiting[index] = process.spawn({ os.getenv "LUA", "-e", ([[
+        local sockets = require "socket_probe"
+            local socket = sockets.connect(%d)
+        socket:send "GET /publish?topic=read&payload=waited HTTP/1.0\r\n\r\n"
+        local _, _, answer = socket:receive(10000, 20000)
+        os.exit(answer:find "200 OK" and 0 or 1)
+      ]]):format(server.port) }, server.folder .. "/waiting")
+    end
+    process.sleep(500)
+    broker:restart()
+    for _, pid in ipairs(waiting) do
+      assert.are.same({ "exited", 0 }, { process.wait(pid, 20000) })
+    end
+    eventually("/events", "\nready$")
+    eventually("/got", "^one waited waited$")
+    get "/publish?topic=handled&payload=second"
+    eventually("/kept?topic=kept/answer", "^second$")
+
+    assert.are.equal("true", get "/close")
+    eventually("/events", "\nclosed closed$")
+    eventually("/got", "^one waited waited end$")
+    local status, body = server:get "/publish?topic=a"
+    assert.are.same({ 503, "closed: the client is closed\n" }, { status, body })
+
+    local ticks, longest = (get "/tick"):match "^(%d+) (%S+)$"
+    assert.is_true(tonumber(ticks) > before + 20, "the timer has stopped")
+    assert.is_true(tonumber(longest) < 0.4, "the worker stood still for " .. longest .. " s")
+    assert.is_nil(server:log():find("%[error%]"), server:log())
+  end)
+
+  it("splits a shared subscription between the workers", function()
+    start([[
+      client:subscribe("$share/workers/work/#", { qos = 1 }, function(message)
+        ngx.shared.work:incr(message.payload, 1, 0)
+        ngx.shared.work:incr("worker " .. ngx.worker.id(), 1, 0)
+      end)
+      client:start()
+    ]], {
+      workers = 2, changes = 'client_id = "splitter-$worker-$pid"', http = "lua_shared_dict work 1m;",
+      locations = {
+        ["/ready"] = [[ngx.say(ngx.worker.id(), " ", tostring(client:status().ready))]],
+        ["/work"] = [[
+          local once, all = 0, 0
+          for number = 1, 100 do
+            local times = ngx.shared.work:get("job" .. number)
+            once, all = once + (times == 1 and 1 or 0), all + (times or 0)
+          end
+          ngx.say(all, " ", once, " ", ngx.shared.work:get "worker 0" or 0, " ", ngx.shared.work:get "worker 1" or 0)
+        ]],
+      },
+    })
+    eventually("/ready", "0 true")
+    eventually("/ready", "1 true")
+    for number = 1, 100 do
+      get("/publish?topic=work/a&payload=job" .. number)
+    end
+    local first, second = eventually("/work", "^100 100 "):match "(%d+) (%d+)$"
+    assert.is_true(tonumber(first) > 20 and tonumber(second) > 20, first .. " and " .. second)
+  end)
+
+  it("answers the requests that wait for the broker before a worker leaves, and says good-bye to it", function()
+    start('client:subscribe("a", function() end) client:start()', {
+      changes = 'client_id = "leaver-$pid"',
+      locations = {
+        ["/late"] = [[
+          ngx.sleep(1.5) -- and only then it wants to publish
+          local fine = client:publish("late", "here", { qos = 1 })
+          ngx.status = fine and 200 or 503
+        ]],
+      },
+    })
+    eventually("/events", "\nready$")
+    local late, waits = sockets.connect(server.port), sockets.connect(server.port)
+    assert(late:send "GET /late HTTP/1.0\r\n\r\n")
+    broker:kill()
+    eventually("/events", "\nlost")
+    assert(waits:send "GET /publish?topic=waited HTTP/1.0\r\n\r\n")
+    process.sleep(200)
+    assert(process.kill(server.pid, "QUIT"))
+    process.sleep(300)
+    broker:restart()
+    for _, socket in ipairs { late, waits } do
+      local _, _, answer = socket:receive(10000, 10000)
+      assert.is_truthy(answer:find "^HTTP/1.1 200", answer .. server:log())
+    end
+    assert.are.same({ "exited", 0 }, { process.wait(server.pid, 5000) })
+    server.pid = nil
+    assert.is_truthy(broker:log():find "Received DISCONNECT from leaver%-%d+", broker:log())
+    assert.is_truthy(broker:log():find "Received UNSUBSCRIBE from leaver%-%d+", broker:log())
+    local id = broker:log():match "leaver%-%d+"
+    assert.is_false(has_session(id))
+    assert.is_nil(server:log():find("%[error%]"), server:log())
+  end)
+
+  it("lets an idle worker leave at once", function()
+    start([[
+      local read = client:subscribe("read", { qos = 1 })
+      ngx.timer.at(0, function()
+        for message in read:messages() do
+          got[#got + 1] = message.payload
+        end
+      end)
+      client:start()
+    ]], {})
+    eventually("/events", "\nready$")
+    assert.is_true(server:quit(3000), "it did not leave")
+  end)
+
+  it("lets a worker leave whose client has stepped away from its broker", function()
+    start([[
+      local slow = client:subscribe("slow", { qos = 1 })
+      ngx.timer.at(0, function()
+        repeat
+          slow:receive(1)
+          got[1] = (got[1] or 0) + 1
+          while got[1] > 1 and not ngx.worker.exiting() do
+            ngx.sleep(0.01)
+          end
+        until ngx.worker.exiting()
+      end)
+      client:start()
+    ]], { changes = "inbox = { messages = 5 }, receive_maximum = 5," })
+    eventually("/events", "\nready$")
+    for number = 1, 20 do
+      get("/post?topic=slow&payload=" .. number)
+    end
+    eventually("/events", "\nlost slow_consumer$")
+    process.sleep(3200) -- it looks now and then whether the reader has ended, and waits for 4 s now
+    assert.is_true(server:quit(2500), "it did not leave" .. server:log())
+  end)
+
+  it("runs the code of README.md", function()
+    local code = tree.read("README.md"):match '```lua\n(local holdfast = require "resty.holdfast".-)```'
+    code = code:gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. broker.port):gsub("local client", "client")
+    server = nginx.start {
+      init_worker = code, http = "lua_shared_dict meters 64k;", locations = {
+        ["/id"] = [[ngx.say(client:status().client_id, " ", client:status().state)]],
+        ["/publish"] = [[ngx.say(tostring(client:publish("meters/a", "1", { qos = 1 })))]],
+        ["/kept"] = [[ngx.say(ngx.shared.meters:get "meters/a")]],
+      },
+    }
+    eventually("/id", "^gateway%-0%-%d+ connected$")
+    local id = get("/id"):match("^%S+"):gsub("%-", "%%-")
+    assert.is_truthy(server:log():find("%[info%][^\n]*holdfast: [^\n]* %[" .. id .. "%]"), server:log())
+    assert.are.equal("true", get "/publish")
+    eventually("/kept", "^1$")
+  end)
+
+  it("gives its id to the worker after it, with the session", function()
+    start([[
+      client:subscribe("kept/#", { qos = 1 }, function(message) got[#got + 1] = message.payload end)
+      client:start()
+    ]], { changes = 'client_id = "stable-$worker"' })
+    eventually("/events", "\nready$")
+    server:reload()
+    get "/publish?topic=kept/a&payload=after"
+    eventually("/got", "after")
+    assert.is_truthy(broker:log():find("Sending CONNACK to stable-0 (1, 0)", 1, true), broker:log())
+    assert.is_true(server:quit(3000))
+    assert.is_true(has_session "stable-0")
+  end)
+
+  it("hands a message on when the request that waited for one has been given up", function()
+    start([[
+      read = client:subscribe("read", { qos = 1 })
+      client:start()
+    ]], {
+      server = "lua_check_client_abort on;",
+      locations = { ["/read"] = "ngx.say(read:receive(5).payload)", ["/waiting"] = "ngx.say(#read.readers)" },
+    })
+    eventually("/events", "\nready$")
+    for count = 1, 2 do
+      local socket = sockets.connect(server.port)
+      assert(socket:send "GET /read HTTP/1.0\r\n\r\n")
+      eventually("/waiting", "^" .. count .. "$")
+      socket:close()
+    end
+    process.sleep(50)
+    get "/publish?topic=read&payload=kept"
+    assert.are.equal("kept", get "/read")
+    assert.is_true(server:quit(3000), "those who were given up hold up the worker")
+  end)
+
+  it("goes on when a handler has ended the timer that it lives in", function()
+    start([[
+      client:subscribe("exit", { qos = 1 }, function() ngx.exit(ngx.OK) end)
+      client:subscribe("go/on", { qos = 1 }, function(message) got[#got + 1] = message.payload end)
+      client:start()
+    ]], {})
+    eventually("/events", "\nready$")
+    server:get("/publish?topic=exit", 500)
+    get "/publish?topic=go/on&payload=still"
+    eventually("/got", "^still$")
+    assert.is_truthy(server:log():find("one of them has called ngx.exit", 1, true), server:log())
+  end)
+end)
