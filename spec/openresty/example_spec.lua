@@ -1,0 +1,81 @@
+-- examples/openresty, started as it stands but for its addresses and folders, and a shorter patience. #broker
+if not jit or os.getenv "HOLDFAST_PRELOAD" then
+  return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
+end
+
+local mosquitto = require "spec.support.mosquitto"
+local nginx = require "spec.support.nginx"
+local process = require "process_probe"
+local tree = require "spec.support.tree"
+
+describe("examples/openresty #broker", function()
+  local broker, server
+
+  setup(function()
+    broker = mosquitto.start()
+    local root = tree.command("pwd -P")[1]
+    server = nginx.run(function(port, folder)
+      local file = assert(io.open(folder .. "/gateway.lua", "w"))
+      local code, addresses = tree.read("examples/openresty/gateway.lua"):gsub("mqtt://localhost",
+        "mqtt://127.0.0.1:" .. broker.port)
+      local times
+      code, times = code:gsub("set_timeouts%(nil, 5000%)", "set_timeouts(nil, 1000)")
+      assert(addresses == 1 and times == 1)
+      file:write(code)
+      file:close()
+      local text, count = tree.read("examples/openresty/nginx.conf"):gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
+      assert(count == 1)
+      text, count = text:gsub("%$prefix/%.%./%.%./", (root:gsub("%%", "%%%%")) .. "/")
+      assert(count == 3)
+      text, count = text:gsub("/tmp/holdfast%-gateway%.pid", folder .. "/nginx.pid")
+      assert(count == 1)
+      return text
+    end, { "-g", "user root;" })
+  end)
+
+  teardown(function()
+    nginx.finish()
+    mosquitto.finish()
+  end)
+
+  local function eventually(path, pattern)
+    local deadline = process.now() + 10000
+    local _, body
+    repeat
+      _, body = server:get(path)
+      if body:find(pattern) then
+        return body
+      end
+      process.sleep(10)
+    until process.now() > deadline
+    error(path .. " never said " .. pattern .. " but " .. body .. "\n" .. server:output(), 2)
+  end
+
+  it("publishes what is posted and shows the newest", function()
+    eventually("/status", "^gateway%-0%-%d+ is connected, 0 published\n$")
+    eventually("/status", "^gateway%-1%-%d+ is connected, 0 published\n$")
+    assert.are.same({ 404, "nothing yet\n" }, { server:get "/meters/kitchen/power" })
+    assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, "42") })
+    eventually("/meters/kitchen/power", "^42\n$")
+    assert.are.equal(404, (server:get("/meters/%2B", nil, "42")))
+  end)
+
+  it("answers 503 when the broker stays away, and goes on when it is back", function()
+    broker:kill()
+    local before = process.now()
+    local status, body = server:get("/meters/kitchen/power", nil, "43")
+    assert.are.same({ 503, "timeout: not delivered within 1 s\n" }, { status, body })
+    assert.is_true(process.now() - before >= 1000)
+    broker:restart()
+    assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, "44") })
+    eventually("/meters/kitchen/power", "^44\n$")
+    assert.is_truthy(server:output():find "lost: connection_lost, again in %d%.%d s", server:output())
+  end)
+
+  it("has at most 60 lines a file", function()
+    for _, name in ipairs { "nginx.conf", "gateway.lua" } do
+      local _, lines = tree.read("examples/openresty/" .. name):gsub("\n", "")
+      assert.is_true(lines <= 60, name)
+    end
+  end)
+end)
