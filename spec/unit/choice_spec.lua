@@ -153,6 +153,19 @@ describe("the loop of a Lua state", function()
     assert.same({ "park", 5 }, { loop.log[2][1], loop.log[2][3] })
   end)
 
+  it("settles at once what comes up in a loop that does not say when", function()
+    local loop = diary()
+    function loop.start(finish, owner, item, fn, a, b, c)
+      fn(a, b, c)
+      finish(owner, item)
+    end
+    local client = holdfast.new { server = "localhost", loop = loop }
+    local subscription = client:subscribe("a", function() end)
+    core:mail("message", 1, { topic = "a", payload = "1" }, subscription.wish)
+    loop.log[1][3](10)
+    assert.equal(1, core.clients[1].messages_consumed)
+  end)
+
   it("is refused when its library is missing or too old", function()
     local function try(name, library)
       core, holdfast = fake_core.install()

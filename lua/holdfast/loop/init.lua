@@ -129,6 +129,10 @@ local function install(what)
   for _, name in ipairs(FUNCTIONS) do
     loop[name] = found[name] or default[name]
   end
+  function loop.attend(mailbox, dispatch, settle)
+    attention = { mailbox, dispatch, settle }
+    return found.attend(mailbox, dispatch, settle)
+  end
   if attention then
     loop.attend(attention[1], attention[2], attention[3])
   end
