@@ -116,6 +116,10 @@ describe("in #broker", function()
         assert.same({ "the same" }, run(host, "rounds"))
       end)
 
+      it("a program can end in the middle of everything", function()
+        assert.same({ "exits" }, run(host, "exit"))
+      end)
+
       it("another loop is refused, and a wait that nothing can suspend", function()
         local lines = run(host, "refusals")
         assert.equal(('holdfast.new: loop must be "%s", on which this Lua state waits already, got "builtin"'):format(
@@ -135,7 +139,7 @@ describe("in #broker", function()
 
       if host == "cqueues" then
         it("a controller that is not its home ends by itself", function()
-          assert.same({ "published", "second ended", "first ended" }, run(host, "controllers"))
+          assert.same({ "published", "second ended", "first ended", "slept" }, run(host, "controllers"))
         end)
       end
 

@@ -116,6 +116,20 @@ function main.messages()
   client:close(1)
 end
 
+-- The end of a program in the middle of everything.
+function main.exit()
+  local client = holdfast.new(options())
+  client:on("ready", function()
+    holdfast.sleep(10)
+  end)
+  local messages = client:subscribe "a/+"
+  assert(client:connect(10))
+  holdfast.spawn(messages.receive, messages)
+  holdfast.sleep(0.02)
+  print "exits"
+  os.exit(0, true)
+end
+
 local plain = {} -- scenes in the main program
 
 -- Waits outside of every coroutine drive the host.
@@ -202,6 +216,10 @@ function plain.controllers()
   end)
   assert(first:loop())
   print "first ended"
+  coroutine.wrap(function() -- of nobody's
+    holdfast.sleep(0.01)
+    print "slept"
+  end)()
 end
 
 -- A loop that holdfast knows nothing of: the client is what is polled, and `sleep(0)` hands out what there is.

@@ -11,7 +11,7 @@ local workers = require "holdfast.loop.workers"
 -- The oldest that has been tried; the release of 2020-07-26 says so of itself.
 guest.require_version("cqueues", cqueues.VERSION, 20161215)
 
-local host = { is_running = cqueues.running }
+local host = { is_running = cqueues.running, can_suspend = cqueues.running }
 
 local kicks = setmetatable({}, { __mode = "k" }) -- controller that is served -> condition that makes it look again
 local waiting = setmetatable({}, { __mode = "k" }) -- controller -> how many of its coroutines wait

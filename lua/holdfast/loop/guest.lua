@@ -13,6 +13,7 @@
 --   `wake(waiter)`, which may come at once or from the host's next step
 -- - `is_running()`: whether the caller is inside the loop, so that it cannot be driven
 -- - `step()` does what there is to do, or waits for it; answers what is wrong, nil if nothing is
+-- - `can_suspend()`, if not every coroutine is one of the host: whether that which calls is
 -- - `start`, if handlers must run in coroutines that the host makes: as in @{holdfast.loop}. There is no `run` then
 --
 -- @module holdfast.loop.guest
@@ -137,6 +138,7 @@ function loop.try_park(waiter, seconds)
   local worker = current_worker()
   local problem = run.has_ended(worker) and run.ENDED
   local suspendable = guest.in_coroutine() and can_yield()
+    and (worker ~= nil or not host.can_suspend or host.can_suspend() ~= nil)
   if not suspendable and host.is_running() then
     problem = problem or refusal()
   end
