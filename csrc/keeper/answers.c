@@ -3,18 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/topic.h"
+
+/* Only who leaves the choice to the broker is given an id (MQTT 5 section 3.2.2.3.7), and one that no CONNECT can carry
+ * would be the end of all further attempts. */
+static void take_assigned_id(hf_client *client, hf_link_connected *connected) {
+  const char *id = connected->assigned_client_id;
+  if (!id || *id == '\0' || *client->options->client_id != '\0') return;
+  if (hf_utf8_problem((hf_bytes){id, strlen(id)})) return;
+  free(client->assigned_id);
+  client->assigned_id = connected->assigned_client_id;
+  connected->assigned_client_id = NULL;
+}
+
 static void apply_limits(hf_client *client, hf_link_connected *connected) {
   const hf_link_operations *operations = client->keeper->operations;
+  take_assigned_id(client, connected);
   client->limits = *connected;
   client->limits.properties = NULL;
   client->limits.assigned_client_id = NULL;
-  client->outbox.window =
-      connected->receive_maximum < operations->window ? connected->receive_maximum : operations->window;
-  if (connected->assigned_client_id) {
-    free(client->assigned_id);
-    client->assigned_id = connected->assigned_client_id;
-    connected->assigned_client_id = NULL;
-  }
+  uint16_t allowed = connected->receive_maximum > 0 ? connected->receive_maximum : 1; /* 0 is a protocol error */
+  client->outbox.window = allowed < operations->window ? allowed : operations->window;
 }
 
 static void connected(hf_client *client, hf_link_connected *answer) {

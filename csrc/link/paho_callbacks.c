@@ -107,7 +107,7 @@ static void connected(hf_paho_attempt *attempt, bool session_present, MQTTProper
     attempt->hurried = mail->keep_alive == 1;
     if (attempt->hurried) hf_paho_waker_hurry();
     lost = settle_session(attempt, session_present, mail->receive_maximum);
-    if (assigned) {
+    if (assigned && link->client_id && *link->client_id == '\0') {
       free(link->client_id);
       link->client_id = assigned;
       assigned = NULL;

@@ -225,6 +225,27 @@ describe("a broker", function()
     end
   end)
 
+  it("may not rename a client that has a name, nor give one that no CONNECT can carry", function()
+    for _, case in ipairs { { "kitchen", "cellar" }, { "", "\201x" }, { "", "" } } do
+      local client = world:client { client_id = case[1] }
+      probe.script { assigned_client_id = case[2] }
+      client:start()
+      world:pass(1)
+      assert.equal(case[1], client:status().client_id)
+      client:close(0)
+      world:pass(1)
+    end
+  end)
+
+  it("may not bring the queue to a stop by a Receive Maximum of 0, which is a protocol error", function()
+    local client = world:client()
+    probe.script { receive_maximum = 0 }
+    client:start()
+    client:post("a", "x", 1, false, nil, true)
+    world:pass(1)
+    assert.equal(0, client:status().queued.messages)
+  end)
+
   it("sets the keep alive while connected", function()
     local client = world:client { keep_alive = 20 }
     assert.equal(20, client:status().keep_alive)
