@@ -8,6 +8,9 @@ local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
 
 if arg[1] == "--one-file" then
   table.remove(arg, 1)
+  if os.getenv "HOLDFAST_COLLECTOR" then -- of `make test-gc`
+    require "spec.support.collector"
+  end
   return require "busted.runner" { standalone = false }
 end
 

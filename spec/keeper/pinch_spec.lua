@@ -1,0 +1,53 @@
+-- A collection at each point where Lua asks for memory: a client's life, told in the same words as without any.
+local starve = require "starve_probe"
+local whole = require "spec.support.whole"
+
+local holdfast, probe = whole.holdfast, whole.probe
+
+-- Everything a client says and hears in one short life, as lines.
+local function life()
+  local world = whole.new()
+  local client, book = world:client {
+    backoff = { strategy = "constant", min = 1, jitter = "none" },
+    credentials = function() return "user", "password" end,
+    will = { topic = "will", properties = { user = { a = "b" } } },
+  }
+  local heard = {}
+  local function note(message, subscription)
+    heard[#heard + 1] = subscription.filter .. " " .. message.payload
+  end
+  client:subscribe("a/+", { qos = 1, properties = { user = { c = "d" } } }, note)
+  local read = client:subscribe("#", { qos = 2 })
+  client:on("delivered", function() heard[#heard + 1] = "delivered" end)
+  holdfast.run(function()
+    assert(client:connect(10))
+    for qos = 0, 2 do
+      probe.send("a/b", tostring(qos), qos)
+      assert(read:receive(1))
+      assert(client:publish("a/b", "x", { qos = qos, properties = { user = { e = "f" } } }))
+    end
+    assert(client:post("a/b", "x", { qos = 1 }))
+    probe.drop(1, "disconnect", 0x8B)
+    assert(client:wait("ready", 10))
+    assert(client:status().server and client:history()[1].server)
+    assert(client:close(1))
+  end)
+  world:pass(1)
+  return table.concat(book:lines(), "\n") .. "\n" .. table.concat(heard, "\n")
+end
+
+describe("a collection at every request for memory", function()
+  it("changes nothing that a client says", function()
+    local plain = life()
+    assert.matches("ready.*lost.*ready.*closed.*a/%+ 2", plain)
+    local story
+    local refused, problem = starve.pinch(function() story = life() end, 1)
+    if problem then -- Lua 5.1 and LuaJIT do not ask a second time
+      assert.are.equal("not enough memory", problem)
+      assert.is_true(_VERSION == "Lua 5.1")
+      return
+    end
+    assert.are.equal(plain, story)
+    assert.is_true(refused > 500, refused)
+  end)
+end)

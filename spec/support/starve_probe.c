@@ -1,0 +1,102 @@
+/* starve_probe: a Lua state whose memory runs out where the spec says, as the Lua module `starve_probe`.
+ *
+ * It stands between the state that loaded it and that state's allocator, and
+ * counts what asks for more memory. Lua answers a refusal with an emergency
+ * collection and asks once more (5.2 and later), so refusing each request once
+ * has the collector run at every point where memory may be asked for, finalizers
+ * apart; refusing the second time too is "not enough memory" at that very point.
+ * LuaJIT and 5.1 have no emergency collection: there the first refusal is final.
+ * Memory that shrinks is never refused. Call on the thread of the lua_State.
+ */
+#include "lua/compat.h"
+
+typedef struct starvation {
+  lua_Alloc allocate;
+  void *context;
+  unsigned long asked;   /* since `begin` */
+  unsigned long from;    /* requests from this one on are refused; 0: none */
+  unsigned long refused; /* how many were */
+  unsigned long every;   /* every so many requests one is refused once; 0: none */
+  bool granting;         /* the next one is the second asking */
+} starvation;
+
+static starvation hunger;
+
+static bool refuse(void) {
+  if (hunger.granting) {
+    hunger.granting = false;
+    return false;
+  }
+  hunger.asked++;
+  if (hunger.from && hunger.asked >= hunger.from) return true;
+  hunger.granting = hunger.every && hunger.asked % hunger.every == 0;
+  return hunger.granting;
+}
+
+static void *allocate(void *context, void *block, size_t old_size, size_t new_size) {
+  (void)context;
+  bool more = new_size > 0 && (!block || new_size > old_size);
+  if (more && refuse()) {
+    hunger.refused++;
+    return NULL;
+  }
+  return hunger.allocate(hunger.context, block, old_size, new_size);
+}
+
+static int call(lua_State *L, unsigned long from, unsigned long every) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  hunger = (starvation){.from = from, .every = every};
+  hunger.allocate = lua_getallocf(L, &hunger.context);
+  lua_setallocf(L, allocate, NULL);
+  int status = lua_pcall(L, 0, 0, 0);
+  lua_setallocf(L, hunger.allocate, hunger.context);
+  return status;
+}
+
+/* starve(fn, n) -> requests made, requests refused, error | nil: calls fn() with no memory to be had from the n-th
+ * request for more on. */
+static int starve(lua_State *L) {
+  lua_Integer from = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, from >= 1, 2, "counted from 1");
+  lua_settop(L, 1);
+  int status = call(L, (unsigned long)from, 0);
+  lua_pushinteger(L, (lua_Integer)hunger.asked);
+  lua_pushinteger(L, (lua_Integer)hunger.refused);
+  if (status == LUA_OK)
+    lua_pushnil(L);
+  else
+    lua_pushvalue(L, 1);
+  return 3;
+}
+
+/* pinch(fn, n) -> requests refused, error | nil: calls fn() with every n-th request refused once. */
+static int pinch(lua_State *L) {
+  lua_Integer every = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, every >= 1, 2, "1 or more expected");
+  lua_settop(L, 1);
+  int status = call(L, 0, (unsigned long)every);
+  lua_pushinteger(L, (lua_Integer)hunger.refused);
+  if (status == LUA_OK)
+    lua_pushnil(L);
+  else
+    lua_pushvalue(L, 1);
+  return 2;
+}
+
+/* pinch_always(n): the same from now on, to the end of the state. */
+static int pinch_always(lua_State *L) {
+  lua_Integer every = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, every >= 1, 1, "1 or more expected");
+  hunger = (starvation){.every = (unsigned long)every};
+  hunger.allocate = lua_getallocf(L, &hunger.context);
+  lua_setallocf(L, allocate, NULL);
+  return 0;
+}
+
+int luaopen_starve_probe(lua_State *L);
+
+int luaopen_starve_probe(lua_State *L) {
+  static const luaL_Reg functions[] = {{"starve", starve}, {"pinch", pinch}, {"pinch_always", pinch_always}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
