@@ -1,8 +1,8 @@
 --- Has the collector run as often as the specs can bear, in whichever way this Lua offers: for `make test-gc`.
 --
 -- HOLDFAST_COLLECTOR says how: "restless" begins a cycle as soon as one is over, "generational" collects the young all
--- the time (5.4), "emergency" refuses one request for memory in some thousands once, upon which Lua (5.2 and later) collects
--- everything right there, wherever that is.
+-- the time (5.4), "emergency" refuses one request for memory in some thousands once, upon which Lua (5.2 and later)
+-- collects everything right there, wherever that is.
 local how = os.getenv "HOLDFAST_COLLECTOR"
 
 if how == "restless" then

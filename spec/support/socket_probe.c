@@ -94,6 +94,8 @@ static int accept_one(lua_State *L) {
   int one = 1, accepted = accept4(s->descriptor, NULL, NULL, SOCK_CLOEXEC);
   if (accepted < 0) return failed(L);
   setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  struct timeval patience = {.tv_sec = 30}; /* with a client that reads nothing */
+  setsockopt(accepted, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   return push(L, accepted);
 }
 
@@ -119,6 +121,25 @@ static int receive(lua_State *L) {
   lua_pushstring(L, why);
   lua_pushlstring(L, bytes, got);
   return 3;
+}
+
+/* socket:some(count, timeout) -> what there is, at most count bytes, as soon as there is any | nil, "timeout" |
+ * "closed"
+ */
+static int receive_some(lua_State *L) {
+  hf_socket *s = check(L);
+  size_t most = (size_t)luaL_checkinteger(L, 2);
+  int64_t deadline = hf_clock_ms() + (int64_t)luaL_checknumber(L, 3);
+  char *bytes = hf_lua_newuserdata(L, most + 1);
+  bool any = readable(s->descriptor, deadline);
+  ssize_t got = any ? recv(s->descriptor, bytes, most, 0) : 0;
+  if (got > 0) {
+    lua_pushlstring(L, bytes, (size_t)got);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, any ? "closed" : "timeout");
+  return 2;
 }
 
 /* socket:send(bytes) -> true */
@@ -170,9 +191,9 @@ static int connected_to(lua_State *L) {
 }
 
 int luaopen_socket_probe(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"accept", accept_one},  {"receive", receive},   {"send", send_bytes}, {"reset", reset},
-      {"close", close_socket}, {"__gc", close_socket}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"accept", accept_one}, {"receive", receive}, {"some", receive_some},
+                                     {"send", send_bytes},   {"reset", reset},     {"close", close_socket},
+                                     {"__gc", close_socket}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"listen", listen_on}, {"connect", connect_to}, {"connected_to", connected_to}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);
