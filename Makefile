@@ -20,15 +20,17 @@ ABI         := $(patsubst luajit,5.1,$(VERSION))
 HEADERS     := $(patsubst luajit,luajit-2.1,$(INTERPRETER))
 LUA_INCDIR  ?= $(firstword $(wildcard /usr/local/include/$(HEADERS) /usr/include/$(HEADERS)) /usr/include/$(HEADERS))
 
-# SANITIZE=address (with undefined) or thread: the same tree, instrumented, in a folder of its own; for unit and broker.
+# SANITIZE=address (with undefined), thread, or fuzzer (both of the first, for clang's libFuzzer): the same tree,
+# instrumented, in a folder of its own.
 SANITIZE  ?=
-CHECKERS  := $(patsubst address,address$(,)undefined,$(SANITIZE))
+CHECKERS  := $(patsubst address,address$(,)undefined,$(patsubst fuzzer,address$(,)undefined$(,)fuzzer-no-link,$(SANITIZE)))
 RUNTIMES  := $(patsubst address,libasan.so libubsan.so,$(patsubst thread,libtsan.so,$(SANITIZE)))
 BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 HERE     := $(BUILD)/$(VERSION)
 
 FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -Icsrc -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
-           $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer)
+           $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer) \
+           $(if $(filter address fuzzer,$(SANITIZE)),-fno-sanitize-recover=all)
 LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(CHECKERS))
 LIBS    := -lpaho-mqtt3as -lssl -lcrypto
 
@@ -82,6 +84,19 @@ $(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(BINDING_OBJECTS)
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
 	$(call link,$^)
 
+# Fuzzers, whole programs: with libFuzzer's main if SANITIZE=fuzzer, else with one that replays a corpus.
+FUZZERS    := $(filter-out replay,$(notdir $(basename $(wildcard spec/fuzz/*.c))))
+FUZZ_MAIN  := $(if $(filter fuzzer,$(SANITIZE)),,spec/fuzz/replay.c)
+LUA_LIBRARY = -l$(patsubst luajit,luajit-5.1,$(INTERPRETER))
+
+fuzzers: $(FUZZERS:%=$(HERE)/fuzz/%)
+
+$(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h Makefile \
+    $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
+	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
+
 # The bench's C programs: raw Paho, and a server that costs next to nothing.
 bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer
 
@@ -117,6 +132,26 @@ soak: $(CORE) spec-support ## what takes long, for MINUTES=10: restarts by the d
 	@eval "$$($(MAKE) --no-print-directory -s env)"; export LUA_PATH LUA_CPATH; \
 	  LUA_PATH="./?.lua;$$LUA_PATH" LUA_CPATH="$(abspath $(HERE))/spec/?.so;$$LUA_CPATH" $(INTERPRETER) spec/soak/run.lua
 
+test-asan: ## specs and fuzzers under ASan, UBSan and the search for leaks
+	@.ci/deps test
+	@.ci/checks asan
+
+test-tsan: ## specs under the thread sanitizer
+	@.ci/deps test
+	@.ci/checks tsan
+
+test-gc: ## specs with a collector that never rests, and with collections at any request for memory
+	@.ci/deps test
+	@.ci/checks gc
+
+fuzz: ## libFuzzer for SECONDS=60 in all; ONLY=name takes one of spec/fuzz
+	@.ci/deps fuzz
+	@SECONDS_IN_ALL='$(if $(filter environment command,$(origin SECONDS)),$(SECONDS),60)' ONLY='$(ONLY)' .ci/fuzz
+
+prove: ## Frama-C on the core's arithmetic, Spin on the mailbox
+	@.ci/deps prove
+	@.ci/prove
+
 lint: ## clang-format and luacheck
 	@.ci/lint
 
@@ -149,4 +184,5 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all spec-support bench-programs env deps test unit broker soak lint demo bench doc install clean help
+.PHONY: all spec-support bench-programs fuzzers env deps test unit broker soak test-asan test-tsan test-gc fuzz prove \
+        lint demo bench doc install clean help

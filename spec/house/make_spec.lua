@@ -51,9 +51,9 @@ end)
 describe("make help", function()
   it("lists every target of .PHONY but all's servants", function()
     local help = table.concat(run "unset MAKEFLAGS MAKELEVEL; make -s help", "\n")
-    local phony = tree.read("Makefile"):match "\n%.PHONY: ([^\n]+)"
+    local phony = tree.read("Makefile"):match "\n%.PHONY: (.-[^\\])\n":gsub("\\\n", " ")
     for target in phony:gmatch "%S+" do
-      if target ~= "bench-programs" then
+      if target ~= "bench-programs" and target ~= "fuzzers" then
         assert.truthy(("\n" .. help):find("\n" .. target .. " ", 1, true), target)
       end
     end

@@ -43,14 +43,28 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
   return hunger.allocate(hunger.context, block, old_size, new_size);
 }
 
-static int call(lua_State *L, unsigned long from, unsigned long every) {
-  luaL_checkstack(L, LUA_MINSTACK, NULL);
+/* From now on; one inside another takes its place. */
+static void begin(lua_State *L, unsigned long from, unsigned long every) {
+  starvation outer = hunger;
   hunger = (starvation){.from = from, .every = every};
   hunger.allocate = lua_getallocf(L, &hunger.context);
+  if (hunger.allocate == allocate) {
+    hunger.allocate = outer.allocate;
+    hunger.context = outer.context;
+  }
   lua_setallocf(L, allocate, NULL);
-  int status = lua_pcall(L, 0, 0, 0);
-  lua_setallocf(L, hunger.allocate, hunger.context);
-  return status;
+}
+
+/* Calls the function on the top of the stack; what was counted. */
+static starvation call(lua_State *L, unsigned long from, unsigned long every, int *status) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  starvation outer = hunger;
+  begin(L, from, every);
+  *status = lua_pcall(L, 0, 0, 0);
+  starvation inner = hunger;
+  hunger = outer;
+  if (!outer.allocate) lua_setallocf(L, inner.allocate, inner.context);
+  return inner;
 }
 
 /* starve(fn, n) -> requests made, requests refused, error | nil: calls fn() with no memory to be had from the n-th
@@ -59,9 +73,10 @@ static int starve(lua_State *L) {
   lua_Integer from = luaL_checkinteger(L, 2);
   luaL_argcheck(L, from >= 1, 2, "counted from 1");
   lua_settop(L, 1);
-  int status = call(L, (unsigned long)from, 0);
-  lua_pushinteger(L, (lua_Integer)hunger.asked);
-  lua_pushinteger(L, (lua_Integer)hunger.refused);
+  int status;
+  starvation counted = call(L, (unsigned long)from, 0, &status);
+  lua_pushinteger(L, (lua_Integer)counted.asked);
+  lua_pushinteger(L, (lua_Integer)counted.refused);
   if (status == LUA_OK)
     lua_pushnil(L);
   else
@@ -74,8 +89,9 @@ static int pinch(lua_State *L) {
   lua_Integer every = luaL_checkinteger(L, 2);
   luaL_argcheck(L, every >= 1, 2, "1 or more expected");
   lua_settop(L, 1);
-  int status = call(L, 0, (unsigned long)every);
-  lua_pushinteger(L, (lua_Integer)hunger.refused);
+  int status;
+  starvation counted = call(L, 0, (unsigned long)every, &status);
+  lua_pushinteger(L, (lua_Integer)counted.refused);
   if (status == LUA_OK)
     lua_pushnil(L);
   else
@@ -87,16 +103,15 @@ static int pinch(lua_State *L) {
 static int pinch_always(lua_State *L) {
   lua_Integer every = luaL_checkinteger(L, 1);
   luaL_argcheck(L, every >= 1, 1, "1 or more expected");
-  hunger = (starvation){.every = (unsigned long)every};
-  hunger.allocate = lua_getallocf(L, &hunger.context);
-  lua_setallocf(L, allocate, NULL);
+  begin(L, 0, (unsigned long)every);
   return 0;
 }
 
 int luaopen_starve_probe(lua_State *L);
 
 int luaopen_starve_probe(lua_State *L) {
-  static const luaL_Reg functions[] = {{"starve", starve}, {"pinch", pinch}, {"pinch_always", pinch_always}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"starve", starve}, {"pinch", pinch}, {"pinch_always", pinch_always}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -1,0 +1,89 @@
+/* A set of subscriptions through any sequence of calls, and a broker that answers as it likes. */
+#include "core/subscriptions.h"
+
+#include "bytes.h"
+#include "core/topic.h"
+
+enum { WISHES = 16 };
+
+/* Few filters, so that wishes share them. */
+static hf_bytes take_filter(bytes *from) {
+  static const char *const filters[] = {"a", "a/b", "a/+", "#", "+/b", "$share/g/a", "$share/g/#", "$SYS/#", "b/c/d"};
+  const char *chosen = filters[take_byte(from) % (sizeof filters / sizeof filters[0])];
+  return (hf_bytes){chosen, strlen(chosen)};
+}
+
+static void match(hf_subscriptions *set, bytes *from, const bool *there) {
+  static const char *const topics[] = {"a", "a/b", "x", "$SYS/x", "b/c/d"};
+  const char *topic = topics[take_byte(from) % (sizeof topics / sizeof topics[0])];
+  uint32_t identifiers[3], wishes[WISHES + 1];
+  size_t count = take_byte(from) % 4u, room = take_byte(from) % (WISHES + 1u);
+  for (size_t i = 0; i < count; i++)
+    identifiers[i] = take_byte(from) % 32u;
+  wishes[room] = 0xABCDEF;
+  size_t found = hf_subscriptions_match(set, (hf_bytes){topic, strlen(topic)}, identifiers, count, wishes, room);
+  promise(wishes[room] == 0xABCDEF);
+  promise(found <= hf_subscriptions_wishes(set));
+  for (size_t i = 0; i < found && i < room; i++) {
+    promise(wishes[i] < WISHES && there[wishes[i]]);
+    for (size_t j = 0; j < i; j++)
+      promise(wishes[i] != wishes[j]);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  bytes from = {data, size};
+  hf_subscriptions *set = hf_subscriptions_new();
+  bool there[WISHES] = {false};
+  uint32_t tickets[8] = {0}, last = 0;
+  size_t count = 0;
+  while (from.left) {
+    uint32_t wish = take_byte(&from) % WISHES;
+    hf_subscription_verdict verdicts[WISHES];
+    hf_subscription_request request;
+    switch (take_byte(&from) % 8) {
+    case 0:
+    case 1:
+      if (there[wish]) break;
+      there[wish] = hf_subscriptions_add(set, wish, take_filter(&from),
+                                         (hf_wish_options){.qos = take_byte(&from) % 3,
+                                                           .retain_handling = take_byte(&from) % 3,
+                                                           .identifier = take_byte(&from) % 8},
+                                         NULL);
+      promise(there[wish]);
+      count++;
+      break;
+    case 2:
+      promise(hf_subscriptions_remove(set, wish) == there[wish]);
+      count -= there[wish];
+      there[wish] = false;
+      break;
+    case 3:
+      hf_subscriptions_connected(set, take_byte(&from) % 2);
+      break;
+    case 4:
+      hf_subscriptions_lost(set);
+      break;
+    case 5:
+      if (!hf_subscriptions_next(set, &request)) break;
+      promise(!hf_topic_filter_problem(request.filter) && request.options.qos <= 2);
+      tickets[last++ % 8] = request.ticket;
+      break;
+    case 6: {
+      uint32_t ticket = take_byte(&from) % 4 ? tickets[take_byte(&from) % 8] : take_number(&from);
+      uint8_t code = take_byte(&from);
+      size_t told = hf_subscriptions_answer(set, ticket, code, verdicts);
+      promise(told <= count);
+      for (size_t i = 0; i < told; i++)
+        promise(verdicts[i].wish < WISHES && there[verdicts[i].wish]);
+      break;
+    }
+    default:
+      match(set, &from, there);
+    }
+    promise(hf_subscriptions_wishes(set) == count);
+    promise(hf_subscriptions_refused(set) + hf_subscriptions_confirmed(set) <= count);
+  }
+  hf_subscriptions_free(set);
+  return 0;
+}

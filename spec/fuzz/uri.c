@@ -1,0 +1,20 @@
+/* Addresses of servers. */
+#include "core/uri.h"
+
+#include "bytes.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  hf_uri uri = {0};
+  char problem[HF_URI_PROBLEM];
+  hf_bytes text = {(const char *)data, size};
+  const char *wrong = hf_uri_parse(text, &uri, problem);
+  if (wrong) {
+    promise(strlen(wrong) > 0 && strlen(wrong) < 200);
+    return 0;
+  }
+  promise(uri.host.length > 0);
+  promise(uri.host.data >= text.data && uri.host.data + uri.host.length <= text.data + text.length);
+  promise(uri.port > 0);
+  promise(!memchr(uri.host.data, '\0', uri.host.length) && !memchr(uri.host.data, '/', uri.host.length));
+  return 0;
+}
