@@ -17,6 +17,7 @@ void hf_backoff_reset(hf_backoff *state) {
 /* No library power function: the same bits on every machine, so that a simulation repeats by its seed. */
 static double power(double base, uint64_t exponent) {
   double result = 1;
+  /*@ loop invariant base >= 1.0 && result >= 1.0; loop assigns exponent, base, result; loop variant exponent; */
   for (; exponent; exponent >>= 1) {
     if (exponent & 1) result *= base;
     base *= base;
@@ -36,6 +37,9 @@ static uint32_t cut_real(double value, uint32_t low, uint32_t high) {
 
 static uint32_t fibonacci(const hf_backoff_options *options, uint64_t step) {
   uint64_t before = 1, multiple = 1;
+  /*@ loop invariant 1 <= before <= multiple <= 2 * options->max;
+      loop invariant multiple * options->min <= 2 * options->max;
+      loop assigns step, before, multiple; loop variant step; */
   for (; step > 0 && multiple * options->min < options->max; step--) {
     uint64_t next = before + multiple;
     before = multiple;
@@ -75,7 +79,8 @@ static void jittered(const hf_backoff_options *options, uint32_t steps, uint32_t
     *high = cut_real(value * (1 + fraction), options->min, options->max);
     break;
   default:
-    *low = *high = value;
+    *low = value;
+    *high = value;
   }
 }
 
