@@ -55,7 +55,8 @@ static hf_link_connected *connack(const hf_paho_attempt *attempt, bool session_p
   mail->identifiers_available =
       number(properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, attempt->protocol == 5) != 0;
   mail->maximum_qos = (uint8_t)number(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS, 2);
-  mail->receive_maximum = (uint16_t)number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
+  uint32_t receive_maximum = number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
+  mail->receive_maximum = (uint16_t)(receive_maximum ? receive_maximum : 1); /* 0 is a protocol error */
   mail->keep_alive = (uint16_t)number(properties, MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE, attempt->keep_alive);
   mail->session_expiry = number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, attempt->session_expiry);
   mail->maximum_packet_size = number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);

@@ -22,7 +22,8 @@
       0 <= place < limit && 1 <= size ==> 0 <= place * size && (place + 1) * size <= limit * size;
  */
 
-/*@ requires \valid(ring) && size >= 1 && limit * size <= 0x3FFFFFFFFFFFFFFF && \valid((char *)memory + (0 .. limit * size - 1));
+/*@ requires \valid(ring) && size >= 1 && limit * size <= 0x3FFFFFFFFFFFFFFF;
+    requires \valid((char *)memory + (0 .. limit * size - 1));
     requires \separated(ring, (char *)memory + (0 .. limit * size - 1));
     assigns *ring;
     ensures sound(ring) && ring->count == 0 && ring->limit == limit;
