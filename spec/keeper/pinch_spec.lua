@@ -51,3 +51,32 @@ describe("a collection at every request for memory", function()
     assert.is_true(refused > 500, refused)
   end)
 end)
+
+describe("memory that runs out in the loop", function()
+  -- A loop that one failure leaves in disorder is lost for every client of the process.
+  it("is the error of whoever waits, and nothing is lost but what was being done", function()
+    local failures, point = 0, 0
+    local enough
+    repeat
+      point = point + 1
+      local world = whole.new()
+      local client, book = world:client()
+      local heard = 0
+      client:subscribe("a/#", { qos = 1 }, function() heard = heard + 1 end)
+      client:start()
+      world:pass(1)
+      for qos = 0, 2 do
+        probe.send("a/b", "x", qos)
+      end
+      local _, refused, problem = starve.starve(function() holdfast.sleep(0.1) end, point)
+      enough = refused == 0
+      failures = failures + (problem and 1 or 0)
+      world:pass(1)
+      assert.are.equal(0, client:status().inbox.messages, "point " .. point)
+      assert.are.equal("connecting connected ready", book:words())
+      assert.is_true(heard >= 2, "point " .. point)
+      world:finish()
+    until enough or point == 1000
+    assert.is_true(point < 1000 and failures > 5, ("%d points, %d failures"):format(point, failures))
+  end)
+end)

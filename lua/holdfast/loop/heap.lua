@@ -53,10 +53,11 @@ end
 -- @tparam table items the heap
 -- @tparam table entry with `due`; gets `serial` and `place`
 function heap.push(items, entry)
-  items.serial = items.serial + 1
-  items.count = items.count + 1
-  entry.serial = items.serial
-  rise(items, entry, items.count)
+  local serial, count = items.serial + 1, items.count + 1
+  entry.serial, entry.place = serial, false
+  items[count] = entry -- nothing from here on asks for memory: the heap is as it was, or whole
+  items.serial, items.count = serial, count
+  rise(items, entry, count)
 end
 
 --- Takes an entry out, wherever it is; one that is not in is left alone.
