@@ -18,7 +18,7 @@ describe("a network with a weather #broker", function()
 
   it("and a broker that is stopped, killed and frozen lose nothing of six clients", function()
     local seed = tonumber(os.getenv "HOLDFAST_SEED") or os.time()
-    local report = holdfast.run(chaos.run, { seconds = 8, clients = 6, seed = seed, rate = 20 })
+    local report = holdfast.run(chaos.run, { seconds = 6, clients = 6, seed = seed, rate = 25 })
     local words = ("HOLDFAST_SEED=%d: %d lost, %d stuck of %d; %s"):format(seed, report.lost, report.stuck, report.sent,
       table.concat(report.strange, "\n"))
     assert.is_true(report.sent > 300, words)
@@ -53,9 +53,9 @@ describe("a network with a weather #broker", function()
   for _, way in ipairs { "hold_up", "hold_down" } do
     it("that is dead one way is noticed within the time asked for: " .. way, function()
       holdfast.run(function()
-        local client, seen = connected { detect_within = 5 }
+        local client, seen = connected { detect_within = 2.5 }
         weather:set { [way] = true }
-        local lost = seen:await("lost", 1, 8).event
+        local lost = seen:await("lost", 1, 5).event
         assert.are.equal("retry", lost.reason.class)
         weather:set {}
         seen:await("ready", 2, 10)
