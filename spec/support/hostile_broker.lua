@@ -3,7 +3,7 @@
 --
 -- Writes its port into FOLDER/port, and what it has sent so far into FOLDER/count: connections, packets, mutated ones.
 -- Once FOLDER/behave exists it is a sound broker to each new connection. What the connection with a given number
--- gets follows from SEED and that number, so a crash can be had again; the last bytes of each are in FOLDER/last.
+-- gets follows from SEED, that number and what the client sends; the last packets of each are in FOLDER/last.
 local mutator = require "spec.support.mutator"
 local sockets = require "socket_probe"
 
