@@ -276,9 +276,13 @@ describe("TLS #broker", function()
     child:close()
     for index = 1, 10 do
       local when = index % 2 == 0 and "looking into" or "connecting to"
-      local pid = assert(process.spawn({ arg[-1], path, when }, path .. ".log"))
+      local preload = "LD_PRELOAD=" .. (os.getenv "HOLDFAST_PRELOAD" or "")
+      local pid = assert(process.spawn({ "env", preload, "TSAN_OPTIONS=report_thread_leaks=0", arg[-1], path, when },
+        path .. ".log"))
       local how, status = process.wait(pid, 10000)
-      assert.same({ "exited", 0 }, { how, status })
+      local log = assert(io.open(path .. ".log"))
+      assert.same({ "exited", 0 }, { how, status }, log:read "*a")
+      log:close()
     end
   end)
 
