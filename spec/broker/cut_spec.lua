@@ -123,4 +123,52 @@ describe("a connection that is cut #broker", function()
       end)
     end)
   end
+
+  -- The first cut leaves half a PUBREC, or all of it; what is resumed is PUBLISH then, or PUBREL.
+  for first, what in pairs { [2] = "PUBLISH", [4] = "PUBREL" } do
+    it("and then anywhere in the connection that resumes " .. what .. " loses and doubles nothing", function()
+      holdfast.run(function()
+        local heard, outcomes, number = {}, {}, 0
+        local reader = client_of(broker.port, 5, "reader")
+        reader:subscribe("cut", { qos = 2 }, function(message) heard[#heard + 1] = message.payload end)
+        assert(reader:connect(10))
+        local writer = client_of(port, 5, "writer")
+        writer:on("delivered", function(event) outcomes[event.id] = (outcomes[event.id] or 0) + 1 end)
+        assert(writer:connect(10))
+        local function move(way, offset)
+          number = number + 1
+          local cuts = proxy:cuts()
+          proxy:cut("down", first, way, offset)
+          local id = assert(writer:post("cut", ("%03d"):format(number), { qos = 2 }))
+          await(function() return proxy:cuts() > cuts end, "the first cut is owed")
+          local before = { up = proxy:passed "up", down = proxy:passed "down" }
+          await(function() return #heard == number and outcomes[id] end, ("cut %s after %d"):format(way, offset or 0))
+          assert(writer:connect(10))
+          return before
+        end
+        local before, size = move(), {}
+        settled(proxy)
+        for way, bytes in pairs(before) do
+          size[way] = proxy:passed(way) - bytes
+        end
+        local cuts = 1
+        for _, way in ipairs { "up", "down" } do
+          for offset = 0, size[way] do
+            move(way, offset)
+            cuts = cuts + 2
+            await(function() return proxy:cuts() == cuts end, ("the cut %s after %d is owed"):format(way, offset))
+            assert(writer:connect(10))
+          end
+        end
+        settled(proxy)
+        assert.are.equal(number, #heard)
+        for index = 1, number do
+          assert.are.equal(("%03d"):format(index), heard[index])
+          assert.are.equal(1, outcomes[index])
+        end
+        reader:close(1)
+        writer:close(1)
+      end)
+    end)
+  end
 end)

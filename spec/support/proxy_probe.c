@@ -54,7 +54,8 @@ typedef struct proxy {
   unsigned accepted;
   /* under lock */
   bool stop;
-  long long cut[2]; /* bytes that still pass that way until the connection is cut; -1: no cut */
+  long long cut[2];  /* bytes that still pass that way until the connection is cut; -1: no cut */
+  long long next[2]; /* what `cut` becomes after the next cut */
   unsigned cuts;
   unsigned long long passed[2];
   FILE *trace;
@@ -178,7 +179,10 @@ static void pass(proxy *p, connection *c, int from) {
   p->passed[way] += count;
   if (p->cut[way] >= 0) p->cut[way] -= (long long)count;
   if (cut) {
-    p->cut[way] = -1;
+    for (int i = UP; i <= DOWN; i++) {
+      p->cut[i] = p->next[i];
+      p->next[i] = -1;
+    }
     p->cuts++;
   }
   if (p->trace) read_packets(p, c, way, bytes, count);
@@ -277,7 +281,7 @@ static int start(lua_State *L) {
   socklen_t length = sizeof address;
   luaL_setmetatable(L, class_name);
   p->upstream = upstream;
-  p->cut[UP] = p->cut[DOWN] = -1;
+  p->cut[UP] = p->cut[DOWN] = p->next[UP] = p->next[DOWN] = -1;
   p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   p->wakeup = eventfd(0, EFD_CLOEXEC);
   p->trace = file ? fopen(file, "w") : NULL;
@@ -295,13 +299,17 @@ static int way_argument(lua_State *L, int index) {
   return luaL_checkoption(L, index, NULL, ways);
 }
 
-/* proxy:cut("up" | "down", bytes): so many more pass that way, whatever the connection; then it is cut, both ways. */
+/* proxy:cut("up" | "down", bytes[, "up" | "down", bytes]): so many more pass that way, whatever the connection; then it
+ * is cut, both ways. The second pair is the cut after it, counted from there. */
 static int cut(lua_State *L) {
   proxy *p = check(L);
   int way = way_argument(L, 2);
   long long bytes = (long long)luaL_checknumber(L, 3);
+  int next = lua_isnoneornil(L, 4) ? -1 : way_argument(L, 4);
+  long long after = next < 0 ? 0 : (long long)luaL_checknumber(L, 5);
   pthread_mutex_lock(&p->lock);
   p->cut[way] = bytes;
+  if (next >= 0) p->next[next] = after;
   pthread_mutex_unlock(&p->lock);
   return 0;
 }
