@@ -16,14 +16,8 @@ describe("a network in which #broker", function()
 
   local function begin(fault)
     folders[fault] = process.temporary_folder()
-    local words = { "unshare", "--net" }
-    if os.getenv "HOLDFAST_PRELOAD" then
-      words[#words + 1] = "env"
-      words[#words + 1] = "LD_PRELOAD=" .. os.getenv "HOLDFAST_PRELOAD"
-    end
-    for _, word in ipairs { os.getenv "LUA" or "lua5.4", "spec/support/faults_child.lua", folders[fault], fault } do
-      words[#words + 1] = word
-    end
+    local words = { "unshare", "--net", os.getenv "LUA" or "lua5.4", "spec/support/faults_child.lua", folders[fault],
+      fault }
     pids[fault] = assert(process.spawn(words, folders[fault] .. "/said"))
   end
 
