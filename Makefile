@@ -127,7 +127,7 @@ unit: $(CORE) spec-support ## the specs that need no broker, on LUA
 broker: $(CORE) spec-support ## the specs against a real broker, on LUA
 	@$(RUN_SPECS) --tags=broker
 
-soak: $(CORE) spec-support ## what takes long, for MINUTES=10: restarts by the dozen, and who lost or doubled what
+soak: $(CORE) spec-support ## what takes long: each program of spec/soak for its share of MINUTES=10
 	@.ci/deps test
 	@eval "$$($(MAKE) --no-print-directory -s env)"; export LUA_PATH LUA_CPATH; \
 	  LUA_PATH="./?.lua;$$LUA_PATH" LUA_CPATH="$(abspath $(HERE))/spec/?.so;$$LUA_CPATH" $(INTERPRETER) spec/soak/run.lua
