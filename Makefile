@@ -32,7 +32,7 @@ FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -Icsrc -fPIC -fvisibility=hidden -
            $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer) \
            $(if $(filter address fuzzer,$(SANITIZE)),-fno-sanitize-recover=all)
 LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(CHECKERS))
-LIBS    := -lpaho-mqtt3as -lssl -lcrypto
+LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))
@@ -71,7 +71,7 @@ $(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJEC
 # A probe is a small Lua module of one spec over the C floors, without the binding.
 spec-support: $(PROBE_MODULES) ## build what specs load besides the module
 
-PROBE_FLOORS = $(foreach floor,core sys link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
+PROBE_FLOORS = $(foreach floor,core sys store link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
 $(HERE)/obj/spec/%.o: spec/support/%.c Makefile
 	$(call compile,-I$(LUA_INCDIR) -fvisibility=default)

@@ -32,7 +32,8 @@ typedef struct hf_publish {
   uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
   bool retain;
-  bool carried; /* QoS 2 whose packet id and state outlived a handle (link.h) */
+  bool carried;  /* QoS 2 whose packet id and state outlived a handle (link.h) */
+  bool released; /* of one that a store has given back: its PUBREL has been sent */
 } hf_publish;
 
 typedef struct hf_message {

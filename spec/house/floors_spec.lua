@@ -94,6 +94,20 @@ describe("the floors of csrc", function()
     assert.is_true(seen > 0)
   end)
 
+  it("know SQLite in csrc/store only", function()
+    local seen = 0
+    for _, include in ipairs(all) do
+      if include.name == "sqlite3.h" then
+        seen = seen + 1
+        if include.floor ~= "store" then
+          offend(include, "only csrc/store knows SQLite")
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
   it("leave core pure: no clock, no I/O, no threads", function()
     for _, include in ipairs(all) do
       if include.floor == "core" and not include.own and not CORE_MAY_KNOW[include.name] then

@@ -1,0 +1,22 @@
+/* wire.h: a PUBLISH as MQTT writes it (MQTT 5 section 3.3), for what keeps messages as bytes.
+ *
+ * The store keeps properties in this form, and a link whose library wants its
+ * packets back after a restart gets them from here. What is returned is
+ * malloc'ed and belongs to the caller. Pure: any thread.
+ */
+#ifndef HF_CORE_WIRE_H
+#define HF_CORE_WIRE_H
+
+#include "core/message.h"
+
+/* The properties of a PUBLISH, without the length in front; hf_properties_publish_size bytes are written. */
+char *hf_wire_put_properties(char *at, const hf_properties *properties);
+
+/* The same read back, one block as hf_properties_copy makes it. False when they make no sense or memory is short;
+ * no bytes are no properties: true, NULL. */
+bool hf_wire_read_properties(hf_bytes from, hf_properties **properties);
+
+/* The whole packet, of MQTT 3.1.1 (`protocol` 4) or 5; DUP is not set. NULL when memory is short. */
+char *hf_wire_publish(const hf_publish *publish, uint8_t protocol, uint16_t packet_id, size_t *length);
+
+#endif

@@ -1,0 +1,105 @@
+/* store.h: what must outlive the process: messages that were accepted, packet ids and how far their exchanges are.
+ *
+ * One file (and its log beside it) for one client, an SQLite database that no
+ * other process can open meanwhile. A store belongs to whoever opened it; it has
+ * no thread of its own. All functions but open and close may be called from any
+ * thread. Those that write lock the store, write to the log and return: what
+ * they wrote survives the end of the process, by SIGKILL too. They do not wait
+ * for the medium; a power cut may cost what was written since the last
+ * hf_store_tend or hf_store_sync, which wait for it and are for threads that may.
+ * What it costs is the newest, never something in the middle: the log is read up
+ * to the first record that is not whole. Writers wait for one another, and while
+ * hf_store_tend folds a long log into the file. The lock is a leaf: nothing of
+ * ours is called while it is held.
+ *
+ * Times are wall-clock milliseconds, since they must mean something after a
+ * restart; INT64_MAX is none.
+ */
+#ifndef HF_STORE_STORE_H
+#define HF_STORE_STORE_H
+
+#include "core/message.h"
+
+typedef struct hf_store hf_store;
+
+typedef enum hf_store_code {
+  HF_STORE_OK,
+  HF_STORE_CORRUPT,      /* damaged: what it held cannot be told any more */
+  HF_STORE_FULL,         /* no room on the disk */
+  HF_STORE_READ_ONLY,    /* the file, or its file system, may not be written */
+  HF_STORE_LOCKED,       /* open already, here or in another process */
+  HF_STORE_FOREIGN,      /* not a store of ours */
+  HF_STORE_NEWER,        /* made by a later version */
+  HF_STORE_OTHER_CLIENT, /* it is the store of another client id */
+  HF_STORE_FAILED,       /* the system said no: no such folder, no permission, an I/O error */
+  HF_STORE_NO_MEMORY,
+} hf_store_code;
+
+typedef struct hf_store_problem {
+  hf_store_code code;
+  char text[400]; /* names the file and what is wrong with it */
+} hf_store_problem;
+
+/* The stable word of a code: "store_corrupt" ... */
+const char *hf_store_word(hf_store_code code);
+
+/* Makes the file if there is none, else checks all of it. Takes as long as the disk does. NULL: `problem` says why. */
+hf_store *hf_store_open(const char *path, const char *client_id, hf_store_problem *problem);
+
+/* Writes down what is left to write, waits for the disk and lets the file go. Whoever calls afterwards is told
+ * HF_STORE_FAILED. hf_store_free is the end, for when nobody can call any more. */
+void hf_store_close(hf_store *store);
+void hf_store_free(hf_store *store);
+
+/* What went wrong last; code HF_STORE_OK: the last write was fine. */
+void hf_store_trouble(hf_store *store, hf_store_problem *problem);
+bool hf_store_well(hf_store *store);
+
+/* ---- messages ---- */
+
+/* The first id that no message of this store has had. */
+uint64_t hf_store_next_id(const hf_store *store);
+
+/* Hands each message to `take`, which owns it, in the order of their ids; their packet_id and `released` say how far
+ * the exchange of QoS 2 is. `deadline` and `expires` are wall-clock times still. False: `problem`. */
+typedef void (*hf_store_take)(void *context, hf_publish *publish);
+bool hf_store_read(hf_store *store, hf_store_take take, void *context, hf_store_problem *problem);
+
+/* The message is in the log, under its id, when this returns HF_STORE_OK. */
+hf_store_code hf_store_append(hf_store *store, const hf_publish *publish, int64_t deadline, int64_t expires);
+
+/* Its id is not given again, though the message itself is not kept (QoS 0). */
+hf_store_code hf_store_claim(hf_store *store, uint64_t id);
+
+/* No more is to be done for a message; written with others of its kind by hf_store_commit (which keeps them for the
+ * next one, should it fail). Losing this costs a repetition at QoS 1 and nothing at QoS 2. */
+void hf_store_done(hf_store *store, uint64_t id);
+void hf_store_commit(hf_store *store);
+
+/* ---- the session: what exactly once needs, each written before the packet that it is about goes out ---- */
+
+/* MQTT version of the session that the rest is about; 0: there is none yet. A new one forgets the old one's state. */
+uint8_t hf_store_protocol(const hf_store *store);
+void hf_store_begin_session(hf_store *store, uint8_t protocol);
+
+void hf_store_sent(hf_store *store, uint16_t packet_id, uint64_t id); /* PUBLISH, QoS 2 */
+void hf_store_released(hf_store *store, uint16_t packet_id);          /* PUBREL */
+
+/* PUBLISH received, QoS 2, until its PUBCOMP; `packet` is what the link wants back then. */
+void hf_store_received(hf_store *store, uint16_t packet_id, hf_bytes packet);
+void hf_store_completed(hf_store *store, uint16_t packet_id);
+typedef void (*hf_store_take_received)(void *context, uint16_t packet_id, hf_bytes packet);
+bool hf_store_read_received(hf_store *store, hf_store_take_received take, void *context);
+
+/* ---- the disk ---- */
+
+/* Whether hf_store_tend has something to do. */
+bool hf_store_wants_tending(hf_store *store);
+
+/* Waits until all that was written is on the medium; folds the log into the file when it has grown long. */
+void hf_store_tend(hf_store *store);
+
+/* The first half alone. */
+hf_store_code hf_store_sync(hf_store *store);
+
+#endif
