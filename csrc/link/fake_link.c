@@ -188,6 +188,19 @@ static hf_link *create(hf_link_sink sink) {
   return link;
 }
 
+/* The store is the keeper's affair in these specs: what is in it is what they have put there. */
+static void resume(hf_link *link, hf_store *store, const char *client_id, hf_publish *publishes) {
+  (void)store;
+  note("resume %s\n", client_id);
+  while (publishes) {
+    hf_publish *publish = publishes;
+    publishes = (hf_publish *)publish->mail.next;
+    note("carried id=%ld packet=%d%s\n", (long)publish->id, publish->packet_id, publish->released ? " released" : "");
+    publish->carried = true;
+    link->held[link->held_count++] = publish;
+  }
+}
+
 static void note_attempt(const hf_link_attempt *attempt) {
   note("open %s:%d id=%s clean=%d protocol=%d", attempt->host, attempt->port, attempt->client_id, attempt->clean_start,
        attempt->protocol);
@@ -340,6 +353,7 @@ const hf_link_operations hf_link_fake = {
     .begin = begin,
     .end = end,
     .create = create,
+    .resume = resume,
     .open = open_link,
     .abandon = abandon,
     .publish = publish,

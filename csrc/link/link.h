@@ -43,6 +43,7 @@
 #include "core/properties.h"
 #include "core/reason.h"
 #include "core/subscriptions.h"
+#include "store/store.h"
 
 typedef struct hf_link hf_link;
 
@@ -170,6 +171,11 @@ typedef struct hf_link_operations {
   void (*end)(void);
 
   hf_link *(*create)(hf_link_sink sink); /* NULL when memory is short */
+
+  /* At most once, before the first `open`: a process before this one has left a session of `client_id` behind. From now
+   * on the link writes down in `store` what exactly once needs, and lets it go where the session ends; what is there
+   * already it reads. `publishes`, linked by their mails, are lent to it with packet ids and carried as above. */
+  void (*resume)(hf_link *link, hf_store *store, const char *client_id, hf_publish *publishes);
 
   /* Whether an attempt may begin now; false: ask again in some ms. NULL: always. True obliges to `open` or `abandon`.
    */

@@ -68,6 +68,7 @@ static void choose_session(hf_link *link, hf_paho_attempt *attempt, const hf_lin
   pthread_mutex_unlock(&link->lock);
   hf_paho_return(attempt, lost);
   hf_paho_store_clear(&link->store);
+  if (link->store.disk) hf_store_begin_session(link->store.disk, from->protocol);
 }
 
 static void fail(hf_paho_attempt *attempt, hf_source source, int code, const char *text) {

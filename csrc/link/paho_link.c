@@ -1,6 +1,7 @@
 #include "link/paho_link.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sys/clock.h"
 
@@ -19,6 +20,27 @@ static hf_link *link_create(hf_link_sink sink) {
   pthread_mutex_init(&link->lock, NULL);
   hf_paho_store_init(&link->store);
   return link;
+}
+
+/* What cannot be restored for want of memory is sent anew. */
+static void link_resume(hf_link *link, hf_store *store, const char *client_id, hf_publish *publishes) {
+  hf_paho_attempt none = {.link = link};
+  hf_publish *lost = NULL;
+  link->store.disk = store;
+  link->protocol = hf_store_protocol(store);
+  if (link->protocol) link->client_id = strdup(client_id);
+  while (publishes) {
+    hf_publish *publish = publishes;
+    publishes = (hf_publish *)publish->mail.next;
+    if (link->client_id && hf_paho_store_restore_sent(&link->store, publish, link->protocol)) {
+      hf_paho_carry(link, publish);
+    } else {
+      publish->mail.next = lost ? &lost->mail : NULL;
+      lost = publish;
+    }
+  }
+  if (link->protocol) hf_paho_store_restore_received(&link->store, link->protocol);
+  hf_paho_return(&none, lost);
 }
 
 static void expired(void *context) {
@@ -86,6 +108,7 @@ const hf_link_operations hf_link_paho = {.name = "paho",
                                          .begin = link_begin,
                                          .end = link_end,
                                          .create = link_create,
+                                         .resume = link_resume,
                                          .clear = hf_paho_quiet_clear,
                                          .open = hf_paho_open,
                                          .abandon = link_abandon,

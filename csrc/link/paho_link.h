@@ -35,6 +35,7 @@ typedef struct hf_paho_store {
   hf_paho_record *records[64];
   hf_paho_record *over; /* whose PUBREL was sent, and which Paho has removed: for PUBCOMP, or as its session is gone */
   uint16_t refused;     /* packet id of the last PUBLISH removed, if its PUBREL was never sent; else 0 */
+  hf_store *disk;       /* where it is written down as well, before the packet goes out; NULL: nowhere */
 } hf_paho_store;
 
 void hf_paho_store_init(hf_paho_store *store);
@@ -47,6 +48,9 @@ void hf_paho_store_withhold(hf_paho_store *store, uint16_t packet_id, bool withh
 bool hf_paho_store_withholds(hf_paho_store *store, uint16_t packet_id);
 bool hf_paho_store_take_refused(hf_paho_store *store, uint16_t packet_id);
 MQTTClient_persistence hf_paho_store_persistence(hf_paho_attempt *attempt);
+/* What an earlier process has left in `disk`, all of it before the first attempt. */
+bool hf_paho_store_restore_sent(hf_paho_store *store, const hf_publish *publish, uint8_t protocol);
+void hf_paho_store_restore_received(hf_paho_store *store, uint8_t protocol);
 
 /* ---- paho_waker.c: gets Paho's receive thread out of its poll; keeps deadlines. See there. ---- */
 
@@ -212,7 +216,9 @@ int hf_paho_take_name_failure(void); /* of the attempt that this thread reports;
 void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line);
 
 /* paho_publish.c */
+uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id); /* the id it was posted under; 0: none */
 bool hf_paho_publish(hf_link *link, hf_publish *publish);
+void hf_paho_carry(hf_link *link, hf_publish *publish); /* lock held, or nobody else there yet */
 void hf_paho_slots_init(hf_paho_attempt *attempt);
 hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is lost, linked by mail.next */
 /* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */

@@ -79,7 +79,7 @@ static bool carries(const hf_paho_attempt *attempt, const hf_publish *publish) {
          hf_paho_store_has_sent(&attempt->link->store, publish->packet_id);
 }
 
-static void carry(hf_link *link, hf_publish *publish) {
+void hf_paho_carry(hf_link *link, hf_publish *publish) {
   publish->carried = true;
   publish->mail.next = link->carried ? &link->carried->mail : NULL;
   link->carried = publish;
@@ -97,7 +97,7 @@ hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt) {
     hf_publish *publish = slot->entering ? NULL : take(slot);
     if (!publish) continue;
     if (carries(attempt, publish)) {
-      carry(link, publish);
+      hf_paho_carry(link, publish);
     } else {
       publish->mail.next = lost ? &lost->mail : NULL;
       lost = publish;
@@ -176,10 +176,30 @@ void hf_paho_carried_withhold(hf_paho_attempt *attempt) {
   pthread_mutex_unlock(&link->lock);
 }
 
+/* Paho sends as soon as it has the message, maybe before it has said which packet id that got. No more than one is
+ * without, since one thread publishes. */
+uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id) {
+  uint64_t known = 0, entering = 0;
+  pthread_mutex_lock(&attempt->link->lock);
+  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
+    const hf_publish *publish = attempt->slots[i].publish;
+    if (!publish || publish->qos == 0) continue;
+    if (attempt->slots[i].entering)
+      entering = publish->id;
+    else if (publish->packet_id == packet_id)
+      known = publish->id;
+  }
+  pthread_mutex_unlock(&attempt->link->lock);
+  return known ? known : entering;
+}
+
 static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
   pthread_mutex_lock(&attempt->link->lock);
   hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? attempt->free_slots : NULL;
   if (publish->qos > 0 && attempt->withheld > 0) slot = NULL; /* Paho might give it the packet id of one of those */
+  /* Paho sends what it restores in the order of packet ids, and a new handle begins with the lowest: what is carried
+   * must be over before new ones get theirs, or they overtake it at the next end of a connection. */
+  if (publish->qos == 2 && attempt->link->carried) slot = NULL;
   if (slot && publish->qos > 0 && !hf_paho_quiet_enter()) slot = NULL;
   if (slot) {
     attempt->free_slots = slot->next;
@@ -226,7 +246,7 @@ static void entered(hf_paho_attempt *attempt, hf_paho_slot *slot, uint16_t packe
   if (publish && attempt->state == HF_PAHO_ENDED) {
     take(slot);
     if (carries(attempt, publish))
-      carry(link, publish);
+      hf_paho_carry(link, publish);
     else
       lost = publish;
   }

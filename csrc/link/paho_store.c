@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/wire.h"
+
 /* Paho names a record by what it is, "5" for MQTT 5, a dash, and a number: s- PUBLISH sent, sc- its PUBREL, r- PUBLISH
  * received, c- a command in its queue, q- a message nobody took. Both protocol versions mean the same record here,
  * because a store is cleared when the protocol changes. Only QoS 2 is kept: a QoS 1 that was in flight when its handle
@@ -159,27 +161,6 @@ static int put_record(hf_paho_store *store, uint16_t packet_id, bool sent, int c
   return 0;
 }
 
-static int store_put(void *handle, char *key, int count, char **buffers, int *lengths) {
-  uint16_t packet_id;
-  key_kind kind = parse_key(key, &packet_id);
-  if (kind == KEY_COMMAND) return hf_paho_queue_put(handle, key, count, buffers, lengths);
-  if (kind == KEY_OTHER) return 0;
-  int qos = buffers[0][0] >> 1 & 3;
-  if (kind != KEY_RELEASED && qos != 2) return 0;
-  hf_paho_store *store = store_of(handle);
-  int failed = 0;
-  pthread_mutex_lock(&store->lock);
-  if (kind == KEY_RELEASED) {
-    hf_paho_record *record = *find(store, packet_id, true);
-    if (record) record->released = true;
-  } else {
-    bool again = buffers[0][0] & 8 && *find(store, packet_id, kind == KEY_SENT); /* DUP of what is here already */
-    if (!again) failed = put_record(store, packet_id, kind == KEY_SENT, count, buffers, lengths);
-  }
-  pthread_mutex_unlock(&store->lock);
-  return failed;
-}
-
 static int store_get(void *handle, char *key, char **buffer, int *length) {
   uint16_t packet_id;
   key_kind kind = parse_key(key, &packet_id);
@@ -194,6 +175,56 @@ static int store_get(void *handle, char *key, char **buffer, int *length) {
   }
   pthread_mutex_unlock(&store->lock);
   return *buffer ? 0 : MQTTCLIENT_PERSISTENCE_ERROR;
+}
+
+/* MQTT 5 hands a message over when it comes, so its packet id is all that is left to know; 3.1.1 at its PUBREL. */
+static void write_received(hf_paho_attempt *attempt, uint16_t packet_id) {
+  hf_paho_store *store = &attempt->link->store;
+  char *packet = NULL;
+  int length = 0;
+  if (attempt->protocol != 5) {
+    char key[16];
+    snprintf(key, sizeof key, "r-%u", (unsigned)packet_id);
+    if (store_get(attempt, key, &packet, &length) != 0) return;
+  }
+  hf_store_received(store->disk, packet_id, (hf_bytes){packet, (size_t)length});
+  if (packet) MQTTAsync_free(packet);
+}
+
+static void write_down(hf_paho_attempt *attempt, key_kind kind, uint16_t packet_id) {
+  hf_store *disk = attempt->link->store.disk;
+  if (kind == KEY_RELEASED) {
+    hf_store_released(disk, packet_id);
+  } else if (kind == KEY_RECEIVED) {
+    write_received(attempt, packet_id);
+  } else {
+    uint64_t id = hf_paho_publish_of(attempt, packet_id);
+    if (id) hf_store_sent(disk, packet_id, id);
+  }
+}
+
+static int store_put(void *handle, char *key, int count, char **buffers, int *lengths) {
+  uint16_t packet_id;
+  key_kind kind = parse_key(key, &packet_id);
+  if (kind == KEY_COMMAND) return hf_paho_queue_put(handle, key, count, buffers, lengths);
+  if (kind == KEY_OTHER) return 0;
+  int qos = buffers[0][0] >> 1 & 3;
+  if (kind != KEY_RELEASED && qos != 2) return 0;
+  hf_paho_store *store = store_of(handle);
+  int failed = 0;
+  bool known = false;
+  pthread_mutex_lock(&store->lock);
+  if (kind == KEY_RELEASED) {
+    hf_paho_record *record = *find(store, packet_id, true);
+    known = !record || record->released;
+    if (record) record->released = true;
+  } else {
+    known = buffers[0][0] & 8 && *find(store, packet_id, kind == KEY_SENT); /* DUP of what is here already */
+    if (!known) failed = put_record(store, packet_id, kind == KEY_SENT, count, buffers, lengths);
+  }
+  pthread_mutex_unlock(&store->lock);
+  if (store->disk && !known && !failed) write_down(handle, kind, packet_id);
+  return failed;
 }
 
 static int store_remove(void *handle, char *key) {
@@ -214,7 +245,40 @@ static int store_remove(void *handle, char *key) {
     drop(at);
   }
   pthread_mutex_unlock(&store->lock);
+  /* Of what was sent the keeper says when it is done: to be told a second time that it is costs nothing. */
+  if (record && kind == KEY_RECEIVED && store->disk) hf_store_completed(store->disk, packet_id);
   return 0;
+}
+
+/* ---- what an earlier process has left ---- */
+
+bool hf_paho_store_restore_sent(hf_paho_store *store, const hf_publish *publish, uint8_t protocol) {
+  size_t size;
+  char *packet = hf_wire_publish(publish, protocol, publish->packet_id, &size);
+  int length = (int)size;
+  bool kept = packet && put_record(store, publish->packet_id, true, 1, &packet, &length) == 0;
+  if (kept) (*find(store, publish->packet_id, true))->released = publish->released;
+  free(packet);
+  return kept;
+}
+
+typedef struct restoring {
+  hf_paho_store *store;
+  uint8_t protocol;
+} restoring;
+
+static void restore_received(void *context, uint16_t packet_id, hf_bytes packet) {
+  const restoring *to = context;
+  /* Where the message is not wanted any more: PUBLISH, QoS 2, topic "-", no properties and no payload. */
+  char stub[] = {0x34, 6, 0, 1, '-', (char)(packet_id >> 8), (char)(packet_id & 0xFF), 0};
+  char *bytes = packet.length ? (char *)(uintptr_t)packet.data : stub;
+  int length = packet.length ? (int)packet.length : (int)sizeof stub;
+  if (packet.length || to->protocol == 5) put_record(to->store, packet_id, false, 1, &bytes, &length);
+}
+
+void hf_paho_store_restore_received(hf_paho_store *store, uint8_t protocol) {
+  restoring to = {store, protocol};
+  hf_store_read_received(store->disk, restore_received, &to);
 }
 
 static char *make_key(const hf_paho_attempt *attempt, const hf_paho_record *record) {

@@ -4,7 +4,7 @@ local tree = require "spec.support.tree"
 local BELOW = {
   core = {},
   sys = { core = true },
-  link = { core = true, sys = true },
+  link = { core = true, sys = true, store = true },
   store = { core = true, sys = true },
   keeper = { core = true, sys = true, link = true, store = true },
   lua = { core = true, sys = true, link = true, store = true, keeper = true },

@@ -284,11 +284,35 @@ for _, protocol in ipairs { 5, 4 } do
       client = connect(true)
       for _ = 1, 5 do assert.is_true(used[client:expect("publish").id]) end
       for id = 6, 10 do
-        link:publish(id, "a", "new " .. id, 2)
+        assert.is_true(link:publish(id, "a", "new " .. id, 1))
         local new = client:expect "publish"
         assert.is_nil(used[new.id])
         assert.are.equal("new " .. id, new.payload)
       end
+    end)
+
+    it("takes new ones of QoS 2 when what is carried is over, so that nothing overtakes it at the next end", function()
+      local client = connect()
+      for id = 1, 3 do
+        link:publish(id, "a", "old " .. id, 2)
+        client:expect "publish"
+      end
+      for id = 1, 2 do
+        client:answer("pubrec", id)
+        client:expect "pubrel"
+        client:answer("pubcomp", id)
+        link:wait "delivered"
+      end
+      endings["a loss"](client)
+      client = connect(true)
+      assert.are.equal(3, client:expect("publish").id)
+      assert.is_false(link:publish(4, "a", "new", 2)) -- Paho would give it packet id 1, and send that before 3
+      client:answer("pubrec", 3)
+      client:expect "pubrel"
+      client:answer("pubcomp", 3)
+      link:wait "delivered"
+      assert.is_true(link:publish(4, "a", "new", 2))
+      assert.are.equal("new", client:expect("publish").payload)
     end)
 
     it("does not carry what another client id or a clean start has no right to", function()
