@@ -57,6 +57,7 @@ build = {
         "csrc/keeper/diagnosis.c",
         "csrc/keeper/driver.c",
         "csrc/keeper/keeper.c",
+        "csrc/keeper/keeping.c",
         "csrc/keeper/knock.c",
         "csrc/keeper/options.c",
         "csrc/keeper/outbox.c",

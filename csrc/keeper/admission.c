@@ -42,7 +42,7 @@ static void credit(hf_client *client, size_t weight) {
  * lose messages to them, so there outcomes take no room, and are bounded by themselves. */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell) {
   const hf_client_options *options = client->options;
-  bool keeps_room = tell && options->overflow == HF_OVERFLOW_REJECT;
+  bool keeps_room = tell && options->overflow == HF_OVERFLOW_REJECT && !(publish->flags & HF_PUBLISH_RESTORED);
   if (!keeps_room && publish->weight) {
     credit(client, publish->weight);
     publish->weight = 0;
@@ -82,6 +82,7 @@ static void set_deadlines(hf_publish *publish, int64_t ttl, int64_t age) {
 }
 
 static void overflow(hf_client *client, hf_publish *publish) {
+  if (client->store) hf_store_claim(client->store, publish->id);
   HF_COUNT(client, dropped, 1);
   publish->flags |= HF_PUBLISH_OVERFLOW;
   hf_publish *outcome = hf_client_outcome(client, publish, publish->flags & HF_PUBLISH_NOTIFY);
@@ -90,11 +91,19 @@ static void overflow(hf_client *client, hf_publish *publish) {
   hf_mailbox_push(client->out, &outcome->mail);
 }
 
+size_t hf_client_weigh(const hf_publish *publish) {
+  return sizeof *publish + publish->topic.length + publish->payload.length +
+         (publish->properties ? hf_properties_weight(publish->properties) : 0);
+}
+
+void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
+  hf_store_trouble(client->store, problem);
+}
+
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {
   const hf_client_options *options = client->options;
   if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
-  size_t weight = sizeof *publish + publish->topic.length + publish->payload.length +
-                  (publish->properties ? hf_properties_weight(publish->properties) : 0);
+  size_t weight = hf_client_weigh(publish);
   if (weight > options->queue_bytes) return HF_TOO_LARGE;
   /* The keeper drops the oldest, so for a moment there are more. */
   size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;
@@ -115,6 +124,11 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   }
   publish->weight = weight;
   set_deadlines(publish, ttl, age);
+  if (client->store && !hf_keeping_append(client, publish)) {
+    give_back(client, weight);
+    hf_client_not_kept(client);
+    return HF_NOT_KEPT;
+  }
   publish->mail.owner = hf_client_hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);

@@ -194,6 +194,7 @@ void hf_attempt_begin(hf_client *client) {
       hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
       return;
     }
+    hf_keeping_resume(client);
   }
   if (client->leaving)
     client->gate = HF_GATE_LEAVING;

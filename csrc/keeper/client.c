@@ -1,5 +1,6 @@
 #include "keeper/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,13 +8,29 @@
 #include "keeper/inside.h"
 #include "sys/clock.h"
 
-hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id) {
+static void destroy(hf_client *client) {
+  hf_store_free(client->store);
+  hf_mailbox_release(client->out);
+  hf_subscriptions_free(client->subscriptions);
+  hf_diagnosis_over(client);
+  hf_options_free(client->options);
+  free(client->assigned_id);
+  hf_heap_free(&client->outbox.timers);
+  pthread_mutex_destroy(&client->lock);
+  free(client);
+  hf_client_total--;
+}
+
+hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
+                         hf_store_problem *problem) {
   hf_client *client = calloc(1, sizeof *client);
   hf_subscriptions *subscriptions = hf_subscriptions_new();
   if (!client || !subscriptions) {
     free(client);
     hf_subscriptions_free(subscriptions);
     hf_options_free(options);
+    problem->code = HF_STORE_NO_MEMORY;
+    snprintf(problem->text, sizeof problem->text, "not enough memory for a client");
     return NULL;
   }
   client->keeper = keeper;
@@ -23,7 +40,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->subscriptions = subscriptions;
   client->protocol = options->protocol;
   client->pump_at = client->primary.knock_at = client->turn_at = client->probe_until = client->subscribe_until =
-      client->flush_until = client->outbox.breath_until = HF_NEVER;
+      client->flush_until = client->outbox.breath_until = client->tend_at = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
   pthread_mutex_init(&client->lock, NULL);
@@ -38,7 +55,9 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   hf_engine_init(&client->engine, &options->engine, hf_random_next(&seed), hf_clock_ms());
   client->snapshot.since = client->engine.since;
   hf_client_total++;
-  return client;
+  if (hf_keeping_begin(client, problem)) return client;
+  destroy(client);
+  return NULL;
 }
 
 hf_client *hf_client_hold(hf_client *client) {
@@ -48,15 +67,7 @@ hf_client *hf_client_hold(hf_client *client) {
 
 void hf_client_drop(hf_client *client) {
   if (atomic_fetch_sub(&client->references, 1) > 1) return;
-  hf_mailbox_release(client->out);
-  hf_subscriptions_free(client->subscriptions);
-  hf_diagnosis_over(client);
-  hf_options_free(client->options);
-  free(client->assigned_id);
-  hf_heap_free(&client->outbox.timers);
-  pthread_mutex_destroy(&client->lock);
-  free(client);
-  hf_client_total--;
+  destroy(client);
 }
 
 uint32_t hf_client_id(const hf_client *client) {
@@ -170,6 +181,10 @@ bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {
 
 bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait) {
   return simple(client, HF_COMMAND_TURN, ticket, 0, wait);
+}
+
+void hf_client_not_kept(hf_client *client) {
+  simple(client, HF_COMMAND_NOT_KEPT, 0, 0, 0);
 }
 
 void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {

@@ -12,15 +12,25 @@
 #include "core/message.h"
 #include "core/subscriptions.h"
 #include "keeper/options.h"
+#include "store/store.h"
 #include "sys/mailbox.h"
 
 typedef struct hf_client hf_client;
 typedef struct hf_keeper hf_keeper;
 
-typedef enum hf_admission { HF_ADMITTED, HF_QUEUE_FULL, HF_TOO_LARGE, HF_CLIENT_IS_CLOSED, HF_NO_MEMORY } hf_admission;
+typedef enum hf_admission {
+  HF_ADMITTED,
+  HF_QUEUE_FULL,
+  HF_TOO_LARGE,
+  HF_CLIENT_IS_CLOSED,
+  HF_NOT_KEPT,
+  HF_NO_MEMORY
+} hf_admission;
 
-/* Takes the options over, also when it fails (NULL: no memory). Events go to `mailbox`, under the number `id`. */
-hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id);
+/* Takes the options over, also when it fails (NULL: `problem` says why). Events go to `mailbox`, under the number `id`.
+ * Opens the store if there is to be one, which takes as long as the disk does. */
+hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
+                         hf_store_problem *problem);
 
 /* The handle's end: close without waiting and without a word to anyone. */
 void hf_client_release(hf_client *client);
@@ -55,6 +65,9 @@ bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait);
  * HF_QUEUE_FULL, which comes with HF_OVERFLOW_REJECT only, one HF_EVENT_ROOM will come. `ttl`: ms within which it must
  * be sent, below 0: any; `age`: ms of those, and of its message expiry, that are over already. */
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id);
+
+/* Why a post came back as HF_NOT_KEPT. */
+void hf_client_store_trouble(hf_client *client, hf_store_problem *problem);
 
 /* An HF_EVENT_OUTCOME has been taken by Lua: its room in the queue is free again, if it was not. Frees the publish. */
 void hf_client_outcome_taken(hf_client *client, hf_publish *publish);

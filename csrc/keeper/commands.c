@@ -117,6 +117,12 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_KNOCKED:
     hf_primary_knocked(client, command);
     break;
+  case HF_COMMAND_NOT_KEPT:
+    hf_driver_dirty(client);
+    break;
+  case HF_COMMAND_TENDED:
+    hf_keeping_tended(client);
+    break;
   case HF_COMMAND_RELEASE:
     step(client, HF_INPUT_RELEASE);
     break;

@@ -198,6 +198,7 @@ static void schedule(hf_client *client) {
   if (client->probe_until < due) due = client->probe_until;
   if (client->subscribe_until < due) due = client->subscribe_until;
   if (client->flush_until < due) due = client->flush_until;
+  if (client->tend_at < due) due = client->tend_at;
   if (hf_outbox_due(client) < due) due = hf_outbox_due(client);
   if (client->finished) due = HF_NEVER;
   hf_heap_set(&client->keeper->timers, &client->timer, due);
@@ -219,12 +220,14 @@ void hf_driver_settle(hf_client *client) {
     if (client->ready) hf_outbox_pump(client);
   }
   hf_driver_close_when_flushed(client);
+  hf_keeping_settle(client);
   if (client->engine.state == HF_STATE_CLOSED) finish(client);
   hf_snapshot_publish(client);
   schedule(client);
 }
 
 void hf_driver_reap(hf_client *client) {
+  if (!hf_keeping_end(client)) return;
   hf_keeper *keeper = client->keeper;
   hf_heap_remove(&keeper->timers, &client->timer);
   for (hf_client **at = &keeper->dirty; *at; at = &(*at)->next_dirty) {

@@ -26,6 +26,7 @@
 #include "keeper/reference.h"
 #include "keeper/resolver.h"
 #include "link/link.h"
+#include "store/store.h"
 
 enum hf_command_kind {
   HF_COMMAND_PUBLISH = HF_MAIL_COMMAND_BASE, /* hf_publish */
@@ -41,6 +42,8 @@ enum hf_command_kind {
   HF_COMMAND_DELAY,
   HF_COMMAND_RESOLVED, /* hf_resolved */
   HF_COMMAND_KNOCKED,
+  HF_COMMAND_TENDED,    /* what the store wrote is on the medium */
+  HF_COMMAND_NOT_KEPT,  /* the store would not take a post */
   HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
   HF_COMMAND_RELEASE,   /* Lua has drained enough */
   HF_COMMAND_REAP,      /* from the keeper to itself: everything of this client has been handled */
@@ -100,6 +103,7 @@ struct hf_client {
   hf_keeper *keeper;
   hf_client_options *options;
   hf_mailbox *out;
+  hf_store *store; /* NULL: what is queued ends with the process */
   uint32_t id;
 
   /* any thread */
@@ -132,6 +136,7 @@ struct hf_client {
   int64_t probe_until;      /* HF_NEVER: none is out */
   int64_t subscribe_until;  /* HF_NEVER: no SUBACK is awaited */
   int64_t flush_until;      /* HF_NEVER: not closing */
+  int64_t tend_at;          /* HF_NEVER: the store has nothing to wait for */
   size_t requests;          /* SUBSCRIBE and UNSUBSCRIBE without an answer */
   hf_link_connected limits; /* what CONNACK said last */
   hf_reference reference;
@@ -151,6 +156,8 @@ struct hf_client {
   bool asked_clean;   /* this attempt asked for a clean start */
   bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
+  bool tending;      /* a thread does, right now */
+  bool store_closed; /* or is being closed */
 };
 
 struct hf_keeper {
@@ -222,6 +229,18 @@ void hf_outbox_withdraw(hf_client *client, uint64_t id);
 void hf_outbox_drop_all(hf_client *client);
 bool hf_outbox_empty(const hf_client *client);
 
+/* keeping.c: a client's store; without one these do nothing. The first two are for the thread that makes the client and
+ * posts. */
+void hf_client_not_kept(hf_client *client); /* client.c: has the keeper look after its store; any thread */
+bool hf_keeping_begin(hf_client *client, hf_store_problem *problem);  /* posts again what is kept; false: `problem` */
+bool hf_keeping_append(hf_client *client, const hf_publish *publish); /* false: it is not kept, so it is not accepted */
+void hf_keeping_resume(hf_client *client); /* the link is new, and learns what the session may still know */
+void hf_keeping_over(hf_client *client, hf_publish *publish); /* its outcome is known; sets HF_PUBLISH_KEPT */
+bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish); /* what cannot be written is not sent */
+void hf_keeping_settle(hf_client *client);                                      /* at the end of a turn */
+void hf_keeping_tended(hf_client *client);
+bool hf_keeping_end(hf_client *client); /* false: it is being closed, and HF_COMMAND_REAP comes once more */
+
 /* wishes.c */
 void hf_wishes_pump(hf_client *client);
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
@@ -229,6 +248,7 @@ void hf_wishes_probe(hf_client *client);
 
 /* admission.c: the outcome of a publish is known. Gives back its room in the queue, at once or when Lua takes the
  * outcome; returns the mail that tells it, or NULL when nobody is told, and the publish has been freed. Any thread. */
+size_t hf_client_weigh(const hf_publish *publish); /* what it counts against queue.bytes */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell);
 
 /* keeper.c: the sink of every link. */

@@ -24,6 +24,7 @@ typedef struct hf_keeper_means {
   bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
   bool (*diagnose)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                    int64_t deadline);
+  bool (*run)(const char *name, void *(*work)(void *), void *argument); /* what waits for a disk; NULL: in place */
 } hf_keeper_means;
 
 hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed);

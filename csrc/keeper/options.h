@@ -49,6 +49,8 @@ typedef struct hf_client_options {
   uint16_t keep_alive; /* seconds */
   uint8_t protocol;
   uint8_t redirect_hops;
+  const char *store;    /* path; NULL: none */
+  uint32_t store_sync;  /* ms that a record may be off the medium; 0: post waits for it */
   uint8_t overflow;     /* hf_overflow */
   bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5 */
   bool clean_start;     /* at the first connect only */

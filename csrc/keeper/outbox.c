@@ -15,9 +15,10 @@ bool hf_outbox_empty(const hf_client *client) {
 
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
   hf_heap_remove(&client->outbox.timers, &publish->timer);
+  hf_keeping_over(client, publish);
   if (delivered)
     HF_COUNT(client, delivered, 1);
-  else
+  else if (!(publish->flags & HF_PUBLISH_KEPT))
     HF_COUNT(client, dropped, 1);
   bool tell = publish->flags & HF_PUBLISH_NOTIFY && !client->reaped && !atomic_load(&client->quiet);
   hf_publish *outcome = hf_client_outcome(client, publish, tell);
@@ -62,7 +63,7 @@ void hf_outbox_accept(hf_client *client, hf_publish *publish) {
     drop(client, publish, HF_PUBLISH_CLOSED);
     return;
   }
-  hf_line_append(&outbox->fresh, publish);
+  hf_line_append(line_of(outbox, publish), publish);
   watch(outbox, publish);
   while (overfull(client) && outbox->fresh.first)
     pull(client, outbox->fresh.first, HF_PUBLISH_OVERFLOW);
@@ -160,7 +161,7 @@ void hf_outbox_pump(hf_client *client) {
       client->pump_at = outbox->breath_until;
       break;
     }
-    if (!lend(client, publish)) break;
+    if (hf_keeping_holds_back(client, publish) || !lend(client, publish)) break;
   }
 }
 

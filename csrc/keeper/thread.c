@@ -114,7 +114,8 @@ static void at_exit(void) {
 }
 
 hf_keeper *hf_keeper_shared(void) {
-  const hf_keeper_means means = {.resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask};
+  const hf_keeper_means means = {
+      .resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask, .run = hf_thread_run};
   hf_thread_watch_forks();
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);

@@ -70,12 +70,16 @@ COMMAND(close_client, hf_client_close(client, (uint32_t)(lua_isnoneornil(L, 2) ?
 COMMAND(unsubscribe, hf_client_unsubscribe(client, unsigned_argument(L, 2)))
 COMMAND(withdraw, hf_client_withdraw(client, (uint64_t)luaL_checknumber(L, 2)))
 
-static int refused(lua_State *L, hf_admission admission) {
+static int refused(lua_State *L, hf_client *client, hf_admission admission) {
+  hf_store_problem problem;
   switch (admission) {
   case HF_QUEUE_FULL:
     return failure(L, "the queue is full", "queue_full");
   case HF_TOO_LARGE:
     return failure(L, "the message is larger than the whole queue may be (queue.bytes)", "too_large");
+  case HF_NOT_KEPT:
+    hf_client_store_trouble(client, &problem);
+    return failure(L, problem.text, hf_store_word(problem.code));
   case HF_CLIENT_IS_CLOSED:
     return failure(L, "the client is closed", "closed");
   default:
@@ -98,7 +102,7 @@ static int post(lua_State *L) {
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
   hf_publish *publish = hf_publish_new(topic, payload, properties);
-  if (!publish) return refused(L, HF_NO_MEMORY);
+  if (!publish) return refused(L, client, HF_NO_MEMORY);
   publish->qos = (uint8_t)qos;
   publish->retain = retain;
   publish->flags = (notify ? HF_PUBLISH_NOTIFY : 0u) | (await ? HF_PUBLISH_AWAITED : 0u);
@@ -106,7 +110,7 @@ static int post(lua_State *L) {
   hf_admission admission = hf_client_post(client, publish, ttl, age, &id);
   if (admission != HF_ADMITTED) {
     hf_publish_free(publish);
-    return refused(L, admission);
+    return refused(L, client, admission);
   }
   hf_lua_pushint64(L, (int64_t)id);
   return 1;
@@ -202,7 +206,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"close", close_client},
                                    {NULL, NULL}};
 
-/* client(settings) -> handle, or nil, message, "forked" */
+/* client(settings) -> handle, or nil, message, "forked", "out_of_memory" or "store_..." */
 static int new_client(lua_State *L) {
   static atomic_uint last_id; /* Lua states on other threads make clients too */
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -214,8 +218,9 @@ static int new_client(lua_State *L) {
   if (!keeper)
     return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
   hf_client_options *options = hf_lua_settings(L, 1);
-  h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1);
-  if (!h->client) return failure(L, "not enough memory for a client", "out_of_memory");
+  hf_store_problem problem;
+  h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1, &problem);
+  if (!h->client) return failure(L, problem.text, hf_store_word(problem.code));
   return 1;
 }
 

@@ -66,6 +66,7 @@ static void push_message(lua_State *L, const hf_message *message) {
 
 static const char *why_dropped(uint32_t flags) {
   if (flags & HF_PUBLISH_WITHDRAWN) return "withdrawn";
+  if (flags & HF_PUBLISH_KEPT) return "kept";
   if (flags & HF_PUBLISH_CLOSED) return "closed";
   if (flags & HF_PUBLISH_TOO_LARGE) return "too_large";
   if (flags & HF_PUBLISH_QOS) return "qos_not_supported";

@@ -169,6 +169,14 @@ static void overflow(lua_State *L, hf_client_options *options) {
   lua_pop(L, 2);
 }
 
+static void store(reader *r, int index) {
+  if (!open_table(r->L, index, "queue")) bad(r->L, "queue", "a table");
+  int at = lua_gettop(r->L);
+  r->options->store = text(r, at, "store").data;
+  r->options->store_sync = (uint32_t)whole(r->L, at, "sync", UINT32_MAX);
+  lua_pop(r->L, 1);
+}
+
 static int read_all(lua_State *L) {
   hf_client_options *o = lua_touserdata(L, 2);
   reader r = {L, o};
@@ -197,6 +205,7 @@ static int read_all(lua_State *L) {
   o->tls = tls(&r, 1);
   bounds(L, 1, "queue", &o->queue_messages, &o->queue_bytes);
   overflow(L, o);
+  store(&r, 1);
   bounds(L, 1, "inbox", &o->inbox_messages, &o->inbox_bytes);
   o->engine.connect_timeout = (uint32_t)whole(L, 1, "connect_timeout", UINT32_MAX);
   o->engine.stable_after = (uint32_t)whole(L, 1, "stable_after", UINT32_MAX);

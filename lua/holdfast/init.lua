@@ -23,7 +23,9 @@ local holdfast = {
 
 --- Makes a client. It does nothing before `start` or `connect`.
 -- @tparam table options `server` or `servers`, and whatever README's table of options lists
--- @treturn ?holdfast.client or nil, message, "forked" or "out_of_memory"
+-- @treturn ?holdfast.client or nil, message, "forked", "out_of_memory", or what is wrong with `queue.store`:
+-- "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign", "store_newer",
+-- "store_other_client", "store_failed"
 -- @raise when an option is wrong: names the key, what was wanted, what came
 function holdfast.new(options)
   local made, message, code = client.new(options)

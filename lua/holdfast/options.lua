@@ -98,6 +98,12 @@ function rules.protocol(given, values)
   end
 end
 
+function rules.store(_, values)
+  if values.queue.store and not values.client_id then
+    return "queue.store needs a client_id: the broker knows the session that it belongs to by no other name"
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -133,7 +139,7 @@ function rules.backoff(_, values)
   return problem
 end
 
-local order = { "one_address", "one_clock", "credentials", "protocol", "tls", "backoff" }
+local order = { "one_address", "one_clock", "credentials", "protocol", "store", "tls", "backoff" }
 
 -- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
 local PROXIES = { "proxy", "http_proxy", "https_proxy" }

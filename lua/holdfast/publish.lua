@@ -29,6 +29,7 @@ end
 local why_words = {
   refused = "the broker refused the message",
   closed = "the client is closed",
+  kept = "the client is closed; the message is in its store, for the next one",
   too_large = "the message is larger than the broker takes (its Maximum Packet Size)",
   qos_not_supported = "the broker does not take this QoS (its Maximum QoS)",
   disconnected = "the broker has ended two connections over this message",

@@ -61,6 +61,10 @@ local schema = {
     doc = "a message that could not be sent within this is dropped; default: no limit" },
   { name = "queue.overflow", type = "choice", choices = { "reject", "drop_oldest", "drop_newest" }, default = "reject",
     doc = "which message goes when there is no room: the new one is not taken, the oldest unsent one, the new one" },
+  { name = "queue.store", type = "file",
+    doc = "a file that keeps what is queued at QoS 1 and 2, and the exchanges of QoS 2, over the end of the process" },
+  { name = "queue.sync", type = "seconds", unit = "s", default = 1,
+    doc = "how much of the store's newest a power cut may cost; 0: none, `post` waits for the disk" },
 
   { name = "inbox", group = "defaults",
     doc = "messages received and not consumed yet; past it the broker keeps the rest" },

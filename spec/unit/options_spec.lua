@@ -52,7 +52,7 @@ describe("options", function()
       sleep_for = 0,
       backoff = { strategy = "exponential", jitter = "full", factor = 2, min = 1000, max = 60000, step = 1000 },
       slow = { strategy = "exponential", jitter = "full", factor = 2, min = 30000, max = 300000, step = 1000 },
-      queue = { messages = 10000, bytes = 67108864, overflow = "reject" },
+      queue = { messages = 10000, bytes = 67108864, overflow = "reject", sync = 1000 },
       inbox = { messages = 1000, bytes = 16777216 },
       receive_maximum = 1000,
       maximum_packet_size = 0,
@@ -144,7 +144,7 @@ describe("options", function()
       assert.equal('unknown option in backoff "mim"; did you mean "min"?', refusal { backoff = { mim = 1 } })
       assert.equal('unknown option in tls "verfy"; did you mean "verify"?', refusal { server = "mqtts://x",
         tls = { verfy = true } })
-      assert.equal('unknown option in queue "size"; known are messages, bytes, ttl and overflow',
+      assert.equal('unknown option in queue "size"; known are messages, bytes, ttl, overflow, store and sync',
         refusal { queue = { size = 1 } })
       assert.matches("^unknown option 1; known are", refusal { "mqtt://localhost" })
     end)
@@ -210,6 +210,11 @@ describe("options", function()
       { { fallback = true, protocol = 4 }, "fallback = true leads from protocol 5 to 4, so it needs protocol = 5" },
       { { client_id = false, protocol = 4 }, "client_id = false (the broker chooses) needs protocol = 5" },
       { { properties = { user = {} }, protocol = 4 }, "properties need protocol = 5" },
+      { { queue = { store = "file" } },
+        "queue.store needs a client_id: the broker knows the session that it belongs to by no other name" },
+      { { queue = { store = "file" }, client_id = false },
+        "queue.store needs a client_id: the broker knows the session that it belongs to by no other name" },
+      { { queue = { store = 5 }, client_id = "a" }, "queue.store must be the name of a file, got 5" },
       { { will = { topic = "t", properties = {} }, protocol = 4 }, "will.properties need protocol = 5" },
       { { tls = {} }, "tls is given, but no server's address begins with mqtts://" },
       { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, got ""' },

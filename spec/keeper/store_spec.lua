@@ -1,0 +1,326 @@
+-- A client with a store: what is in it when, what becomes of it in the next client, and what keeps one from opening.
+local process = require "process_probe"
+local store_probe = require "store_probe"
+local virtual = require "spec.support.virtual"
+
+local core, probe = virtual.core, virtual.probe
+
+describe("a client with a store", function()
+  local world, folder, path
+
+  before_each(function()
+    world = virtual.new()
+    folder = assert(process.temporary_folder())
+    path = folder .. "/queue"
+  end)
+
+  after_each(function()
+    store_probe.file_size(0)
+    world:finish()
+    process.remove_folder(folder)
+  end)
+
+  local function settings(changes)
+    local queue = { messages = 1000, bytes = 1000000, store = path, sync = 1000 }
+    for name, value in pairs(changes or {}) do
+      queue[name] = value
+    end
+    return { queue = queue }
+  end
+
+  local function open(changes)
+    return world:client(settings(changes))
+  end
+
+  local function up(changes)
+    local client = open(changes)
+    client:start()
+    world:pass(2)
+    world:told(client)
+    world:asked()
+    return client
+  end
+
+  local function post(client, qos, ttl)
+    return assert(client:post("t", "x", qos or 1, false, nil, true, ttl))
+  end
+
+  local function close(client)
+    client:close(0)
+    world:turn()
+  end
+
+  --- What a process killed now would leave, as { id, ... }.
+  local function kept()
+    os.execute(("cp %s %s-copy && cp %s-wal %s-copy-wal"):format(path, path, path, path))
+    local store = assert(store_probe.open(path .. "-copy", "c"))
+    local ids = {}
+    for i, message in ipairs(assert(store:read())) do
+      ids[i] = message.id
+    end
+    store:free()
+    return ids
+  end
+
+  it("has written down what post has accepted, at QoS 1 and 2", function()
+    local client = open()
+    post(client, 1)
+    post(client, 0)
+    post(client, 2)
+    assert.same({ 1, 3 }, kept()) -- before the keeper has had a turn
+  end)
+
+  it("forgets what is delivered", function()
+    local client = up()
+    post(client, 1)
+    post(client, 2)
+    world:turn()
+    assert.same({}, kept())
+  end)
+
+  it("forgets what is refused, withdrawn, expired, or makes room", function()
+    local client = up { messages = 1, overflow = "drop_oldest" }
+    probe.script { publish_result = 0x87 }
+    post(client)
+    world:turn()
+    assert.same({}, kept())
+    probe.script { connect = "silent" }
+    client:reconnect()
+    world:turn()
+    local withdrawn = post(client)
+    client:withdraw(withdrawn)
+    world:turn()
+    assert.same({}, kept())
+    post(client, 1, 1000)
+    world:pass(1)
+    assert.same({}, kept())
+    post(client)
+    local last = post(client)
+    world:turn()
+    assert.same({ last }, kept())
+  end)
+
+  it("keeps what it has when it is closed, and says so", function()
+    local client = open()
+    post(client, 1)
+    post(client, 0)
+    close(client)
+    assert.same({ "0 dropped 1 kept", "0 dropped 2 closed" }, world:told(client, "dropped"))
+    assert.equal(1, client:status().counters.dropped)
+    assert.same({ 1 }, kept())
+  end)
+
+  it("gives it to the next, in order and under the same ids", function()
+    local client = open()
+    for _ = 1, 3 do
+      post(client)
+    end
+    close(client)
+    client = open()
+    world:turn()
+    assert.equal(3, client:status().queued.messages)
+    assert.equal(4, post(client))
+    client:start()
+    world:pass(1)
+    assert.same({ "publish t qos=1 id=1", "publish t qos=1 id=2", "publish t qos=1 id=3", "publish t qos=1 id=4" },
+      world:asked "publish")
+    assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3", "0 delivered 4" },
+      world:told(client, "delivered"))
+    assert.same({}, kept())
+    assert.equal(0, client:status().queued.messages)
+  end)
+
+  it("does not give the id of a message that is not kept to another", function()
+    local client = open()
+    post(client, 0)
+    close(client)
+    client = open()
+    assert.equal(2, post(client, 0))
+    os.execute(("cp %s %s-2 && cp %s-wal %s-2-wal"):format(path, path, path, path)) -- as after SIGKILL
+    client = open { store = path .. "-2" }
+    assert.is_true(post(client, 0) > 2)
+  end)
+
+  it("goes on counting a time to live", function()
+    local client = open()
+    post(client, 1, 10000)
+    close(client)
+    world:pass(4)
+    client = open()
+    world:pass(20)
+    assert.same({ "10 dropped 1 expired" }, world:told(client, "dropped"))
+    assert.same({}, kept())
+  end)
+
+  it("drops at once what expired meanwhile", function()
+    local client = open()
+    post(client, 2, 1000)
+    close(client)
+    world:pass(4)
+    client = open()
+    world:turn()
+    assert.same({ "4 dropped 1 expired" }, world:told(client, "dropped"))
+  end)
+
+  describe("with an exchange of QoS 2 under way", function()
+    before_each(function()
+      local store = assert(store_probe.open(path, "c"))
+      for id = 1, 3 do
+        store:append { id = id, qos = 2, topic = "t" }
+      end
+      store:begin_session(5)
+      store:sent(7, 1)
+      store:released(7)
+      store:sent(9, 2)
+      store:free()
+    end)
+
+    it("gives the link its packet ids, before anything else, and waits for the session to answer", function()
+      probe.script { session_present = 1 }
+      local client = open()
+      client:start()
+      world:pass(1)
+      assert.same({ "resume c", "carried id=1 packet=7 released", "carried id=2 packet=9",
+        "open a:1883 id=c clean=0 protocol=5", "publish t qos=2 id=3" },
+        world:asked("resume", "carried", "open", "publish"))
+      local told = world:told(client, "delivered")
+      table.sort(told)
+      assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3" }, told)
+      assert.same({}, kept())
+    end)
+
+    it("sends anew what the session has forgotten", function()
+      probe.script { session_present = 0 }
+      local client = open()
+      client:start()
+      world:pass(1)
+      assert.same({ "publish t qos=2 id=1", "publish t qos=2 id=2", "publish t qos=2 id=3" }, world:asked "publish")
+      assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3" }, world:told(client, "delivered"))
+    end)
+
+    it("keeps it when it is closed before there was a connection, or in the middle of one", function()
+      local client = open()
+      close(client)
+      assert.same({ 1, 2, 3 }, kept())
+      probe.script { session_present = 1, hold_publishes = true }
+      client = up()
+      close(client)
+      world:turn()
+      local store = assert(store_probe.open(path, "c"))
+      local messages = store:read()
+      store:free()
+      assert.same({ 7, true, 9 }, { messages[1].packet_id, messages[1].released, messages[2].packet_id })
+      assert.equal(3, #messages)
+    end)
+  end)
+
+  it("waits for the disk in post when sync is 0, and a little later else", function()
+    local client = open { sync = 0 }
+    post(client)
+    assert.same({ 1 }, kept())
+    close(client)
+    client = open { sync = 5000 }
+    post(client)
+    assert.equal(5, world:turn())
+    world:pass(5)
+    assert.is_nil(world:turn())
+  end)
+
+  describe("on a full disk", function()
+    local function fill(client)
+      store_probe.file_size(100000)
+      local accepted = 0
+      while true do
+        local id, message, code = client:post("t", ("x"):rep(500), 1, false, nil, false)
+        if not id then
+          return accepted, message, code
+        end
+        accepted = accepted + 1
+        assert(accepted < 1000)
+      end
+    end
+
+    it("says so in post, and takes more once there is room", function()
+      local client = open()
+      local accepted, message, code = fill(client)
+      assert.equal("store_full", code)
+      assert.truthy(message:find(path, 1, true))
+      world:turn()
+      assert.equal(accepted, client:status().queued.messages)
+      store_probe.file_size(0)
+      world:pass(2)
+      post(client)
+    end)
+
+    it("does not send at QoS 2 what it could not account for", function()
+      probe.script { connect = "silent" }
+      local client = open()
+      client:start()
+      post(client, 2)
+      fill(client)
+      store_probe.file_size(1) -- not even what could be folded helps
+      probe.script { connect = "accept" }
+      world:pass(12)
+      assert.equal("connected", client:status().state)
+      assert.same({}, world:asked "publish")
+      store_probe.file_size(0)
+      world:pass(3)
+      assert.equal("publish t qos=2 id=1", world:asked "publish"[1])
+    end)
+  end)
+
+  describe("is not made", function()
+    local function refused(code, changes)
+      local client, message, word = core.client(virtual.settings(settings(changes)))
+      assert.is_nil(client)
+      assert.equal(code, word)
+      assert.truthy(message:find(changes and changes.store or path, 1, true))
+      assert.equal("0", ("%d"):format(#world:asked()))
+    end
+
+    it("while another has the store", function()
+      local client = open()
+      refused "store_locked"
+      close(client)
+      open()
+    end)
+
+    it("when the store is another client's", function()
+      store_probe.open(path, "other"):free()
+      refused "store_other_client"
+    end)
+
+    it("when the store is damaged", function()
+      local client = open()
+      for _ = 1, 50 do
+        post(client)
+      end
+      close(client)
+      close(open())
+      os.execute("truncate -s 3000 " .. path)
+      refused "store_corrupt"
+    end)
+
+    it("when a message in it is", function()
+      local store = assert(store_probe.open(path, "c"))
+      for id = 1, 3 do
+        store:append { id = id, payload = ("payload"):rep(20) }
+      end
+      store:free()
+      store_probe.open(path, "c"):free() -- folds the log
+      local file = assert(io.open(path, "rb"))
+      local bytes = file:read "*a"
+      file:close()
+      file = assert(io.open(path, "wb"))
+      file:write((bytes:gsub("payloadpayload", "payloadPayload", 1)))
+      file:close()
+      refused "store_corrupt"
+    end)
+
+    it("when it is no store, or cannot be one", function()
+      os.execute("echo hello > " .. path)
+      refused "store_foreign"
+      refused("store_failed", { store = folder .. "/none/queue" })
+    end)
+  end)
+end)
