@@ -93,7 +93,8 @@ local function publish_all(client, count, payload, options)
 end
 
 function modes.publish()
-  local client = new {}
+  local store = given.store == 1 and os.getenv "BENCH_FOLDER" .. "/queue-" .. given.port or nil
+  local client = new { client_id = store and "bench", queue = { store = store } }
   holdfast.run(function()
     assert(client:connect(10))
     local start, start_cpu = now(), cpu()

@@ -7,6 +7,7 @@ usage: bench/run [part ...] [--runs=N] [--count=N] [--raw-burst=SECONDS] [--lua=
 Parts (all of them unless named):
   receive   64 B messages from a server that costs next to nothing, QoS 0 and 1
   publish   64 B messages to such a server, QoS 0 and 1
+  store     64 B messages at QoS 1 to such a server, in memory and on disk: Paho's file store, queue.store
   recover   from the first accept of a restarted mosquitto to subscribed, retrying each 50 ms, alone and beside
             20 idle clients
   large     one QoS 1 publish of 20 MB to mosquitto
@@ -79,10 +80,13 @@ local function cost(result)
   return result.cpu / result.messages * 1e6
 end
 
-local function throughput(title, mode, peer_mode, qos, how)
+local SLOW = 20000 -- messages in a run of what takes raw Paho long
+
+local function throughput(title, mode, peer_mode, qos, how, store)
+  local count = store and math.min(given.count, SLOW) or given.count
   local results = both(given.runs, function(program)
-    local arguments = { qos = qos, count = given.count, size = 64, how = how }
-    local port, peer = tools.peer(peer_mode, { qos = qos, count = given.count, size = 64 })
+    local arguments = { qos = qos, count = count, size = 64, how = how, store = store and 1 or 0 }
+    local port, peer = tools.peer(peer_mode, { qos = qos, count = count, size = 64 })
     arguments.port = port
     local result = tools.measure(program, mode, arguments)
     peer:close()
@@ -119,6 +123,12 @@ function run_part.publish()
     throughput("publish QoS " .. qos .. ", client:post", "publish", "swallow", qos, "post")
     throughput("publish QoS " .. qos .. ", 100 x client:publish", "publish", "swallow", qos, "wait")
   end
+end
+
+function run_part.store()
+  throughput_head()
+  throughput("publish QoS 1, no store", "publish", "swallow", 1, "post")
+  throughput("publish QoS 1, store", "publish", "swallow", 1, "post", true)
 end
 
 local function recover_beside(idle)
@@ -307,7 +317,7 @@ function run_part.hosts()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "recover", "large", "burst", "pairs", "idle", "trust", "names", "hosts" }
+local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "hosts" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)

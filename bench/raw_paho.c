@@ -1,7 +1,8 @@
 /* raw_paho.c: what the bench compares holdfast with: a plain C program on the same Paho (MQTTAsync), MQTT 5.
  *
  *   raw_paho receive port=.. qos=.. count=..            until `count` messages are there
- *   raw_paho publish port=.. qos=.. count=.. size=..    one at a time as the window allows
+ *   raw_paho publish port=.. qos=.. count=.. size=.. store=..   one at a time as the window allows; 1: with Paho's file
+ *                                                               store, in BENCH_FOLDER
  *   raw_paho burst   port=.. count=.. limit=..          all at once into Paho's queue, QoS 1; gives up after `limit` s
  *   raw_paho large   port=.. size=..                    one message, QoS 1
  *   raw_paho pairs   port=.. qos=.. rounds=..           two messages in a row to itself, 50 ms apart; a line a pair
@@ -125,7 +126,7 @@ static void on_delivered(void *context, MQTTAsync_successData5 *data) {
   sem_post(&run.room);
 }
 
-static void create(client *c, long port, long number) {
+static void create(client *c, long port, long number, char *store) {
   char uri[64], id[64];
   MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
   snprintf(uri, sizeof uri, "tcp://127.0.0.1:%ld", port);
@@ -134,7 +135,9 @@ static void create(client *c, long port, long number) {
   sem_init(&c->subscribed, 0, 0);
   sem_init(&c->lost, 0, 0);
   options.maxBufferedMessages = 100000;
-  check(MQTTAsync_createWithOptions(&c->handle, uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &options), "create");
+  check(MQTTAsync_createWithOptions(
+            &c->handle, uri, id, store ? MQTTCLIENT_PERSISTENCE_DEFAULT : MQTTCLIENT_PERSISTENCE_NONE, store, &options),
+        "create");
   check(MQTTAsync_setCallbacks(c->handle, c, on_lost, on_message, NULL), "setCallbacks");
 }
 
@@ -259,7 +262,7 @@ static void recover(client *c, char **words) {
   for (long i = 0; i < idle; i++) {
     client *other = calloc(1, sizeof *other);
     if (!other) exit(1);
-    create(other, argument(words, "idle_port", 0), i + 1);
+    create(other, argument(words, "idle_port", 0), i + 1, NULL);
     connect_and_wait(other);
   }
   while (left > 0) {
@@ -283,7 +286,7 @@ static void idle(char **words) {
   client *clients = calloc((size_t)count, sizeof *clients);
   if (!clients) exit(1);
   for (long i = 0; i < count; i++) {
-    create(&clients[i], port, i);
+    create(&clients[i], port, i, NULL);
     check(connect_now(&clients[i]), "connect");
   }
   for (long i = 0; i < count; i++) {
@@ -306,7 +309,7 @@ int main(int count, char **words) {
     idle(words);
     return 0;
   }
-  create(&c, argument(words, "port", 1883), 0);
+  create(&c, argument(words, "port", 1883), 0, argument(words, "store", 0) ? getenv("BENCH_FOLDER") : NULL);
   if (strcmp(mode, "receive") == 0) {
     receive(&c, words);
   } else if (strcmp(mode, "publish") == 0) {
