@@ -30,7 +30,8 @@ typedef struct hf_probe {
   const hf_link_operations *operations;
   hf_link *link;
   hf_mailbox *mailbox;
-  hf_mail *taken; /* from the mailbox, not yet asked for */
+  hf_mail *taken;  /* from the mailbox, not yet asked for */
+  hf_store *store; /* NULL unless resumed */
   uint32_t generation;
 } hf_probe;
 
@@ -176,6 +177,43 @@ static int open_link(lua_State *L) {
   return 1;
 }
 
+static void take_carried(void *context, hf_publish *publish) {
+  hf_publish **first = context;
+  if (!publish->packet_id) {
+    hf_publish_free(publish);
+    return;
+  }
+  publish->mail.next = *first ? &(*first)->mail : NULL;
+  *first = publish;
+}
+
+/* link:resume(path, client id): as the keeper does it for a client with a store, which is let go when the link is
+ * destroyed. Before the first `open`. */
+static int resume(lua_State *L) {
+  hf_probe *probe = check(L);
+  const char *client_id = luaL_checkstring(L, 3);
+  hf_store_problem problem;
+  hf_publish *carried = NULL;
+  probe->store = hf_store_open(luaL_checkstring(L, 2), client_id, &problem);
+  if (!probe->store || !hf_store_read(probe->store, take_carried, &carried, &problem))
+    return luaL_error(L, "%s", problem.text);
+  probe->operations->resume(probe->link, probe->store, client_id, carried);
+  return 0;
+}
+
+/* link:keep(id, payload): puts a message of QoS 2 into the store, as `post` does; then link:publish it. */
+static int keep(lua_State *L) {
+  hf_probe *probe = check(L);
+  hf_bytes payload;
+  payload.data = luaL_checklstring(L, 3, &payload.length);
+  hf_publish *publish = hf_publish_new((hf_bytes){"a", 1}, payload, NULL);
+  publish->id = (uint64_t)luaL_checkinteger(L, 2);
+  publish->qos = 2;
+  lua_pushboolean(L, hf_store_append(probe->store, publish, INT64_MAX, INT64_MAX) == HF_STORE_OK);
+  hf_publish_free(publish);
+  return 1;
+}
+
 static int abandon(lua_State *L) {
   hf_probe *probe = check(L);
   probe->operations->abandon(probe->link);
@@ -245,6 +283,8 @@ static int destroy(lua_State *L) {
   hf_probe *probe = luaL_checkudata(L, 1, class_name);
   if (probe->link) probe->operations->destroy(probe->link);
   probe->link = NULL;
+  hf_store_free(probe->store);
+  probe->store = NULL;
   return 0;
 }
 
@@ -382,6 +422,8 @@ static int fake_release(lua_State *L) {
 
 int luaopen_link_probe(lua_State *L) {
   static const luaL_Reg methods[] = {{"open", open_link},
+                                     {"resume", resume},
+                                     {"keep", keep},
                                      {"abandon", abandon},
                                      {"publish", publish},
                                      {"subscribe", subscribe},
