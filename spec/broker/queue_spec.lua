@@ -196,14 +196,14 @@ describe("the broker's Receive Maximum #broker", function()
     local function lines(most)
       return { "max_inflight_messages " .. most, "max_queued_messages 0" }
     end
-    local broker = mosquitto.start { persistent = "each second", lines = lines(50) }
+    local broker = mosquitto.start { lines = lines(50) }
     holdfast.run(function()
-      -- Away meanwhile: mosquitto 2.0.11 doubles what it has in flight when its window gets smaller.
+      -- Away meanwhile: mosquitto 2.0.11 does not keep to a window that gets smaller.
       local reader = hear(broker, "n", { client_id = "reader" })
       assert(reader:connect(10))
       reader:close(1)
       local writer = client_of(broker, { client_id = "writer" })
-      local delivered, maximum = 0, {}
+      local delivered = 0
       writer:on("delivered", function() delivered = delivered + 1 end)
       assert(writer:connect(10))
       for number = 1, 600 do
@@ -213,15 +213,14 @@ describe("the broker's Receive Maximum #broker", function()
         await(function() return delivered >= 100 * index end, "stuck before " .. 100 * index)
         broker:freeze()
         holdfast.sleep(0.02)
-        broker:resume():stop()
-        broker:restart(lines(most))
-        maximum[index] = delivered
+        broker:reload(lines(most))
+        writer:reconnect()
+        holdfast.sleep(0.02)
+        broker:resume()
       end
       await(function() return delivered == 600 end, "stuck before 600")
-      assert.is_true(maximum[3] < 600)
       writer:close(1)
-      broker:stop()
-      broker:restart(lines(10000))
+      broker:reload(lines(10000))
       local again, heard = hear(broker, "n", { client_id = "reader" })
       assert(again:connect(10))
       await(function() return #heard >= 600 end)

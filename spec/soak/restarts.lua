@@ -37,7 +37,7 @@ end
 local function is_fine(run, report)
   local clients = report.lost.writer + report.lost.reader + report.doubled.writer + report.doubled.reader
   local broker = run.signal == "TERM" and report.lost.broker + (run.qos == 2 and report.doubled.broker or 0) or 0
-  return clients + broker + report.disorder + report.sent_in_disorder == 0
+  return clients + broker + report.disorder + report.sent_in_disorder == 0 and not report.stalled
 end
 
 local fine = true

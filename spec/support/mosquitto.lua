@@ -143,6 +143,14 @@ function Broker:restart(lines)
   return launch(self)
 end
 
+--- Has it take over another configuration, as far as mosquitto does so while it runs.
+function Broker:reload(lines)
+  self.lines = lines
+  write_config(self, lines)
+  assert(process.kill(self.pid, "HUP"))
+  return self
+end
+
 --- Everything it has logged so far.
 function Broker:log()
   local file = io.open(self.folder .. "/log", "rb")

@@ -99,11 +99,13 @@ end
 -- ---- who did what ----
 
 local function judge(options, facts, writer, reader)
-  local lost, doubled = { writer = 0, reader = 0, broker = 0 }, { writer = 0, reader = 0, broker = 0 }
+  local lost, doubled, pending = { writer = 0, reader = 0, broker = 0 }, { writer = 0, reader = 0, broker = 0 }, 0
   for number = 1, options.count do
     local heard = facts.heard[number] or 0
     if heard == 0 and reader.taken[number] then
       lost.reader = lost.reader + 1
+    elseif heard == 0 and facts.late then -- it may still be on its way
+      pending = pending + 1
     elseif heard == 0 and not writer.acknowledged[number] then
       lost.writer = lost.writer + 1
     elseif heard == 0 then
@@ -120,7 +122,8 @@ local function judge(options, facts, writer, reader)
   return {
     count = options.count, restarts = facts.restarts, seconds = core.now() - facts.began, heard = facts.total,
     delivered = facts.delivered, dropped = facts.dropped, disorder = facts.disorder,
-    sent_in_disorder = writer.disorder, lost = lost, doubled = doubled,
+    sent_in_disorder = writer.disorder, lost = lost, doubled = doubled, late = facts.late, pending = pending,
+    stalled = facts.late and facts.idle > IDLE,
   }
 end
 
@@ -198,7 +201,7 @@ local function await_end(options, facts, deadline)
     end
     holdfast.sleep(0.02)
   end
-  facts.late = true
+  facts.late, facts.idle = true, core.now() - facts.latest
 end
 
 --- Has them posted, the broker restarted, and everything accounted for.
@@ -206,7 +209,8 @@ end
 -- sessions), `protocol` (5), `seconds` (60: it is
 -- ended then), `progress` (called after each restart with `restarts` and `distinct`)
 -- @treturn table `count`, `restarts`, `seconds`, `heard`, `delivered`, `dropped`, `disorder`, `sent_in_disorder`,
--- `lost` and `doubled` ({ writer, reader, broker }), `late` (it was ended early)
+-- `lost` and `doubled` ({ writer, reader, broker }), `late` (it was ended early, with so many `pending`), `stalled`
+-- (nothing moved any more by then)
 function numbered.run(options)
   local broker = mosquitto.start {
     persistent = "each second", quiet = true,
@@ -238,18 +242,17 @@ function numbered.run(options)
   broker:kill()
   local report = judge(options, facts, writer_trace(traces .. "/writer", options.qos),
     reader_trace(traces .. "/reader", options.protocol or 5))
-  report.late = facts.late
   process.remove_folder(traces)
   return report
 end
 
 --- One line.
 function numbered.words(report)
-  return ("%d posted, %d restarts, %.0f s: lost %d by a client, %d by the broker; doubled %d by a client, %d by the "
+  return ("%d messages, %d restarts, %.0f s: lost %d by a client, %d by the broker; doubled %d by a client, %d by the "
     .. "broker; %d out of order%s"):format(report.count, report.restarts, report.seconds,
     report.lost.writer + report.lost.reader, report.lost.broker, report.doubled.writer + report.doubled.reader,
     report.doubled.broker, report.disorder + report.sent_in_disorder,
-    report.late and "; ended before it was done" or "")
+    report.late and ("; ended with %d on their way"):format(report.pending) or "")
 end
 
 return numbered
