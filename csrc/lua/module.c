@@ -54,5 +54,7 @@ int luaopen_holdfast_core(lua_State *L) {
   lua_setfield(L, -2, "reason");
   hf_lua_open_engine(L);
   lua_setfield(L, -2, "engine");
+  hf_lua_open_fleet(L);
+  lua_setfield(L, -2, "fleet");
   return 1;
 }

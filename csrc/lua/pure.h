@@ -14,6 +14,7 @@
 int hf_lua_open_backoff(lua_State *L); /* pushes the table holdfast.core.backoff */
 int hf_lua_open_reason(lua_State *L);  /* pushes the table holdfast.core.reason */
 int hf_lua_open_engine(lua_State *L);  /* pushes the table holdfast.core.engine */
+int hf_lua_open_fleet(lua_State *L);   /* pushes the table holdfast.core.fleet */
 
 /* Adds topic_problem, filter_problem, utf8_problem, topic_matches and parse_server to the table on the stack top. */
 int hf_lua_open_topic(lua_State *L);

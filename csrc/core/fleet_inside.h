@@ -1,0 +1,76 @@
+/* fleet_inside.h: the rooms of the simulation; for fleet*.c only.
+ *
+ * One block of the caller's memory holds it all, in the order of this struct's
+ * pointers. fleet.c lays it out and reads the results, fleet_wheel.c knows when
+ * whose turn is, fleet_run.c what then happens.
+ */
+#ifndef HF_CORE_FLEET_INSIDE_H
+#define HF_CORE_FLEET_INSIDE_H
+
+#include "core/budget.h"
+#include "core/fleet.h"
+
+#define HF_FLEET_NEVER UINT32_MAX
+
+/* What happens to a client at `event_at`, besides what its engine has its deadline for. */
+typedef enum hf_fleet_phase {
+  HF_FLEET_NOTHING,
+  HF_FLEET_SEND,    /* its turn in the process' budget has come, or its SYN is sent again */
+  HF_FLEET_ARRIVES, /* CONNACK arrives */
+  HF_FLEET_DROPS,   /* the broker drops it, soon after it has accepted it */
+  HF_FLEET_NOTICES, /* it comes to know that its server has fallen */
+} hf_fleet_phase;
+
+typedef struct hf_fleet_client {
+  hf_engine engine;
+  uint32_t event_at;   /* ms, or NEVER */
+  uint32_t restart_at; /* ms, or NEVER */
+  uint32_t lost_at;    /* ms: since when it is not connected */
+  uint32_t downtime;   /* ms, of the outages that are over */
+  uint8_t phase;       /* hf_fleet_phase */
+  uint8_t resent;      /* how often the SYN of this attempt has been sent again */
+} hf_fleet_client;
+
+typedef struct hf_fleet_place { /* of a client in the wheel */
+  uint32_t due;                 /* ms */
+  uint32_t next;                /* number of the next one in the slot, plus 1; 0: the last one */
+} hf_fleet_place;
+
+enum { HF_FLEET_SLOTS = 1 << 16 }; /* of 1 ms; who is due later than a turn of the wheel stays for another one */
+
+/* The promise of the documentation: a million clients in 200 MB, the wheel and a budget for each included. */
+_Static_assert(sizeof(hf_fleet_client) + sizeof(hf_fleet_place) + sizeof(hf_budget) <= 200, "200 bytes a client");
+
+enum { HF_FLEET_T50, HF_FLEET_T99, HF_FLEET_T100, HF_FLEET_SHARES };
+
+struct hf_fleet {
+  hf_fleet_options options;
+  hf_fleet_broker *brokers;
+  hf_budget *budgets; /* one a process; NULL without a limit */
+  hf_fleet_second *seconds;
+  hf_fleet_client *clients;
+  hf_fleet_place *places;
+  uint32_t *slots;
+  uint32_t now;  /* ms: the next to be run */
+  uint32_t back; /* ms: server 0 returns */
+  uint32_t connected;
+  uint32_t pending; /* clients that are connected, but are about to be dropped; and restarts to come */
+  uint32_t falls;   /* servers that are still to fall */
+  uint32_t scheduled;
+  uint32_t need[HF_FLEET_SHARES];
+  int64_t reached[HF_FLEET_SHARES]; /* ms, or INT64_MIN */
+  uint64_t random;
+  hf_fleet_result result;
+};
+
+/* fleet_wheel.c: client `number` is due when its engine, its event or its restart is, but not before `now + 1`. */
+void hf_fleet_schedule(hf_fleet *fleet, uint32_t number);
+void hf_fleet_unschedule_all(hf_fleet *fleet);
+
+/* Takes everybody out who may be due at `now`: the first one's number plus 1, the others by hf_fleet_next. */
+uint32_t hf_fleet_take(hf_fleet *fleet);
+
+/* Whose turn is after `number`; to be asked before `number` is scheduled again. */
+uint32_t hf_fleet_next(const hf_fleet *fleet, uint32_t number);
+
+#endif
