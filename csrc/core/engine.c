@@ -68,11 +68,12 @@ static hf_backoff_options wait_options(const hf_engine *engine) {
   return slow;
 }
 
-static bool draw_wait(hf_engine *engine) {
+static bool draw_wait(hf_engine *engine, int64_t now) {
   hf_backoff_options options = wait_options(engine);
   hf_backoff state = engine->backoff;
+  int64_t elapsed = engine->state == HF_STATE_CONNECTING ? now - engine->since : HF_BACKOFF_LOST;
   if (engine->reason->wide && state.steps <= UINT32_MAX - HF_WIDE_STEPS) state.steps += HF_WIDE_STEPS;
-  if (!hf_backoff_next(&options, &state, &engine->delay)) return false;
+  if (!hf_backoff_after(&options, &state, elapsed, &engine->delay)) return false;
   if (engine->backoff.steps < UINT32_MAX) engine->backoff.steps++;
   engine->backoff.random = state.random;
   engine->backoff.previous = state.previous;
@@ -86,7 +87,7 @@ static bool judge(hf_engine *engine, int64_t now, const hf_reason *reason, int c
   note(engine, reason, code, was_connected ? now - engine->since : 0);
   choose_server(engine, was_connected);
   engine->delay = 0;
-  return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine);
+  return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine, now);
 }
 
 /* ---- hints ---- */

@@ -9,8 +9,9 @@ static const char TYPE[] = "holdfast.fleet";
 
 typedef struct simulation {
   hf_fleet_options options;
-  hf_fleet *fleet; /* NULL once its result has been taken */
-  void *memory;    /* of `fleet` */
+  hf_fleet *fleet;      /* NULL once its result has been taken */
+  void *memory;         /* of `fleet` */
+  hf_class_rule *rules; /* of the policy, or NULL */
   size_t size;
   hf_fleet_broker_options servers[];
 } simulation;
@@ -102,11 +103,22 @@ static void read_options(lua_State *L, simulation *self) {
   };
 }
 
+static void read_rules(lua_State *L, simulation *self) {
+  if (hf_lua_getfield(L, 1, "rules") != LUA_TNIL) {
+    self->rules = malloc(hf_reason_count() * sizeof *self->rules);
+    if (!self->rules) luaL_error(L, "not enough memory");
+    hf_lua_class_rules(L, -1, self->rules);
+    self->options.engine.rules = self->rules;
+  }
+  lua_pop(L, 1);
+}
+
 static int new_fleet(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   simulation *self = push_simulation(L);
   read_options(L, self);
+  read_rules(L, self);
   const char *problem = hf_fleet_problem(&self->options);
   if (problem) return luaL_argerror(L, 1, problem);
   self->size = hf_fleet_size(&self->options);
@@ -174,7 +186,9 @@ static void push_series(lua_State *L, const hf_fleet *fleet) {
 
 static void end(simulation *self) {
   free(self->memory);
+  free(self->rules);
   self->memory = NULL;
+  self->rules = NULL;
   self->fleet = NULL;
 }
 

@@ -4,13 +4,40 @@
 -- @module holdfast.options
 local check = require "holdfast.check"
 local core = require "holdfast.core"
+local presets = require "holdfast.presets"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
 
 local options = {}
 
+local function ms(seconds)
+  return seconds and math.floor(seconds * 1000 + 0.5)
+end
+
+-- A window this much wider than the broker needs keeps its queue short where chance brings more clients than usual.
+local AIR = 1.05
+
+-- What belongs together, and what does not.
+local function company_problem(given, name)
+  for key in pairs(given) do
+    if given.preset ~= nil and key ~= "preset" then
+      return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, tostring(key))
+    end
+  end
+  local spread = given.strategy == "spread"
+  for _, key in ipairs { "clients", "rate" } do
+    if (given[key] ~= nil) ~= spread then
+      return spread and ('%s.%s is missing: strategy = "spread" wants it'):format(name, key)
+        or ('%s.%s needs strategy = "spread"'):format(name, key)
+    end
+  end
+  if spread and given.max ~= nil then
+    return ('%s.max does not go with strategy = "spread"; clients and rate say how long it is'):format(name)
+  end
+end
+
 local function bounds_problem(spec, name)
-  if spec.min > spec.max then
+  if spec.strategy ~= "spread" and spec.min > spec.max then
     return ("%s.max must be at least %s.min, which is %s s, got %s s"):format(name, name, text.describe(spec.min),
       text.describe(spec.max))
   end
@@ -18,14 +45,14 @@ local function bounds_problem(spec, name)
   return problem and name .. ": " .. problem
 end
 
-local function ms(seconds)
-  return seconds and math.floor(seconds * 1000 + 0.5)
-end
-
 --- A backoff in the core's own terms.
 -- @tparam table spec as @{backoff} returned it
 -- @treturn table
 function options.milliseconds(spec)
+  if spec.preset then
+    return presets.core(spec.preset)
+  end
+  local window = spec.strategy == "spread" and math.max(1, ms(AIR * spec.clients / spec.rate)) or nil
   local fraction = type(spec.jitter) == "number" and spec.jitter or nil
   return {
     strategy = spec.strategy,
@@ -33,8 +60,9 @@ function options.milliseconds(spec)
     fraction = fraction,
     factor = spec.factor,
     min = ms(spec.min),
-    max = ms(spec.max),
+    max = window and ms(spec.min) or ms(spec.max),
     step = ms(spec.step),
+    window = window,
   }
 end
 
@@ -55,7 +83,7 @@ function options.backoff(given, name, defaults)
     merged[key] = value
   end
   local values, problem = walk.nested("backoff", merged, name .. ".")
-  problem = problem or bounds_problem(values, name)
+  problem = problem or company_problem(given, name) or bounds_problem(values, name)
   if problem then
     return nil, problem
   end
@@ -129,8 +157,9 @@ function rules.tls(given, values)
   end
 end
 
-function rules.backoff(_, values)
-  local problem = bounds_problem(values.backoff, "backoff")
+function rules.backoff(given, values)
+  local spec = type(given.backoff) == "table" and given.backoff or {}
+  local problem = company_problem(spec, "backoff") or bounds_problem(values.backoff, "backoff")
   if problem then
     return problem
   end
@@ -171,6 +200,11 @@ function options.check(given)
     problem = rules[name](given, values)
     if problem then
       return nil, problem
+    end
+  end
+  for name, value in pairs(presets.around(values.backoff.preset)) do
+    if given[name] == nil then
+      values[name] = value
     end
   end
   if values.detect_within then

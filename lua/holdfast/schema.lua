@@ -4,7 +4,8 @@
 -- "defaults" stands in for one that is not given, "optional" leaves it out.
 -- @module holdfast.schema
 local WHOLE_32 = 4294967295
-local STRATEGIES = { "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated" }
+local STRATEGIES = { "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated", "spread" }
+local PRESETS = require("holdfast.presets").names
 
 local schema = {
   { name = "server", type = "server", doc = "where the broker is: mqtt://host:1883, mqtts://host:8883" },
@@ -43,6 +44,11 @@ local schema = {
     doc = "exponential: from one to the next" },
   { name = "backoff.step", type = "seconds", unit = "s", above = 0, default = 1, doc = "linear: from one to the next" },
   { name = "backoff.jitter", type = "jitter", default = "full", doc = '"none", "full", "equal" or a fraction up to 1' },
+  { name = "backoff.clients", type = "number", from = 1, to = 1e9, doc = "spread: how many share the broker" },
+  { name = "backoff.rate", type = "number", from = 0.001, to = 1e9,
+    doc = "spread: how many connections the broker takes a second" },
+  { name = "backoff.preset", type = "choice", choices = PRESETS,
+    doc = "as another client waits by default, in place of all the others" },
 
   { name = "return_to_primary", type = "seconds", unit = "s", above = 0,
     doc = "connected to another server, look so often whether the first is back; default: only at the next outage" },
