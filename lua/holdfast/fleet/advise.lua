@@ -1,0 +1,142 @@
+--- Which backoff suits a fleet that is known: a search over min, max, factor and jitter.
+-- Every candidate lives through an outage of two seconds and through the given one, with a fleet of at most a few
+-- thousand whose broker is slower in proportion: what counts is how long the broker needs for all.
+-- @module holdfast.fleet.advise
+local fleet = require "holdfast.fleet"
+
+local advise = {}
+
+local SAMPLE = 5000 -- clients that are simulated
+local SHORT = 2 -- seconds of the outage that brings everybody at once
+local MINS, MAXIMA, FACTORS = { 0.5, 1, 2, 5 }, { 15, 30, 45, 60, 90, 120, 180, 300, 600 }, { 1.5, 2, 3, 4 }
+local JITTERS = { "full", "equal", 0.5 }
+
+local function copy(from, changes)
+  local made = {}
+  for _, part in ipairs { from, changes } do
+    for key, value in pairs(part) do
+      made[key] = value
+    end
+  end
+  return made
+end
+
+-- The fleet, scaled down.
+local function sample(options)
+  local part = math.min(1, SAMPLE / options.clients)
+  return copy(options, {
+    clients = math.floor(options.clients * part + 0.5),
+    accept_rate = options.accept_rate * part,
+    accept_queue = math.max(1, math.floor(options.accept_queue * part + 0.5)),
+    progress = false,
+  })
+end
+
+-- A device by itself is back after half of a wait, on average: that is what a long one costs those who need no
+-- patience. A client's attempts are what a patient one saves. Both count as a part of what the fleet takes.
+local function judge(options, backoff)
+  local sum, worst, attempts, longest = 0, 0, 0, 0
+  for _, outage in ipairs { SHORT, options.outage } do
+    local result = fleet.run(copy(options, { outage = outage, backoff = backoff, progress = nil }))
+    local ratio = result.ratio or 1e9
+    worst = math.max(worst, result.t99 or 1e9)
+    attempts = math.max(attempts, result.attempts_per_client)
+    longest = math.max(longest, result.t99 or 1e9)
+    sum = sum + math.max(ratio, result.t99 and result.t99 / 30 or 1e9)
+  end
+  local wait = backoff.strategy == "spread" and options.clients / options.accept_rate or backoff.max
+  return { backoff = backoff, t99 = worst, attempts = attempts, longest = longest,
+    cost = sum / 2 + 0.05 * attempts + wait / 600 }
+end
+
+local function improve(options, best, key, values, told)
+  for _, value in ipairs(values) do
+    local backoff = copy(best.backoff, { [key] = value })
+    if value ~= best.backoff[key] and backoff.min < backoff.max then
+      local found = judge(options, backoff)
+      told()
+      if found.cost < best.cost then
+        best = found
+      end
+    end
+  end
+  return best
+end
+
+--- Searches.
+-- @tparam table options of @{holdfast.fleet}.run with `clients`, `accept_rate`, `accept_queue` and `outage`
+-- @tparam[opt] function told called after each simulation
+-- @treturn table `best`, `default` and `spread`, each { backoff, t99 (the worse of both outages), attempts }; `ideal`
+function advise.search(options, told)
+  told = told or function() end
+  local small = sample(options)
+  small.progress = nil
+  local start = { strategy = "exponential", min = 1, max = 60, factor = 2, jitter = "full" }
+  local best = judge(small, start)
+  local default = best
+  for _ = 1, 2 do
+    best = improve(small, best, "max", MAXIMA, told)
+    best = improve(small, best, "factor", FACTORS, told)
+    best = improve(small, best, "min", MINS, told)
+    best = improve(small, best, "jitter", JITTERS, told)
+  end
+  local spread = judge(small, { strategy = "spread", clients = small.clients, rate = small.accept_rate })
+  spread.backoff = { strategy = "spread", clients = options.clients, rate = options.accept_rate }
+  return { best = best, default = default, spread = spread, ideal = options.clients / options.accept_rate }
+end
+
+local ORDER = { "strategy", "min", "max", "factor", "jitter", "clients", "rate" }
+
+--- A backoff as one writes it.
+-- @treturn string
+function advise.source(backoff)
+  local words = {}
+  for _, key in ipairs(ORDER) do
+    local value = backoff[key]
+    if value ~= nil then
+      words[#words + 1] = ("%s = %s"):format(key, type(value) == "string" and ('"%s"'):format(value) or ("%g"):format(value))
+    end
+  end
+  return "backoff = { " .. table.concat(words, ", ") .. " }"
+end
+
+local function verdict(found, ideal)
+  return ("t99 %.1f s (%.2f x what the broker needs), %.2f attempts a client"):format(found.t99,
+    found.t99 / (0.99 * ideal), found.attempts)
+end
+
+--- What was found and why, in sentences.
+-- @tparam table found of @{search}
+-- @tparam table options as given to it
+-- @treturn string
+function advise.explain(found, options)
+  local ideal = found.ideal
+  local lines = {
+    ("%g clients at %g a second: the broker needs %.1f s for all of them, whatever they do."):format(options.clients,
+      options.accept_rate, ideal),
+    ("Searched: outages of %g s and %g s, the worse of both counts."):format(SHORT, options.outage),
+    "",
+    "  now     " .. verdict(found.default, ideal),
+    "  found   " .. verdict(found.best, ideal),
+    "          " .. advise.source(found.best.backoff),
+    "  known   " .. verdict(found.spread, ideal),
+    "          " .. advise.source(found.spread.backoff),
+    "",
+  }
+  local max = found.best.backoff.max
+  if ideal > 2 * max then
+    lines[#lines + 1] = ("The broker needs %.1f x the longest wait, so it always has somebody in its queue: a longer max "
+      .. "saves attempts rather than time."):format(ideal / max)
+  elseif ideal > max / 3 then
+    lines[#lines + 1] = "What the broker needs is about the longest wait: the queue overflows at first, and who is "
+      .. "turned away then comes back when the broker has nothing to do. Here the choice of max matters most."
+  else
+    lines[#lines + 1] = "The broker has time for all: how soon the last one is back is its own wait, so a short max is "
+      .. "the whole answer."
+  end
+  lines[#lines + 1] = "If both numbers are known and stay so, spread is better than any guess: each client keeps a place "
+    .. "of its own in the window, so that the broker's queue is short and nobody is turned away."
+  return table.concat(lines, "\n")
+end
+
+return advise
