@@ -173,6 +173,9 @@ install: $(CORE) ## into DESTDIR PREFIX (default /usr/local)
 	  install -D -m 644 "lua/$$file" "$(DESTDIR)$(PREFIX)/share/lua/$(ABI)/$$file" || exit 1; \
 	done
 	install -D -m 755 $(CORE) "$(DESTDIR)$(PREFIX)/lib/lua/$(ABI)/holdfast/core.so"
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	sed '1s/lua$$/$(INTERPRETER)/' bin/holdfast-fleet >"$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
+	chmod 755 "$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
 
 clean: ## remove what was built
 	rm -rf build

@@ -131,6 +131,12 @@ build = {
     ["holdfast.delivery"] = "lua/holdfast/delivery.lua",
     ["holdfast.engine"] = "lua/holdfast/engine.lua",
     ["holdfast.events"] = "lua/holdfast/events.lua",
+    ["holdfast.fleet"] = "lua/holdfast/fleet.lua",
+    ["holdfast.fleet.advise"] = "lua/holdfast/fleet/advise.lua",
+    ["holdfast.fleet.command"] = "lua/holdfast/fleet/command.lua",
+    ["holdfast.fleet.model"] = "lua/holdfast/fleet/model.lua",
+    ["holdfast.fleet.picture"] = "lua/holdfast/fleet/picture.lua",
+    ["holdfast.fleet.table"] = "lua/holdfast/fleet/table.lua",
     ["holdfast"] = "lua/holdfast/init.lua",
     ["holdfast.listening"] = "lua/holdfast/listening.lua",
     ["holdfast.log"] = "lua/holdfast/log.lua",
@@ -150,6 +156,7 @@ build = {
     ["holdfast.mail"] = "lua/holdfast/mail.lua",
     ["holdfast.options"] = "lua/holdfast/options.lua",
     ["holdfast.policy"] = "lua/holdfast/policy.lua",
+    ["holdfast.presets"] = "lua/holdfast/presets.lua",
     ["holdfast.properties"] = "lua/holdfast/properties.lua",
     ["holdfast.publish"] = "lua/holdfast/publish.lua",
     ["holdfast.reader"] = "lua/holdfast/reader.lua",
@@ -167,6 +174,7 @@ build = {
     ["resty.holdfast.client"] = "lua/resty/holdfast/client.lua",
     ["resty.holdfast.departure"] = "lua/resty/holdfast/departure.lua",
   },
+  install = { bin = { "bin/holdfast-fleet" } },
   copy_directories = {},
 }
 

@@ -31,9 +31,10 @@ static bool is_busy(hf_fleet_broker *broker, uint32_t now) {
 }
 
 hf_fleet_answer hf_fleet_broker_arrive(hf_fleet_broker *broker, uint32_t now, double *done) {
+  static const double ROUNDING = 0.001; /* of a handshake */
   if (hf_fleet_broker_is_down(broker, now)) return broker->options->silent ? HF_FLEET_LOST : HF_FLEET_REFUSED;
   if (is_busy(broker, now)) return HF_FLEET_BUSY;
-  if (hf_fleet_broker_queue(broker, now) > broker->options->accept_queue - 1.0) return HF_FLEET_LOST;
+  if (hf_fleet_broker_queue(broker, now) > broker->options->accept_queue - 1 + ROUNDING) return HF_FLEET_LOST;
   if (broker->work_ends < now) broker->work_ends = now;
   broker->work_ends += 1000 / broker->options->accept_rate;
   *done = broker->work_ends;

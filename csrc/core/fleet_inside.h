@@ -54,7 +54,7 @@ struct hf_fleet {
   uint32_t now;  /* ms: the next to be run */
   uint32_t back; /* ms: server 0 returns */
   uint32_t connected;
-  uint32_t pending; /* clients that are connected, but are about to be dropped; and restarts to come */
+  uint32_t pending; /* clients that are connected, but will not stay so; and restarts to come */
   uint32_t falls;   /* servers that are still to fall */
   uint32_t scheduled;
   uint32_t need[HF_FLEET_SHARES];

@@ -26,7 +26,7 @@ static void count_out(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
 }
 
 static void calm(hf_fleet *fleet, hf_fleet_client *client) {
-  if (client->phase == HF_FLEET_DROPS) fleet->pending--;
+  if (client->phase == HF_FLEET_DROPS || client->phase == HF_FLEET_NOTICES) fleet->pending--;
   client->phase = HF_FLEET_NOTHING;
   client->event_at = HF_FLEET_NEVER;
 }
@@ -178,10 +178,12 @@ static void leave(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
   if (client->engine.state == HF_STATE_CONNECTED) {
     uint32_t stagger = fleet->options.stagger;
     calm(fleet, client);
-    if (stagger > 0)
+    if (stagger > 0) {
       expect(client, HF_FLEET_NOTICES, now + hf_random_between(&fleet->random, 0, stagger));
-    else
+      fleet->pending++;
+    } else {
       lose(fleet, client, now);
+    }
   } else if (client->phase == HF_FLEET_ARRIVES) {
     calm(fleet, client);
     fail(fleet, client, now, HF_SOURCE_NETWORK, HF_NETWORK_RESET);
@@ -207,11 +209,12 @@ static void fall_if_due(hf_fleet *fleet) {
 
 /* ---- the clock ---- */
 
+/* A broker's clock is ahead of the clients' by the latency, since it is told of a SYN when that is sent. */
 static void end_second(hf_fleet *fleet) {
   hf_fleet_second *second = second_of(fleet, fleet->now);
   double queue = 0;
   for (uint16_t i = 0; i < fleet->options.engine.server_count; i++)
-    queue += hf_fleet_broker_queue(&fleet->brokers[i], fleet->now);
+    queue += hf_fleet_broker_queue(&fleet->brokers[i], fleet->now + fleet->options.latency);
   second->queue = (uint32_t)(queue + 0.5);
   second->connected = fleet->connected;
 }

@@ -4,20 +4,28 @@
 -- @module holdfast.backoff
 local core = require "holdfast.core"
 local options = require "holdfast.options"
+local schema = require "holdfast.schema"
 local text = require "holdfast.text"
 
 local Backoff = {}
 Backoff.__index = Backoff
 
 local backoff = {
-  strategies = core.backoff.strategies, -- names, an array
+  strategies = {}, -- names, an array: those of the core that options may name, without what only presets use
   jitters = core.backoff.jitters,
 }
+for _, row in ipairs(schema) do
+  if row.name == "backoff.strategy" then
+    for place, name in ipairs(row.choices) do
+      backoff.strategies[place] = name
+    end
+  end
+end
 
 --- A backoff.
 -- @tparam[opt] table spec `strategy` ("exponential"; none, constant, linear, exponential, fibonacci, random,
--- decorrelated), `min` (1 s), `max` (60 s), `factor` (2), `step` (1 s), `jitter` ("full"; none, full, equal, or a
--- fraction up to 1)
+-- decorrelated, spread), `min` (1 s), `max` (45 s), `factor` (2), `step` (1 s), `jitter` ("full"; none, full, equal, or
+-- a fraction up to 1); with spread `clients` and `rate`; or `preset` alone, see @{holdfast.presets}
 -- @tparam[opt] number seed a whole number; the same one gives the same delays. Default: from the system
 -- @treturn holdfast.backoff
 -- @raise when the spec is wrong, naming the key

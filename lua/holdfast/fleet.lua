@@ -1,9 +1,9 @@
 --- What a reconnect policy does to a fleet and to the broker it shares, before it is deployed.
 -- The engine and the backoff are those that clients run, in C, one for each simulated client; the broker is a model:
 --
--- * it works on one handshake after the other, `accept_rate` a second; up to `accept_queue` wait or are worked on, a SYN
---   beyond those is lost, and its client learns it by its `connect_timeout` only (with `resend` the SYN is sent again
---   after 1, 3, 7 ... s, as kernels do: RFC 6298);
+-- * it works on one handshake after the other, `accept_rate` a second; up to `accept_queue` wait or are worked on, a
+--   SYN beyond those is lost, and its client learns it by its `connect_timeout` only (with `resend` the SYN is sent
+--   again after 1, 3, 7 ... s, as kernels do: RFC 6298);
 -- * a handshake whose client has given up costs as much work as any other;
 -- * while it is down it refuses at once or is silent;
 -- * above `busy_above` arrivals a second (one second's worth may be saved up) it answers `busy_code`, which costs it
@@ -48,8 +48,8 @@ end
 -- @tparam table options any option of a client that the engine knows (`backoff`, `policy`, `connect_timeout`,
 -- `stable_after`, `max_attempts`, `sleep_for`), and
 --
--- * of the fleet: `clients` (100,000), `seed` (1), `latency` (0 s, one way), `stagger` (0 s over which the clients come to
---   know of the loss), `restart_share` (0 .. 1 of the clients restart once, within `restart_within` seconds of the
+-- * of the fleet: `clients` (100,000), `seed` (1), `latency` (0 s, one way), `stagger` (0 s over which the clients come
+--   to know of the loss), `restart_share` (0 .. 1 of the clients restart once, within `restart_within` seconds of the
 --   outage's beginning, by default during it), `attempts_per_second` and `burst` of @{holdfast.limit} for processes of
 --   `clients_per_process` (1), `resend` (false), `horizon` (s, the end if not all are connected before);
 -- * of the broker: `accept_rate` (1,000 a second), `accept_queue` (1,000), `outage_at` (0 s), `outage` (60 s),
@@ -63,8 +63,8 @@ end
 --   beginning of the simulation (`back` is the second at which the first server returns);
 -- * `t50`, `t99`, `t100`: seconds after that return from which on so many percent are connected; nil: never;
 -- * `ideal`: seconds the brokers need at least, clients / accept_rate; `ratio`: t99 / (0.99 ideal);
--- * `attempts_per_client` after the return, `attempts_before` it; `peak_over_rate`: most attempts in a second after it /
---   accept_rate; `wasted_per_client`: handshakes worked on in vain, for clients that had given up or were dropped again;
+-- * `attempts_per_client` after the return, `attempts_before` it; `peak_over_rate`: most attempts in a second after it
+--   over accept_rate; `wasted_per_client`: handshakes worked on in vain, for who had given up or was dropped again;
 -- * `downtime_mean`, `downtime_p99`: seconds that a client was not connected;
 -- * `clients`, `connected` (at the end), `back`, `duration` (simulated seconds), `bytes_per_client`.
 --

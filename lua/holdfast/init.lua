@@ -18,6 +18,7 @@ local holdfast = {
   _VERSION = core.VERSION,
   backoff = require "holdfast.backoff",
   engine = require "holdfast.engine",
+  fleet = require "holdfast.fleet",
   reason = require "holdfast.reason",
 }
 

@@ -50,13 +50,14 @@ describe("the rockspec", function()
         folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
         trap 'rm -rf "$folder"' EXIT
         mkdir "$folder/source"
-        cp -r csrc lua rockspec LICENSE README.md "$folder/source"
+        cp -r bin csrc lua rockspec LICENSE README.md "$folder/source"
         cd "$folder/source"
         unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
         export HOME="$folder" http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1
         luarocks --lua-version=5.4 make --tree "$folder/tree"
         eval "$(luarocks --lua-version=5.4 path --tree "$folder/tree")"
         cd /
+        "$folder/tree/bin/holdfast-fleet" --clients=100 --outage=1 | grep '^holdfast '
         lua5.4 -e 'local h = require "holdfast"; assert(package.searchpath("holdfast.core",
           package.cpath):match "^/tmp/holdfast%-spec%-"); print("works", h._VERSION)'
       ]])

@@ -50,7 +50,7 @@ describe("options", function()
       stable_after = 10000,
       max_attempts = 0,
       sleep_for = 0,
-      backoff = { strategy = "exponential", jitter = "full", factor = 2, min = 1000, max = 60000, step = 1000 },
+      backoff = { strategy = "exponential", jitter = "full", factor = 2, min = 1000, max = 45000, step = 1000 },
       slow = { strategy = "exponential", jitter = "full", factor = 2, min = 30000, max = 300000, step = 1000 },
       queue = { messages = 10000, bytes = 67108864, overflow = "reject", sync = 1000 },
       inbox = { messages = 1000, bytes = 16777216 },
@@ -179,9 +179,10 @@ describe("options", function()
       { { inbox = 5 }, "inbox must be a table, got 5" },
       { { backoff = 5 }, "backoff must be a table or a function, got 5" },
       { { backoff = { strategy = "exponentail" } }, 'backoff.strategy must be "none", "constant", "linear", '
-        .. '"exponential", "fibonacci", "random" or "decorrelated", got "exponentail" (did you mean "exponential"?)' },
+        .. '"exponential", "fibonacci", "random", "decorrelated" or "spread", '
+        .. 'got "exponentail" (did you mean "exponential"?)' },
       { { backoff = { min = 5, max = 2 } }, "backoff.max must be at least backoff.min, which is 5 s, got 2 s" },
-      { { backoff = { min = 120 } }, "backoff.max must be at least backoff.min, which is 120 s, got 60 s" },
+      { { backoff = { min = 120 } }, "backoff.max must be at least backoff.min, which is 120 s, got 45 s" },
       { { backoff = { min = 0 } }, "backoff.min must be a number of seconds above 0 and up to 4,294,967, got 0" },
       { { backoff = { factor = 0.5 } }, "backoff.factor must be a number from 1 to 1,000, got 0.5" },
       { { backoff = { jitter = "ful" } },

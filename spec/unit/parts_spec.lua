@@ -26,15 +26,16 @@ describe("holdfast.backoff", function()
     for _ = 1, 20 do
       one:next()
     end
-    assert.same({ 1, 60 }, { one:interval() })
+    assert.same({ 1, 45 }, { one:interval() })
   end)
 
   it("knows its names", function()
-    assert.same({ "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated" },
-      holdfast.backoff.strategies)
+    assert.same({ "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated",
+      "spread" }, holdfast.backoff.strategies)
     assert.same({ "none", "full", "equal", "fraction" }, holdfast.backoff.jitters)
     for _, strategy in ipairs(holdfast.backoff.strategies) do
-      assert.truthy(holdfast.backoff.new { strategy = strategy, jitter = 0.5 })
+      local numbers = strategy == "spread" and 5 or nil
+      assert.truthy(holdfast.backoff.new { strategy = strategy, jitter = 0.5, clients = numbers, rate = numbers })
     end
   end)
 

@@ -32,8 +32,8 @@ local function sample(options)
   })
 end
 
--- A device by itself is back after half of a wait, on average: that is what a long one costs those who need no
--- patience. A client's attempts are what a patient one saves. Both count as a part of what the fleet takes.
+-- A device by itself is back after half of a wait, on average: that is what a long one costs who needs no patience.
+-- Attempts are what a patient one saves. Both count as a part of what the fleet takes.
 local function judge(options, backoff)
   local sum, worst, attempts, longest = 0, 0, 0, 0
   for _, outage in ipairs { SHORT, options.outage } do
@@ -71,7 +71,7 @@ function advise.search(options, told)
   told = told or function() end
   local small = sample(options)
   small.progress = nil
-  local start = { strategy = "exponential", min = 1, max = 60, factor = 2, jitter = "full" }
+  local start = { strategy = "exponential", min = 1, max = 45, factor = 2, jitter = "full" }
   local best = judge(small, start)
   local default = best
   for _ = 1, 2 do
@@ -94,7 +94,8 @@ function advise.source(backoff)
   for _, key in ipairs(ORDER) do
     local value = backoff[key]
     if value ~= nil then
-      words[#words + 1] = ("%s = %s"):format(key, type(value) == "string" and ('"%s"'):format(value) or ("%g"):format(value))
+      local shown = type(value) == "string" and ('"%s"'):format(value) or ("%g"):format(value)
+      words[#words + 1] = key .. " = " .. shown
     end
   end
   return "backoff = { " .. table.concat(words, ", ") .. " }"
@@ -125,17 +126,17 @@ function advise.explain(found, options)
   }
   local max = found.best.backoff.max
   if ideal > 2 * max then
-    lines[#lines + 1] = ("The broker needs %.1f x the longest wait, so it always has somebody in its queue: a longer max "
-      .. "saves attempts rather than time."):format(ideal / max)
+    lines[#lines + 1] = (("The broker needs %.1f x the longest wait, so somebody always stands in its queue: a longer "
+      .. "max\nsaves attempts rather than time.")):format(ideal / max)
   elseif ideal > max / 3 then
-    lines[#lines + 1] = "What the broker needs is about the longest wait: the queue overflows at first, and who is "
-      .. "turned away then comes back when the broker has nothing to do. Here the choice of max matters most."
+    lines[#lines + 1] = "What the broker needs is about the longest wait: the queue overflows at first, and who is\n"
+      .. "turned away then comes back when the broker has little to do. Here the choice of max matters most."
   else
-    lines[#lines + 1] = "The broker has time for all: how soon the last one is back is its own wait, so a short max is "
-      .. "the whole answer."
+    lines[#lines + 1] = "The broker has time for all: how soon the last one is back is its own wait, so a short max\n"
+      .. "is the whole answer."
   end
-  lines[#lines + 1] = "If both numbers are known and stay so, spread is better than any guess: each client keeps a place "
-    .. "of its own in the window, so that the broker's queue is short and nobody is turned away."
+  lines[#lines + 1] = "If both numbers are known and stay so, spread beats any guess: each client keeps a place\n"
+    .. "of its own in the window, so that the broker's queue stays short and nobody is turned away."
   return table.concat(lines, "\n")
 end
 

@@ -1,6 +1,6 @@
 --- Results drawn as SVG: attempts a second and the share of connected clients over time, one panel a policy.
--- Colours follow the page (`prefers-color-scheme`) and are dark on white in print; what matters is told apart by form as
--- well, so grey paper will do. Text stays text.
+-- Colours follow the page (`prefers-color-scheme`) and are dark on white in print; what matters is told apart by form
+-- as well, so grey paper will do. Text stays text.
 -- @module holdfast.fleet.picture
 local picture = {}
 
@@ -134,7 +134,8 @@ local function one(axis, panel, top, out)
   local base = top + 30 + PLOT
   out[#out + 1] = text(LEFT, top + 20, "name", panel.name)
   out[#out + 1] = text(WIDTH - RIGHT, top + 20, "end", panel.note)
-  out[#out + 1] = box(x_of(axis, panel.away), base - PLOT, x_of(axis, panel.back) - x_of(axis, panel.away), PLOT, "away")
+  local left = x_of(axis, panel.away)
+  out[#out + 1] = box(left, base - PLOT, x_of(axis, panel.back) - left, PLOT, "away")
   grid(axis, base, out)
   bars(axis, panel, base, out)
   local rate = base - height_of(axis, panel.rate)
@@ -173,8 +174,8 @@ function picture.draw(title, panels, span)
   local axis = axes(panels, span)
   local height = TOP + PANEL * #panels + FOOT
   local out = {
-    ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">'):format(WIDTH, height,
-      WIDTH, height),
+    ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">'):format(WIDTH,
+      height, WIDTH, height),
     "<title>" .. escape(title) .. "</title>",
     STYLE,
     box(0, 0, WIDTH, height, "page"),
