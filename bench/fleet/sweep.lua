@@ -2,7 +2,7 @@
 -- usage: lua bench/fleet/sweep.lua, with the build in LUA_PATH and LUA_CPATH (make -s env)
 --
 -- Every fleet has 2,000 clients and a queue of 1 % of them; the rate follows from N/C. A device by itself is one of
--- 2,000 whose broker has no limit, and whose losses are staggered, so that the outage is long or short for it by chance.
+-- 2,000 whose broker has no limit, and whose losses are staggered, so that it is away for longer or shorter by chance.
 local fleet = require "holdfast.fleet"
 
 local CLIENTS = 2000

@@ -46,8 +46,20 @@ static hf_backoff_options random_backoff(storm *s) {
       .strategy = (uint8_t)pick(s, one_in(s, 4) ? HF_BACKOFF_NONE : HF_BACKOFF_CONSTANT, HF_BACKOFF_STRATEGIES - 1),
       .jitter = (uint8_t)pick(s, 0, HF_JITTERS - 1),
   };
-  options.max = options.min + pick(s, 0, 60000);
+  options.window = pick(s, 1, 60000);
+  options.max = options.min + (options.strategy == HF_BACKOFF_SPREAD ? options.window : pick(s, 0, 60000));
   return options;
+}
+
+/* Some strategies draw below min or above max, by as much as their own rule says; min may be the floor of a reason. */
+static uint32_t least_delay(const hf_backoff_options *options) {
+  return options->strategy == HF_BACKOFF_SAWTOOTH || options->strategy == HF_BACKOFF_WHOLE ? 0 : options->min;
+}
+
+static uint32_t most_delay(const hf_backoff_options *options) {
+  if (options->strategy == HF_BACKOFF_SPREAD) return options->max + options->window;
+  if (options->strategy == HF_BACKOFF_SAWTOOTH) return 3 * options->max;
+  return options->strategy == HF_BACKOFF_WHOLE ? options->max + options->max / 5 + 1 : options->max;
 }
 
 static void begin(storm *s) {
@@ -188,7 +200,8 @@ static const char *check_delay(const storm *s, hf_input input, unsigned actions)
   const hf_backoff_options *a = &s->options.backoff, *b = &s->options.slow;
   if (input == HF_INPUT_DELAY || s->engine.state != HF_STATE_WAITING || s->engine.held) return NULL;
   if (!(actions & (HF_TELL_FAILED | HF_TELL_LOST))) return NULL;
-  uint32_t low = a->min < b->min ? a->min : b->min, high = a->max > b->max ? a->max : b->max;
+  uint32_t low = least_delay(a) < least_delay(b) ? least_delay(a) : least_delay(b);
+  uint32_t high = most_delay(a) > most_delay(b) ? most_delay(a) : most_delay(b);
   return s->engine.delay < low || s->engine.delay > high ? "a delay outside min and max" : NULL;
 }
 
