@@ -27,22 +27,23 @@ static uint32_t processes(const hf_fleet_options *options) {
   return options->budget_rate > 0 ? (options->clients - 1) / options->per_process + 1 : 0;
 }
 
-/* Each part begins where malloc's alignment would let it begin. */
+/* Each part begins with a cache line: a client is two of them then, and not three. */
+enum { LINE = 64 };
+
 static size_t take(size_t *used, size_t count, size_t size) {
-  enum { ALIGN = _Alignof(max_align_t) };
   size_t at = *used;
-  *used += (count * size + ALIGN - 1) / ALIGN * ALIGN;
+  *used += (count * size + LINE - 1) / LINE * LINE;
   return at;
 }
 
 /* The size alone when `fleet` is NULL. */
 static size_t lay_out(hf_fleet *fleet, const hf_fleet_options *options) {
-  size_t used = 0;
-  take(&used, 1, sizeof *fleet);
+  size_t used = (sizeof *fleet + LINE - 1) / LINE * LINE;
+  size_t shift = (LINE - (uintptr_t)fleet % LINE) % LINE; /* malloc's alignment may be less */
 #define PART(name, count)                                                                                              \
   do {                                                                                                                 \
     size_t at = take(&used, (count), sizeof *fleet->name);                                                             \
-    if (fleet) fleet->name = (void *)((char *)fleet + at);                                                             \
+    if (fleet) fleet->name = (void *)((char *)fleet + shift + at);                                                     \
   } while (0)
   PART(brokers, options->engine.server_count);
   PART(budgets, processes(options));
@@ -51,7 +52,7 @@ static size_t lay_out(hf_fleet *fleet, const hf_fleet_options *options) {
   PART(places, options->clients);
   PART(slots, HF_FLEET_SLOTS);
 #undef PART
-  return used;
+  return used + LINE;
 }
 
 size_t hf_fleet_size(const hf_fleet_options *options) {

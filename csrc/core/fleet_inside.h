@@ -22,7 +22,7 @@ typedef enum hf_fleet_phase {
 } hf_fleet_phase;
 
 typedef struct hf_fleet_client {
-  hf_engine engine;
+  _Alignas(64) hf_engine engine;
   uint32_t event_at;   /* ms, or NEVER */
   uint32_t restart_at; /* ms, or NEVER */
   uint32_t lost_at;    /* ms: since when it is not connected */

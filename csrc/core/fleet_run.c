@@ -225,21 +225,12 @@ static bool is_over(const hf_fleet *fleet) {
   return fleet->connected == fleet->options.clients || fleet->scheduled == 0;
 }
 
-/* The walk over a slot would wait for memory at each client; most of the wait is taken off it this way. */
-static void fetch(const hf_fleet *fleet, uint32_t number) {
-  if (number == 0) return;
-  const char *client = (const char *)&fleet->clients[number - 1];
-  __builtin_prefetch(client);
-  __builtin_prefetch(client + 64);
-}
-
 bool hf_fleet_run(hf_fleet *fleet, uint32_t until) {
   while (!is_over(fleet)) {
     if (fleet->now >= until) return false;
     if (fleet->falls > 0) fall_if_due(fleet);
     for (uint32_t number = hf_fleet_take(fleet); number > 0;) {
       uint32_t next = hf_fleet_next(fleet, number - 1);
-      fetch(fleet, next);
       turn(fleet, number - 1);
       number = next;
     }
