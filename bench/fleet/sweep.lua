@@ -1,88 +1,133 @@
 --- The evidence for the default backoff: candidates over how long the broker needs (N/C) and how long it is away.
--- usage: lua bench/fleet/sweep.lua, with the build in LUA_PATH and LUA_CPATH (make -s env)
+-- usage: lua bench/fleet/sweep.lua [SVG], with the build in LUA_PATH and LUA_CPATH (make -s env)
 --
 -- Every fleet has 2,000 clients and a queue of 1 % of them; the rate follows from N/C. A device by itself is one of
 -- 2,000 whose broker has no limit, and whose losses are staggered, so that it is away for longer or shorter by chance.
+package.path = "bench/fleet/?.lua;" .. package.path
+
+local chart = require "chart"
 local fleet = require "holdfast.fleet"
 
 local CLIENTS = 2000
-local NEEDS = { 0.1, 1, 10, 50, 100, 300, 1000 } -- seconds, N/C
-local OUTAGES = { 1, 2, 10, 30, 60, 300, 1200, 3600 } -- seconds
-local LONE = { 10, 60, 300, 3600 }
+local NEEDS = { 0.1, 1, 10, 30, 50, 100, 300, 1000 } -- seconds, N/C
+local OUTAGES = { 1, 2, 10, 30, 60, 300, 3600 } -- seconds
+local LONE = { 2, 10, 30, 60, 300, 3600 } -- seconds
 
 local candidates = {}
-local function candidate(name, backoff)
-  candidates[#candidates + 1] = { name = name, backoff = backoff }
+local function candidate(name, backoff, drawn)
+  candidates[#candidates + 1] = { name = name, backoff = backoff, drawn = drawn }
 end
-for _, max in ipairs { 15, 30, 45, 50, 60, 90, 120 } do
-  candidate(("full, factor 2, max %d"):format(max), { max = max, factor = 2, jitter = "full" })
-end
-for _, max in ipairs { 30, 45, 60 } do
-  candidate(("full, factor 1.5, max %d"):format(max), { max = max, factor = 1.5, jitter = "full" })
-  candidate(("full, factor 3, max %d"):format(max), { max = max, factor = 3, jitter = "full" })
-  candidate(("full, factor 4, max %d"):format(max), { max = max, factor = 4, jitter = "full" })
-  candidate(("equal, factor 2, max %d"):format(max), { max = max, factor = 2, jitter = "equal" })
-  candidate(("0.5, factor 2, max %d"):format(max), { max = max, factor = 2, jitter = 0.5 })
-  candidate(("decorrelated, max %d"):format(max), { strategy = "decorrelated", max = max })
-  candidate(("full, min 2, factor 2, max %d"):format(max), { min = 2, max = max, factor = 2, jitter = "full" })
-end
+candidate("full, max 45 (the default)", { max = 45 }, true)
+candidate("full, max 15", { max = 15 }, true)
+candidate("full, max 30", { max = 30 })
+candidate("full, max 60", { max = 60 })
+candidate("full, max 120", { max = 120 }, true)
+candidate("full, factor 1.5, max 45", { max = 45, factor = 1.5 })
+candidate("full, factor 4, max 45", { max = 45, factor = 4 })
+candidate("equal, max 45", { max = 45, jitter = "equal" }, true)
+candidate("jitter 0.5, max 45", { max = 45, jitter = 0.5 })
+candidate("decorrelated, max 45", { strategy = "decorrelated", max = 45 }, true)
+candidate("paho", { preset = "paho" }, true)
+candidate("aws", { preset = "aws" }, true)
+candidate("hivemq", { preset = "hivemq" })
+candidate("nanosdk", { preset = "nanosdk" }, true)
 
+-- What comes with a preset apart from the delays is the preset's, here as in a client.
 local function simulate(backoff, need, outage)
-  local rate = CLIENTS / need
-  return fleet.run { clients = CLIENTS, accept_rate = rate, accept_queue = CLIENTS / 100, outage = outage,
+  return fleet.run { clients = CLIENTS, accept_rate = CLIENTS / need, accept_queue = CLIENTS / 100, outage = outage,
     backoff = backoff, horizon = outage + 20 * need + 3600 }
 end
 
--- How long a device by itself is away after the broker's return, in the mean.
+-- How long a device by itself is away after the broker's return, in the mean, and its attempts an hour until then.
 local function lone(backoff, outage)
   local result = fleet.run { clients = CLIENTS, accept_rate = 1e6, accept_queue = 1e6, outage = outage,
-    stagger = math.min(outage * 0.9, 60), backoff = backoff, restart_share = 0 }
-  local after = 0
-  local series = result.series.connected
+    stagger = math.min(outage * 0.9, 60), backoff = backoff }
+  local after, series = 0, result.series.connected
   for second = outage + 1, #series do
     after = after + 1 - series[second] / CLIENTS
   end
-  return after
+  return after, result.attempts_before / outage * 3600
 end
 
 local function measure(each)
-  each.ratio, each.worst, each.attempts, each.lone = {}, {}, {}, {}
+  each.mean, each.worst, each.attempts, each.lone = {}, {}, {}, {}
   for place, need in ipairs(NEEDS) do
     local sum, worst, attempts = 0, 0, 0
     for _, outage in ipairs(OUTAGES) do
       local result = simulate(each.backoff, need, outage)
-      local t99 = result.t99 or result.duration
-      sum, worst = sum + t99 / (0.99 * need), math.max(worst, t99 / (0.99 * need))
-      attempts = attempts + result.attempts_per_client
+      local ratio = (result.t99 or result.duration) / (0.99 * need)
+      sum, worst, attempts = sum + ratio, math.max(worst, ratio), attempts + result.attempts_per_client
     end
-    each.ratio[place], each.worst[place], each.attempts[place] = sum / #OUTAGES, worst, attempts / #OUTAGES
+    each.mean[place], each.worst[place], each.attempts[place] = sum / #OUTAGES, worst, attempts / #OUTAGES
   end
   for place, outage in ipairs(LONE) do
-    each.lone[place] = lone(each.backoff, outage)
+    each.lone[place], each.hourly = lone(each.backoff, outage)
   end
 end
 
-local function head()
-  local cells = { ("%-28s"):format "t99 / ideal: mean, worst" }
-  for _, need in ipairs(NEEDS) do
-    cells[#cells + 1] = ("%13s"):format("N/C " .. need .. " s")
-  end
-  cells[#cells + 1] = "   attempts at 50, 1000 s   a device alone, s after outages of"
-  return table.concat(cells) .. " " .. table.concat(LONE, ", ") .. " s"
+local function figure(value)
+  return ("%7s"):format(("%.3g"):format(value))
 end
 
-print(head())
+local function row(name, parts)
+  local cells = { ("%-27s"):format(name) }
+  for _, part in ipairs(parts) do
+    cells[#cells + 1] = " "
+    for _, value in ipairs(part) do
+      cells[#cells + 1] = type(value) == "string" and ("%7s"):format(value) or figure(value)
+    end
+  end
+  return (table.concat(cells):gsub(" +$", ""))
+end
+
+local function words(numbers, unit)
+  local list = {}
+  for index, number in ipairs(numbers) do
+    list[index] = number .. unit
+  end
+  return list
+end
+
+print(("%d clients; over outages of %s s"):format(CLIENTS, table.concat(OUTAGES, ", ")))
+print(row("t99 / ideal, mean, at N/C", { words(NEEDS, " s") }))
 for _, each in ipairs(candidates) do
   measure(each)
-  local cells = { ("%-28s"):format(each.name) }
-  for place in ipairs(NEEDS) do
-    cells[#cells + 1] = ("%7.2f %5.*f"):gsub("%%5%.%*f", each.worst[place] < 100 and "%%5.2f" or "%%5.0f"):format(
-      each.ratio[place], each.worst[place])
-  end
-  cells[#cells + 1] = ("  %9.2f %9.2f        "):format(each.attempts[4], each.attempts[7])
-  for place in ipairs(LONE) do
-    cells[#cells + 1] = ("%7.1f"):format(each.lone[place])
-  end
-  print(table.concat(cells))
+  print(row(each.name, { each.mean }))
   io.flush()
+end
+print("\n" .. row("t99 / ideal, worst, at N/C", { words(NEEDS, " s") }))
+for _, each in ipairs(candidates) do
+  print(row(each.name, { each.worst }))
+end
+print("\n" .. row("attempts after it, at N/C", { words(NEEDS, " s") }))
+for _, each in ipairs(candidates) do
+  print(row(each.name, { each.attempts }))
+end
+print("\n" .. row("a device alone, s, after", { words(LONE, " s"), { "an hour" } }))
+for _, each in ipairs(candidates) do
+  print(row(each.name, { each.lone, { each.hourly } }))
+end
+print "an hour: attempts of a client in an hour without a broker"
+
+if arg[1] then
+  local names, left, right = {}, {}, {}
+  for _, each in ipairs(candidates) do
+    if each.drawn then
+      names[#names + 1] = each.name
+      left[#left + 1] = each.mean
+      right[#right + 1] = each.lone
+    end
+  end
+  local file = assert(io.open(arg[1], "w"))
+  file:write(chart.draw("How soon a fleet is back, and how soon a device by itself", names, {
+    name = "99 % of the fleet: time over what the broker needs (mean)", curves = left,
+    x = { name = "what the broker needs for all, s (N/C)", at = NEEDS, from = 0.1, to = 1000,
+      marks = { 0.1, 1, 10, 100, 1000 } },
+    y = { from = 0.9, to = 1000, marks = { 1, 2, 5, 10, 100, 1000 } },
+  }, {
+    name = "a device alone: seconds after the broker's return (mean)", curves = right,
+    x = { name = "length of the outage, s", at = LONE, from = 2, to = 3600, marks = { 2, 10, 60, 300, 3600 } },
+    y = { from = 0.5, to = 100, marks = { 0.5, 1, 2, 5, 10, 20, 50, 100 } },
+  }))
+  file:close()
 end

@@ -49,8 +49,9 @@ static size_t lay_out(hf_fleet *fleet, const hf_fleet_options *options) {
   PART(budgets, processes(options));
   PART(seconds, options->horizon / 1000 + 1);
   PART(clients, options->clients);
-  PART(places, options->clients);
+  PART(chunks, hf_fleet_chunks(options->clients));
   PART(slots, HF_FLEET_SLOTS);
+  PART(times, options->clients);
 #undef PART
   return used + LINE;
 }
@@ -99,6 +100,9 @@ hf_fleet *hf_fleet_init(void *memory, const hf_fleet_options *options) {
   fleet->need[HF_FLEET_T100] = options->clients;
   for (int i = 0; i < HF_FLEET_SHARES; i++)
     fleet->reached[i] = INT64_MIN;
+  fleet->lost = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_CONNECTION_LOST);
+  fleet->refused = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_REFUSED);
+  fleet->reset = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_RESET);
   connect_all(fleet);
   return fleet;
 }
@@ -121,9 +125,8 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The places of the wheel have room for a number each, and nobody needs them any more. */
 static void sum_downtime(hf_fleet *fleet) {
-  uint32_t *times = (uint32_t *)(void *)fleet->places, count = fleet->options.clients;
+  uint32_t *times = fleet->times, count = fleet->options.clients;
   for (uint32_t i = 0; i < count; i++) {
     const hf_fleet_client *client = &fleet->clients[i];
     times[i] = client->downtime;

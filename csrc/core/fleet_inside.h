@@ -31,15 +31,22 @@ typedef struct hf_fleet_client {
   uint8_t resent;      /* how often the SYN of this attempt has been sent again */
 } hf_fleet_client;
 
-typedef struct hf_fleet_place { /* of a client in the wheel */
-  uint32_t due;                 /* ms */
-  uint32_t next;                /* number of the next one in the slot, plus 1; 0: the last one */
-} hf_fleet_place;
+/* Those of a slot, a cache line at a time: a chain of single numbers would be waited for link by link. */
+enum { HF_FLEET_DUES = 7 };
+typedef struct hf_fleet_chunk {
+  uint32_t next; /* number of the next one of the slot, or of the free ones, plus 1; 0: the last one */
+  uint32_t count;
+  struct {
+    uint32_t number; /* of the client */
+    uint32_t due;    /* ms */
+  } dues[HF_FLEET_DUES];
+} hf_fleet_chunk;
 
-enum { HF_FLEET_SLOTS = 1 << 16 }; /* of 1 ms; who is due later than a turn of the wheel stays for another one */
+enum { HF_FLEET_SLOTS = 1 << 15 }; /* of 1 ms; who is due later than a turn of the wheel stays for another one */
 
 /* The promise of the documentation: a million clients in 200 MB, the wheel and a budget for each included. */
-_Static_assert(sizeof(hf_fleet_client) + sizeof(hf_fleet_place) + sizeof(hf_budget) <= 200, "200 bytes a client");
+_Static_assert(sizeof(hf_fleet_client) + 2 * sizeof(hf_fleet_chunk) / HF_FLEET_DUES + sizeof(hf_budget) <= 200,
+               "200 bytes a client");
 
 enum { HF_FLEET_T50, HF_FLEET_T99, HF_FLEET_T100, HF_FLEET_SHARES };
 
@@ -49,14 +56,18 @@ struct hf_fleet {
   hf_budget *budgets; /* one a process; NULL without a limit */
   hf_fleet_second *seconds;
   hf_fleet_client *clients;
-  hf_fleet_place *places;
-  uint32_t *slots;
-  uint32_t now;  /* ms: the next to be run */
-  uint32_t back; /* ms: server 0 returns */
+  hf_fleet_chunk *chunks;
+  uint32_t *slots;      /* number of the first chunk, plus 1 */
+  uint32_t *times;      /* room for the result */
+  uint32_t free_chunk;  /* number of the first one that has been given back, plus 1 */
+  uint32_t fresh_chunk; /* the first one that has never been used */
+  uint32_t now;         /* ms: the next to be run */
+  uint32_t back;        /* ms: server 0 returns */
   uint32_t connected;
-  uint32_t pending; /* clients that are connected, but will not stay so; and restarts to come */
-  uint32_t falls;   /* servers that are still to fall */
-  uint32_t scheduled;
+  uint32_t pending;                        /* clients that are connected, but will not stay so; and restarts to come */
+  uint32_t falls;                          /* servers that are still to fall */
+  uint32_t scheduled;                      /* clients in the wheel */
+  const hf_reason *lost, *refused, *reset; /* looked up once */
   uint32_t need[HF_FLEET_SHARES];
   int64_t reached[HF_FLEET_SHARES]; /* ms, or INT64_MIN */
   uint64_t random;
@@ -67,10 +78,10 @@ struct hf_fleet {
 void hf_fleet_schedule(hf_fleet *fleet, uint32_t number);
 void hf_fleet_unschedule_all(hf_fleet *fleet);
 
-/* Takes everybody out who may be due at `now`: the first one's number plus 1, the others by hf_fleet_next. */
-uint32_t hf_fleet_take(hf_fleet *fleet);
+/* Everybody who is due at `now` is taken out and given to `turn`, which may schedule whom it likes. */
+void hf_fleet_each_due(hf_fleet *fleet, void (*turn)(hf_fleet *fleet, uint32_t number));
 
-/* Whose turn is after `number`; to be asked before `number` is scheduled again. */
-uint32_t hf_fleet_next(const hf_fleet *fleet, uint32_t number);
+/* Chunks that `clients` need at most: full ones, one that is not in each slot, and what is on its way. */
+size_t hf_fleet_chunks(uint32_t clients);
 
 #endif

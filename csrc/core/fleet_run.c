@@ -1,10 +1,6 @@
 #include "core/fleet_inside.h"
 #include "core/random.h"
 
-static const hf_reason *reason_of(hf_source source, int code) {
-  return hf_reason_find(source, code);
-}
-
 static hf_fleet_second *second_of(hf_fleet *fleet, uint32_t at) {
   return &fleet->seconds[at / 1000];
 }
@@ -43,10 +39,10 @@ static hf_fleet_broker *broker_of(hf_fleet *fleet, const hf_fleet_client *client
 }
 
 /* Nothing can befall the client before the answer is there, so the engine may be told now what it hears then. */
-static void fail(hf_fleet *fleet, hf_fleet_client *client, uint32_t at, hf_source source, int code) {
+static void fail(hf_fleet *fleet, hf_fleet_client *client, uint32_t at, const hf_reason *reason) {
   if (at / 1000 <= fleet->options.horizon / 1000) second_of(fleet, at)->refused++;
   hf_engine_step(&client->engine, at,
-                 (hf_engine_event){.input = HF_INPUT_FAILED, .reason = reason_of(source, code), .code = code});
+                 (hf_engine_event){.input = HF_INPUT_FAILED, .reason = reason, .code = reason->code});
 }
 
 static void lose_syn(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
@@ -71,10 +67,10 @@ static void send_syn(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
   }
   switch (hf_fleet_broker_arrive(broker, arrives, &done)) {
   case HF_FLEET_REFUSED:
-    fail(fleet, client, back, HF_SOURCE_NETWORK, HF_NETWORK_REFUSED);
+    fail(fleet, client, back, fleet->refused);
     break;
   case HF_FLEET_BUSY:
-    fail(fleet, client, back, HF_SOURCE_CONNACK, broker->options->busy_code);
+    fail(fleet, client, back, hf_reason_find(HF_SOURCE_CONNACK, broker->options->busy_code));
     break;
   case HF_FLEET_LOST:
     lose_syn(fleet, client, now);
@@ -108,9 +104,7 @@ static void lose(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
   calm(fleet, client);
   count_out(fleet, client, now);
   hf_engine_step(&client->engine, now,
-                 (hf_engine_event){.input = HF_INPUT_LOST,
-                                   .reason = reason_of(HF_SOURCE_NETWORK, HF_NETWORK_CONNECTION_LOST),
-                                   .code = HF_NETWORK_CONNECTION_LOST});
+                 (hf_engine_event){.input = HF_INPUT_LOST, .reason = fleet->lost, .code = fleet->lost->code});
 }
 
 static void arrive(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
@@ -186,7 +180,7 @@ static void leave(hf_fleet *fleet, hf_fleet_client *client, uint32_t now) {
     }
   } else if (client->phase == HF_FLEET_ARRIVES) {
     calm(fleet, client);
-    fail(fleet, client, now, HF_SOURCE_NETWORK, HF_NETWORK_RESET);
+    fail(fleet, client, now, fleet->reset);
   }
 }
 
@@ -229,11 +223,7 @@ bool hf_fleet_run(hf_fleet *fleet, uint32_t until) {
   while (!is_over(fleet)) {
     if (fleet->now >= until) return false;
     if (fleet->falls > 0) fall_if_due(fleet);
-    for (uint32_t number = hf_fleet_take(fleet); number > 0;) {
-      uint32_t next = hf_fleet_next(fleet, number - 1);
-      turn(fleet, number - 1);
-      number = next;
-    }
+    hf_fleet_each_due(fleet, turn);
     if (fleet->now % 1000 == 999) end_second(fleet);
     fleet->now++;
   }

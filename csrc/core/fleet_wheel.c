@@ -1,15 +1,36 @@
 #include "core/fleet_inside.h"
 
-static uint32_t due_of(const hf_fleet_client *client) {
-  uint32_t due = client->event_at < client->restart_at ? client->event_at : client->restart_at;
-  return client->engine.deadline < due ? (uint32_t)client->engine.deadline : due;
+size_t hf_fleet_chunks(uint32_t clients) {
+  enum { ON_THEIR_WAY = 4 };
+  size_t begun = clients < HF_FLEET_SLOTS ? clients : HF_FLEET_SLOTS;
+  return clients / HF_FLEET_DUES + begun + ON_THEIR_WAY;
+}
+
+static uint32_t new_chunk(hf_fleet *fleet) {
+  if (fleet->free_chunk == 0) return fleet->fresh_chunk++;
+  uint32_t chunk = fleet->free_chunk - 1;
+  fleet->free_chunk = fleet->chunks[chunk].next;
+  return chunk;
 }
 
 static void put(hf_fleet *fleet, uint32_t number, uint32_t due) {
   uint32_t *slot = &fleet->slots[due % HF_FLEET_SLOTS];
-  fleet->places[number] = (hf_fleet_place){.due = due, .next = *slot};
-  *slot = number + 1;
+  if (*slot == 0 || fleet->chunks[*slot - 1].count == HF_FLEET_DUES) {
+    uint32_t chunk = new_chunk(fleet);
+    fleet->chunks[chunk].next = *slot;
+    fleet->chunks[chunk].count = 0;
+    *slot = chunk + 1;
+  }
+  hf_fleet_chunk *chunk = &fleet->chunks[*slot - 1];
+  chunk->dues[chunk->count].number = number;
+  chunk->dues[chunk->count].due = due;
+  chunk->count++;
   fleet->scheduled++;
+}
+
+static uint32_t due_of(const hf_fleet_client *client) {
+  uint32_t due = client->event_at < client->restart_at ? client->event_at : client->restart_at;
+  return client->engine.deadline < due ? (uint32_t)client->engine.deadline : due;
 }
 
 void hf_fleet_schedule(hf_fleet *fleet, uint32_t number) {
@@ -21,36 +42,39 @@ void hf_fleet_schedule(hf_fleet *fleet, uint32_t number) {
 void hf_fleet_unschedule_all(hf_fleet *fleet) {
   for (uint32_t i = 0; i < HF_FLEET_SLOTS; i++)
     fleet->slots[i] = 0;
+  fleet->free_chunk = 0;
+  fleet->fresh_chunk = 0;
   fleet->scheduled = 0;
 }
 
-/* Each client would have to be waited for when its turn comes; they are all on their way meanwhile. */
-static void fetch(const hf_fleet_client *client) {
-  __builtin_prefetch(client, 1);
-  __builtin_prefetch((const char *)client + 64, 1);
-}
-
-uint32_t hf_fleet_take(hf_fleet *fleet) {
-  uint32_t *slot = &fleet->slots[fleet->now % HF_FLEET_SLOTS];
-  uint32_t all = *slot, first = 0, *end = &first;
-  *slot = 0;
-  for (uint32_t number = all; number > 0;) {
-    hf_fleet_place *place = &fleet->places[number - 1];
-    uint32_t next = place->next;
-    fleet->scheduled--;
-    if (place->due > fleet->now) {
-      put(fleet, number - 1, place->due);
-    } else {
-      *end = number;
-      end = &place->next;
-      fetch(&fleet->clients[number - 1]);
-    }
-    number = next;
+/* Each client would have to be waited for when its turn comes; so they are sent for one chunk ahead. */
+static void fetch(const hf_fleet *fleet, const hf_fleet_chunk *chunk) {
+  for (uint32_t i = 0; i < chunk->count; i++) {
+    if (chunk->dues[i].due > fleet->now) continue;
+    const char *client = (const char *)&fleet->clients[chunk->dues[i].number];
+    __builtin_prefetch(client, 1);
+    __builtin_prefetch(client + 64, 1);
   }
-  *end = 0;
-  return first;
 }
 
-uint32_t hf_fleet_next(const hf_fleet *fleet, uint32_t number) {
-  return fleet->places[number].next;
+void hf_fleet_each_due(hf_fleet *fleet, void (*turn)(hf_fleet *fleet, uint32_t number)) {
+  uint32_t *slot = &fleet->slots[fleet->now % HF_FLEET_SLOTS];
+  uint32_t at = *slot;
+  *slot = 0;
+  if (at > 0) fetch(fleet, &fleet->chunks[at - 1]);
+  while (at > 0) {
+    hf_fleet_chunk *chunk = &fleet->chunks[at - 1];
+    uint32_t next = chunk->next;
+    if (next > 0) fetch(fleet, &fleet->chunks[next - 1]);
+    fleet->scheduled -= chunk->count;
+    for (uint32_t i = 0; i < chunk->count; i++) {
+      if (chunk->dues[i].due > fleet->now)
+        put(fleet, chunk->dues[i].number, chunk->dues[i].due);
+      else
+        turn(fleet, chunk->dues[i].number);
+    }
+    chunk->next = fleet->free_chunk;
+    fleet->free_chunk = at;
+    at = next;
+  }
 }
