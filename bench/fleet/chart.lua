@@ -12,7 +12,8 @@ local STYLE = [[
   .title { font-size: 15px; font-weight: bold; } .end { text-anchor: end; } .middle { text-anchor: middle; }
   .frame { fill: none; stroke: #6b7280; } .line { stroke: #d5d9df; } .curve { fill: none; stroke-width: 2; }
   .c1 { stroke: #0b5fc0; stroke-width: 3.4; } .c2 { stroke: #7a4fbf; stroke-dasharray: 7 3; }
-  .c3 { stroke: #0a7a3f; stroke-dasharray: 2 3; } .c4 { stroke: #b45309; } .c5 { stroke: #c0262d; stroke-dasharray: 9 4 2 4; }
+  .c3 { stroke: #0a7a3f; stroke-dasharray: 2 3; } .c4 { stroke: #b45309; }
+  .c5 { stroke: #c0262d; stroke-dasharray: 9 4 2 4; }
   .c6 { stroke: #4b5563; stroke-dasharray: 4 4; } .c7 { stroke: #0e7490; stroke-dasharray: 12 4; }
   .c8 { stroke: #a21caf; stroke-dasharray: 1 4; }
   @media (prefers-color-scheme: dark) {

@@ -35,12 +35,16 @@ typedef struct hf_fleet_client {
 enum { HF_FLEET_DUES = 7 };
 typedef struct hf_fleet_chunk {
   uint32_t next; /* number of the next one of the slot, or of the free ones, plus 1; 0: the last one */
-  uint32_t count;
   struct {
     uint32_t number; /* of the client */
     uint32_t due;    /* ms */
   } dues[HF_FLEET_DUES];
 } hf_fleet_chunk;
+
+typedef struct hf_fleet_slot {
+  uint32_t chunk; /* number of the first one, plus 1; those behind it are full */
+  uint32_t count; /* of clients in the first one, so that a client is put there without a look at it */
+} hf_fleet_slot;
 
 enum { HF_FLEET_SLOTS = 1 << 15 }; /* of 1 ms; who is due later than a turn of the wheel stays for another one */
 
@@ -57,7 +61,7 @@ struct hf_fleet {
   hf_fleet_second *seconds;
   hf_fleet_client *clients;
   hf_fleet_chunk *chunks;
-  uint32_t *slots;      /* number of the first chunk, plus 1 */
+  hf_fleet_slot *slots;
   uint32_t *times;      /* room for the result */
   uint32_t free_chunk;  /* number of the first one that has been given back, plus 1 */
   uint32_t fresh_chunk; /* the first one that has never been used */
