@@ -48,6 +48,23 @@ describe("make -s env", function()
   end)
 end)
 
+describe("make install", function()
+  it("installs the command, with the interpreter it was built for", function()
+    local lines = run([[
+      unset MAKEFLAGS MAKELEVEL LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
+      folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
+      trap 'rm -rf "$folder"' EXIT
+      make -s install LUA=lua5.4 DESTDIR="$folder" PREFIX=/usr >/dev/null
+      head -n 1 "$folder/usr/bin/holdfast-fleet"
+      export LUA_PATH="$folder/usr/share/lua/5.4/?.lua;$folder/usr/share/lua/5.4/?/init.lua"
+      export LUA_CPATH="$folder/usr/lib/lua/5.4/?.so"
+      cd / && "$folder/usr/bin/holdfast-fleet" --clients=100 --outage=1
+    ]])
+    assert.equal("#!/usr/bin/env lua5.4", lines[1])
+    assert.truthy(lines[3]:find "^holdfast ")
+  end)
+end)
+
 describe("make help", function()
   it("lists every target of .PHONY but all's servants", function()
     local help = table.concat(run "unset MAKEFLAGS MAKELEVEL; make -s help", "\n")

@@ -68,7 +68,8 @@ describe("holdfast-fleet", function()
   end)
 
   it("prints a line a policy", function()
-    local status, out, err = small("--compare", "paho,mosquitto,nanosdk,hivemq,autopaho,mqttjs,aws,grpc,holdfast,spread")
+    local status, out, err = small("--compare",
+      "paho,mosquitto,nanosdk,hivemq,autopaho,mqttjs,aws,grpc,holdfast,spread")
     assert.equal(0, status)
     assert.equal("", err)
     local names = {}
