@@ -4,6 +4,7 @@ package.path = "bench/fleet/?.lua;" .. package.path
 
 local fleet = require "holdfast.fleet"
 local picture = require "holdfast.fleet.picture"
+local text = require "holdfast.text"
 
 local LOST, BACK, CLIENTS, SVG = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3]), arg[4]
 
@@ -72,20 +73,22 @@ row("simulated", simulated.t50, simulated.t99, simulated.t100, simulated.attempt
 
 -- The largest distance between the two curves, as a share of the fleet.
 local worst = 0
-for second, count in ipairs(connected) do
+for second = math.floor(outage) + 1, #connected do
   local model = simulated.series.connected[second] or CLIENTS
-  worst = math.max(worst, math.abs(count - model) / CLIENTS)
+  worst = math.max(worst, math.abs(connected[second] - model) / CLIENTS)
 end
-print(("largest distance between the curves: %.1f %% of the fleet"):format(100 * worst))
+print(("largest distance between the curves from the return on: %.1f %% of the fleet"):format(100 * worst))
+print(("all had noticed the loss after %.2f s"):format(times.lost[#times.lost]))
 
-local function panel(name, note, series)
+local function panel(name, note, series, measured)
   return { name = name, note = note, series = series, clients = CLIENTS, rate = RATE, away = 0, back = outage,
-    measured = connected }
+    measured = measured }
 end
 
 local file = assert(io.open(SVG, "w"))
-file:write(picture.draw(("%d real clients of one mosquitto, and the same simulated"):format(CLIENTS), {
-  panel("simulated", ("99 %% after %.1f s"):format(simulated.t99), simulated.series),
+local title = ("%s real clients of one mosquitto, and the same simulated"):format(text.number(CLIENTS))
+file:write(picture.draw(title, {
+  panel("simulated", ("99 %% after %.1f s"):format(simulated.t99), simulated.series, connected),
   panel("measured", ("99 %% after %.1f s"):format(quantile(times.connected, 0.99)),
     { attempts = attempts, connected = connected }),
 }, math.ceil(last) + 2))
