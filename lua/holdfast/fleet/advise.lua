@@ -9,6 +9,7 @@ local advise = {}
 local SAMPLE = 5000 -- clients that are simulated
 local SHORT = 2 -- seconds of the outage that brings everybody at once
 local MINS, MAXIMA, FACTORS = { 0.5, 1, 2, 5 }, { 15, 30, 45, 60, 90, 120, 180, 300, 600 }, { 1.5, 2, 3, 4 }
+local NEVER = 1e9 -- in place of a time that is not reached
 local JITTERS = { "full", "equal", 0.5 }
 
 local function copy(from, changes)
@@ -24,28 +25,28 @@ end
 -- The fleet, scaled down.
 local function sample(options)
   local part = math.min(1, SAMPLE / options.clients)
-  return copy(options, {
+  local small = copy(options, {
     clients = math.floor(options.clients * part + 0.5),
     accept_rate = options.accept_rate * part,
     accept_queue = math.max(1, math.floor(options.accept_queue * part + 0.5)),
-    progress = false,
   })
+  small.progress = nil
+  return small
 end
 
 -- A device by itself is back after half of a wait, on average: that is what a long one costs who needs no patience.
 -- Attempts are what a patient one saves. Both count as a part of what the fleet takes.
 local function judge(options, backoff)
-  local sum, worst, attempts, longest = 0, 0, 0, 0
+  local sum, worst, attempts = 0, 0, 0
   for _, outage in ipairs { SHORT, options.outage } do
-    local result = fleet.run(copy(options, { outage = outage, backoff = backoff, progress = nil }))
-    local ratio = result.ratio or 1e9
-    worst = math.max(worst, result.t99 or 1e9)
+    local result = fleet.run(copy(options, { outage = outage, backoff = backoff }))
+    local t99 = result.t99 or NEVER
+    worst = math.max(worst, t99)
     attempts = math.max(attempts, result.attempts_per_client)
-    longest = math.max(longest, result.t99 or 1e9)
-    sum = sum + math.max(ratio, result.t99 and result.t99 / 30 or 1e9)
+    sum = sum + math.max(result.ratio or NEVER, t99 / 30)
   end
   local wait = backoff.strategy == "spread" and options.clients / options.accept_rate or backoff.max
-  return { backoff = backoff, t99 = worst, attempts = attempts, longest = longest,
+  return { backoff = backoff, t99 = worst, attempts = attempts,
     cost = sum / 2 + 0.05 * attempts + wait / 600 }
 end
 
@@ -70,7 +71,6 @@ end
 function advise.search(options, told)
   told = told or function() end
   local small = sample(options)
-  small.progress = nil
   local start = { strategy = "exponential", min = 1, max = 45, factor = 2, jitter = "full" }
   local best = judge(small, start)
   local default = best
