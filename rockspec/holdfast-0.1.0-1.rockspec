@@ -113,6 +113,7 @@ build = {
         "csrc/sys/clock.c",
         "csrc/sys/entropy.c",
         "csrc/sys/mailbox.c",
+        "csrc/sys/memory.c",
         "csrc/sys/netlink.c",
         "csrc/sys/thread.c",
         "csrc/sys/wakeup.c",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lua/pure.h"
+#include "sys/memory.h"
 
 static const char TYPE[] = "holdfast.fleet";
 
@@ -122,7 +123,7 @@ static int new_fleet(lua_State *L) {
   const char *problem = hf_fleet_problem(&self->options);
   if (problem) return luaL_argerror(L, 1, problem);
   self->size = hf_fleet_size(&self->options);
-  self->memory = malloc(self->size);
+  self->memory = hf_large_block(self->size);
   if (!self->memory) {
     lua_pushnil(L);
     return 1;
