@@ -124,7 +124,7 @@ describe("the queue #broker", function()
       local began = core.now()
       local fine, _, code = writer:publish("n", "waited for", { qos = 2, ttl = 0.5 })
       assert.are.same({ false, "expired" }, { fine or false, code })
-      assert.is_true(core.now() - began >= 0.5)
+      assert.is_true(core.now() - began >= 0.49) -- the keeper counts whole milliseconds
       await(function() return #dropped == 2 end)
       assert.are.same({ "1 expired", "2 expired" }, dropped)
       broker:restart()
