@@ -6,7 +6,8 @@
 #include "core/random.h"
 
 /*@ predicate fine(hf_backoff_options *o) =
-      1 <= o->min <= o->max && o->strategy < HF_BACKOFF_STRATEGIES && o->jitter < HF_JITTERS &&
+      1 <= o->min <= o->max && o->strategy <= HF_BACKOFF_DECORRELATED && o->jitter < HF_JITTERS &&
+      (o->habits & HF_HABIT_CAP_LATE) == 0 && (o->habits & HF_HABIT_JITTER_LATE) == 0 && o->at_once == 0 &&
       1.0 <= o->factor <= 1000000.0 && 0.0 < o->fraction <= 1.0;
  */
 
@@ -79,6 +80,24 @@ void hf_backoff_reset(hf_backoff *state);
     ensures options->strategy != HF_BACKOFF_NONE ==> options->min <= *high <= options->max;
  */
 void hf_backoff_interval(const hf_backoff_options *options, const hf_backoff *state, uint32_t *low, uint32_t *high);
+
+/*@ requires options->strategy != HF_BACKOFF_NONE;
+    requires \valid_read(options) && fine(options) && \valid_read(state) && \valid(low) && \valid(high);
+    requires \separated(low, high, options, state);
+    assigns *low, *high;
+    ensures \true;
+    ensures options->strategy != HF_BACKOFF_NONE ==> options->min <= *low <= options->max;
+    ensures options->strategy != HF_BACKOFF_NONE ==> options->min <= *high <= options->max;
+ */
+static void series(const hf_backoff_options *options, const hf_backoff *state, uint32_t steps, uint32_t *low,
+                   uint32_t *high);
+
+/*@ requires \valid_read(options) && fine(options) && \valid(state) && \separated(options, state);
+    requires options->strategy != HF_BACKOFF_NONE;
+    assigns state->random;
+    ensures options->min <= \result <= options->max;
+ */
+static uint32_t draw(const hf_backoff_options *options, hf_backoff *state);
 
 /*@ requires \valid_read(options) && fine(options) && \valid(state) && \valid(delay);
     requires \separated(delay, options, state) && \separated(options, state);
