@@ -15,6 +15,9 @@ local FULL = virtual.settings {
 }
 
 local function collect()
+  if jit then
+    jit.flush() -- compiled code keeps the clients alive that are constants in it
+  end
   collectgarbage()
   collectgarbage()
 end
