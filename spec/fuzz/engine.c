@@ -9,8 +9,17 @@ static hf_backoff_options take_backoff(bytes *from) {
   memcpy(&options.factor, &factor, sizeof factor);
   memcpy(&options.fraction, &fraction, sizeof fraction);
   options.strategy = take_byte(from);
-  options.jitter = take_byte(from);
+  uint8_t jitter = take_byte(from);
+  options.jitter = jitter & 0x1F;
+  options.habits = jitter >> 5;
+  options.window = options.grid = options.step;
+  options.at_once = options.habits ? options.step % 4 : 0;
   return options;
+}
+
+/* What other clients do keeps to bounds of its own (backoff.h); here it is only to be defined for all numbers. */
+static bool keeps_bounds(const hf_backoff_options *options) {
+  return options->strategy <= HF_BACKOFF_DECORRELATED && !options->habits;
 }
 
 static void draw(const hf_backoff_options *options, uint32_t seed) {
@@ -21,7 +30,8 @@ static void draw(const hf_backoff_options *options, uint32_t seed) {
     if (i == 60) state.steps = UINT32_MAX - 3;
     bool again = hf_backoff_next(options, &state, &delay);
     promise(again == (options->strategy != HF_BACKOFF_NONE));
-    promise(!again || (delay >= options->min && delay <= options->max));
+    promise(!again || !keeps_bounds(options) || (delay >= options->min && delay <= options->max));
+    hf_backoff_after(options, &state, i % 3 ? (int64_t)delay * i : HF_BACKOFF_LOST, &delay);
   }
 }
 
