@@ -73,6 +73,10 @@ return function(bytes)
   for _ = 1, take() % 8 do
     put(options, schema[take() % #schema + 1])
   end
+  local queue = options.queue
+  if type(queue) == "table" and type(queue.store) == "string" then
+    queue.store = "/nowhere/" .. queue.store -- no input is to leave a file behind
+  end
   local fine, client, message, code = pcall(holdfast.new, options)
   if not fine then
     assert(type(client) == "string" and client:find "holdfast%.new: ." and not client:find "holdfast%.core:", client)
