@@ -91,7 +91,8 @@ static void make_certificates(hf_paho_options *options, const hf_link_tls *from)
   options->tls.CApath = folder ? from->ca : NULL;
   options->tls.keyStore = from->cert;
   options->tls.privateKey = from->key;
-  options->tls.privateKeyPassword = from->key_password;
+  /* Without one OpenSSL would ask the terminal, on a thread that every client needs. */
+  options->tls.privateKeyPassword = from->key_password ? from->key_password : "";
   options->tls.enableServerCertAuth = from->verify;
   options->tls.verify = from->verify;
 }

@@ -210,6 +210,28 @@ describe("TLS #broker", function()
     assert.is_true(connections(broker, port) <= 6) -- three attempts each, and no look
   end)
 
+  -- A terminal would be asked on the thread that every client needs.
+  it("asks nobody for a pass phrase that it was not given", function()
+    local port = broker_with "server"
+    local child_folder = assert(process.temporary_folder())
+    local script = ([[
+      local holdfast = require "holdfast"
+      local client = holdfast.new { server = "mqtts://127.0.0.1:%d", tls = { ca = %q, cert = %q, key = %q } }
+      print(client:start():wait("failed", 10).reason.name)
+      client:close()
+    ]]):format(port, file "ca.pem", file "client.pem", file "client.key")
+    local child = assert(process.spawn({ "setsid", "--wait", os.getenv "LUA" or "lua5.4", "-e", script },
+      child_folder .. "/said"))
+    local how = process.wait(child, 20000)
+    if not how then
+      process.kill(child, "KILL")
+      process.wait(child, 5000)
+    end
+    local said = assert(io.open(child_folder .. "/said")):read "*a"
+    process.remove_folder(child_folder)
+    assert.same({ "exited", "tls_file\n" }, { how, said })
+  end)
+
   it("says connect_failed of a closed port, and does not look again", function()
     holdfast.run(function()
       local client, seen = new(process.free_port())
