@@ -1,5 +1,6 @@
 -- The command holdfast-fleet: what it prints, draws and refuses.
 local command = require "holdfast.fleet.command"
+local tree = require "spec.support.tree"
 
 local spread = table.unpack or unpack
 
@@ -96,6 +97,16 @@ describe("holdfast-fleet", function()
       end)
   end)
 
+  it("shows how far it is where the standard error is a terminal", function()
+    local shell = (os.getenv "LUA" or "lua5.4") .. " bin/holdfast-fleet --clients=500 --outage=5"
+    local bar = "[##############################] 100 %"
+    local output = table.concat((tree.command("script -qec '" .. shell .. "' /dev/null </dev/null")), "\n")
+    assert.truthy(output:find(bar, 1, true), output)
+    assert.truthy(output:find("policy  +t50", 1), output)
+    output = table.concat((tree.command(shell)), "\n")
+    assert.is_nil(output:find("100 %", 1, true), output)
+  end)
+
   it("draws a panel a policy", function()
     with_file("", ".svg", function(name)
       local status = small("--compare=paho,spread", "--svg", name)
@@ -136,6 +147,8 @@ describe("holdfast-fleet", function()
       { { "-x" }, "unknown option -x" },
       { { "a.lua", "b.lua" }, "one file at most, got 2" },
       { { "/nowhere/fleet.lua" }, "/nowhere/fleet.lua" },
+      { { "--advise", "--svg=x.svg" }, "leave --svg out" },
+      { { "--advise", "--compare=paho" }, "leave --compare out" },
     }
     for _, case in ipairs(cases) do
       local status, out, err = run(spread(case[1]))

@@ -242,6 +242,9 @@ local function gather(words)
   local given, own, problem = parse(words)
   if problem or own.help then
     return nil, own, problem
+  elseif own.advise and (own.compare or own.svg) then
+    return nil, own, ("--advise compares by itself and draws nothing; leave --%s out"):format(own.compare and "compare"
+      or "svg")
   end
   local options = {}
   for key, value in pairs(defaults) do
@@ -270,7 +273,7 @@ local function gather(words)
 end
 
 local function is_terminal()
-  local ok = os.execute "test -t 2 2>/dev/null"
+  local ok = os.execute "test -t 2"
   return ok == true or ok == 0
 end
 
