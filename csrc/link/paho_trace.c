@@ -48,11 +48,16 @@ static void cut(char *text) {
   }
 }
 
+/* Paho's first lines, about itself, have no date. */
+static bool is_dated(const char *line) {
+  return strspn(line, "0123456789") == 8 && line[8] == ' ' && strspn(line + 9, "0123456789.") == 10;
+}
+
 static void tell(enum MQTTASYNC_TRACE_LEVELS level, const char *line, hf_trace_line_function *to) {
   enum { DATE = 20, LONGEST = 256 }; /* "20261125 160214.000 " */
   size_t length = strnlen(line, LONGEST);
   char text[LONGEST + 1];
-  if (length > DATE) {
+  if (length > DATE && is_dated(line)) {
     line += DATE;
     length -= DATE;
   }
