@@ -120,7 +120,7 @@ function Client:connect(timeout)
   if not status then
     return nil, message, code
   elseif self.asleep then
-    return nil, mail.sleeping_words(self.asleep), "sleeping", self.asleep.reason
+    return nil, mail.sleeping_words(self, self.asleep), "sleeping", self.asleep.reason
   elseif status.ready then
     return true
   end

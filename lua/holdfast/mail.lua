@@ -33,11 +33,16 @@ local function resolve_connecting(client, ...)
 end
 
 --- What `connect` says about a client that sleeps.
+-- @tparam table client
 -- @tparam table event `sleeping`
 -- @treturn string
-function mail.sleeping_words(event)
-  local reason = event.reason
-  return reason and ("asleep after %s: %s"):format(reason.name, reason.text) or "asleep"
+function mail.sleeping_words(client, event)
+  local reason, last = event.reason, client.last_failure
+  local words = reason and ("asleep after %s: %s"):format(reason.name, reason.text) or "asleep"
+  if last and reason and last.name ~= reason.name then -- of max_attempts: that alone helps nobody
+    words = ("%s; the last failure is %s (%s)"):format(words, last.name, last.text)
+  end
+  return words
 end
 
 -- Events ----------------------------------------------------------------------------------------------------------
@@ -63,7 +68,7 @@ end
 
 function facts.sleeping(client, event)
   client.asleep = event
-  resolve_connecting(client, nil, mail.sleeping_words(event), "sleeping", event.reason)
+  resolve_connecting(client, nil, mail.sleeping_words(client, event), "sleeping", event.reason)
 end
 
 function facts.closed(client, event)
