@@ -29,6 +29,9 @@ local holdfast = {
 -- "store_other_client", "store_failed"
 -- @raise when an option is wrong: names the key, what was wanted, what came
 function holdfast.new(options)
+  if options == holdfast then -- as it is with resty.holdfast
+    error("holdfast.new: call it with a dot, holdfast.new { ... }", 2)
+  end
   local made, message, code = client.new(options)
   if not made and not code then
     error("holdfast.new: " .. message, 2)

@@ -33,6 +33,8 @@ function text.describe(value, secret)
   local kind = type(value)
   if kind == "nil" then
     return "nothing"
+  elseif kind == "table" and not secret and next(value) == nil then
+    return "an empty table"
   elseif secret or (kind ~= "string" and kind ~= "number" and kind ~= "boolean") then
     return "a " .. kind
   elseif kind == "string" then

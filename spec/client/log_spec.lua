@@ -158,7 +158,7 @@ describe("the log", function()
   it("complains about what is no listener, no level, no option", function()
     for words, call in pairs {
       ["log: a function or a logger is wanted, got 7"] = { 7 },
-      ["log: a function or a logger is wanted, got a table"] = { {} },
+      ["log: a function or a logger is wanted, got an empty table"] = { {} },
       ['log: trace must be "error", "protocol", "minimum", "medium" or "maximum", got "loud"'] =
         { listener, { trace = "loud" } },
       ['log: unknown option "level"; known are trace'] = { listener, { level = "info" } },

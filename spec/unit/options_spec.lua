@@ -201,7 +201,7 @@ describe("options", function()
         "server has the unknown scheme 'http'; mqtt, mqtts, tcp and ssl are known, got \"http://x\"" },
       { { server = "mqtt://x:0" },
         "server has the port '0', which must be a number from 1 to 65535, got \"mqtt://x:0\"" },
-      { { servers = {} }, 'servers must be a list of addresses such as { "mqtt://localhost" }, got a table' },
+      { { servers = {} }, 'servers must be a list of addresses such as { "mqtt://localhost" }, got an empty table' },
       { { servers = { "a", "mqtt://" } }, 'servers in place 2 has no host, got "mqtt://"' },
       { { server = "a", servers = { "b" } }, "server and servers exclude each other; keep one" },
       { { keep_alive = 5, detect_within = 5 },
@@ -290,6 +290,8 @@ describe("options", function()
     it("that are no table at all", function()
       assert.has_error(function() holdfast.new() end, "holdfast.new: options must be a table, got nothing")
       assert.has_error(function() holdfast.new "mqtt://x" end, 'holdfast.new: options must be a table, got "mqtt://x"')
+      assert.has_error(function() holdfast:new { server = "x" } end,
+        "holdfast.new: call it with a dot, holdfast.new { ... }")
       assert.has_error(function() holdfast.new {} end,
         'holdfast.new: server is missing: say server = "mqtt://..." or servers = { ... }')
     end)

@@ -42,7 +42,7 @@ describe("publishing", function()
         .. '" ... (65,536 bytes)' },
       { { "t" }, "payload must be a string, got nothing" },
       { { "t", 5 }, "payload must be a string, got 5" },
-      { { "t", {} }, "payload must be a string, got a table" },
+      { { "t", {} }, "payload must be a string, got an empty table" },
       { { "t", "", 1 }, "options must be a table, got 1" },
       { { "t", "", { qos = 3 } }, "qos must be 0, 1 or 2, got 3" },
       { { "t", "", { qos = "1" } }, 'qos must be 0, 1 or 2, got "1"' },
