@@ -10,7 +10,7 @@ function tally:take(payload)
   local last = payload:match "^end (%d+)$"
   if last then
     self.sent = tonumber(last)
-    self.last = self.sent
+    self.last, self.acknowledged = self.sent, self.sent -- what came before it is with the broker
     return
   end
   local number = tonumber(payload)
