@@ -177,8 +177,8 @@ install: $(CORE) ## into DESTDIR PREFIX (default /usr/local)
 	sed '1s/lua$$/$(INTERPRETER)/' bin/holdfast-fleet >"$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
 	chmod 755 "$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
 
-clean: ## remove what was built
-	rm -rf build
+clean: ## remove what was built, by LuaRocks too
+	rm -rf build holdfast/core.so
 	find csrc -name '*.o' -delete
 
 help: ## this list
