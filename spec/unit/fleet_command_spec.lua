@@ -130,7 +130,7 @@ describe("holdfast-fleet", function()
   it("advises what is no worse than the default", function()
     local status, out = small "--advise"
     assert.equal(0, status)
-    local now, found = out:match "now +t99 ([%d.]+) s.*found +t99 ([%d.]+) s"
+    local now, found = out:match "default +t99 ([%d.]+) s.*found +t99 ([%d.]+) s"
     assert.is_true(tonumber(found) <= tonumber(now), out)
     assert.truthy(out:find('backoff = { strategy = "spread", clients = 500, rate = 50 }', 1, true))
     local source = out:match "found[^\n]+\n +backoff = (%b{})"

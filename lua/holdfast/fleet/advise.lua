@@ -117,11 +117,11 @@ function advise.explain(found, options)
       options.accept_rate, ideal),
     ("Searched: outages of %g s and %g s, the worse of both counts."):format(SHORT, options.outage),
     "",
-    "  now     " .. verdict(found.default, ideal),
-    "  found   " .. verdict(found.best, ideal),
-    "          " .. advise.source(found.best.backoff),
-    "  known   " .. verdict(found.spread, ideal),
-    "          " .. advise.source(found.spread.backoff),
+    "  default  " .. verdict(found.default, ideal),
+    "  found    " .. verdict(found.best, ideal),
+    "           " .. advise.source(found.best.backoff),
+    "  known    " .. verdict(found.spread, ideal),
+    "           " .. advise.source(found.spread.backoff),
     "",
   }
   local max = found.best.backoff.max
@@ -135,8 +135,8 @@ function advise.explain(found, options)
     lines[#lines + 1] = "The broker has time for all: how soon the last one is back is its own wait, so a short max\n"
       .. "is the whole answer."
   end
-  lines[#lines + 1] = "If both numbers are known and stay so, spread beats any guess: each client keeps a place\n"
-    .. "of its own in the window, so that the broker's queue stays short and nobody is turned away."
+  lines[#lines + 1] = "If both numbers are known and stay so, take spread: each client keeps a place of its own in\n"
+    .. "the window, so that the broker's queue stays short and nobody is turned away."
   return table.concat(lines, "\n")
 end
 
