@@ -59,9 +59,11 @@ end
 -- @treturn ?holdfast.client or nil
 -- @treturn ?string what is wrong with the options, or with the place
 -- @treturn ?string "master", "forked" or "out_of_memory"; nil for bad options
-function holdfast.new(_, given)
+function holdfast.new(self, given)
   if ngx.get_phase() == "init" then
     return nil, MASTER, "master"
+  elseif self ~= holdfast and given == nil then -- as it is with plain holdfast
+    return nil, "call it with a colon, holdfast:new { ... }"
   end
   local problem = loop.choose "openresty"
   if problem then

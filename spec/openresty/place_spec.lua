@@ -78,6 +78,7 @@ describe("resty.holdfast #broker", function()
     assert.are.equal('nil\nclient_id must have "$worker" or "$pid" in it, since each of the 2 workers needs its own, '
       .. 'got "one"', ask 'holdfast:new { server = "mqtt://a", client_id = "one" }')
     assert.are.equal("nil\noptions must be a table, got nothing", ask "holdfast:new()")
+    assert.are.equal("nil\ncall it with a colon, holdfast:new { ... }", ask 'holdfast.new { server = "mqtt://a" }')
     assert.are.equal("nil\nattempts_per_second is missing", ask 'holdfast.limit { dict = "attempts" }')
     assert.are.equal("nil\ndict must be a shared dict of nginx; say `lua_shared_dict other 64k;` in its http block",
       ask 'holdfast.limit { attempts_per_second = 1, dict = "other" }')
