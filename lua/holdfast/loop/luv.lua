@@ -11,22 +11,28 @@ guest.require_version("luv", luv.version_string(), "1.44.0") -- the oldest that 
 
 local host = { is_running = luv.loop_mode }
 
-local handle
+local handle, watching
 
 function host.attach(mailbox, turn)
-  if not handle then
-    handle = assert(luv.new_poll(mailbox:pollfd()))
+  if not watching then
+    if not handle or handle:is_closing() then
+      handle = assert(luv.new_poll(mailbox:pollfd()))
+    end
+    watching = true
     assert(handle:start("r", function()
       turn()
     end))
   end
 end
 
+-- Stopped and kept: luv 1.44 crashes if the Lua state is closed while a handle is closing, that is before the loop has
+-- run again.
 function host.detach()
-  if handle then
-    handle:stop()
-    handle:close()
-    handle = nil
+  if watching then
+    watching = false
+    if not handle:is_closing() then
+      handle:stop()
+    end
   end
 end
 
