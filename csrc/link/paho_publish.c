@@ -143,11 +143,15 @@ void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
       before->next = at->next;
     else
       link->carried = (hf_publish *)at->next;
+  }
+  /* When the attempt has ended meanwhile, all that it had resumed has been taken off the count already. */
+  bool counted = publish && attempt->resumed > 0;
+  if (counted) {
     hf_paho_weigh(attempt, 0, publish->payload.length);
     hf_paho_quiet_count(0, 1);
     attempt->resumed--;
   }
-  bool renew = publish && attempt->resumed == 0 && attempt->withheld > 0;
+  bool renew = counted && attempt->resumed == 0 && attempt->withheld > 0;
   pthread_mutex_unlock(&link->lock);
   if (!publish) return;
   /* A PUBREC that refuses is told in the same way, without its code; if it was for the number of them, the message has

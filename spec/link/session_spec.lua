@@ -257,6 +257,28 @@ for _, protocol in ipairs { 5, 4 } do
       assert.is_nil((connect(true):packet(100)))
     end)
 
+    it("is not in flight twice less for an outcome that comes while it is abandoned", function()
+      local client = connect()
+      for id = 1, 50 do
+        link:publish(id, "a", "payload", 2)
+        client:answer("pubrec", client:expect("publish").id)
+        client:expect "pubrel"
+      end
+      endings["a loss"](client)
+      for _ = 1, 10 do
+        client = connect(true)
+        local ids, again = {}, client:packet(100)
+        while again do
+          ids[#ids + 1] = again.id
+          again = client:packet(20)
+        end
+        for i = 1, math.min(#ids, 5) do client:answer("pubcomp", ids[i]) end
+        link:abandon()
+      end
+      assert.is_true(link:clear()) -- now or the process believes that something is in flight for ever
+      link:abandon()
+    end)
+
     it("survives attempts that fail", function()
       local client = connect()
       link:publish(1, "a", "payload", 2)

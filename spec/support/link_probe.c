@@ -214,6 +214,13 @@ static int keep(lua_State *L) {
   return 1;
 }
 
+/* link:clear() -> whether an attempt may begin now; if so, open or abandon it */
+static int clear(lua_State *L) {
+  hf_probe *probe = check(L);
+  lua_pushboolean(L, !probe->operations->clear || probe->operations->clear(probe->link));
+  return 1;
+}
+
 static int abandon(lua_State *L) {
   hf_probe *probe = check(L);
   probe->operations->abandon(probe->link);
@@ -424,6 +431,7 @@ int luaopen_link_probe(lua_State *L) {
   static const luaL_Reg methods[] = {{"open", open_link},
                                      {"resume", resume},
                                      {"keep", keep},
+                                     {"clear", clear},
                                      {"abandon", abandon},
                                      {"publish", publish},
                                      {"subscribe", subscribe},
