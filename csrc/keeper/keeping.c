@@ -47,13 +47,24 @@ static void post_again(hf_client *client, hf_publish *publish) {
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
 }
 
+/* Exactly once goes on where the session is the same, which in another version it is not: who had to go down to 3.1.1
+ * does not ask for 5 again in the middle of an exchange. */
+static void choose_protocol(hf_client *client) {
+  const hf_store *store = client->store;
+  if (!client->options->fallback || hf_store_protocol(store) != 4 || !hf_store_mid_exchange(store)) return;
+  client->protocol = client->snapshot.protocol = 4;
+}
+
 bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
   const hf_client_options *options = client->options;
   if (!options->store) return true;
   client->store = hf_store_open(options->store, options->client_id, problem);
   hf_line found = {NULL, NULL};
   bool whole = client->store && hf_store_read(client->store, take, &found, problem);
-  if (whole) atomic_store(&client->next_publish, hf_store_next_id(client->store));
+  if (whole) {
+    atomic_store(&client->next_publish, hf_store_next_id(client->store));
+    choose_protocol(client);
+  }
   while (found.first) {
     hf_publish *publish = found.first;
     hf_line_remove(&found, publish);

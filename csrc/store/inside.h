@@ -48,6 +48,7 @@ struct hf_store {
   size_t done_count, done_room;
   size_t messages; /* in the file */
   uint8_t protocol;
+  bool mid_exchange; /* when it was opened */
   bool broken;
   hf_store_problem trouble;
 };

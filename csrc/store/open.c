@@ -102,7 +102,7 @@ static hf_store_code check_all(hf_store *store, hf_store_problem *problem) {
 
 static hf_store_code read_about(hf_store *store, const char *client_id, hf_store_problem *problem) {
   sqlite3_stmt *row = NULL;
-  int64_t highest = 0, messages = 0;
+  int64_t highest = 0, messages = 0, exchanges = 0;
   int result = sqlite3_prepare_v2(store->database, "SELECT client_id, protocol, next FROM about", -1, &row, NULL);
   if (!result && (result = sqlite3_step(row)) == SQLITE_ROW) {
     size_t length = (size_t)sqlite3_column_bytes(row, 0);
@@ -123,9 +123,13 @@ static hf_store_code read_about(hf_store *store, const char *client_id, hf_store
   sqlite3_finalize(row);
   if (!result) result = ask(store->database, "SELECT ifnull(max(id), 0) FROM message", &highest);
   if (!result) result = ask(store->database, "SELECT count(*) FROM message", &messages);
+  if (!result)
+    result =
+        ask(store->database, "SELECT EXISTS (SELECT 1 FROM flight) OR EXISTS (SELECT 1 FROM received)", &exchanges);
   if (store->next <= (uint64_t)highest) store->next = (uint64_t)highest + 1;
   store->claimed = store->next;
   store->messages = (size_t)messages;
+  store->mid_exchange = exchanges != 0;
   return judge(store, result, problem);
 }
 

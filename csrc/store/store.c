@@ -170,6 +170,10 @@ uint8_t hf_store_protocol(const hf_store *store) {
   return store->protocol;
 }
 
+bool hf_store_mid_exchange(const hf_store *store) {
+  return store->mid_exchange;
+}
+
 void hf_store_begin_session(hf_store *store, uint8_t protocol) {
   if (enter(store)) {
     int result = step(store, HF_STORE_BEGIN);

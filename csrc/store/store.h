@@ -80,6 +80,7 @@ void hf_store_commit(hf_store *store);
 
 /* MQTT version of the session that the rest is about; 0: there is none yet. A new one forgets the old one's state. */
 uint8_t hf_store_protocol(const hf_store *store);
+bool hf_store_mid_exchange(const hf_store *store); /* there was something of it when the store was opened */
 void hf_store_begin_session(hf_store *store, uint8_t protocol);
 
 void hf_store_sent(hf_store *store, uint16_t packet_id, uint64_t id); /* PUBLISH, QoS 2 */

@@ -198,6 +198,33 @@ describe("a client with a store", function()
       assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3" }, world:told(client, "delivered"))
     end)
 
+    describe("in 3.1.1, with fallback", function()
+      local function opened(exchanges)
+        local store = assert(store_probe.open(path, "c"))
+        store:begin_session(4)
+        for id = 1, exchanges do
+          store:sent(id, id)
+        end
+        store:free()
+        probe.script { session_present = 1 }
+        local changes = settings()
+        changes.fallback = true
+        local client = world:client(changes)
+        client:start()
+        world:pass(1)
+        return world:asked "open", client:status().protocol
+      end
+
+      it("goes on in it, since asking for 5 would be another session", function()
+        assert.same({ { "open a:1883 id=c clean=0 protocol=4" }, 4 }, { opened(3) })
+        assert.same({}, kept())
+      end)
+
+      it("asks for 5 when there is no exchange to go on with", function()
+        assert.same({ { "open a:1883 id=c clean=0 protocol=5" }, 5 }, { opened(0) })
+      end)
+    end)
+
     it("keeps it when it is closed before there was a connection, or in the middle of one", function()
       local client = open()
       close(client)
