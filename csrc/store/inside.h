@@ -32,6 +32,14 @@ typedef enum hf_store_statement {
   HF_STORE_STATEMENTS
 } hf_store_statement;
 
+/* What became of the session and could not be written when it did, the disk being full. */
+typedef struct hf_store_late {
+  hf_store_statement which;
+  uint16_t packet_id;
+  uint64_t number;
+  hf_bytes packet; /* owned */
+} hf_store_late;
+
 struct hf_store {
   pthread_mutex_t slow;
   pthread_mutex_t lock;
@@ -46,6 +54,8 @@ struct hf_store {
   uint64_t next;    /* the first id that nobody has */
   uint64_t *done;   /* not written yet */
   size_t done_count, done_room;
+  hf_store_late *late; /* in its order */
+  size_t late_count, late_room;
   size_t messages; /* in the file */
   uint8_t protocol;
   bool mid_exchange; /* when it was opened */

@@ -48,9 +48,12 @@ static hf_store_code leave(hf_store *store) {
   return code;
 }
 
-static void write_number(hf_store *store, hf_store_statement which, uint64_t number) {
-  if (enter(store)) judge(store, step_with(store, which, number));
-  leave(store);
+/* Ends the transaction that `result` is about so far. */
+static bool commit(hf_store *store, int result) {
+  if (!result) result = step(store, HF_STORE_COMMIT);
+  if (judge(store, result) == HF_STORE_OK) return true;
+  if (!sqlite3_get_autocommit(store->database)) step(store, HF_STORE_ROLLBACK);
+  return false;
 }
 
 void hf_store_trouble(hf_store *store, hf_store_problem *problem) {
@@ -61,7 +64,7 @@ void hf_store_trouble(hf_store *store, hf_store_problem *problem) {
 
 bool hf_store_well(hf_store *store) {
   pthread_mutex_lock(&store->lock);
-  bool well = store->trouble.code == HF_STORE_OK;
+  bool well = store->trouble.code == HF_STORE_OK && store->late_count == 0;
   pthread_mutex_unlock(&store->lock);
   return well;
 }
@@ -120,6 +123,128 @@ hf_store_code hf_store_append(hf_store *store, const hf_publish *publish, int64_
   return code;
 }
 
+/* ---- the session ---- */
+
+/* A packet goes out, or has come, whether or not it can be written down; what cannot is written as soon as anything
+ * can, or a disk that was full for a moment would cost exactly once until the session ends. */
+
+static int write_one(hf_store *store, const hf_store_late *one) {
+  if (one->which == HF_STORE_SESSION) {
+    int result = step(store, HF_STORE_FORGET_FLIGHTS);
+    if (!result) result = step(store, HF_STORE_FORGET_RECEIVED);
+    return result ? result : step_with(store, HF_STORE_SESSION, one->number);
+  }
+  sqlite3_stmt *row = store->statements[one->which];
+  if (one->which == HF_STORE_SENT) sqlite3_bind_int64(row, 2, (sqlite3_int64)one->number);
+  if (one->which == HF_STORE_RECEIVED)
+    sqlite3_bind_blob64(row, 2, one->packet.length ? one->packet.data : "", one->packet.length, SQLITE_STATIC);
+  int result = step_with(store, one->which, one->packet_id);
+  sqlite3_clear_bindings(row);
+  return result;
+}
+
+static bool write_late(hf_store *store) {
+  if (store->late_count == 0) return true;
+  int result = step(store, HF_STORE_BEGIN);
+  for (size_t i = 0; !result && i < store->late_count; i++)
+    result = write_one(store, &store->late[i]);
+  if (!commit(store, result)) return false;
+  for (size_t i = 0; i < store->late_count; i++)
+    free((char *)(uintptr_t)store->late[i].packet.data);
+  store->late_count = 0;
+  return true;
+}
+
+static bool is_inbound(const hf_store_late *one) {
+  return one->which == HF_STORE_RECEIVED || one->which == HF_STORE_COMPLETED;
+}
+
+/* Keeps what is late from growing with the traffic. */
+static bool supersedes(const hf_store_late *later, const hf_store_late *earlier) {
+  if (later->which == HF_STORE_SESSION) return true;
+  if (earlier->which == HF_STORE_SESSION || earlier->packet_id != later->packet_id) return false;
+  if (is_inbound(later)) return is_inbound(earlier);
+  return later->which == HF_STORE_SENT && !is_inbound(earlier);
+}
+
+static bool room_for_late(hf_store *store) {
+  if (store->late_count < store->late_room) return true;
+  size_t room = store->late_room ? 2 * store->late_room : 16;
+  hf_store_late *more = realloc(store->late, room * sizeof *more);
+  if (!more) return false;
+  store->late = more;
+  store->late_room = room;
+  return true;
+}
+
+static bool put_off(hf_store *store, hf_store_late one) {
+  if (one.packet.length) {
+    char *copy = malloc(one.packet.length);
+    if (!copy) return false;
+    one.packet.data = memcpy(copy, one.packet.data, one.packet.length);
+  } else {
+    one.packet.data = NULL;
+  }
+  if (!room_for_late(store)) {
+    free((char *)(uintptr_t)one.packet.data);
+    return false;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < store->late_count; i++) {
+    if (supersedes(&one, &store->late[i]))
+      free((char *)(uintptr_t)store->late[i].packet.data);
+    else
+      store->late[kept++] = store->late[i];
+  }
+  store->late[kept] = one;
+  store->late_count = kept + 1;
+  return true;
+}
+
+static void write_session(hf_store *store, hf_store_late one) {
+  if (!enter(store)) {
+    leave(store);
+    return;
+  }
+  if (one.which == HF_STORE_SESSION) store->protocol = (uint8_t)one.number;
+  bool alone = store->late_count == 0 && one.which != HF_STORE_SESSION; /* needs no transaction */
+  if (!alone || judge(store, write_one(store, &one)) != HF_STORE_OK) {
+    bool kept = put_off(store, one);
+    if (!alone && kept) write_late(store);
+  }
+  leave(store);
+}
+
+uint8_t hf_store_protocol(const hf_store *store) {
+  return store->protocol;
+}
+
+bool hf_store_mid_exchange(const hf_store *store) {
+  return store->mid_exchange;
+}
+
+void hf_store_begin_session(hf_store *store, uint8_t protocol) {
+  write_session(store, (hf_store_late){.which = HF_STORE_SESSION, .number = protocol});
+}
+
+void hf_store_sent(hf_store *store, uint16_t packet_id, uint64_t id) {
+  write_session(store, (hf_store_late){.which = HF_STORE_SENT, .packet_id = packet_id, .number = id});
+}
+
+void hf_store_released(hf_store *store, uint16_t packet_id) {
+  write_session(store, (hf_store_late){.which = HF_STORE_RELEASED, .packet_id = packet_id});
+}
+
+void hf_store_received(hf_store *store, uint16_t packet_id, hf_bytes packet) {
+  write_session(store, (hf_store_late){.which = HF_STORE_RECEIVED, .packet_id = packet_id, .packet = packet});
+}
+
+void hf_store_completed(hf_store *store, uint16_t packet_id) {
+  write_session(store, (hf_store_late){.which = HF_STORE_COMPLETED, .packet_id = packet_id});
+}
+
+/* ---- what is done ---- */
+
 static bool room_for_done(hf_store *store) {
   if (store->done_count < store->done_room) return true;
   size_t room = store->done_room ? 2 * store->done_room : 64;
@@ -146,15 +271,11 @@ void hf_store_done(hf_store *store, uint64_t id) {
 }
 
 static void write_done(hf_store *store) {
-  if (store->done_count == 0) return;
+  if (!write_late(store) || store->done_count == 0) return;
   int result = step(store, HF_STORE_BEGIN);
   for (size_t i = 0; !result && i < store->done_count; i++)
     result = delete_one(store, store->done[i]);
-  if (!result) result = step(store, HF_STORE_COMMIT);
-  if (judge(store, result) != HF_STORE_OK) {
-    if (!sqlite3_get_autocommit(store->database)) step(store, HF_STORE_ROLLBACK);
-    return;
-  }
+  if (!commit(store, result)) return;
   store->messages -= store->done_count < store->messages ? store->done_count : store->messages;
   store->done_count = 0;
 }
@@ -162,55 +283,6 @@ static void write_done(hf_store *store) {
 void hf_store_commit(hf_store *store) {
   if (enter(store)) write_done(store);
   leave(store);
-}
-
-/* ---- the session ---- */
-
-uint8_t hf_store_protocol(const hf_store *store) {
-  return store->protocol;
-}
-
-bool hf_store_mid_exchange(const hf_store *store) {
-  return store->mid_exchange;
-}
-
-void hf_store_begin_session(hf_store *store, uint8_t protocol) {
-  if (enter(store)) {
-    int result = step(store, HF_STORE_BEGIN);
-    if (!result) result = step(store, HF_STORE_FORGET_FLIGHTS);
-    if (!result) result = step(store, HF_STORE_FORGET_RECEIVED);
-    if (!result) result = step_with(store, HF_STORE_SESSION, protocol);
-    if (!result) result = step(store, HF_STORE_COMMIT);
-    if (judge(store, result) != HF_STORE_OK && !sqlite3_get_autocommit(store->database)) step(store, HF_STORE_ROLLBACK);
-    store->protocol = protocol;
-  }
-  leave(store);
-}
-
-void hf_store_sent(hf_store *store, uint16_t packet_id, uint64_t id) {
-  if (enter(store)) {
-    sqlite3_bind_int64(store->statements[HF_STORE_SENT], 2, (sqlite3_int64)id);
-    judge(store, step_with(store, HF_STORE_SENT, packet_id));
-  }
-  leave(store);
-}
-
-void hf_store_released(hf_store *store, uint16_t packet_id) {
-  write_number(store, HF_STORE_RELEASED, packet_id);
-}
-
-void hf_store_received(hf_store *store, uint16_t packet_id, hf_bytes packet) {
-  if (enter(store)) {
-    sqlite3_bind_blob64(store->statements[HF_STORE_RECEIVED], 2, packet.length ? packet.data : "", packet.length,
-                        SQLITE_STATIC);
-    judge(store, step_with(store, HF_STORE_RECEIVED, packet_id));
-    sqlite3_clear_bindings(store->statements[HF_STORE_RECEIVED]);
-  }
-  leave(store);
-}
-
-void hf_store_completed(hf_store *store, uint16_t packet_id) {
-  write_number(store, HF_STORE_COMPLETED, packet_id);
 }
 
 /* ---- the disk ---- */
@@ -303,6 +375,9 @@ void hf_store_free(hf_store *store) {
   finalize(store);
   pthread_mutex_destroy(&store->lock);
   pthread_mutex_destroy(&store->slow);
+  for (size_t i = 0; i < store->late_count; i++)
+    free((char *)(uintptr_t)store->late[i].packet.data);
+  free(store->late);
   free(store->done);
   free(store->path);
   free(store);

@@ -51,7 +51,8 @@ hf_store *hf_store_open(const char *path, const char *client_id, hf_store_proble
 void hf_store_close(hf_store *store);
 void hf_store_free(hf_store *store);
 
-/* What went wrong last; code HF_STORE_OK: the last write was fine. */
+/* What went wrong last; code HF_STORE_OK: the last write was fine. Well: and nothing of the session is left to write.
+ */
 void hf_store_trouble(hf_store *store, hf_store_problem *problem);
 bool hf_store_well(hf_store *store);
 
@@ -76,7 +77,8 @@ hf_store_code hf_store_claim(hf_store *store, uint64_t id);
 void hf_store_done(hf_store *store, uint64_t id);
 void hf_store_commit(hf_store *store);
 
-/* ---- the session: what exactly once needs, each written before the packet that it is about goes out ---- */
+/* ---- the session: what exactly once needs, each written before the packet that it is about goes out. What cannot be
+ * is kept in mind, and written as soon as anything can. ---- */
 
 /* MQTT version of the session that the rest is about; 0: there is none yet. A new one forgets the old one's state. */
 uint8_t hf_store_protocol(const hf_store *store);
