@@ -28,6 +28,12 @@ static mailbox *check(lua_State *L) {
   return luaL_checkudata(L, 1, MAILBOX);
 }
 
+/* After a fork the mails in here are the parent's to tell, and so is the descriptor, which both have, to read: cleared
+ * by the child it would never wake the parent again. */
+static bool has_pending(const mailbox *box) {
+  return box->pending && !hf_thread_forked();
+}
+
 static int descriptor(lua_State *L) {
   mailbox *box = check(L);
   bool has_alarm = box->alarm.descriptor >= 0;
@@ -53,13 +59,13 @@ static int events(lua_State *L) {
 
 /* Mails that have been taken out of the box do not show on the descriptor. */
 static int timeout(lua_State *L) {
-  if (!check(L)->pending) return 0;
+  if (!has_pending(check(L))) return 0;
   lua_pushinteger(L, 0);
   return 1;
 }
 
 static int dirty(lua_State *L) {
-  lua_pushboolean(L, check(L)->pending != NULL);
+  lua_pushboolean(L, has_pending(check(L)));
   return 1;
 }
 
@@ -74,12 +80,12 @@ static int wait(lua_State *L) {
     limit.tv_sec = (time_t)seconds;
     limit.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
   }
-  if (box->pending) {
+  if (has_pending(box)) {
     lua_pushboolean(L, 1);
     return 1;
   }
   struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
-  lua_pushboolean(L, ppoll(&poll, 1, forever ? NULL : &limit, NULL) > 0);
+  lua_pushboolean(L, ppoll(&poll, hf_thread_forked() ? 0 : 1, forever ? NULL : &limit, NULL) > 0);
   return 1;
 }
 
@@ -97,6 +103,7 @@ static void taken(hf_mail *mail) {
 /* The mail stays first in `pending` until all of it is on the stack: an error of Lua's own (memory) loses nothing. */
 static int take(lua_State *L) {
   mailbox *box = check(L);
+  if (hf_thread_forked()) return 0;
   if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
   hf_mail *mail = box->pending;
   if (!mail) return 0;
@@ -135,8 +142,10 @@ static int hang_up(lua_State *L) {
   return 0;
 }
 
+/* In a fork the lock of the mails may be held for ever by a thread that is not there. */
 static int collect(lua_State *L) {
   mailbox *box = check(L);
+  if (hf_thread_forked()) return 0;
   while (box->pending) {
     hf_mail *next = box->pending->next;
     hf_event_discard(box->pending);
@@ -145,7 +154,7 @@ static int collect(lua_State *L) {
   hf_alarm_close(&box->alarm);
   hf_bridge_close(&box->bridge);
   if (box->mails) {
-    if (box->traces && !hf_thread_forked()) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
+    if (box->traces) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
     hf_mailbox_shut(box->mails);
     hf_mailbox_release(box->mails);
   }

@@ -82,6 +82,20 @@ static int spawn(lua_State *L) {
   return 1;
 }
 
+/* fork(function) -> pid of a child that ends with the status which the function returns, and does nothing more */
+static int fork_with(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  pid_t pid = fork();
+  if (pid < 0) return failed(L, "fork");
+  if (pid == 0) {
+    alarm(20); /* it may hang */
+    lua_settop(L, 1);
+    _exit(lua_pcall(L, 0, 1, 0) == 0 ? (int)lua_tointeger(L, -1) : 127);
+  }
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
 /* kill(pid, "KILL" | "TERM" | "STOP" | "CONT" | "HUP" | "USR1" | "QUIT" | "INT") -> true */
 static int send_signal(lua_State *L) {
   static const char *const names[] = {"KILL", "TERM", "STOP", "CONT", "HUP", "USR1", "QUIT", "INT", NULL};
@@ -205,6 +219,7 @@ static int self(lua_State *L) {
 
 int luaopen_process_probe(lua_State *L) {
   static const luaL_Reg functions[] = {{"spawn", spawn},
+                                       {"fork", fork_with},
                                        {"kill", send_signal},
                                        {"wait", wait_for},
                                        {"free_port", free_port},

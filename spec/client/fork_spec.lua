@@ -1,0 +1,24 @@
+-- What a child process shares with its parent after fork: descriptors, which are the parent's to read.
+local core = require "holdfast.core"
+local holdfast = require "holdfast"
+local process = require "process_probe"
+
+describe("a fork", function()
+  it("neither takes what its parent was to be told, nor the hint that it is there", function()
+    local client = holdfast.new { server = "mqtt://127.0.0.1:1" }
+    local told
+    client:on("dropped", function() told = true end)
+    client:post("t", "x")
+    client:close()
+    process.sleep(100)
+    local child = process.fork(function()
+      local taken = 0
+      while core.mailbox():take() do taken = taken + 1 end
+      return core.mailbox():wait(0) and 100 or taken
+    end)
+    assert.same({ "exited", 0 }, { process.wait(child, 5000) })
+    assert.is_true(core.mailbox():wait(0))
+    holdfast.sleep(0.1)
+    assert.is_true(told)
+  end)
+end)
