@@ -75,6 +75,12 @@ static void fail(hf_paho_attempt *attempt, hf_source source, int code, const cha
   hf_paho_end(attempt, (hf_paho_ending){.kind = HF_LINK_FAILED, .source = source, .code = code, .text = text});
 }
 
+/* A handle whose MQTTAsync_connect failed knows of no session expiry, so Paho ends its session when it is destroyed. */
+static void bury(hf_paho_attempt *attempt, int failed) {
+  attempt->stillborn = true;
+  fail(attempt, HF_SOURCE_PAHO, failed, NULL);
+}
+
 static int create_handle(hf_paho_attempt *attempt, const char *uri, const char *client_id) {
   MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
   options.MQTTVersion = attempt->protocol;
@@ -88,7 +94,7 @@ static void connect(hf_paho_attempt *attempt, const hf_link_attempt *from, const
   int failed = create_handle(attempt, options->uri, from->client_id);
   if (!failed && !hf_paho_callbacks_set(attempt)) failed = MQTTASYNC_FAILURE;
   if (failed) {
-    fail(attempt, HF_SOURCE_PAHO, failed, NULL);
+    bury(attempt, failed);
     return;
   }
   attempt->waiting = true;
@@ -98,7 +104,7 @@ static void connect(hf_paho_attempt *attempt, const hf_link_attempt *from, const
   failed = MQTTAsync_connect(attempt->handle, &options->connect);
   hf_paho_calls_end();
   hf_paho_waker_retune();
-  if (failed) fail(attempt, HF_SOURCE_PAHO, failed, NULL);
+  if (failed) bury(attempt, failed);
 }
 
 void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *from) {

@@ -145,6 +145,7 @@ struct hf_paho_attempt {
   uint8_t protocol;
   bool tls;
   bool keeps_session;
+  bool stillborn;     /* Paho would not begin it: what its handle forgets is not forgotten */
   hf_paho_psk *psk;   /* NULL: certificates */
   char tls_text[200]; /* what OpenSSL said first; these two belong to Paho's threads */
   bool tls_began;     /* there was somebody to shake hands with */

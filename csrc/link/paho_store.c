@@ -231,7 +231,7 @@ static int store_remove(void *handle, char *key) {
   uint16_t packet_id;
   key_kind kind = parse_key(key, &packet_id);
   if (kind == KEY_COMMAND) hf_paho_queue_remove(handle, key);
-  if (kind != KEY_SENT && kind != KEY_RECEIVED) return 0;
+  if ((kind != KEY_SENT && kind != KEY_RECEIVED) || ((hf_paho_attempt *)handle)->stillborn) return 0;
   hf_paho_store *store = store_of(handle);
   pthread_mutex_lock(&store->lock);
   hf_paho_record **at = find(store, packet_id, kind == KEY_SENT);

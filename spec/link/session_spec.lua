@@ -279,6 +279,29 @@ for _, protocol in ipairs { 5, 4 } do
       link:abandon()
     end)
 
+    it("survives attempts that Paho refuses to make", function()
+      local client = connect()
+      link:publish(1, "a", "payload", 2)
+      local id = client:expect("publish").id
+      client:publish { topic = "in", payload = "once", qos = 2, id = 77 }
+      client:expect "pubrec"
+      endings["a loss"](client)
+      link:open { username = "\255" } -- stands for whatever it might not like
+      assert(link:wait "failed", link:story())
+      client = connect(true)
+      assert.are.equal(id, client:expect("publish").id)
+      client:publish { topic = "in", payload = "once", qos = 2, id = 77, duplicate = true }
+      client:expect "pubrec"
+      client:answer("pubrel", 77)
+      client:expect "pubcomp"
+      local told = 0
+      link:rest(100)
+      for _, mail in ipairs(link.seen) do
+        if mail.kind == "message" then told = told + 1 end
+      end
+      assert.are.equal(1, told)
+    end)
+
     it("survives attempts that fail", function()
       local client = connect()
       link:publish(1, "a", "payload", 2)
