@@ -301,7 +301,7 @@ bool hf_store_wants_tending(hf_store *store) {
   return wants;
 }
 
-/* `slow` held, the lock not. */
+/* `slow` held, the lock not. It is about what has been written: what could not be meanwhile is another matter. */
 static hf_store_code wait_for_disk(hf_store *store) {
   if (!enter(store)) return leave(store);
   uint64_t written = store->written;
@@ -314,7 +314,8 @@ static hf_store_code wait_for_disk(hf_store *store) {
     hf_store_say(&store->trouble, HF_STORE_FAILED, store->path, strerror(error));
   else
     store->synced = written;
-  return leave(store);
+  hf_store_code code = leave(store);
+  return result == 0 ? HF_STORE_OK : code;
 }
 
 hf_store_code hf_store_sync(hf_store *store) {

@@ -190,8 +190,12 @@ CALL(released, hf_store_released(store, (uint16_t)number(L, 2)))
 CALL(completed, hf_store_completed(store, (uint16_t)number(L, 2)))
 CALL(begin_session, hf_store_begin_session(store, (uint8_t)number(L, 2)))
 CALL(tend, hf_store_tend(store))
-CALL(sync_now, hf_store_sync(store))
 CALL(trouble, (void)0)
+
+static int sync_now(lua_State *L) {
+  lua_pushstring(L, hf_store_word(hf_store_sync(check(L))));
+  return 1;
+}
 
 static int received(lua_State *L) {
   hf_bytes packet;
