@@ -97,7 +97,7 @@ size_t hf_client_weigh(const hf_publish *publish) {
 }
 
 void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
-  hf_store_trouble(client->store, problem);
+  hf_store_refusal(client->store, problem);
 }
 
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {

@@ -60,7 +60,7 @@ struct hf_store {
   uint8_t protocol;
   bool mid_exchange; /* when it was opened */
   bool broken;
-  hf_store_problem trouble;
+  hf_store_problem trouble, refusal;
 };
 
 /* The code of an SQLite result, and `problem` filled in if it is not HF_STORE_OK. */

@@ -62,6 +62,12 @@ void hf_store_trouble(hf_store *store, hf_store_problem *problem) {
   pthread_mutex_unlock(&store->lock);
 }
 
+void hf_store_refusal(hf_store *store, hf_store_problem *problem) {
+  pthread_mutex_lock(&store->lock);
+  *problem = store->refusal;
+  pthread_mutex_unlock(&store->lock);
+}
+
 bool hf_store_well(hf_store *store) {
   pthread_mutex_lock(&store->lock);
   bool well = store->trouble.code == HF_STORE_OK && store->late_count == 0;
@@ -87,9 +93,15 @@ static int claim(hf_store *store, uint64_t id) {
   return SQLITE_OK;
 }
 
+/* As `leave`, for what is answered to whoever asked. */
+static hf_store_code answer(hf_store *store) {
+  if (store->trouble.code) store->refusal = store->trouble;
+  return leave(store);
+}
+
 hf_store_code hf_store_claim(hf_store *store, uint64_t id) {
   if (enter(store)) judge(store, claim(store, id));
-  return leave(store);
+  return answer(store);
 }
 
 static int insert(hf_store *store, const hf_publish *publish, int64_t deadline, int64_t expires, hf_bytes properties) {
@@ -107,18 +119,25 @@ static int insert(hf_store *store, const hf_publish *publish, int64_t deadline, 
   return result;
 }
 
+static hf_store_code refuse_for_memory(hf_store *store) {
+  pthread_mutex_lock(&store->lock);
+  hf_store_code code = hf_store_say(&store->refusal, HF_STORE_NO_MEMORY, store->path, NULL);
+  pthread_mutex_unlock(&store->lock);
+  return code;
+}
+
 hf_store_code hf_store_append(hf_store *store, const hf_publish *publish, int64_t deadline, int64_t expires) {
   char few[FEW], *written = few;
   size_t size = hf_properties_publish_size(publish->properties);
   if (size > sizeof few) written = malloc(size);
-  if (!written) return HF_STORE_NO_MEMORY;
+  if (!written) return refuse_for_memory(store);
   hf_wire_put_properties(written, publish->properties);
   if (enter(store)) {
     int result = claim(store, publish->id);
     if (!result) result = insert(store, publish, deadline, expires, (hf_bytes){written, size});
     if (judge(store, result) == HF_STORE_OK) store->messages++;
   }
-  hf_store_code code = leave(store);
+  hf_store_code code = answer(store);
   if (written != few) free(written);
   return code;
 }
@@ -303,19 +322,20 @@ bool hf_store_wants_tending(hf_store *store) {
 
 /* `slow` held, the lock not. It is about what has been written: what could not be meanwhile is another matter. */
 static hf_store_code wait_for_disk(hf_store *store) {
-  if (!enter(store)) return leave(store);
+  if (!enter(store)) return answer(store);
   uint64_t written = store->written;
   pthread_mutex_unlock(&store->lock);
   int result = fdatasync(store->log);
   int error = errno;
   pthread_mutex_lock(&store->lock);
   store->broken = result != 0;
-  if (store->broken)
+  if (store->broken) {
     hf_store_say(&store->trouble, HF_STORE_FAILED, store->path, strerror(error));
-  else
-    store->synced = written;
-  hf_store_code code = leave(store);
-  return result == 0 ? HF_STORE_OK : code;
+    return answer(store);
+  }
+  store->synced = written;
+  leave(store);
+  return HF_STORE_OK;
 }
 
 hf_store_code hf_store_sync(hf_store *store) {

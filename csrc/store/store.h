@@ -56,6 +56,9 @@ void hf_store_free(hf_store *store);
 void hf_store_trouble(hf_store *store, hf_store_problem *problem);
 bool hf_store_well(hf_store *store);
 
+/* Why hf_store_append, hf_store_claim or hf_store_sync failed last, whatever has been written since. */
+void hf_store_refusal(hf_store *store, hf_store_problem *problem);
+
 /* ---- messages ---- */
 
 /* The first id that no message of this store has had. */

@@ -192,6 +192,13 @@ CALL(begin_session, hf_store_begin_session(store, (uint8_t)number(L, 2)))
 CALL(tend, hf_store_tend(store))
 CALL(trouble, (void)0)
 
+static int refusal(lua_State *L) {
+  hf_store_problem problem;
+  hf_store_refusal(check(L), &problem);
+  lua_pushstring(L, hf_store_word(problem.code));
+  return 1;
+}
+
 static int sync_now(lua_State *L) {
   lua_pushstring(L, hf_store_word(hf_store_sync(check(L))));
   return 1;
@@ -272,6 +279,7 @@ int luaopen_store_probe(lua_State *L) {
                                      {"tend", tend},
                                      {"sync", sync_now},
                                      {"trouble", trouble},
+                                     {"refusal", refusal},
                                      {"close", close_store},
                                      {"free", collect},
                                      {"__gc", collect},
