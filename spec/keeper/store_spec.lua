@@ -1,4 +1,5 @@
 -- A client with a store: what is in it when, what becomes of it in the next client, and what keeps one from opening.
+local files = require "spec.support.files"
 local process = require "process_probe"
 local store_probe = require "store_probe"
 local virtual = require "spec.support.virtual"
@@ -52,7 +53,7 @@ describe("a client with a store", function()
 
   --- What a process killed now would leave, as { id, ... }.
   local function kept()
-    os.execute(("cp %s %s-copy && cp %s-wal %s-copy-wal"):format(path, path, path, path))
+    files.copy_store(path, path .. "-copy")
     local store = assert(store_probe.open(path .. "-copy", "c"))
     local ids = {}
     for i, message in ipairs(assert(store:read())) do
@@ -136,7 +137,7 @@ describe("a client with a store", function()
     close(client)
     client = open()
     assert.equal(2, post(client, 0))
-    os.execute(("cp %s %s-2 && cp %s-wal %s-2-wal"):format(path, path, path, path)) -- as after SIGKILL
+    files.copy_store(path, path .. "-2") -- as after SIGKILL
     client = open { store = path .. "-2" }
     assert.is_true(post(client, 0) > 2)
   end)
@@ -324,7 +325,7 @@ describe("a client with a store", function()
       end
       close(client)
       close(open())
-      os.execute("truncate -s 3000 " .. path)
+      files.write(path, files.read(path):sub(1, 3000))
       refused "store_corrupt"
     end)
 
@@ -335,17 +336,12 @@ describe("a client with a store", function()
       end
       store:free()
       store_probe.open(path, "c"):free() -- folds the log
-      local file = assert(io.open(path, "rb"))
-      local bytes = file:read "*a"
-      file:close()
-      file = assert(io.open(path, "wb"))
-      file:write((bytes:gsub("payloadpayload", "payloadPayload", 1)))
-      file:close()
+      files.write(path, (files.read(path):gsub("payloadpayload", "payloadPayload", 1)))
       refused "store_corrupt"
     end)
 
     it("when it is no store, or cannot be one", function()
-      os.execute("echo hello > " .. path)
+      files.write(path, "hello\n")
       refused "store_foreign"
       refused("store_failed", { store = folder .. "/none/queue" })
     end)

@@ -1,4 +1,5 @@
 -- Exactly once over the end of a process: the files of its store as it left them, and a new link on them.
+local files = require "spec.support.files"
 local process = require "process_probe"
 local scripted = require "spec.support.scripted_broker"
 local worlds = require "spec.support.worlds"
@@ -34,7 +35,7 @@ for _, protocol in ipairs { 5, 4 } do
     --- The process is killed: what its store holds in this moment is what the next one finds.
     local function crash()
       local old, new = folder .. "/" .. generation, folder .. "/" .. generation + 1
-      os.execute(("cp %s %s && cp %s-wal %s-wal"):format(old, new, old, new))
+      files.copy_store(old, new)
       link:destroy()
       generation = generation + 1
       link = world:link()

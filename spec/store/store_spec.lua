@@ -1,21 +1,7 @@
 -- What a store keeps and gives back, and what it refuses to open.
+local files = require "spec.support.files"
 local process = require "process_probe"
 local store_probe = require "store_probe"
-
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
-local function read(path)
-  local file = io.open(path, "rb")
-  local bytes = file and file:read "*a"
-  if file then
-    file:close()
-  end
-  return bytes
-end
 
 local function ids(store)
   local list = {}
@@ -46,8 +32,7 @@ describe("a store", function()
 
   --- The files as a process leaves them that is killed now, under another name.
   local function killed()
-    write(folder .. "/killed", read(path))
-    write(folder .. "/killed-wal", read(path .. "-wal") or "")
+    files.copy_store(path, folder .. "/killed")
     return assert(store_probe.open(folder .. "/killed"))
   end
 
@@ -174,7 +159,7 @@ describe("a store", function()
     after_each(function() store_probe.file_size(0) end)
 
     local function fill()
-      store_probe.file_size(#read(path .. "-wal"))
+      store_probe.file_size(#files.read(path .. "-wal"))
     end
 
     it("writes down what became of the session meanwhile, when there is room again", function()
@@ -261,7 +246,7 @@ describe("a store", function()
         assert(store:tend())
       end
     end
-    assert.is_true(#read(path) + #read(path .. "-wal") < 3000000)
+    assert.is_true(#files.read(path) + #files.read(path .. "-wal") < 3000000)
   end)
 
   it("gives back the room of a great many that are gone", function()
@@ -273,7 +258,7 @@ describe("a store", function()
     end
     reopen()
     assert.same({ 2000 }, ids(store))
-    assert.is_true(#read(path) < 100000)
+    assert.is_true(#files.read(path) < 100000)
   end)
 
   describe("is refused", function()
@@ -300,7 +285,7 @@ describe("a store", function()
         io.stdout:flush()
         require "process_probe".sleep(20000)]]):format(path) }, log)
       local deadline = process.now() + 5000
-      while not (read(log) or ""):find "open" and process.now() < deadline do
+      while not (files.read(log) or ""):find "open" and process.now() < deadline do
         process.sleep(5)
       end
       refused("store_locked", path)
@@ -316,24 +301,24 @@ describe("a store", function()
     end)
 
     it("when it is no store", function()
-      write(folder .. "/text", ("no store\n"):rep(1000))
+      files.write(folder .. "/text", ("no store\n"):rep(1000))
       refused("store_foreign", folder .. "/text")
-      assert.equal(("no store\n"):rep(1000), read(folder .. "/text"))
-      write(folder .. "/short", "no")
+      assert.equal(("no store\n"):rep(1000), files.read(folder .. "/text"))
+      files.write(folder .. "/short", "no")
       refused("store_foreign", folder .. "/short")
     end)
 
     it("when a later version has made it", function()
       store:free()
-      local bytes = read(path)
-      write(path, bytes:sub(1, 60) .. "\0\0\0\2" .. bytes:sub(65))
+      local bytes = files.read(path)
+      files.write(path, bytes:sub(1, 60) .. "\0\0\0\2" .. bytes:sub(65))
       refused("store_newer", path)
     end)
 
     it("when it is another program's database", function()
       store:free()
-      local bytes = read(path)
-      write(path, bytes:sub(1, 68) .. "\0\0\0\2" .. bytes:sub(73))
+      local bytes = files.read(path)
+      files.write(path, bytes:sub(1, 68) .. "\0\0\0\2" .. bytes:sub(73))
       refused("store_foreign", path)
     end)
 
@@ -346,12 +331,12 @@ describe("a store", function()
     end)
 
     it("when it is empty, or only its log is left", function()
-      write(folder .. "/empty", "")
+      files.write(folder .. "/empty", "")
       refused("store_corrupt", folder .. "/empty")
       assert(store:append { id = 1 })
-      local log = read(path .. "-wal")
+      local log = files.read(path .. "-wal")
       store:free()
-      write(folder .. "/gone-wal", log)
+      files.write(folder .. "/gone-wal", log)
       refused("store_corrupt", folder .. "/gone")
     end)
   end)
