@@ -125,7 +125,7 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   publish->weight = weight;
   set_deadlines(publish, ttl, age);
   if (client->store && !hf_keeping_append(client, publish)) {
-    give_back(client, weight);
+    credit(client, weight); /* who was refused meanwhile waits for this room */
     hf_client_not_kept(client);
     return HF_NOT_KEPT;
   }
