@@ -55,6 +55,7 @@ end
 
 --- Makes a client: `holdfast:new(options)`. It does nothing before `start` or `connect`.
 -- In `client_id`, `$worker` stands for the worker's number and `$pid` for its process id; without one the id is random.
+-- @tparam table self this module: call it with a colon
 -- @tparam table given as for @{holdfast.new}
 -- @treturn ?holdfast.client or nil
 -- @treturn ?string what is wrong with the options, or with the place

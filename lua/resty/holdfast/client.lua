@@ -96,8 +96,8 @@ local function keep_in(dict)
   end
 end
 
---- As @{holdfast.client:subscribe}; in place of a handler it takes a shared dict (`ngx.shared.NAME`), which then holds
--- the newest payload of each topic, without those that are empty.
+--- As `subscribe` of @{holdfast.client}; in place of a handler it takes a shared dict (`ngx.shared.NAME`), which then
+-- holds the newest payload of each topic, without those that are empty.
 function Client:subscribe(filter, given, handler)
   if is_dict(given) and handler == nil then
     given, handler = nil, given
