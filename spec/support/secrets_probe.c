@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,9 +25,11 @@ __attribute__((constructor)) static void begin(void) {
   atomic_store(&ready, found >= 0);
 }
 
-static void look(const void *block, const void *caller) {
+/* What is found is wiped, or whoever gets this memory next would be blamed for what is left in it. */
+static void look(void *block, const void *caller) {
   Dl_info where;
-  if (!memmem(block, malloc_usable_size((void *)(uintptr_t)block), planted, strlen(planted))) return;
+  if (!memmem(block, malloc_usable_size(block), planted, strlen(planted))) return;
+  explicit_bzero(block, malloc_usable_size(block));
   if (!dladdr(caller, &where) || !where.dli_fname) return;
   const char *file = strrchr(where.dli_fname, '/');
   file = file ? file + 1 : where.dli_fname;
