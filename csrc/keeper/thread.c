@@ -109,7 +109,9 @@ static void at_exit(void) {
   pthread_mutex_lock(&ending);
   while (!has_ended && pthread_cond_timedwait(&ended, &ending, &until) == 0)
     ;
+  bool done = has_ended;
   pthread_mutex_unlock(&ending);
+  if (done) hf_thread_join(&thread);
   hf_diagnosis_end(hf_clock_ms() + EXIT_PATIENCE);
 }
 
@@ -120,10 +122,10 @@ hf_keeper *hf_keeper_shared(void) {
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);
   if (!shared) {
+    hf_tls_prepare();
     hf_keeper *keeper = hf_keeper_new(&hf_link_paho, means, hf_entropy());
     if (keeper && hf_thread_start(&thread, "holdfast", run, keeper)) {
       shared = keeper;
-      hf_tls_prepare();
       atexit(at_exit);
     } else if (keeper) {
       hf_keeper_free(keeper);

@@ -284,6 +284,7 @@ bool hf_tls_is_modern(void) {
 }
 
 void hf_tls_prepare(void) {
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
   OPENSSL_init_ssl(0, NULL);
 }
 
