@@ -24,7 +24,6 @@ LUA_INCDIR  ?= $(firstword $(wildcard /usr/local/include/$(HEADERS) /usr/include
 # instrumented, in a folder of its own.
 SANITIZE  ?=
 CHECKERS  := $(patsubst address,address$(,)undefined,$(patsubst fuzzer,address$(,)undefined$(,)fuzzer-no-link,$(SANITIZE)))
-RUNTIMES  := $(patsubst address,libasan.so libubsan.so,$(patsubst thread,libtsan.so,$(SANITIZE)))
 BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 HERE     := $(BUILD)/$(VERSION)
 
@@ -69,7 +68,7 @@ $(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJEC
 	$(call link,$^)
 
 # A probe is a small Lua module of one spec over the C floors, without the binding.
-spec-support: $(PROBE_MODULES) ## build what specs load besides the module
+spec-support: $(PROBE_MODULES) $(if $(filter address thread,$(SANITIZE)),$(HERE)/interpreter) ## build what specs load besides the module
 
 PROBE_FLOORS = $(foreach floor,core sys store link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
@@ -83,6 +82,10 @@ $(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(BINDING_OBJECTS)
 
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
 	$(call link,$^)
+
+$(HERE)/interpreter: spec/support/interpreter.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -I$(LUA_INCDIR) -o $@.$$$$ $< $(LUA_LIBRARY) && mv -f $@.$$$$ $@
 
 # Fuzzers, whole programs: with libFuzzer's main if SANITIZE=fuzzer, else with one that replays a corpus.
 FUZZERS    := $(filter-out replay,$(notdir $(basename $(wildcard spec/fuzz/*.c))))
@@ -115,11 +118,9 @@ deps: ## install what is missing (Debian, apt-get)
 test: ## everything: deps, build, lint, specs on every Lua; ONLY=text takes the spec files whose path has it
 	@.ci/test $(if $(ONLY),--only='$(ONLY)')
 
-# The interpreter itself is not instrumented, so the checkers' libraries have to be loaded before it (and into it only:
-# a shell does not live through that of the thread sanitizer).
-RUN_SPECS = HOLDFAST_BUILD='$(abspath $(HERE))' \
-            $(if $(SANITIZE),HOLDFAST_PRELOAD="$(foreach name,$(RUNTIMES),$(shell $(CC) -print-file-name=$(name)))") \
-            $(INTERPRETER) spec/run.lua $(if $(ONLY),--only='$(ONLY)')
+# Under a sanitizer an interpreter of our own, which holds its runtime.
+RUN_SPECS = HOLDFAST_BUILD='$(abspath $(HERE))' $(if $(SANITIZE),HOLDFAST_SANITIZE=$(SANITIZE)) \
+            $(if $(SANITIZE),$(abspath $(HERE))/interpreter,$(INTERPRETER)) spec/run.lua $(if $(ONLY),--only='$(ONLY)')
 
 unit: $(CORE) spec-support ## the specs that need no broker, on LUA
 	@$(RUN_SPECS) --exclude-tags=broker

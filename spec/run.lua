@@ -41,8 +41,7 @@ local function environment()
   local path = quote(front .. package.path)
   local cpath = quote(build .. "/?.so;" .. build .. "/spec/?.so;" .. package.cpath)
   local suffix = version:match "^5%.[2-9]$" and "_" .. version:gsub("%.", "_") or nil
-  local name = jit and "luajit" or "lua" .. version
-  local words = { "LUA=" .. name, "LUA_PATH=" .. path, "LUA_CPATH=" .. cpath }
+  local words = { "LUA=" .. quote(interpreter), "LUA_PATH=" .. path, "LUA_CPATH=" .. cpath }
   if suffix then -- it may be set, and would hide the plain ones
     words[#words + 1] = "LUA_PATH" .. suffix .. "=" .. path
     words[#words + 1] = "LUA_CPATH" .. suffix .. "=" .. cpath
@@ -79,10 +78,8 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local preload = os.getenv "HOLDFAST_PRELOAD" -- of `make unit SANITIZE=..`
 local start = enter .. "export " .. environment() .. "; timeout --foreground -k 10 " .. LIMIT .. " " ..
-  (preload and "env LD_PRELOAD=" .. quote(preload) .. " " or "") .. quote(interpreter) ..
-  " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
+  quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }
 

@@ -92,7 +92,7 @@ describe("a secret #broker", function()
   end
 
   -- A checker has a `free` of its own.
-  local plain = os.getenv "HOLDFAST_PRELOAD" and function() end or it
+  local plain = os.getenv "HOLDFAST_SANITIZE" and function() end or it
 
   plain("is shown nowhere, not even in Paho's trace, and is wiped after use", function()
     local passwords, keys = folder .. "/passwords", folder .. "/keys"

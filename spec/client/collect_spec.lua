@@ -77,7 +77,9 @@ describe("clients #broker", function()
       return select(3, process.self()) <= descriptors
     end)
     assert.is_true(collectgarbage "count" - lua_before < 64, "KiB of Lua: " .. collectgarbage "count" - lua_before)
-    assert.is_true(resident() - resident_before < 2048, "KiB resident: " .. resident() - resident_before)
+    if not os.getenv "HOLDFAST_SANITIZE" then -- a sanitizer's allocator keeps what is freed for a while
+      assert.is_true(resident() - resident_before < 2048, "KiB resident: " .. resident() - resident_before)
+    end
   end)
 
   it("are not dropped while a loop runs that they were started in", function()

@@ -1,5 +1,5 @@
 -- holdfast.limit of resty.holdfast: the workers of one nginx stand in one line for their attempts. #broker
-if not jit or os.getenv "HOLDFAST_PRELOAD" then
+if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end
 

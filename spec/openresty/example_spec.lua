@@ -1,5 +1,5 @@
 -- examples/openresty, started as it stands but for its addresses and folders, and a shorter patience. #broker
-if not jit or os.getenv "HOLDFAST_PRELOAD" then
+if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end
 

@@ -1,5 +1,5 @@
 -- A client's life in an nginx worker, with a timer of nginx that ticks throughout. #broker
-if not jit or os.getenv "HOLDFAST_PRELOAD" then
+if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end
 

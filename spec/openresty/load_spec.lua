@@ -1,5 +1,5 @@
 -- nginx under load, its broker killed under it, and reloaded under it. #broker
-if not jit or os.getenv "HOLDFAST_PRELOAD" then
+if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end
 

@@ -1,5 +1,5 @@
 -- Where resty.holdfast may be used and where it says what to do instead, its options, its timeouts. #broker
-if not jit or os.getenv "HOLDFAST_PRELOAD" then
+if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end
 

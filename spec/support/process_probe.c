@@ -39,11 +39,6 @@ static void sleep_ms(int64_t ms) {
     continue;
 }
 
-static bool runs_lua(const char *program) {
-  const char *slash = strrchr(program, '/');
-  return strncmp(slash ? slash + 1 : program, "lua", 3) == 0;
-}
-
 static _Noreturn void become(char *const *arguments, const char *output, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
@@ -57,8 +52,6 @@ static _Noreturn void become(char *const *arguments, const char *output, pid_t p
   dup2(out, 1);
   dup2(out, 2);
   close_range(3, ~0U, 0);
-  if (!runs_lua(arguments[0]))
-    unsetenv("LD_PRELOAD"); /* the sanitizers' libraries, which our module cannot do without */
   execvp(arguments[0], arguments);
   _exit(127);
 }
