@@ -5,6 +5,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "sys/clock.h"
+
 static bool watch(int set, int descriptor) {
   struct epoll_event event = {.events = EPOLLIN};
   return epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event) == 0;
@@ -12,7 +14,7 @@ static bool watch(int set, int descriptor) {
 
 bool hf_alarm_init(hf_alarm *alarm, int other) {
   alarm->descriptor = epoll_create1(EPOLL_CLOEXEC);
-  alarm->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  alarm->timer = timerfd_create(HF_CLOCK, TFD_CLOEXEC | TFD_NONBLOCK);
   if (alarm->descriptor >= 0 && alarm->timer >= 0 && watch(alarm->descriptor, other) &&
       watch(alarm->descriptor, alarm->timer))
     return true;

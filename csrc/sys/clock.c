@@ -1,10 +1,8 @@
 #include "sys/clock.h"
 
-#include <time.h>
-
 int64_t hf_clock_us(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(HF_CLOCK, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
