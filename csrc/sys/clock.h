@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* What a machine sleeps is time, too: a message gets older, a wait is over, and the broker counts a session's expiry
- * through it. */
+/* What a machine sleeps is time, too: a message gets older, and the broker counts a session's expiry through it. (Who
+ * is in poll(2) waits for the rest of its timeout all the same.) */
 #ifdef CLOCK_BOOTTIME
 #define HF_CLOCK CLOCK_BOOTTIME
 #else

@@ -1,4 +1,4 @@
--- The time in which messages get old and waits end goes on while the machine sleeps. A time namespace, in which it has
+-- The time in which messages get old goes on while the machine sleeps. A time namespace, in which it has
 -- slept for ten days, stands in for that.
 local core = require "holdfast.core"
 local process = require "process_probe"
