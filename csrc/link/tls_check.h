@@ -33,10 +33,10 @@ void hf_tls_check(const char *host, uint16_t port, const hf_link_tls *tls, int64
 /* Whether OpenSSL may speak TLS 1.3 here; the system's configuration can forbid it. */
 bool hf_tls_is_modern(void);
 
-/* Before OpenSSL is used. OpenSSL frees its own memory at exit(3), under the feet of Paho's threads and of a look: one in
- * the middle of a handshake, on a machine too busy to finish it in time, took the process down with SIGSEGV. So it is
- * told to leave that to the system. If the host has used it before, that comes too late; then what is registered with
- * atexit(3) after this at least runs before OpenSSL's end does. */
+/* Before OpenSSL is used. OpenSSL frees its own memory at exit(3), under the feet of Paho's threads and of a look: one
+ * in the middle of a handshake, on a machine too busy to finish it in time, took the process down with SIGSEGV. So it
+ * is told to leave that to the system. If the host has used it before, that comes too late; then what is registered
+ * with atexit(3) after this at least runs before OpenSSL's end does. */
 void hf_tls_prepare(void);
 
 #endif
