@@ -74,8 +74,9 @@ static void *run(void *argument) {
   hf_pace pace = {0};
   hf_netlink network = {.descriptor = -1};
   bool asked = false;
-  while (!keeper->stopping || keeper->clients) {
+  for (;;) {
     int64_t due = hf_keeper_turn(keeper, hf_clock_ms());
+    if (keeper->stopping && !keeper->clients) break;
     if (hf_keeper_watches_network(keeper) && !asked) {
       asked = true; /* a system without it gives no hints; asking twice gives no more */
       hf_netlink_open(&network);

@@ -316,7 +316,7 @@ describe("TLS #broker", function()
     ]] }, said))
     assert.same({ "exited", 0 }, { process.wait(pid, 10000) })
     local log = assert(io.open(said))
-    assert.equal("OpenSSL lives\n", log:read "*a")
+    assert.equal("OpenSSL lives\nthe keeper is gone\n", log:read "*a")
     log:close()
   end)
 

@@ -79,6 +79,11 @@ describe("a process with live clients #broker", function()
     assert.same({ "exited 0", "end\n" }, { run [[ print "end" ]] })
   end)
 
+  it("ends once its clients have taken their leave, not when patience does", function()
+    assert.same({ "exited 0", "end\nOpenSSL lives\nthe keeper is gone\n" },
+      { run [[ require "exit_probe".watch() print "end" ]] })
+  end)
+
   it("ends at os.exit", function()
     assert.same({ "exited 3", "end\n" }, { run [[ print "end" os.exit(3) ]] })
   end)
