@@ -4,9 +4,21 @@
 #include "keeper/inside.h"
 #include "keeper/trace.h"
 
+/* What thousands of subscriptions or calls are told in one turn must leave room for `ready` and `lost`. So the broker's
+ * verdicts count by themselves, and what is told once a client or once a call not at all: NULL. */
+static atomic_size_t *count_of(hf_client *client, unsigned kind) {
+  if (kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN) return NULL;
+  return kind == HF_EVENT_GRANTED ? &client->verdicts : &client->events;
+}
+
+static bool is_full(hf_client *client, unsigned kind) {
+  const atomic_size_t *count = count_of(client, kind);
+  size_t wishes = kind == HF_EVENT_GRANTED ? hf_subscriptions_wishes(client->subscriptions) : 0;
+  return count && atomic_load(count) >= HF_EVENTS_AT_MOST + wishes;
+}
+
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
-  bool must = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN; /* once a client, once a call */
-  if (!must && atomic_load(&client->events) >= HF_EVENTS_AT_MOST) {
+  if (is_full(client, kind)) {
     HF_COUNT(client, events_dropped, 1);
     return NULL;
   }
@@ -43,7 +55,8 @@ void hf_tell_mail(hf_client *client, hf_mail *mail) {
 
 void hf_tell_send(hf_client *client, hf_event *event) {
   if (!event) return;
-  atomic_fetch_add(&client->events, 1);
+  atomic_size_t *count = count_of(client, event->mail.kind);
+  if (count) atomic_fetch_add(count, 1);
   hf_tell_mail(client, &event->mail);
 }
 
@@ -81,6 +94,7 @@ void hf_event_discard(hf_mail *mail) {
 }
 
 void hf_client_event_taken(hf_client *client, hf_mail *event) {
-  atomic_fetch_sub(&client->events, 1);
+  atomic_size_t *count = count_of(client, event->kind);
+  if (count) atomic_fetch_sub(count, 1);
   hf_event_discard(event);
 }

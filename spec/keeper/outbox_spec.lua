@@ -306,6 +306,17 @@ describe("the outbox", function()
     assert.same({ 1, 2, 4, 6 }, sent())
   end)
 
+  it("can be asked for thousands of them in one turn, and the end of the connection is told all the same", function()
+    local client = up()
+    for id = 1, 2000 do
+      client:withdraw(id)
+    end
+    client:reconnect()
+    world:turn()
+    assert.equal("20 ready 0 downtime=0", world:told(client)[2000 + 4])
+    assert.equal(0, client:status().counters.events_dropped)
+  end)
+
   it("does not call withdrawn what may have arrived before the connection went", function()
     local client = world:client()
     probe.script { hold_publishes = true }

@@ -50,6 +50,18 @@ describe("wishes", function()
     assert.same({ "0 granted 7 qos=2", "0 granted 3 qos=0", "0 granted 5 qos=1" }, world:told(client, "granted"))
   end)
 
+  it("are answered by the thousand in one turn, and ready is told all the same", function()
+    local client = world:client()
+    for wish = 1, 5000 do
+      subscribe(client, wish, "many")
+    end
+    client:start()
+    world:turn()
+    local told = world:told(client, "granted", "ready")
+    assert.same({ 5001, "0 ready 5000 downtime=0" }, { #told, told[#told] })
+    assert.equal(0, client:status().counters.events_dropped)
+  end)
+
   it("are restored by a connection without a session", function()
     local client = up_with("a", "b")
     probe.script { session_present = 0 }
