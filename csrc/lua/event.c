@@ -235,18 +235,30 @@ static const char *kind_name(int kind) {
   }
 }
 
+/* As a rule one, and no table to collect; the stack has no room for thousands. */
+static void push_wishes(lua_State *L, const hf_message *message) {
+  if (message->wish_count == 0) {
+    lua_pushnil(L);
+  } else if (message->wish_count == 1) {
+    lua_pushinteger(L, (lua_Integer)message->wishes[0]);
+  } else {
+    lua_createtable(L, (int)message->wish_count, 0);
+    for (size_t i = 0; i < message->wish_count; i++) {
+      lua_pushinteger(L, (lua_Integer)message->wishes[i]);
+      lua_rawseti(L, -2, (int)i + 1);
+    }
+  }
+}
+
 /* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
 int hf_lua_push_mail(lua_State *L, hf_mail *mail) {
   const hf_client *client = mail->owner;
   if (mail->kind == HF_EVENT_MESSAGE) {
-    const hf_message *message = (const hf_message *)mail;
-    luaL_checkstack(L, (int)message->wish_count + 8, "too many subscriptions");
     lua_pushliteral(L, "message");
     lua_pushinteger(L, (lua_Integer)hf_client_id(client));
-    push_message(L, message);
-    for (size_t i = 0; i < message->wish_count; i++)
-      lua_pushinteger(L, (lua_Integer)message->wishes[i]);
-    return 3 + (int)message->wish_count;
+    push_message(L, (const hf_message *)mail);
+    push_wishes(L, (const hf_message *)mail);
+    return 4;
   }
   if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
   lua_pushstring(L, kind_name(mail->kind));

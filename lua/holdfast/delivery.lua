@@ -52,10 +52,10 @@ local function accept(subscription, message, item)
   return subscription:accept(message, item)
 end
 
-local function deliver_to_many(client, message, bytes, ...)
+local function deliver_to_many(client, message, bytes, wishes)
   local listeners, subscriptions = client.handlers.message or {}, {}
-  for index = 1, select("#", ...) do
-    subscriptions[#subscriptions + 1] = client.wishes[select(index, ...)]
+  for _, wish in ipairs(wishes) do
+    subscriptions[#subscriptions + 1] = client.wishes[wish]
   end
   events.meet(client, "message", message)
   local takers = #listeners + #subscriptions
@@ -80,12 +80,12 @@ end
 --- Hands a message to its takers.
 -- @tparam table client
 -- @tparam table message
--- @tparam ?number wish of the first subscription it is for
--- @param ... the other wishes
-function delivery.deliver(client, message, wish, ...)
+-- @tparam ?number|{number,...} wish of the subscription it is for; several in a table
+function delivery.deliver(client, message, wish)
   local bytes = #message.topic + #message.payload -- now, a handler may change the table
-  if client.handlers.message or client.expected.message or (...) then
-    return deliver_to_many(client, message, bytes, wish or 0, ...)
+  local several = type(wish) == "table"
+  if several or client.handlers.message or client.expected.message then
+    return deliver_to_many(client, message, bytes, several and wish or { wish })
   end
   local subscription = client.wishes[wish or 0]
   if subscription then

@@ -108,6 +108,22 @@ describe("MQTT 5 #broker", function()
     assert.same({ 5, 5, 5, 5 }, counts)
   end)
 
+  -- More than fits on the stack of LuaJIT.
+  it("delivers to 10,000 subscriptions at once", function()
+    local count = 0
+    for _ = 1, 10000 do
+      client:subscribe("many", function()
+        count = count + 1
+      end)
+    end
+    local last = client:subscribe "last"
+    assert(client:connect(10))
+    assert(client:publish("many", "x", { qos = 1 }))
+    assert(client:publish("last", "x", { qos = 1 }))
+    assert(last:receive(10))
+    assert.equal(10000, count)
+  end)
+
   it("shares a subscription among clients", function()
     local second = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
     local seen = {}

@@ -144,7 +144,7 @@ local function new_core(real)
   --- A message for a client's wishes.
   function core:message(number, topic, payload, ...)
     local message = { topic = topic, payload = payload, qos = 0, retain = false, duplicate = false }
-    self:mail("message", number, message, ...)
+    self:mail("message", number, message, select("#", ...) > 1 and { ... } or (...))
     return message
   end
 

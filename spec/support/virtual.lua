@@ -197,8 +197,8 @@ local kinds = {
   turn = function() return "turn" end,
   message = function(mail)
     local message, wishes = mail[1], {}
-    for i = 2, mail.n do
-      wishes[#wishes + 1] = number(mail[i])
+    for _, wish in ipairs(type(mail[2]) == "table" and mail[2] or { mail[2] }) do
+      wishes[#wishes + 1] = number(wish)
     end
     return words("message", message.topic, message.payload, "qos=" .. number(message.qos),
       "for " .. table.concat(wishes, ","))
