@@ -29,7 +29,7 @@ static mailbox *check(lua_State *L) {
 }
 
 /* After a fork the mails in here are the parent's to tell, and so is the descriptor, which both have, to read: cleared
- * by the child it would never wake the parent again. */
+ * by the child it would never wake the parent again. The alarm is one timer for both, and the parent's to set. */
 static bool has_pending(const mailbox *box) {
   return box->pending && !hf_thread_forked();
 }
@@ -45,6 +45,7 @@ static int descriptor(lua_State *L) {
 static int alarm(lua_State *L) {
   mailbox *box = check(L);
   lua_Number seconds = lua_isnoneornil(L, 2) ? -1 : luaL_checknumber(L, 2);
+  if (hf_thread_forked()) return 0;
   bool there = box->alarm.descriptor >= 0 || hf_alarm_init(&box->alarm, hf_mailbox_descriptor(box->mails));
   if (!there || !hf_alarm_set(&box->alarm, seconds))
     luaL_error(L, "holdfast: no descriptor left for the timers of this Lua state");

@@ -1,5 +1,6 @@
 -- What a child process shares with its parent after fork: descriptors, which are the parent's to read.
 local core = require "holdfast.core"
+local cqueues = require "cqueues"
 local holdfast = require "holdfast"
 local process = require "process_probe"
 
@@ -20,5 +21,19 @@ describe("a fork", function()
     assert.is_true(core.mailbox():wait(0))
     holdfast.sleep(0.1)
     assert.is_true(told)
+  end)
+
+  it("does not turn off its parent's alarm", function()
+    local mailbox = core.mailbox()
+    while mailbox:take() do end
+    mailbox:alarm(0.2)
+    local child = process.fork(function()
+      mailbox:alarm(nil)
+      return 0
+    end)
+    assert.same({ "exited", 0 }, { process.wait(child, 5000) })
+    local alarm = { pollfd = mailbox:pollfd(), events = "r" }
+    assert.equal(alarm, cqueues.poll(alarm, 5))
+    mailbox:alarm(nil)
   end)
 end)
