@@ -91,8 +91,13 @@ describe("a secret #broker", function()
     end
   end
 
-  -- A checker has a `free` of its own.
-  local plain = os.getenv "HOLDFAST_SANITIZE" and function() end or it
+  local function plain(name, test)
+    if os.getenv "HOLDFAST_SANITIZE" then
+      pending(name .. " (a sanitizer has a `free` of its own)")
+    else
+      it(name, test)
+    end
+  end
 
   plain("is shown nowhere, not even in Paho's trace, and is wiped after use", function()
     local passwords, keys = folder .. "/passwords", folder .. "/keys"
