@@ -184,7 +184,7 @@ static int on_message(void *context, char *topic, int topic_length, MQTTAsync_me
 }
 
 static void on_delivered(void *context, MQTTAsync_token packet_id) {
-  hf_paho_carried_delivered(context, packet_id);
+  hf_paho_delivered(context, packet_id);
 }
 
 bool hf_paho_callbacks_set(hf_paho_attempt *attempt) {

@@ -114,7 +114,10 @@ typedef struct hf_paho_slot {
   size_t record_length;      /* of the whole, payload included */
   size_t payload_at;         /* where the payload belongs in it, or SIZE_MAX: it is in `record` itself */
   unsigned command;          /* Paho's number for it while it waits there */
+  void **topic, **payload;   /* where Paho's command keeps its own; NULL: not known, or not any more */
   bool entering;             /* inside MQTTAsync_sendMessage: its packet id is not known yet */
+  bool answered;             /* PUBACK, PUBCOMP or a PUBREC that refuses has come for it */
+  bool orphan;               /* Paho has taken another answer for its own, and will not call back for the right one */
 } hf_paho_slot;
 
 /* One SUBSCRIBE or UNSUBSCRIBE without an answer; the context of its callbacks. */
@@ -218,17 +221,20 @@ void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line);
 
 /* paho_publish.c */
 uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id); /* the id it was posted under; 0: none */
+void hf_paho_written(hf_paho_attempt *attempt, uint16_t packet_id, const void *topic, const void *payload);
+void hf_paho_answered(hf_paho_attempt *attempt, uint16_t packet_id);
 bool hf_paho_publish(hf_link *link, hf_publish *publish);
 void hf_paho_carry(hf_link *link, hf_publish *publish); /* lock held, or nobody else there yet */
 void hf_paho_slots_init(hf_paho_attempt *attempt);
 hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is lost, linked by mail.next */
 /* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */
 void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost);
-void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id);
+void hf_paho_delivered(hf_paho_attempt *attempt, int packet_id); /* of one that has no callback of ours */
 void hf_paho_carried_withhold(hf_paho_attempt *attempt); /* what the broker's Receive Maximum does not allow at once */
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less); /* lock held */
 
 /* paho_queue.c: what waits in Paho's queue of commands is kept here */
+void hf_paho_queue_disown(hf_paho_slot *slot, const void *topic, const void *payload);
 int hf_paho_queue_put(hf_paho_attempt *attempt, const char *key, int count, char **buffers, const int *lengths);
 int hf_paho_queue_get(hf_paho_attempt *attempt, const char *key, char **buffer, int *length);
 void hf_paho_queue_remove(hf_paho_attempt *attempt, const char *key);

@@ -49,10 +49,13 @@ static hf_publish *take(hf_paho_slot *slot) {
   return publish;
 }
 
+/* Paho goes by the packet id alone: a second PUBCOMP for one that has been given to another message since is taken for
+ * that one's, of whatever kind and in whatever state it is. */
 static void settle(hf_paho_slot *slot, int32_t result) {
   hf_paho_attempt *attempt = slot->attempt;
   pthread_mutex_lock(&attempt->link->lock);
-  hf_publish *publish = take(slot);
+  slot->orphan = slot->publish && slot->publish->qos > 0 && !slot->answered;
+  hf_publish *publish = slot->orphan ? NULL : take(slot);
   pthread_mutex_unlock(&attempt->link->lock);
   if (!publish) return;
   if (publish->qos == 2) hf_paho_store_end(&attempt->link->store, publish->packet_id);
@@ -128,9 +131,56 @@ static void tell_renew(hf_paho_attempt *attempt) {
   sink->deliver(sink->context, mail);
 }
 
-/* Paho has no callback of ours for what it restored, but names the packet id of everything that is acknowledged. */
-void hf_paho_carried_delivered(hf_paho_attempt *attempt, int packet_id) {
+/* Lock held. Paho sends as soon as it has the message, maybe before it has said which packet id that got. No more than
+ * one is without, since one thread publishes. */
+static hf_paho_slot *slot_of(hf_paho_attempt *attempt, int packet_id) {
+  hf_paho_slot *known = NULL, *entering = NULL;
+  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
+    hf_paho_slot *slot = &attempt->slots[i];
+    if (!slot->publish || slot->publish->qos == 0) continue;
+    if (slot->entering)
+      entering = slot;
+    else if (slot->publish->packet_id == packet_id)
+      known = slot;
+  }
+  return known ? known : entering;
+}
+
+void hf_paho_written(hf_paho_attempt *attempt, uint16_t packet_id, const void *topic, const void *payload) {
+  pthread_mutex_lock(&attempt->link->lock);
+  hf_paho_slot *slot = slot_of(attempt, packet_id);
+  if (slot) hf_paho_queue_disown(slot, topic, payload);
+  pthread_mutex_unlock(&attempt->link->lock);
+}
+
+void hf_paho_answered(hf_paho_attempt *attempt, uint16_t packet_id) {
+  pthread_mutex_lock(&attempt->link->lock);
+  hf_paho_slot *slot = slot_of(attempt, packet_id);
+  if (slot) slot->answered = true;
+  pthread_mutex_unlock(&attempt->link->lock);
+}
+
+uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id) {
+  pthread_mutex_lock(&attempt->link->lock);
+  const hf_paho_slot *slot = slot_of(attempt, packet_id);
+  uint64_t id = slot ? slot->publish->id : 0;
+  pthread_mutex_unlock(&attempt->link->lock);
+  return id;
+}
+
+static void settle_orphan(hf_paho_attempt *attempt, int packet_id) {
+  pthread_mutex_lock(&attempt->link->lock);
+  hf_paho_slot *slot = slot_of(attempt, packet_id);
+  bool done = slot && slot->orphan && slot->answered;
+  pthread_mutex_unlock(&attempt->link->lock);
+  if (done) settle(slot, HF_LINK_RESULT_OK);
+}
+
+/* Paho names the packet id of everything that is acknowledged, in the right state or not. */
+void hf_paho_delivered(hf_paho_attempt *attempt, int packet_id) {
   hf_link *link = attempt->link;
+  settle_orphan(attempt, packet_id);
+  if (hf_paho_store_has_sent(&link->store, (uint16_t)packet_id)) return; /* it was for another message */
   pthread_mutex_lock(&link->lock);
   hf_mail *before = NULL, *at = link->carried ? &link->carried->mail : NULL;
   while (at && ((hf_publish *)at)->packet_id != packet_id) {
@@ -180,23 +230,6 @@ void hf_paho_carried_withhold(hf_paho_attempt *attempt) {
   pthread_mutex_unlock(&link->lock);
 }
 
-/* Paho sends as soon as it has the message, maybe before it has said which packet id that got. No more than one is
- * without, since one thread publishes. */
-uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id) {
-  uint64_t known = 0, entering = 0;
-  pthread_mutex_lock(&attempt->link->lock);
-  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
-    const hf_publish *publish = attempt->slots[i].publish;
-    if (!publish || publish->qos == 0) continue;
-    if (attempt->slots[i].entering)
-      entering = publish->id;
-    else if (publish->packet_id == packet_id)
-      known = publish->id;
-  }
-  pthread_mutex_unlock(&attempt->link->lock);
-  return known ? known : entering;
-}
-
 static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
   pthread_mutex_lock(&attempt->link->lock);
   hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? attempt->free_slots : NULL;
@@ -209,6 +242,7 @@ static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
     attempt->free_slots = slot->next;
     slot->publish = publish;
     slot->entering = true;
+    slot->answered = slot->orphan = false;
     hf_paho_weigh(attempt, publish->payload.length, 0);
   }
   pthread_mutex_unlock(&attempt->link->lock);

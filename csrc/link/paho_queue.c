@@ -23,9 +23,33 @@ static int find_payload(hf_bytes payload, int count, char **buffers, const int *
   return -1;
 }
 
+/* What has been written belongs to Paho 1.3.12 twice: to the command, and to the message in flight. Should the write
+ * fail, or an answer come that is not for this state of the message, both free it; and until the second does, it may be
+ * somebody else's. So the command loses it. Where the command keeps it is known from the pieces of the command that
+ * Paho asks to have stored: the length of the payload stands between the two pointers. Believed only if they are there.
+ */
+static void find_owned(hf_paho_slot *slot, int count, char **buffers) {
+  enum { TOPIC = 2, PAYLOAD_LENGTH, PAYLOAD };
+  slot->topic = slot->payload = NULL;
+  if (count <= PAYLOAD) return;
+  void **topic = (void **)(void *)(buffers[PAYLOAD_LENGTH] - sizeof(void *));
+  void **payload = (void **)(void *)(buffers[PAYLOAD_LENGTH] + sizeof(void *));
+  if (*topic != buffers[TOPIC] || *payload != buffers[PAYLOAD]) return;
+  slot->topic = topic;
+  slot->payload = payload;
+}
+
+/* On Paho's send thread, while it handles the command. */
+void hf_paho_queue_disown(hf_paho_slot *slot, const void *topic, const void *payload) {
+  if (!slot->topic || *slot->topic != topic || *slot->payload != payload) return;
+  *slot->topic = *slot->payload = NULL;
+  slot->topic = slot->payload = NULL;
+}
+
 int hf_paho_queue_put(hf_paho_attempt *attempt, const char *key, int count, char **buffers, const int *lengths) {
   hf_paho_slot *slot = attempt->entering;
   if (!slot) return 0; /* SUBSCRIBE and UNSUBSCRIBE keep their memory */
+  find_owned(slot, count, buffers);
   int payload = find_payload(slot->publish->payload, count, buffers, lengths);
   size_t total = 0, kept = 0, payload_at = SIZE_MAX;
   for (int i = 0; i < count; total += (size_t)lengths[i], i++) {

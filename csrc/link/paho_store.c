@@ -208,6 +208,12 @@ static int store_put(void *handle, char *key, int count, char **buffers, int *le
   key_kind kind = parse_key(key, &packet_id);
   if (kind == KEY_COMMAND) return hf_paho_queue_put(handle, key, count, buffers, lengths);
   if (kind == KEY_OTHER) return 0;
+  enum {
+    TOPIC = 2,
+    PAYLOAD = 4,
+    PIECES
+  }; /* of a PUBLISH: between them its packet id and properties, before them lengths */
+  if (kind == KEY_SENT && count == PIECES) hf_paho_written(handle, packet_id, buffers[TOPIC], buffers[PAYLOAD]);
   int qos = buffers[0][0] >> 1 & 3;
   if (kind != KEY_RELEASED && qos != 2) return 0;
   hf_paho_store *store = store_of(handle);
@@ -232,6 +238,7 @@ static int store_remove(void *handle, char *key) {
   key_kind kind = parse_key(key, &packet_id);
   if (kind == KEY_COMMAND) hf_paho_queue_remove(handle, key);
   if ((kind != KEY_SENT && kind != KEY_RECEIVED) || ((hf_paho_attempt *)handle)->stillborn) return 0;
+  if (kind == KEY_SENT) hf_paho_answered(handle, packet_id);
   hf_paho_store *store = store_of(handle);
   pthread_mutex_lock(&store->lock);
   hf_paho_record **at = find(store, packet_id, kind == KEY_SENT);

@@ -222,6 +222,26 @@ describe("packets of the Paho link #broker", function()
       assert.is_nil((client:packet(100)))
     end)
 
+    -- Paho goes by the packet id, and a PUBREL that is sent twice is answered twice: the id may be another's by then.
+    for qos, right in pairs { [1] = "puback", [2] = "pubrec" } do
+      it("is not delivered by an answer that is not for it, but by the right one, QoS " .. qos, function()
+        local client = connect { session_expiry = 60 }
+        link:publish(1, "a", "x", qos)
+        local id = client:expect("publish").id
+        client:answer("pubcomp", id)
+        assert.are.same({}, link:rest(50))
+        client:answer(right, id)
+        if qos == 2 then
+          client:expect "pubrel"
+          assert.are.same({}, link:rest(50))
+          client:answer("pubcomp", id)
+        end
+        assert.are.equal(0, assert(link:wait "delivered").result)
+        client:answer("pubcomp", id)
+        assert.are.same({}, link:rest(50))
+      end)
+    end
+
     it("tells whether a QoS 1 message came as a duplicate", function()
       local client = connect {}
       client:publish { topic = "a", payload = "x", qos = 1, id = 1, duplicate = true }
