@@ -89,6 +89,7 @@ build = {
         "csrc/link/paho_trace.c",
         "csrc/link/paho_waker.c",
         "csrc/link/tls_check.c",
+        "csrc/link/tls_files.c",
         "csrc/lua/backoff.c",
         "csrc/lua/client.c",
         "csrc/lua/engine.c",

@@ -163,7 +163,7 @@ void hf_attempt_turn(hf_client *client) {
   client->turn_at = HF_NEVER;
   if (client->gate == HF_GATE_LINK)
     open_link(client);
-  else if (client->gate == HF_GATE_DIAGNOSIS)
+  else if (hf_diagnosis_holds(client))
     hf_diagnosis_turn(client);
   else if (client->gate == HF_GATE_ASKED)
     take_turn(client);

@@ -17,9 +17,9 @@ enum { PATIENCE = 3000, AGAIN = 25 };
 /* ---- the errand, on a thread of its own ---- */
 
 typedef struct errand {
-  hf_mailbox *inbox;    /* a reference */
-  hf_diagnosed *answer; /* with a reference to its client, which keeps the options */
-  const hf_server *server;
+  hf_mailbox *inbox;       /* a reference */
+  hf_diagnosed *answer;    /* with a reference to its client, which keeps the options */
+  const hf_server *server; /* NULL: the files are looked at, and nobody is asked */
   int64_t deadline;
 } errand;
 
@@ -35,7 +35,11 @@ static void *run(void *argument) {
   errand *mine = argument;
   const hf_client *client = mine->answer->mail.owner;
   const hf_link_tls *tls = hf_options_tls(hf_client_options_of(client));
-  hf_tls_check(mine->server->host, mine->server->port, tls, mine->deadline, stop.descriptor, &mine->answer->finding);
+  hf_tls_finding *finding = &mine->answer->finding;
+  if (mine->server)
+    hf_tls_check(mine->server->host, mine->server->port, tls, mine->deadline, stop.descriptor, finding);
+  else
+    hf_tls_check_files(tls, finding);
   hf_mailbox_push(mine->inbox, &mine->answer->mail);
   hf_mailbox_release(mine->inbox);
   free(mine);
@@ -81,6 +85,16 @@ static bool is_vague(const hf_link_down *down) {
          (reason->code == HF_TLS_FAILED || reason->code == HF_TLS_CERTIFICATE || reason->code == HF_TLS_HANDSHAKE);
 }
 
+/* Paho throws OpenSSL's first word about a file away. Where there is no second one (no certificate in the file, a key
+ * that is another certificate's) it looks like a server that cannot be reached. A look at the files costs neither a
+ * connection nor a token, and may come to something else at the next attempt: it is taken each time. */
+static bool may_be_files(const hf_client *client, const hf_link_down *down) {
+  const hf_link_tls *tls = hf_options_tls(client->options);
+  const hf_reason *reason = down->reason;
+  if (reason->source == HF_SOURCE_NETWORK && reason->code == HF_NETWORK_CONNECT_FAILED) return tls->ca || tls->cert;
+  return reason->source == HF_SOURCE_TLS && reason->code == HF_TLS_FILE;
+}
+
 static hf_verdict *find(hf_client *client) {
   hf_diagnosis *diagnosis = &client->diagnosis;
   for (size_t i = 0; i < diagnosis->count; i++)
@@ -121,17 +135,39 @@ static void ask(hf_client *client) {
   hf_keeper *keeper = client->keeper;
   int64_t deadline = keeper->now + PATIENCE;
   if (client->engine.deadline < deadline) deadline = client->engine.deadline;
+  bool files = client->gate == HF_GATE_FILES;
   client->turn_at = HF_NEVER;
   hf_driver_dirty(client);
-  if (keeper->means.diagnose(keeper->inbox, client, client->generation, client->server, deadline))
-    hf_tell_note(client, "looking into a TLS failure on a connection of its own");
-  else
+  if (!keeper->means.diagnose(keeper->inbox, client, client->generation, files ? NULL : client->server, deadline))
     client->turn_at = keeper->now + AGAIN;
+  else if (!files)
+    hf_tell_note(client, "looking into a TLS failure on a connection of its own");
+}
+
+static void hold_back(hf_client *client, hf_link_down *down, hf_gate gate, int64_t wait) {
+  client->diagnosis.held = *down;
+  down->text = down->server_reference = NULL;
+  client->gate = gate;
+  if (wait > 0) {
+    client->turn_at = client->keeper->now + wait;
+    hf_driver_dirty(client);
+  } else {
+    ask(client);
+  }
+}
+
+bool hf_diagnosis_holds(const hf_client *client) {
+  return client->gate == HF_GATE_DIAGNOSIS || client->gate == HF_GATE_FILES;
 }
 
 bool hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
   hf_keeper *keeper = client->keeper;
-  if (!client->server->tls || !keeper->means.diagnose || !is_vague(down)) return false;
+  if (!client->server->tls || !keeper->means.diagnose) return false;
+  if (may_be_files(client, down)) {
+    hold_back(client, down, HF_GATE_FILES, 0);
+    return true;
+  }
+  if (!is_vague(down)) return false;
   const hf_verdict *verdict = find(client);
   if (verdict) apply(down, verdict);
   if (verdict || client->diagnosis.count == HF_VERDICTS) return false;
@@ -140,15 +176,7 @@ bool hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
     hf_budget_return(&keeper->budget);
     return false;
   }
-  client->diagnosis.held = *down;
-  down->text = down->server_reference = NULL;
-  client->gate = HF_GATE_DIAGNOSIS;
-  if (wait > 0) {
-    client->turn_at = keeper->now + wait;
-    hf_driver_dirty(client);
-  } else {
-    ask(client);
-  }
+  hold_back(client, down, HF_GATE_DIAGNOSIS, wait);
   return true;
 }
 
@@ -156,18 +184,37 @@ void hf_diagnosis_turn(hf_client *client) {
   ask(client);
 }
 
-void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
-  if (client->gate != HF_GATE_DIAGNOSIS || answer->mail.generation != client->generation) return;
-  const hf_tls_finding *finding = &answer->finding;
+static char *words_of(const hf_tls_finding *finding) {
+  return finding->text[0] ? strdup(finding->text) : NULL;
+}
+
+static void name_file(hf_link_down *down, const hf_tls_finding *finding) {
+  if (finding->code != HF_TLS_FILE) return; /* it was not the files, or they are mended by now */
+  free(down->text);
+  down->reason = hf_reason_find(HF_SOURCE_TLS, HF_TLS_FILE);
+  down->code = HF_TLS_FILE;
+  down->phase = HF_PHASE_NONE;
+  down->text = words_of(finding);
+}
+
+static void remember(hf_client *client, const hf_tls_finding *finding) {
   hf_diagnosis *diagnosis = &client->diagnosis;
   hf_verdict *verdict = &diagnosis->verdicts[diagnosis->count++];
   *verdict = (hf_verdict){.server = client->server};
   if (finding->code) {
     verdict->reason = hf_reason_find(HF_SOURCE_TLS, finding->code);
-    verdict->text = finding->text[0] ? strdup(finding->text) : NULL;
+    verdict->text = words_of(finding);
   }
   hf_tell_note(client, finding->code ? verdict->reason->name : "found nothing wrong with TLS, or nobody there");
   apply(&diagnosis->held, verdict);
+}
+
+void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
+  if (!hf_diagnosis_holds(client) || answer->mail.generation != client->generation) return;
+  if (client->gate == HF_GATE_FILES)
+    name_file(&client->diagnosis.held, &answer->finding);
+  else
+    remember(client, &answer->finding);
   let_go(client);
 }
 

@@ -9,6 +9,10 @@
  * budget and never longer than the attempt may last; without an answer the
  * failure is told as the link named it.
  *
+ * A file of ours that the link could not use is named in the same way, without a
+ * connection and so without a token, each time; so is one that the link took for a
+ * server out of reach.
+ *
  * For the thread that turns the keeper, but for hf_diagnosis_ask's own. The
  * client owns what is held back.
  */
@@ -37,7 +41,8 @@ typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED; one block */
   hf_tls_finding finding;
 } hf_diagnosed;
 
-/* What the keeper's means do: HF_COMMAND_DIAGNOSED follows. False when it cannot be tried now: no answer then. */
+/* What the keeper's means do: HF_COMMAND_DIAGNOSED follows. Without a server only the client's files are looked at.
+ * False when it cannot be tried now: no answer then. */
 bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                       int64_t deadline);
 void hf_diagnosis_end(int64_t deadline); /* at exit: any thread; waits until nobody is asking */
@@ -45,6 +50,7 @@ void hf_diagnosis_end(int64_t deadline); /* at exit: any thread; waits until nob
 /* A FAILED has come. True: it is held back, and comes again through hf_answers_failed. False: tell it; its reason may
  * be another one now. */
 bool hf_diagnosis_takes(hf_client *client, hf_link_down *down);
+bool hf_diagnosis_holds(const hf_client *client); /* a failure that is held back */
 void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer);
 void hf_diagnosis_turn(hf_client *client);    /* its turn in the line has come */
 void hf_diagnosis_give_up(hf_client *client); /* the attempt's time is over: as the link named it */

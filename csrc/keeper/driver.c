@@ -183,7 +183,7 @@ void hf_driver_timer(hf_client *client) {
   } else if (now >= client->engine.deadline && client->gate == HF_GATE_CREDENTIALS) {
     client->gate = HF_GATE_NONE;
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
-  } else if (now >= client->engine.deadline && client->gate == HF_GATE_DIAGNOSIS) {
+  } else if (now >= client->engine.deadline && hf_diagnosis_holds(client)) {
     hf_diagnosis_give_up(client);
   } else if (now >= client->engine.deadline) {
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);

@@ -81,7 +81,7 @@ typedef struct hf_outbox {
   bool suspect_out;     /* a suspect is in flight, and nothing else may be */
 } hf_outbox;
 
-/* What an attempt still waits for before the link is opened; DIAGNOSIS: before its failure is told. */
+/* What an attempt still waits for before the link is opened; DIAGNOSIS, FILES: before its failure is told. */
 typedef enum hf_gate {
   HF_GATE_NONE,
   HF_GATE_LEAVING,
@@ -91,7 +91,8 @@ typedef enum hf_gate {
   HF_GATE_CREDENTIALS,
   HF_GATE_NAME,
   HF_GATE_LINK,
-  HF_GATE_DIAGNOSIS
+  HF_GATE_DIAGNOSIS, /* a look at the server */
+  HF_GATE_FILES      /* a look at the files of tls, which has no place in any line */
 } hf_gate;
 
 typedef struct hf_shared_counters {

@@ -81,6 +81,7 @@ typedef struct tls_word {
 
 /* Words of OpenSSL's handshake errors, the more telling ones first. */
 static const tls_word tls_words[] = {
+    {"PEM lib", HF_TLS_FILE}, /* what is left of a complaint about a file whose first line Paho threw away */
     {"certificate verify failed", HF_TLS_CERTIFICATE},
     {"certificate required", HF_TLS_CLIENT_CERTIFICATE}, /* these five are alerts: the broker's words about ours */
     {"unknown ca", HF_TLS_CLIENT_CERTIFICATE},

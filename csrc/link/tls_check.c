@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "link/tls_files.h"
 #include "sys/clock.h"
 
 enum { LAST_WORD = 1000 /* ms for an alert about our certificate, which comes after the handshake in TLS 1.3 */ };
@@ -64,15 +64,6 @@ static check *check_of(SSL *ssl) {
   return SSL_get_app_data(ssl);
 }
 
-static int pass_phrase(char *buffer, int size, int writing, void *context) {
-  (void)writing;
-  const char *phrase = context;
-  size_t length = phrase ? strlen(phrase) : 0;
-  if (length >= (size_t)size) return 0;
-  if (length) memcpy(buffer, phrase, length);
-  return (int)length;
-}
-
 static unsigned shared_key(SSL *ssl, const char *hint, char *identity, unsigned most_identity, unsigned char *key,
                            unsigned most_key) {
   (void)hint;
@@ -87,21 +78,6 @@ static int lack_certificate(SSL *ssl, X509 **certificate, EVP_PKEY **key) {
   (void)certificate, (void)key;
   check_of(ssl)->asked = true;
   return 0;
-}
-
-static bool load_files(SSL_CTX *context, const hf_link_tls *tls) {
-  struct stat about;
-  bool folder = tls->ca && stat(tls->ca, &about) == 0 && S_ISDIR(about.st_mode);
-  if (tls->psk_identity) return true; /* no certificate is to be trusted */
-  if (tls->cert) {
-    SSL_CTX_set_default_passwd_cb(context, pass_phrase);
-    SSL_CTX_set_default_passwd_cb_userdata(context, (void *)(uintptr_t)tls->key_password);
-    if (SSL_CTX_use_certificate_chain_file(context, tls->cert) != 1 ||
-        SSL_CTX_use_PrivateKey_file(context, tls->key ? tls->key : tls->cert, SSL_FILETYPE_PEM) != 1)
-      return false;
-  }
-  if (tls->ca) return SSL_CTX_load_verify_locations(context, folder ? NULL : tls->ca, folder ? tls->ca : NULL) == 1;
-  return SSL_CTX_set_default_verify_paths(context) == 1;
 }
 
 static bool offer_names(SSL *ssl, const char *const *names) {
@@ -249,15 +225,13 @@ static void speak_tls(check *c) {
   SSL_CTX *context = SSL_CTX_new(TLS_client_method());
   if (!context) return;
   bool psk = c->tls->psk_identity != NULL;
-  SSL_CTX_set_cipher_list(context, psk ? HF_TLS_PSK_CIPHERS : HF_TLS_CIPHERS);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_client_cert_cb(context, lack_certificate);
   if (psk) SSL_CTX_set_psk_client_callback(context, shared_key);
   SSL_CTX_set_verify(context, c->tls->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, c->tls->verify ? judge : NULL);
-  if (!load_files(context, c->tls)) {
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
-    find(c, HF_TLS_FILE, reason ? reason : "");
-  } else if ((c->ssl = SSL_new(context))) {
+  bool loaded = hf_tls_load_files(context, c->tls, c->finding);
+  SSL_CTX_set_cipher_list(context, psk ? HF_TLS_PSK_CIPHERS : HF_TLS_CIPHERS);
+  if (loaded && (c->ssl = SSL_new(context))) {
     SSL_set_app_data(c->ssl, c);
     if (SSL_set_fd(c->ssl, c->socket) == 1 && SSL_set_tlsext_host_name(c->ssl, c->host) == 1 &&
         offer_names(c->ssl, c->tls->alpn))
@@ -286,6 +260,14 @@ bool hf_tls_is_modern(void) {
 void hf_tls_prepare(void) {
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
   OPENSSL_init_ssl(0, NULL);
+}
+
+void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding) {
+  *finding = (hf_tls_finding){0};
+  SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+  if (context) hf_tls_load_files(context, tls, finding);
+  SSL_CTX_free(context);
+  ERR_clear_error();
 }
 
 void hf_tls_check(const char *host, uint16_t port, const hf_link_tls *tls, int64_t deadline, int stop,

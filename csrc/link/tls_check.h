@@ -30,6 +30,9 @@ typedef struct hf_tls_finding {
 void hf_tls_check(const char *host, uint16_t port, const hf_link_tls *tls, int64_t deadline, int stop,
                   hf_tls_finding *finding);
 
+/* The files alone, without a connection: HF_TLS_FILE, and which option and path it is about, or nothing. */
+void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding);
+
 /* Whether OpenSSL may speak TLS 1.3 here; the system's configuration can forbid it. */
 bool hf_tls_is_modern(void);
 

@@ -202,12 +202,46 @@ describe("TLS #broker", function()
     fails(broker.port, nil, "tls_handshake", "retry")
   end)
 
-  it("tells a file that cannot be read, without asking the server", function()
+  it("tells which file cannot be used and why, without asking the server", function()
     local port, broker = broker_with "server"
-    fails(port, { ca = file "nothing.pem" }, "tls_file", "slow", "none")
-    fails(port, { cert = file "client.pem", key = file "client.key", key_password = "wrong" }, "tls_file", "slow",
-      "none")
-    assert.is_true(connections(broker, port) <= 6) -- three attempts each, and no look
+    local function says(tls, option, path, words)
+      fails(port, tls, "tls_file", "slow", "none", ("%s %s: %s"):format(option, file(path), words))
+    end
+    local pem, key = file "client.pem", file "client.key"
+    says({ ca = file "nothing.pem" }, "tls.ca", "nothing.pem", "No such file or directory")
+    says({ ca = file "ca.key" }, "tls.ca", "ca.key", "no certificate can be read from it")
+    says({ cert = file "nothing.pem", key = key }, "tls.cert", "nothing.pem", "No such file or directory")
+    says({ cert = key, key = key }, "tls.cert", "client.key", "no certificate can be read from it")
+    says({ cert = pem, key = file "nothing.key" }, "tls.key", "nothing.key", "No such file or directory")
+    says({ cert = pem, key = pem }, "tls.key", "client.pem", "no private key can be read from it")
+    says({ cert = pem }, "tls.key (the same as tls.cert)", "client.pem", "no private key can be read from it")
+    says({ cert = pem, key = file "late.key" }, "tls.key", "late.key", "not the key of the certificate in tls.cert")
+    says({ cert = pem, key = key }, "tls.key", "client.key", "it wants a tls.key_password")
+    says({ cert = pem, key = key, key_password = "wrong" }, "tls.key", "client.key",
+      "tls.key_password is not its pass phrase")
+    assert.is_true(connections(broker, port) <= 30) -- three attempts each, and no look
+  end)
+
+  it("shows the end of a long path, and nothing in it that could upset a terminal", function()
+    local long = "/" .. ("a"):rep(150) .. "/b\27\nc.pem"
+    fails(broker_with "server", { ca = long }, "tls_file", "slow", "none",
+      "tls.ca ..." .. long:sub(-120):gsub("%c", " ") .. ": No such file or directory")
+  end)
+
+  it("connects as soon as the file that was missing is there", function()
+    local port = broker_with "server"
+    local late = file "provisioned.pem"
+    holdfast.run(function()
+      local client, seen = new(port, { ca = late })
+      client:start()
+      seen:await("failed", 2)
+      local from, to = assert(io.open(file "ca.pem")), assert(io.open(late, "w"))
+      to:write(from:read "*a")
+      to:close()
+      from:close()
+      assert.is_true(client:connect(10))
+      client:close(1)
+    end)
   end)
 
   -- A terminal would be asked on the thread that every client needs.
@@ -217,7 +251,8 @@ describe("TLS #broker", function()
     local script = ([[
       local holdfast = require "holdfast"
       local client = holdfast.new { server = "mqtts://127.0.0.1:%d", tls = { ca = %q, cert = %q, key = %q } }
-      print(client:start():wait("failed", 10).reason.name)
+      local reason = client:start():wait("failed", 10).reason
+      print(reason.name, reason.text)
       client:close()
     ]]):format(port, file "ca.pem", file "client.pem", file "client.key")
     local child = assert(process.spawn({ "setsid", "--wait", os.getenv "LUA" or "lua5.4", "-e", script },
@@ -229,12 +264,14 @@ describe("TLS #broker", function()
     end
     local said = assert(io.open(child_folder .. "/said")):read "*a"
     process.remove_folder(child_folder)
-    assert.same({ "exited", "tls_file\n" }, { how, said })
+    assert.same({ "exited", ("tls_file\ttls.key %s: it wants a tls.key_password\n"):format(file "client.key") },
+      { how, said })
   end)
 
   it("says connect_failed of a closed port, and does not look again", function()
     holdfast.run(function()
-      local client, seen = new(process.free_port())
+      local weak = { cert = file "weak.pem", key = file "weak.key" } -- nothing is wrong with them as files
+      local client, seen = new(process.free_port(), weak)
       client:start()
       local reason = seen:await("failed").event.reason
       assert.same({ "connect_failed", "retry" }, { reason.name, reason.class })

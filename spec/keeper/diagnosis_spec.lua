@@ -4,7 +4,7 @@ local virtual = require "spec.support.virtual"
 local core, probe = virtual.core, virtual.probe
 
 -- hf_tls_code and hf_network_code
-local FAILED, CERTIFICATE, HANDSHAKE, FILE, HUNG_UP = 1, 2, 8, 10, 8
+local FAILED, CERTIFICATE, EXPIRED, HANDSHAKE, FILE, HUNG_UP, CONNECT_FAILED = 1, 2, 3, 8, 10, 8, 1
 
 describe("a TLS failure without a name", function()
   local world
@@ -136,7 +136,7 @@ describe("a TLS failure without a name", function()
   end)
 
   it("is not looked into where the name is known, without TLS, or for what is no failure of TLS", function()
-    refuse(FILE, "tls_expired")
+    refuse(EXPIRED, "tls_hostname")
     start()
     refuse(HUNG_UP, "tls_expired", "network")
     start { servers = { virtual.server "a" } }
@@ -231,6 +231,61 @@ describe("a TLS failure without a name", function()
     assert.same({ "0 tls_certificate slow as Paho says" }, failures())
     assert.equal(0, probe.looked())
     world:pass(50) -- 20 s for its second attempt, and no token for a look even then
+  end)
+
+  it("is told which file it is, each time anew, without asking the server or taking a token", function()
+    core.limit(1, 3)
+    refuse(FILE, "tls_file")
+    local client = start { slow = virtual.constant(1500) }
+    assert.same({ "0 tls_file slow as found" }, failures())
+    assert.same({ "tls_file none" }, history(client))
+    world:pass(1.5)
+    refuse(FILE, "nothing") -- the files have been mended in between
+    world:pass(1.5)
+    assert.same({ "0 tls_file slow as found", "1.5 tls_file slow as found", "3 tls_file slow as Paho says" },
+      failures())
+    assert.same({ 0, 3 }, { probe.looked(), probe.looked_at_files() })
+  end)
+
+  it("gives no place in a line back that it never had", function()
+    core.limit(0.1, 1)
+    refuse(FILE, "full")
+    local client = start()
+    world:pass(1)
+    assert.same({}, failures())
+    client:close(0)
+    probe.script { connect = "accept" }
+    world:asked()
+    start()
+    world:pass(8.5)
+    assert.equal(0, #world:asked "open")
+    world:pass(1)
+    assert.equal(1, #world:asked "open")
+  end)
+
+  it("is told as a file where the link took it for a server out of reach", function()
+    refuse(CONNECT_FAILED, "tls_file", "network")
+    local client = start { slow = virtual.constant(1500), tls = { ca = "ca.pem", verify = true } }
+    assert.same({ "0 tls_file slow as found" }, failures())
+    assert.same({ "tls_file none" }, history(client))
+    refuse(CONNECT_FAILED, "nothing", "network")
+    world:pass(1.5)
+    start() -- has no files
+    assert.same({ "0 tls_file slow as found", "1.5 connect_failed retry as Paho says",
+      "1.5 connect_failed retry as Paho says" }, failures())
+    assert.same({ 0, 2 }, { probe.looked(), probe.looked_at_files() })
+  end)
+
+  it("has its look at the files when the server was looked into before", function()
+    refuse(CERTIFICATE, "tls_expired")
+    start { slow = virtual.constant(1000) }
+    refuse(FILE, "tls_file")
+    world:pass(1)
+    refuse(CERTIFICATE, "tls_hostname")
+    world:pass(1)
+    assert.same({ "0 tls_expired slow as found", "1 tls_file slow as found", "2 tls_expired slow as found" },
+      failures())
+    assert.same({ 1, 1 }, { probe.looked(), probe.looked_at_files() })
   end)
 
   it("leads to the policy's rule for its true name", function()

@@ -77,7 +77,7 @@ enum { HELD = 16 };
 static const char *finds;
 static hf_diagnosed *held[HELD];
 static size_t held_count;
-static int looks;
+static int looks, looks_at_files;
 
 static hf_tls_code tls_code_named(const char *name) {
   for (size_t row = 0; row < hf_reason_count(); row++)
@@ -97,11 +97,14 @@ static void answer_diagnoses(const char *name) {
 
 static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                      int64_t deadline) {
-  (void)inbox, (void)server, (void)deadline;
+  (void)inbox, (void)deadline;
   if (strcmp(finds, "full") == 0 || held_count == HELD) return false;
   hf_diagnosed *answer = held[held_count++] = calloc(1, sizeof *answer);
   answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_DIAGNOSED};
-  looks++;
+  if (server)
+    looks++;
+  else
+    looks_at_files++;
   if (strcmp(finds, "hold") != 0) answer_diagnoses(finds);
   return true;
 }
@@ -308,7 +311,7 @@ static int reset(lua_State *L) {
   answer_names();
   answer_diagnoses("nothing");
   finds = NULL;
-  looks = 0;
+  looks = looks_at_files = 0;
   hf_keeper_shared()->means.resolve = NULL;
   hf_keeper_shared()->means.diagnose = NULL;
   hf_fake_reset();
@@ -334,6 +337,11 @@ static int looked(lua_State *L) {
   return 1;
 }
 
+static int looked_at_files(lua_State *L) {
+  lua_pushinteger(L, looks_at_files);
+  return 1;
+}
+
 /* say(line, count): so many lines of trace, as from a transport library. */
 static int say(lua_State *L) {
   const char *line = luaL_checkstring(L, 1);
@@ -353,12 +361,26 @@ static int knocked(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"turn", turn},     {"advance", advance},      {"script", script},   {"drop", drop},
-    {"accept", accept}, {"renew", renew},          {"release", release}, {"acknowledge", acknowledge},
-    {"send", send},     {"resolved", resolved},    {"news", news},       {"knocked", knocked},
-    {"asked", asked},   {"links", links},          {"reset", reset},     {"say", say},
-    {"looked", looked}, {"diagnose", answer_held}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"turn", turn},
+                                     {"advance", advance},
+                                     {"script", script},
+                                     {"drop", drop},
+                                     {"accept", accept},
+                                     {"renew", renew},
+                                     {"release", release},
+                                     {"acknowledge", acknowledge},
+                                     {"send", send},
+                                     {"resolved", resolved},
+                                     {"news", news},
+                                     {"knocked", knocked},
+                                     {"asked", asked},
+                                     {"links", links},
+                                     {"reset", reset},
+                                     {"say", say},
+                                     {"looked", looked},
+                                     {"looked_at_files", looked_at_files},
+                                     {"diagnose", answer_held},
+                                     {NULL, NULL}};
 
 int luaopen_holdfast_core(lua_State *L);
 int luaopen_keeper_probe(lua_State *L);
