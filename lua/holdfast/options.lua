@@ -17,23 +17,43 @@ end
 -- A window this much wider than the broker needs keeps its queue short where chance brings more clients than usual.
 local AIR = 1.05
 
+-- What means something to some strategies only.
+local SERIES = { constant = true, linear = true, exponential = true, fibonacci = true }
+local MEANT_FOR = {
+  factor = { exponential = true },
+  step = { linear = true },
+  jitter = SERIES, -- the others draw by themselves
+  clients = { spread = true },
+  rate = { spread = true },
+}
+
+local function strategy_problem(given, name, strategy)
+  for _, key in ipairs { "min", "max", "factor", "step", "jitter", "clients", "rate" } do
+    local meant = MEANT_FOR[key]
+    if given[key] ~= nil and (strategy == "none" or meant and not meant[strategy]) then
+      local only = meant and meant ~= SERIES and next(meant)
+      return only and ('%s.%s needs strategy = "%s", got "%s"'):format(name, key, only, strategy)
+        or ('%s.%s does not go with strategy = "%s"'):format(name, key, strategy)
+    end
+  end
+end
+
 -- What belongs together, and what does not.
-local function company_problem(given, name)
+local function company_problem(given, name, strategy)
   for key in pairs(given) do
     if given.preset ~= nil and key ~= "preset" then
       return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, tostring(key))
     end
   end
-  local spread = given.strategy == "spread"
   for _, key in ipairs { "clients", "rate" } do
-    if (given[key] ~= nil) ~= spread then
-      return spread and ('%s.%s is missing: strategy = "spread" wants it'):format(name, key)
-        or ('%s.%s needs strategy = "spread"'):format(name, key)
+    if strategy == "spread" and given[key] == nil then
+      return ('%s.%s is missing: strategy = "spread" wants it'):format(name, key)
     end
   end
-  if spread and given.max ~= nil then
+  if strategy == "spread" and given.max ~= nil then
     return ('%s.max does not go with strategy = "spread"; clients and rate say how long it is'):format(name)
   end
+  return strategy_problem(given, name, strategy)
 end
 
 local function bounds_problem(spec, name)
@@ -83,7 +103,7 @@ function options.backoff(given, name, defaults)
     merged[key] = value
   end
   local values, problem = walk.nested("backoff", merged, name .. ".")
-  problem = problem or company_problem(given, name) or bounds_problem(values, name)
+  problem = problem or company_problem(given, name, values.strategy) or bounds_problem(values, name)
   if problem then
     return nil, problem
   end
@@ -124,11 +144,30 @@ function rules.protocol(given, values)
   elseif given.properties ~= nil or (values.will and values.will.properties) then
     return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
   end
+  for _, name in ipairs { "receive_maximum", "maximum_packet_size", "redirect" } do
+    if given[name] ~= nil then
+      return name .. " needs protocol = 5"
+    end
+  end
 end
 
-function rules.store(_, values)
+function rules.store(given, values)
   if values.queue.store and not values.client_id then
     return "queue.store needs a client_id: the broker knows the session that it belongs to by no other name"
+  elseif not values.queue.store and given.queue and given.queue.sync ~= nil then
+    return "queue.sync needs a queue.store"
+  end
+end
+
+function rules.sleep(given, values)
+  if given.sleep_for ~= nil and not values.max_attempts then
+    return "sleep_for needs max_attempts: who sleeps for another reason does so until woken"
+  end
+end
+
+function rules.primary(given)
+  if given.return_to_primary ~= nil and given.server ~= nil then
+    return "return_to_primary needs servers: there is no other one to return from"
   end
 end
 
@@ -159,7 +198,7 @@ end
 
 function rules.backoff(given, values)
   local spec = type(given.backoff) == "table" and given.backoff or {}
-  local problem = company_problem(spec, "backoff") or bounds_problem(values.backoff, "backoff")
+  local problem = company_problem(spec, "backoff", values.backoff.strategy) or bounds_problem(values.backoff, "backoff")
   if problem then
     return problem
   end
@@ -168,7 +207,7 @@ function rules.backoff(given, values)
   return problem
 end
 
-local order = { "one_address", "one_clock", "credentials", "protocol", "store", "tls", "backoff" }
+local order = { "one_address", "one_clock", "credentials", "protocol", "store", "sleep", "primary", "tls", "backoff" }
 
 -- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
 local PROXIES = { "proxy", "http_proxy", "https_proxy" }

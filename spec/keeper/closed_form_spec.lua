@@ -115,8 +115,8 @@ end
 local BOUNDS = { min = 2, max = 90, step = 3, factor = 1.5 }
 
 local function backoff(strategy, jitter)
-  return { strategy = strategy, jitter = jitter, min = BOUNDS.min, max = BOUNDS.max, step = BOUNDS.step,
-    factor = BOUNDS.factor }
+  return { strategy = strategy, jitter = jitter, min = BOUNDS.min, max = BOUNDS.max,
+    step = strategy == "linear" and BOUNDS.step or nil, factor = strategy == "exponential" and BOUNDS.factor or nil }
 end
 
 describe("an hour against a listener that closes at once:", function()

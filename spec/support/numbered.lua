@@ -133,7 +133,7 @@ local function client_of(options, port, name)
   return holdfast.new {
     server = "mqtt://127.0.0.1:" .. port, client_id = name, protocol = options.protocol or 5, backoff = QUICK,
     stable_after = 0, policy = { slow = { min = 0.1, max = 0.2 } }, queue = { messages = 2000 },
-    inbox = { messages = 100000 }, receive_maximum = IN_FLIGHT,
+    inbox = { messages = 100000 }, receive_maximum = options.protocol ~= 4 and IN_FLIGHT or nil,
   }
 end
 

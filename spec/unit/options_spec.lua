@@ -102,6 +102,20 @@ describe("options", function()
     assert.same({ psk_identity = "i", psk_key = "\0\255a", verify = true }, set.tls)
   end)
 
+  it("may be those of a strategy, of a preset or of a list that has one server only", function()
+    for _, backoff in ipairs {
+      { strategy = "linear", step = 2, jitter = "equal" }, { strategy = "exponential", factor = 3, jitter = 0.5 },
+      { strategy = "constant", min = 60, max = 60, jitter = "none" }, { strategy = "decorrelated", min = 2, max = 9 },
+      { strategy = "spread", clients = 100, rate = 5, min = 2 }, { strategy = "none" }, { preset = "paho" },
+    } do
+      assert.truthy(settings { backoff = backoff, stable_after = 5 })
+      assert.truthy(holdfast.backoff.new(backoff))
+    end
+    assert.truthy(settings { policy = { slow = { strategy = "none" } } })
+    assert.truthy(settings { policy = { slow = { strategy = "spread", clients = 100, rate = 5 } } })
+    assert.truthy(settings { servers = { "mqtt://x" }, return_to_primary = 60 })
+  end)
+
   it("let the broker choose the client id", function()
     local set = settings { client_id = false }
     assert.equal("", set.client_id)
@@ -189,6 +203,22 @@ describe("options", function()
         'backoff.jitter must be "none", "full", "equal" or a fraction up to 1, got "ful"' },
       { { backoff = { jitter = 1.5 } }, "backoff.jitter must be a number from 0 to 1, got 1.5" },
       { { backoff = { jitter = 0 } }, 'backoff.jitter must be above 0; say "none" for no jitter' },
+      { { backoff = { step = 2 } }, 'backoff.step needs strategy = "linear", got "exponential"' },
+      { { backoff = { strategy = "linear", factor = 2 } },
+        'backoff.factor needs strategy = "exponential", got "linear"' },
+      { { backoff = { strategy = "random", jitter = "none" } },
+        'backoff.jitter does not go with strategy = "random"' },
+      { { backoff = { strategy = "spread", clients = 5, rate = 5, jitter = 0.5 } },
+        'backoff.jitter does not go with strategy = "spread"' },
+      { { backoff = { strategy = "spread", clients = 5, rate = 5, max = 60 } },
+        'backoff.max does not go with strategy = "spread"; clients and rate say how long it is' },
+      { { backoff = { strategy = "spread", clients = 5 } }, 'backoff.rate is missing: strategy = "spread" wants it' },
+      { { backoff = { rate = 5 } }, 'backoff.rate needs strategy = "spread", got "exponential"' },
+      { { backoff = { strategy = "none", min = 5 } }, 'backoff.min does not go with strategy = "none"' },
+      { { backoff = { preset = "paho", max = 60 } },
+        "backoff.preset stands for all of backoff; leave backoff.max out" },
+      { { policy = { slow = { strategy = "constant", factor = 3 } } },
+        'policy.slow.factor needs strategy = "exponential", got "constant"' },
       { { client_id = "" },
         "client_id must not be empty; leave it out for a random one, or say false to let the broker choose" },
       { { client_id = 5 }, "client_id must be a string, or false to let the broker choose, got 5" },
@@ -211,6 +241,14 @@ describe("options", function()
       { { fallback = true, protocol = 4 }, "fallback = true leads from protocol 5 to 4, so it needs protocol = 5" },
       { { client_id = false, protocol = 4 }, "client_id = false (the broker chooses) needs protocol = 5" },
       { { properties = { user = {} }, protocol = 4 }, "properties need protocol = 5" },
+      { { receive_maximum = 5, protocol = 4 }, "receive_maximum needs protocol = 5" },
+      { { maximum_packet_size = 5, protocol = 4 }, "maximum_packet_size needs protocol = 5" },
+      { { redirect = { allow = { "*" } }, protocol = 4 }, "redirect needs protocol = 5" },
+      { { redirect = { hops = 2 } }, "redirect.allow is missing" },
+      { { queue = { sync = 2 } }, "queue.sync needs a queue.store" },
+      { { sleep_for = 60 }, "sleep_for needs max_attempts: who sleeps for another reason does so until woken" },
+      { { server = "a", return_to_primary = 60 },
+        "return_to_primary needs servers: there is no other one to return from" },
       { { queue = { store = "file" } },
         "queue.store needs a client_id: the broker knows the session that it belongs to by no other name" },
       { { queue = { store = "file" }, client_id = false },

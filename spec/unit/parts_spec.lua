@@ -35,13 +35,15 @@ describe("holdfast.backoff", function()
     assert.same({ "none", "full", "equal", "fraction" }, holdfast.backoff.jitters)
     for _, strategy in ipairs(holdfast.backoff.strategies) do
       local numbers = strategy == "spread" and 5 or nil
-      assert.truthy(holdfast.backoff.new { strategy = strategy, jitter = 0.5, clients = numbers, rate = numbers })
+      assert.truthy(holdfast.backoff.new { strategy = strategy, clients = numbers, rate = numbers })
     end
   end)
 
   it("refuses what is wrong", function()
     assert.equal("backoff.new: backoff.max must be at least backoff.min, which is 5 s, got 1 s",
       refusal(holdfast.backoff.new, { min = 5, max = 1 }))
+    assert.equal('backoff.new: backoff.step needs strategy = "linear", got "fibonacci"',
+      refusal(holdfast.backoff.new, { strategy = "fibonacci", step = 1 }))
     assert.equal("backoff.new: backoff must be a table, got 5", refusal(holdfast.backoff.new, 5))
     assert.equal('backoff.new: seed must be a whole number, got "x"', refusal(holdfast.backoff.new, {}, "x"))
     assert.equal("preview: count must be a whole number from 0 to 1,000,000, got -1",
