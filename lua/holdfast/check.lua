@@ -251,6 +251,17 @@ function check.loop(value, row)
   return value
 end
 
+--- That a method was called with a colon: without it, what should be the object is the first argument.
+-- @param self what came
+-- @tparam string field what every object of that class has: "handle" a client, "wish" a subscription
+-- @tparam string call the class as one names its objects, a colon and the method
+-- @raise at the line of the method's caller
+function check.method(self, field, call)
+  if type(self) ~= "table" or self[field] == nil then
+    error(("%s: call it with a colon: %s(...)"):format(call:match ":(.*)", call), 3)
+  end
+end
+
 --- The timeout of a call that waits.
 -- @param value nil: no end
 -- @treturn ?string what is wrong

@@ -79,6 +79,7 @@ end
 --- Begins to hold the connection. A second call means nothing.
 -- @treturn ?holdfast.client the client, or nil, message, "closed" or "forked"
 function Client:start()
+  check.method(self, "handle", "client:start")
   if self.closing then
     return nil, CLOSED, "closed"
   end
@@ -108,6 +109,7 @@ end
 -- @treturn ?table the reason, when sleeping
 -- @raise when the timeout is no time
 function Client:connect(timeout)
+  check.method(self, "handle", "client:connect")
   local problem = check.timeout_problem(timeout)
   if problem then
     error("connect: " .. problem, 2)
@@ -142,6 +144,7 @@ Client.publish, Client.post = publish.publish, publish.post
 -- `client_id`, `keep_alive`, `session_expiry`, `protocol`, `queued` and `inbox` ({ messages, bytes }), `counters`;
 -- or nil, message, "forked"
 function Client:status()
+  check.method(self, "handle", "client:status")
   return self.handle:status()
 end
 
@@ -149,11 +152,14 @@ end
 -- @treturn ?table an array of { server, started (seconds ago), phase, class, code, name, source, delay }; or nil,
 -- message, "forked"
 function Client:history()
+  check.method(self, "handle", "client:history")
   return self.handle:history()
 end
 
 local function command(name)
+  local call = "client:" .. name
   return function(self)
+    check.method(self, "handle", call)
     if self.closing then
       return nil, CLOSED, "closed"
     end
@@ -218,6 +224,7 @@ end
 -- @treturn ?boolean true, or nil, message, "forked"
 -- @raise when the timeout is no time
 function Client:close(timeout)
+  check.method(self, "handle", "client:close")
   local problem = check.timeout_problem(timeout)
   if problem then
     error("close: " .. problem, 2)

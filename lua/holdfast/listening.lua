@@ -31,6 +31,7 @@ end
 -- @treturn ?string "timeout" or "closed"
 -- @raise when the name is unknown or the timeout no time
 function listening.wait(client, name, timeout)
+  check.method(client, "handle", "client:wait")
   local problem = events.problem(name) or check.timeout_problem(timeout)
   if problem then
     error("wait: " .. problem, 2)
@@ -62,6 +63,7 @@ end
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
 function listening.on(client, name, fn)
+  check.method(client, "handle", "client:on")
   local problem = handler_problem(name, fn)
   if problem then
     error("on: " .. problem, 2)
@@ -77,6 +79,7 @@ end
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
 function listening.once(client, name, fn)
+  check.method(client, "handle", "client:once")
   local problem = handler_problem(name, fn)
   if problem then
     error("once: " .. problem, 2)
@@ -92,6 +95,7 @@ end
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
 function listening.off(client, name, fn)
+  check.method(client, "handle", "client:off")
   local problem = handler_problem(name, fn)
   if problem then
     error("off: " .. problem, 2)

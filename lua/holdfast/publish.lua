@@ -1,5 +1,6 @@
 --- `publish` and `post`: one waits for the outcome, the other never waits.
 -- @module holdfast.publish
+local check = require "holdfast.check"
 local core = require "holdfast.core"
 local events = require "holdfast.events"
 local listening = require "holdfast.listening"
@@ -207,7 +208,8 @@ end
 -- @raise when an argument is wrong
 function publish.publish(client, topic, payload, given)
   local values, problem = checked(client, topic, payload, given, publish_rows, publish_names)
-  if not values then
+  if not values or not client.handle then
+    check.method(client, "handle", "client:publish")
     error("publish: " .. problem, 2)
   elseif client.closing then
     return nil, "the client is closed", "closed"
@@ -251,7 +253,8 @@ end
 -- @raise when an argument is wrong
 function publish.post(client, topic, payload, given)
   local values, problem = checked(client, topic, payload, given, post_rows, post_names)
-  if not values then
+  if not values or not client.handle then
+    check.method(client, "handle", "client:post")
     error("post: " .. problem, 2)
   elseif client.closing then
     return nil, "the client is closed", "closed"

@@ -138,6 +138,7 @@ end
 -- @treturn ?string "timeout", "removed" or "closed"
 -- @raise when the subscription has a handler, or the timeout is no time
 function Subscription:receive(timeout)
+  check.method(self, "wish", "subscription:receive")
   local problem = reading_problem(self, timeout)
   if problem then
     error("receive: " .. problem, 2)
@@ -162,6 +163,7 @@ end
 -- @return what a `for` loop calls for the next message
 -- @raise when the subscription has a handler, or the timeout is no time
 function Subscription:messages(timeout)
+  check.method(self, "wish", "subscription:messages")
   local problem = reading_problem(self, timeout)
   if problem then
     error("messages: " .. problem, 2)
@@ -179,6 +181,7 @@ end
 -- @treturn ?table the reason, when refused
 -- @raise when the timeout is no time
 function Subscription:granted(timeout)
+  check.method(self, "wish", "subscription:granted")
   local problem = check.timeout_problem(timeout)
   if problem then
     error("granted: " .. problem, 2)
@@ -212,6 +215,7 @@ end
 --- Ends the subscription: the broker is told, the wish forgotten, what is buffered dropped.
 -- @treturn boolean true
 function Subscription:remove()
+  check.method(self, "wish", "subscription:remove")
   if self.removed then
     return true
   end

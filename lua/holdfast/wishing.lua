@@ -58,6 +58,7 @@ end
 -- @treturn ?holdfast.subscription or nil, message, "closed" or "forked"
 -- @raise when an argument is wrong
 function wishing.subscribe(client, filter, given, handler)
+  check.method(client, "handle", "client:subscribe")
   if type(given) == "function" and handler == nil then
     given, handler = nil, given
   end

@@ -120,6 +120,13 @@ describe("resty.holdfast #broker", function()
       ask "client:set_timeouts(nil, nil, 50), quiet:receive()")
     assert.are.equal("no message within 0.02 s", ask "(select(2, quiet:receive(0.02)))")
     assert.are.equal("nil\ntimeout", ask "client:set_timeouts(), (select(3, quiet:receive(0)))")
+    for call, name in pairs {
+      ["client.set_timeouts(5)"] = "client:set_timeouts", ["client.connect()"] = "client:connect",
+      ['client.publish("a", "b")'] = "client:publish", ['client.subscribe "a"'] = "client:subscribe",
+      ["quiet.receive(5)"] = "subscription:receive",
+    } do
+      assert.is_truthy(ask(call):find(("%s: call it with a colon: %s(...)"):format(name:match ":(.*)", name), 1, true))
+    end
     assert.is_truthy(ask("client:set_timeouts(-1)"):find(
       "set_timeouts: connect must be a number of milliseconds from 0 to 4,294,967,295 or nil, got -1", 1, true))
     local waits = [[(function()

@@ -1,6 +1,7 @@
 --- What a client has in nginx beyond @{holdfast.client}: default timeouts in milliseconds, a shared dict as the taker
 -- of a subscription, and a sentence where nginx cannot suspend the caller.
 -- @classmod resty.holdfast.client
+local check = require "holdfast.check"
 local log = require "holdfast.log"
 local openresty = require "holdfast.loop.openresty"
 
@@ -45,22 +46,26 @@ end
 -- @tparam ?number receive milliseconds, for `receive` and `messages` of its subscriptions
 -- @raise when one is no time
 function Client:set_timeouts(connect, publish, receive)
+  check.method(self, "handle", "client:set_timeouts")
   local for_connect, for_publish, for_receive = seconds("connect", connect), seconds("publish", publish),
     seconds("receive", receive)
   self.connect_timeout, self.publish_timeout, self.receive_timeout = for_connect, for_publish, for_receive
 end
 
 function Client:connect(timeout)
+  check.method(self, "handle", "client:connect")
   check_place "connect"
   return Client.base.connect(self, timeout == nil and self.connect_timeout or timeout)
 end
 
 function Client:wait(name, timeout)
+  check.method(self, "handle", "client:wait")
   check_place "wait"
   return Client.base.wait(self, name, timeout)
 end
 
 function Client:publish(topic, payload, given)
+  check.method(self, "handle", "client:publish")
   check_place "publish"
   if self.publish_timeout and (given == nil or type(given) == "table" and given.timeout == nil) then
     local copy = { timeout = self.publish_timeout }
@@ -73,6 +78,7 @@ function Client:publish(topic, payload, given)
 end
 
 function Client:close(timeout)
+  check.method(self, "handle", "client:close")
   if timeout and timeout ~= 0 then
     check_place "close"
   end
@@ -99,6 +105,7 @@ end
 --- As `subscribe` of @{holdfast.client}; in place of a handler it takes a shared dict (`ngx.shared.NAME`), which then
 -- holds the newest payload of each topic, without those that are empty.
 function Client:subscribe(filter, given, handler)
+  check.method(self, "handle", "client:subscribe")
   if is_dict(given) and handler == nil then
     given, handler = nil, given
   end
@@ -115,16 +122,19 @@ function Client:subscribe(filter, given, handler)
 end
 
 function Subscription:receive(timeout)
+  check.method(self, "wish", "subscription:receive")
   check_place "receive"
   return Subscription.base.receive(self, timeout == nil and self.client.receive_timeout or timeout)
 end
 
 function Subscription:messages(timeout)
+  check.method(self, "wish", "subscription:messages")
   check_place "messages"
   return Subscription.base.messages(self, timeout == nil and self.client.receive_timeout or timeout)
 end
 
 function Subscription:granted(timeout)
+  check.method(self, "wish", "subscription:granted")
   check_place "granted"
   return Subscription.base.granted(self, timeout)
 end
