@@ -98,8 +98,6 @@ hf_fleet *hf_fleet_init(void *memory, const hf_fleet_options *options) {
   fleet->need[HF_FLEET_T50] = options->clients - options->clients / 2;
   fleet->need[HF_FLEET_T99] = options->clients - options->clients / 100;
   fleet->need[HF_FLEET_T100] = options->clients;
-  for (int i = 0; i < HF_FLEET_SHARES; i++)
-    fleet->reached[i] = INT64_MIN;
   fleet->lost = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_CONNECTION_LOST);
   fleet->refused = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_REFUSED);
   fleet->reset = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_RESET);

@@ -48,7 +48,8 @@ typedef struct hf_fleet_second { /* one second of the simulated time */
 } hf_fleet_second;
 
 typedef struct hf_fleet_result { /* `back` below is the moment at which server 0 returns */
-  int64_t t50, t99, t100; /* ms after `back` from which on so many percent are connected for good; INT64_MIN: never */
+  int64_t t50, t99, t100; /* ms after `back` from which on so many percent are connected for good, -`back` if they have
+                             been from the beginning; INT64_MIN: never */
   uint64_t attempts;      /* all */
   uint64_t attempts_back; /* those begun at `back` or later */
   uint64_t wasted;        /* handshakes the broker worked on for a client that had given up or was dropped again */

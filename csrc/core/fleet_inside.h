@@ -73,7 +73,7 @@ struct hf_fleet {
   uint32_t scheduled;                      /* clients in the wheel */
   const hf_reason *lost, *refused, *reset; /* looked up once */
   uint32_t need[HF_FLEET_SHARES];
-  int64_t reached[HF_FLEET_SHARES]; /* ms, or INT64_MIN */
+  int64_t reached[HF_FLEET_SHARES]; /* ms, or INT64_MIN; 0 at first, when all are connected */
   uint64_t random;
   hf_fleet_result result;
 };

@@ -61,7 +61,8 @@ end
 --
 -- * `series`: arrays `attempts` (begun), `refused`, `connected`, `queue`, one number a second, the first from the
 --   beginning of the simulation (`back` is the second at which the first server returns);
--- * `t50`, `t99`, `t100`: seconds after that return from which on so many percent are connected; nil: never;
+-- * `t50`, `t99`, `t100`: seconds after that return from which on so many percent are connected, below 0 if that was
+--   before it, 0 at the latest if they never were lost; nil: never;
 -- * `ideal`: seconds the brokers need at least, clients / accept_rate; `ratio`: t99 / (0.99 ideal);
 -- * `attempts_per_client` after the return, `attempts_before` it; `peak_over_rate`: most attempts in a second after it
 --   over accept_rate; `wasted_per_client`: handshakes worked on in vain, for who had given up or was dropped again;

@@ -82,6 +82,21 @@ describe("holdfast-fleet", function()
     assert.same({ small "--compare=holdfast" }, { small() })
   end)
 
+  it("knows that nobody is lost in an outage of no length", function()
+    local status, out = small "--outage=0"
+    assert.equal(0, status)
+    assert.truthy(out:find "\nholdfast +0%.0 +0%.0 +0%.0 +0%.00 +0%.00 +0%.00 +0%.0 ", out)
+    assert.equal(0, (small("--outage=0", "--advise")))
+    with_file("", ".svg", function(name)
+      assert.equal(0, (small("--outage=0", "--svg", name)))
+      local file = assert(io.open(name))
+      local svg = file:read "*a"
+      file:close()
+      well_formed(svg)
+      assert.is_nil(svg:find "nan" or svg:find "inf")
+    end)
+  end)
+
   it("takes a Lua file, and the words after it win", function()
     with_file("return { clients = 300, accept_rate = 10, outage = 3, backoff = { max = 5 } }", ".lua", function(name)
       local status, out = run(name)
@@ -162,6 +177,19 @@ describe("holdfast-fleet", function()
       assert.equal(2, status)
       assert.truthy(err:find("must return a table of options, got 5", 1, true), err)
     end)
+    for content, words in pairs {
+      ["policies = { { name = 'short', backoff = { max = 5 } }, { name = 'odd', backoff = { max = 0.5 } } }"] =
+        "policies: odd: backoff.max must be at least backoff.min, which is 1 s, got 0.5 s",
+      ["policies = { { bakoff = {} } }"] = 'policies: 1: unknown option "bakoff"; did you mean "backoff"?',
+      ["backoff = { strategy = 'linear', factor = 2 }"] =
+        'holdfast-fleet: backoff.factor needs strategy = "exponential", got "linear"',
+    } do
+      with_file("return { clients = 300, " .. content .. " }", ".lua", function(name)
+        local status, out, err = run(name)
+        assert.same({ 2, "" }, { status, out })
+        assert.truthy(err:find(words, 1, true), err)
+      end)
+    end
     local status, _, err = small("--svg", "/nowhere/fleet.svg")
     assert.equal(1, status)
     assert.truthy(err:find("/nowhere/fleet.svg", 1, true))

@@ -172,6 +172,16 @@ describe("the broker", function()
     assert.equal(1000, result.connected)
   end)
 
+  it("may stay, and then half of the clients are there all along although the other half restarts", function()
+    local options = { clients = 1000, accept_rate = 10, outage_at = 3, outage = 0 }
+    local result = run(options)
+    assert.same({ -3, -3, -3 }, { result.t50, result.t99, result.t100 })
+    options.restart_share, options.restart_within = 0.3, 5
+    result = run(options)
+    assert.equal(-3, result.t50)
+    assert.is_true(result.t99 > 0 and result.t100 >= result.t99)
+  end)
+
   it("may be lost staggered, by clients that restart, under a budget", function()
     local base = { clients = 1000, accept_rate = 1e6, outage = 30, backoff = { strategy = "constant", min = 5 } }
     local function with(more)

@@ -192,7 +192,7 @@ local function simulate(options, policies, err, show)
     local progress = show and watch(err, name, options.outage) or nil
     local ok, result, problem = pcall(fleet.run, merged(options, policy, progress))
     if not ok or not result then
-      return nil, tostring(ok and problem or result):gsub("^.-fleet%.run: ", "")
+      return nil, name .. ": " .. tostring(ok and problem or result):gsub("^.-fleet%.run: ", "")
     end
     found[place] = { name = name, result = result }
   end
@@ -238,6 +238,16 @@ end
 
 local defaults = { clients = 100000, accept_rate = 1000, accept_queue = 1000, outage = 60, latency = 0.02 }
 
+-- What is wrong with the first policy that is; one of the user's own list is called by its name or place.
+local function policies_problem(options, policies, listed)
+  for place, policy in ipairs(policies) do
+    local _, problem = model.check(merged(options, policy))
+    if problem then
+      return place <= listed and ("policies: %s: %s"):format(tostring(policy.name or place), problem) or problem
+    end
+  end
+end
+
 local function gather(words)
   local given, own, problem = parse(words)
   if problem or own.help then
@@ -265,10 +275,8 @@ local function gather(words)
   local list = options.policies
   options.policies = nil
   own.policies, problem = policies_of(options, list, own.compare)
-  if not problem then
-    local _, wrong = model.check(merged(options, {}))
-    problem = wrong
-  end
+  problem = problem or select(2, model.check(merged(options, {})))
+    or policies_problem(options, own.policies, list and #list or 0)
   return options, own, problem
 end
 

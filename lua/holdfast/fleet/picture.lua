@@ -107,7 +107,7 @@ end
 local function bars(axis, panel, base, out)
   local attempts = panel.series.attempts
   local count = math.min(#attempts, math.ceil(axis.span))
-  local width = math.ceil(count / COLUMNS)
+  local width = math.max(1, math.ceil(count / COLUMNS)) -- nobody lost, no second simulated
   for first = 1, count, width do
     local most = 0
     for second = first, math.min(count, first + width - 1) do
@@ -123,7 +123,7 @@ end
 
 local function curve(axis, connected, clients, base, class)
   local points, count = {}, math.min(#connected, math.ceil(axis.span))
-  local width = math.ceil(count / COLUMNS)
+  local width = math.max(1, math.ceil(count / COLUMNS))
   for second = width, count, width do
     points[#points + 1] = ("%.1f,%.1f"):format(x_of(axis, second), base - PLOT * connected[second] / clients)
   end
