@@ -1,7 +1,7 @@
 --- Handlers of events, and those who wait for one.
 -- Each handler runs in a coroutine of its own, started in the order in which the events happened and the handlers
--- were added; one that waits holds up nothing. An error in one becomes an `error` event, an error in a handler of
--- `error` goes to `holdfast.log`.
+-- were added; one that waits holds up nothing. An error in one becomes an `error` event; where nobody listens to that,
+-- and from a handler of `error`, it goes to `holdfast.log`, and without a listener there to the standard error.
 -- @module holdfast.events
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"

@@ -115,8 +115,8 @@ function holdfast.metrics()
 end
 
 --- Sets where the library's own words go: what happens to each connection, warnings, and errors in handlers that no
--- `error` handler takes. Nothing is ever printed; without a listener warnings and errors go to `warn` on Lua 5.4, and
--- nowhere elsewhere.
+-- `error` handler takes. Without a listener such errors go to the standard error (in nginx to its error log), warnings
+-- to `warn` on Lua 5.4, and nothing else is said.
 -- @tparam ?function|table listener `fn(level, message, fields)`, which must not wait, with level "debug", "info",
 -- "warning" or "error"; or a LuaLogging logger; nil: nobody listens
 -- @tparam[opt] table options `trace`: also what Paho says of itself, as "debug", from "error" (little) over "protocol"

@@ -1,12 +1,19 @@
---- Where the library's own words go: to a function of the user's, and nowhere else.
--- Nothing is ever printed. Without a listener a warning or an error goes through `warn` on Lua 5.4, which its host
--- switches, and everything else is not even put together. Nothing that is said has a user name, a password, a key or a
--- payload in it.
+--- Where the library's own words go: to a function of the user's.
+-- Without a listener a warning goes through `warn` on Lua 5.4, which its host switches, and what is less is not even
+-- put together. An error, which is nearly always one in the user's own code, goes to the standard error then, as if the
+-- interpreter itself had run that code: a handler that fails unseen helps nobody. Nothing that is said has a user name,
+-- a password, a key or a payload in it.
 -- @module holdfast.log
 local log = {}
 
 local listener
 local warn = rawget(_G, "warn")
+
+local function to_stderr(message)
+  io.stderr:write("holdfast: ", message, "\n")
+end
+
+local resort = to_stderr
 
 -- What LuaLogging calls the levels.
 local LOGGER_LEVELS = { debug = "DEBUG", info = "INFO", warning = "WARN", error = "ERROR" }
@@ -53,13 +60,22 @@ function log.tell(level, message, fields)
   end
 end
 
---- Says something that should be heard even where nobody thought of listening.
+--- Sets where errors go while nobody listens, in a host whose standard error is not where one looks.
+-- @tparam function fn called as `fn(message)`
+function log.fall_back(fn)
+  resort = fn
+end
+
+--- Says something that should be heard even where nobody thought of listening. An error in saying it is swallowed, too:
+-- a host may have no `io`, or have closed its standard error.
 -- @tparam string level "warning" or "error"
 -- @tparam string message
 -- @tparam[opt] table fields
 function log.write(level, message, fields)
   if listener then
     log.tell(level, message, fields)
+  elseif level == "error" then
+    pcall(resort, message)
   elseif warn then
     warn("holdfast: " .. message)
   end

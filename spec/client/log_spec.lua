@@ -92,6 +92,8 @@ describe("the log", function()
   it("is silent without a listener, and does not mind one that throws", function()
     local original, printed = print, 0
     print = function() printed = printed + 1 end -- luacheck: ignore 121
+    local stderr = io.stderr
+    io.stderr = { write = print } -- luacheck: ignore 122
     holdfast.log(function() error "the listener's own trouble" end)
     local client = world:client()
     client:start()
@@ -100,6 +102,7 @@ describe("the log", function()
     client:reconnect()
     world:pass(0)
     print = original -- luacheck: ignore 121
+    io.stderr = stderr -- luacheck: ignore 122
     assert.equal(0, printed)
     assert.equal("connected", client:status().state)
   end)

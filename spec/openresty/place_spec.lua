@@ -146,4 +146,17 @@ describe("resty.holdfast #broker", function()
     assert.is_truthy(ask("(client:subscribe('a/#/b'))"):find("^code:1: subscribe: filter"))
     assert.is_truthy(ask("(client:connect(-1))"):find("^code:1: connect: timeout"))
   end)
+
+  it("has an error in a handler in nginx's log, even when nobody listens any more", function()
+    assert.are.equal("posted", ask [[(function()
+      holdfast.log(nil)
+      client:once("delivered", function() error "unheard" end)
+      return client:post("unheard", "x") and "posted"
+    end)()]])
+    local deadline = process.now() + 5000
+    repeat
+      assert(process.now() < deadline, server:log())
+      process.sleep(5)
+    until server:log():find "%[error%][^\n]*holdfast: [^\n]*: unheard"
+  end)
 end)

@@ -465,26 +465,6 @@ describe("a client's events", function()
       assert.same({ { "close", 0 } }, handle.calls)
       assert.equal("closed", select(3, client:publish("t", "")))
     end)
-
-    it("without anybody to tell an error go to warn", function()
-      local heard = {}
-      local warn = _G.warn
-      finally(function()
-        _G.warn = warn -- luacheck: ignore 122
-      end)
-      _G.warn = function(words) -- luacheck: ignore 122
-        heard[#heard + 1] = words
-      end
-      core, holdfast = fake_core.install()
-      client = holdfast.new { server = "localhost" }
-      client:on("ready", function()
-        error "unheard"
-      end)
-      tell "ready"
-      holdfast.sleep(0)
-      assert.equal(1, #heard)
-      assert.matches("^holdfast: .-: unheard\nstack traceback:", heard[1])
-    end)
   end
 
   it("show in the client's words", function()

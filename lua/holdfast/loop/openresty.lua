@@ -21,6 +21,10 @@ local now = core.now
 
 local loop = { now = now }
 
+log.fall_back(function(message)
+  ngx.log(ngx.ERR, "holdfast: ", message)
+end)
+
 local BATCH = 128 -- mails handed out at once
 local BATCHES = 8 -- in a row, and then nginx has a turn; a wait of 0 needs a patch that plain nginx does not have
 local FOREVER = 2147483647 -- ms
