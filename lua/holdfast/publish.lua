@@ -241,7 +241,8 @@ function publish.publish(client, topic, payload, given)
   return withdraw(client, waiter.id, timeout)
 end
 
---- Has a message accepted by the queue, without waiting.
+--- Has a message accepted by the queue, without waiting. To wait for the outcome, `publish`: a `wait` for `delivered`
+-- begins when that may have happened already.
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
