@@ -81,7 +81,7 @@ static hf_publish *settle_session(hf_paho_attempt *attempt, bool session_present
   size_t carried = 0, unreleased = 0;
   for (hf_mail *at = link->carried ? &link->carried->mail : NULL; at; at = at->next) {
     if (hf_paho_store_withholds(&link->store, ((hf_publish *)at)->packet_id)) continue;
-    carried += ((hf_publish *)at)->payload.length;
+    carried += hf_publish_packet_size((const hf_publish *)at);
     unreleased += !hf_paho_store_has_released(&link->store, ((hf_publish *)at)->packet_id);
     attempt->resumed++;
   }

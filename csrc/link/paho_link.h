@@ -69,7 +69,9 @@ void hf_paho_calls_begin(void);
 void hf_paho_calls_end(void);
 void hf_paho_waker_hold(void);    /* something waits for the receive thread */
 void hf_paho_waker_release(void); /* it waits no longer */
-void hf_paho_waker_hurry(void);   /* somebody's pings come so often that Paho's one look a second is not enough */
+void hf_paho_waker_write(void); /* the same of what is being written, behind which more may wait for the send thread */
+void hf_paho_waker_written(void);
+void hf_paho_waker_hurry(void); /* somebody's pings come so often that Paho's one look a second is not enough */
 void hf_paho_waker_relax(void);
 void hf_paho_waker_retune(void); /* after each MQTTAsync_connect: it has changed the interval of everybody's pings */
 /* Between two looks at its sockets Paho's receive thread may hold on to the number of one that has been closed. A new

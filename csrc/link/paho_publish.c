@@ -22,8 +22,8 @@ void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less) {
   attempt->outstanding += more;
   attempt->outstanding -= less;
   bool large = attempt->outstanding >= HF_PAHO_LARGE && attempt->state == HF_PAHO_UP;
-  if (large && !attempt->large) hf_paho_waker_hold();
-  if (!large && attempt->large) hf_paho_waker_release();
+  if (large && !attempt->large) hf_paho_waker_write();
+  if (!large && attempt->large) hf_paho_waker_written();
   attempt->large = large;
 }
 
@@ -44,7 +44,7 @@ static hf_publish *take(hf_paho_slot *slot) {
     slot->next = attempt->free_slots;
     attempt->free_slots = slot;
   }
-  hf_paho_weigh(attempt, 0, publish->payload.length);
+  hf_paho_weigh(attempt, 0, hf_publish_packet_size(publish));
   if (publish->qos > 0) hf_paho_quiet_count(0, 1);
   return publish;
 }
@@ -197,7 +197,7 @@ void hf_paho_delivered(hf_paho_attempt *attempt, int packet_id) {
   /* When the attempt has ended meanwhile, all that it had resumed has been taken off the count already. */
   bool counted = publish && attempt->resumed > 0;
   if (counted) {
-    hf_paho_weigh(attempt, 0, publish->payload.length);
+    hf_paho_weigh(attempt, 0, hf_publish_packet_size(publish));
     hf_paho_quiet_count(0, 1);
     attempt->resumed--;
   }
@@ -243,7 +243,7 @@ static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
     slot->publish = publish;
     slot->entering = true;
     slot->answered = slot->orphan = false;
-    hf_paho_weigh(attempt, publish->payload.length, 0);
+    hf_paho_weigh(attempt, hf_publish_packet_size(publish), 0);
   }
   pthread_mutex_unlock(&attempt->link->lock);
   attempt->entering = slot;

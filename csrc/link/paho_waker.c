@@ -23,6 +23,10 @@
  * client more, connected over loopback to a thread of ours, which sends it a message whenever something waits for
  * the receive thread. One at a time: the next goes out when the last has been received.
  *
+ * Paho's send thread looks at its queue when something new comes into it, and once a second; what waits there for a
+ * packet to be written that is larger than the socket's buffer is not told when it has been. A connect on the client
+ * that is connected already makes it look.
+ *
  * That client never ends, so Paho's threads do not either. It also undoes what each MQTTAsync_connect does to everybody
  * else: Paho looks for due pings every tenth of the keep alive of the connect that came last, and connecting with keep
  * alive 0 makes that its least, 0.1 s. Done again on a connected handle it changes nothing else. */
@@ -38,7 +42,7 @@ enum {
 
 /* any thread */
 static hf_wakeup wakeup;
-static atomic_int holds, hurries;
+static atomic_int holds, hurries, writers;
 static atomic_llong newest; /* hf_clock_ms of the last hold */
 static atomic_bool retune, received, broken;
 static atomic_uint looks = 1; /* how often the receive thread has taken a message of ours */
@@ -63,6 +67,16 @@ void hf_paho_waker_hold(void) {
 
 void hf_paho_waker_release(void) {
   atomic_fetch_sub(&holds, 1);
+}
+
+void hf_paho_waker_write(void) {
+  atomic_fetch_add(&writers, 1);
+  hf_paho_waker_hold();
+}
+
+void hf_paho_waker_written(void) {
+  atomic_fetch_sub(&writers, 1);
+  hf_paho_waker_release();
 }
 
 void hf_paho_waker_hurry(void) {
@@ -272,6 +286,7 @@ static int64_t poke_due(int64_t now) {
 static void poke(int64_t now) {
   static const char message[] = {0x30, 3, 0, 1, 'w'};
   last_poke = now;
+  if (atomic_load(&writers) > 0) tune();
   if (!atomic_exchange(&received, false)) return;
   ssize_t written = send(peer, message, sizeof message, MSG_NOSIGNAL);
   if (written != sizeof message) atomic_store(&broken, true);

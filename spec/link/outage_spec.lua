@@ -190,6 +190,27 @@ describe("outages of the Paho link #broker", function()
     assert.is_true(process.now() - begun < 2000, process.now() - begun .. " ms")
   end)
 
+  -- Paho's send thread looks at its queue when something new comes, and else once a second.
+  it("does not wait for Paho's second between large publishes", function()
+    start()
+    local link = connected()
+    local payload = ("x"):rep(10e6)
+    local begun = process.now()
+    for id = 1, 10 do assert.is_true(link:publish(id, "big", payload, 1)) end
+    for _ = 1, 10 do assert.are.equal(0, assert(link:wait "delivered").result) end
+    assert.is_true(process.now() - begun < 4000, process.now() - begun .. " ms")
+  end)
+
+  it("does not wait for it either when it is the properties that are large", function()
+    start()
+    local link, user = connected(), {}
+    for index = 1, 80 do user[index] = { ("n"):rep(65535), ("v"):rep(65535) } end
+    local begun = process.now()
+    for id = 1, 10 do assert.is_true(link:publish(id, "big", "", 1, false, { user = user })) end
+    for _ = 1, 10 do assert.are.equal(0, assert(link:wait "delivered").result) end
+    assert.is_true(process.now() - begun < 3000, process.now() - begun .. " ms")
+  end)
+
   it("says why it will not connect through a proxy", function()
     start()
     local child = [[
