@@ -22,7 +22,11 @@ typedef struct wish {
   entry *entry;
   hf_properties *properties;
   hf_wish_options options;
+  int16_t told; /* the code of its latest verdict on this connection, or UNTOLD */
+  bool judged;  /* it has had one, on whichever */
 } wish;
+
+enum { UNTOLD = -1 };
 
 typedef enum phase { RESTING, DUE, SENT } phase;
 typedef enum verdict { PENDING, GRANTED, REFUSED } verdict;
@@ -243,6 +247,7 @@ bool hf_subscriptions_add(hf_subscriptions *set, uint32_t number, hf_bytes filte
   wish *w = calloc(1, sizeof *w);
   if (!w) return false;
   w->options = options;
+  w->told = UNTOLD;
   w->properties = hf_properties_copy(properties);
   w->entry = find_filter(set, filter);
   if ((w->properties || !properties) && !w->entry) w->entry = make_entry(set, filter);
@@ -284,6 +289,11 @@ void hf_subscriptions_lost(hf_subscriptions *set) {
   }
 }
 
+static void expect_verdicts(entry *e) {
+  for (link *at = e->wishes.next; at != &e->wishes; at = at->next)
+    OWNER(wish, with_filter, at)->told = UNTOLD;
+}
+
 void hf_subscriptions_connected(hf_subscriptions *set, bool session_present) {
   hf_subscriptions_lost(set);
   set->up = true;
@@ -296,10 +306,12 @@ void hf_subscriptions_connected(hf_subscriptions *set, bool session_present) {
       e->fresh = true;
       e->verdict = PENDING;
     }
-    if (list_empty(&e->wishes))
+    if (list_empty(&e->wishes)) {
       retire(set, e);
-    else if (e->verdict != GRANTED)
+    } else if (e->verdict != GRANTED) {
+      expect_verdicts(e);
       make_due(set, e);
+    }
   }
 }
 
@@ -336,8 +348,13 @@ size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
     e->known = known; /* an older subscription to the filter outlives a refusal */
   }
   size_t count = 0;
-  for (const link *at = e->wishes.next; at != &e->wishes; at = at->next)
-    verdicts[count++] = (hf_subscription_verdict){OWNER(wish, with_filter, at)->by_number.key, code};
+  for (link *at = e->wishes.next; at != &e->wishes; at = at->next) {
+    wish *w = OWNER(wish, with_filter, at);
+    if (w->told == code) continue;
+    verdicts[count++] = (hf_subscription_verdict){w->by_number.key, code, !w->judged};
+    w->told = (int16_t)code;
+    w->judged = true;
+  }
   return count;
 }
 

@@ -37,7 +37,8 @@ typedef struct hf_subscription_request { /* one SUBSCRIBE or UNSUBSCRIBE of one 
 /* One wish's fate, as told to the application. */
 typedef struct hf_subscription_verdict {
   uint32_t wish;
-  int code; /* 0, 1, 2: granted QoS; >= 0x80: the reason code of a refusal */
+  int code;   /* 0, 1, 2: granted QoS; >= 0x80: the reason code of a refusal */
+  bool first; /* of this wish */
 } hf_subscription_verdict;
 
 hf_subscriptions *hf_subscriptions_new(void); /* NULL when memory is short */
@@ -63,8 +64,9 @@ void hf_subscriptions_lost(hf_subscriptions *set);
 bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request);
 
 /* The broker answered a ticket with `code` (0-2 or >= 0x80). Fills `verdicts` (room for at least
- * hf_subscriptions_wishes(set)) with the fate of each wish of that filter and returns how many; 0 for a ticket that is
- * unknown, was an UNSUBSCRIBE, or has been overtaken by a newer request for the same filter. */
+ * hf_subscriptions_wishes(set)) with the fate of each wish of that filter, but for those that have been told the same
+ * on this connection, and returns how many; 0 for a ticket that is unknown, was an UNSUBSCRIBE, or has been overtaken
+ * by a newer request for the same filter. */
 size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code, hf_subscription_verdict *verdicts);
 
 /* True when nothing is due and nothing unanswered: every wish has been confirmed or refused. */

@@ -16,7 +16,8 @@ enum hf_event_kind {
   HF_EVENT_MESSAGE = HF_MAIL_EVENT_BASE, /* hf_message */
   HF_EVENT_OUTCOME,                      /* hf_publish; `result` and `flags` say how it ended */
   HF_EVENT_NOT_WITHDRAWN,                /* the rest are hf_events */
-  HF_EVENT_GRANTED,
+  HF_EVENT_GRANTED,                      /* or refused: the first verdict of a wish */
+  HF_EVENT_GRANTED_AGAIN,                /* a later one */
   HF_EVENT_CONNECTING,
   HF_EVENT_CONNECTED,
   HF_EVENT_READY,

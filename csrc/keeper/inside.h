@@ -112,7 +112,7 @@ struct hf_client {
   atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
   atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed */
   atomic_size_t events;                        /* hf_events handed to Lua, not yet taken; see tell.c */
-  atomic_size_t verdicts;                      /* of those, what the broker says of subscriptions */
+  atomic_size_t verdicts;                      /* the same of GRANTED_AGAIN alone */
   atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
   atomic_bool room_wanted, closed, held, quiet;
   atomic_uint_fast64_t next_publish;
@@ -256,8 +256,8 @@ hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell)
 /* keeper.c: the sink of every link. */
 void hf_keeper_deliver(void *keeper, hf_mail *mail);
 
-/* tell.c: events for Lua. So many that it has not looked at yet, and so many verdicts and one more a wish: a script
- * that never looks must not fill the memory. */
+/* tell.c: events for Lua. So many that it has not looked at yet, and so many verdicts and one more a wish, beyond each
+ * wish's first: a script that never looks must not fill the memory. */
 enum { HF_EVENTS_AT_MOST = 1024 };
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind); /* NULL: over the bound, counted */
 void hf_tell_send(hf_client *client, hf_event *event);

@@ -5,15 +5,15 @@
 #include "keeper/trace.h"
 
 /* What thousands of subscriptions or calls are told in one turn must leave room for `ready` and `lost`. So the broker's
- * verdicts count by themselves, and what is told once a client or once a call not at all: NULL. */
+ * later verdicts count by themselves, and what is told once a client or once a call not at all: NULL. */
 static atomic_size_t *count_of(hf_client *client, unsigned kind) {
-  if (kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN) return NULL;
-  return kind == HF_EVENT_GRANTED ? &client->verdicts : &client->events;
+  if (kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN || kind == HF_EVENT_GRANTED) return NULL;
+  return kind == HF_EVENT_GRANTED_AGAIN ? &client->verdicts : &client->events;
 }
 
 static bool is_full(hf_client *client, unsigned kind) {
   const atomic_size_t *count = count_of(client, kind);
-  size_t wishes = kind == HF_EVENT_GRANTED ? hf_subscriptions_wishes(client->subscriptions) : 0;
+  size_t wishes = kind == HF_EVENT_GRANTED_AGAIN ? hf_subscriptions_wishes(client->subscriptions) : 0;
   return count && atomic_load(count) >= HF_EVENTS_AT_MOST + wishes;
 }
 

@@ -16,13 +16,13 @@ enum { /* SUBACK reason codes for what CONNACK has ruled out already, MQTT 5 sec
        WILDCARD_NOT_SUPPORTED = 0xA2,
 };
 
-static void tell_verdict(hf_client *client, uint32_t wish, int code, const char *text) {
-  hf_event *event = hf_tell_make(client, HF_EVENT_GRANTED);
+static void tell_verdict(hf_client *client, const hf_subscription_verdict *verdict, const char *text) {
+  hf_event *event = hf_tell_make(client, verdict->first ? HF_EVENT_GRANTED : HF_EVENT_GRANTED_AGAIN);
   if (!event) return;
-  event->wish = wish;
-  event->code = code;
-  if (code > 2) {
-    event->reason = hf_reason_find(HF_SOURCE_SUBACK, code);
+  event->wish = verdict->wish;
+  event->code = verdict->code;
+  if (verdict->code > 2) {
+    event->reason = hf_reason_find(HF_SOURCE_SUBACK, verdict->code);
     event->text = text ? strdup(text) : NULL;
   }
   hf_tell_send(client, event);
@@ -36,7 +36,7 @@ static bool verdict(hf_client *client, uint32_t ticket, int code, const char *te
   if (!verdicts) return false;
   size_t count = hf_subscriptions_answer(client->subscriptions, ticket, code, verdicts);
   for (size_t i = 0; i < count; i++)
-    tell_verdict(client, verdicts[i].wish, verdicts[i].code, text);
+    tell_verdict(client, &verdicts[i], text);
   free(verdicts);
   return true;
 }

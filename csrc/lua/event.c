@@ -182,6 +182,7 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
     hf_lua_pushint64(L, (int64_t)event->id);
     return 1;
   case HF_EVENT_GRANTED:
+  case HF_EVENT_GRANTED_AGAIN:
     return push_granted(L, event);
   case HF_EVENT_CREDENTIALS:
     lua_pushinteger(L, (lua_Integer)event->ticket);
@@ -219,6 +220,7 @@ static const char *kind_name(int kind) {
   case HF_EVENT_NOT_WITHDRAWN:
     return "not_withdrawn";
   case HF_EVENT_GRANTED:
+  case HF_EVENT_GRANTED_AGAIN:
     return "granted";
   case HF_EVENT_CREDENTIALS:
     return "credentials";
