@@ -140,6 +140,7 @@ build = {
     ["holdfast.fleet.picture"] = "lua/holdfast/fleet/picture.lua",
     ["holdfast.fleet.table"] = "lua/holdfast/fleet/table.lua",
     ["holdfast"] = "lua/holdfast/init.lua",
+    ["holdfast.line"] = "lua/holdfast/line.lua",
     ["holdfast.listening"] = "lua/holdfast/listening.lua",
     ["holdfast.log"] = "lua/holdfast/log.lua",
     ["holdfast.loop.builtin"] = "lua/holdfast/loop/builtin.lua",

@@ -5,6 +5,7 @@ local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
+local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local mail = require "holdfast.mail"
@@ -48,13 +49,13 @@ function client.new(given, ephemeral)
     inbox_bytes = values.inbox.bytes,
     ttl = values.queue.ttl,
     handlers = {}, -- name of an event -> array of { fn, once }
-    expected = {}, -- name of an event -> array of waiters
+    expected = {}, -- name of an event -> line of waiters
     wishes = {}, -- wish -> subscription
     last_wish = 0,
     outcomes = {}, -- id of a publish -> waiter
-    line = { first = 1, last = 0 }, -- places of publishes that found the queue full
+    line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
-    connecting = {}, -- those of connect
+    connecting = line.new(), -- those of connect
     consumed_messages = 0,
     consumed_bytes = 0,
   }, Client)
@@ -127,9 +128,10 @@ function Client:connect(timeout)
     return true
   end
   local waiter = {}
-  self.connecting[#self.connecting + 1] = waiter
+  line.join(self.connecting, waiter)
   listening.park(self, waiter, timeout)
   if waiter.timed_out then
+    line.leave(self.connecting, waiter)
     return nil, timeout_words(self, timeout), "timeout"
   end
   return waiter.value, waiter.message, waiter.code, waiter.reason

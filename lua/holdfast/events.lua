@@ -3,6 +3,7 @@
 -- were added; one that waits holds up nothing. An error in one becomes an `error` event; where nobody listens to that,
 -- and from a handler of `error`, it goes to `holdfast.log`, and without a listener there to the standard error.
 -- @module holdfast.events
+local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
@@ -108,9 +109,9 @@ end
 -- @tparam string name
 -- @tparam table waiter
 function events.expect(client, name, waiter)
-  local waiting = client.expected[name] or {}
+  local waiting = client.expected[name] or line.new()
   client.expected[name] = waiting
-  waiting[#waiting + 1] = waiter
+  line.join(waiting, waiter)
 end
 
 --- Somebody waits no more.
@@ -118,7 +119,11 @@ end
 -- @tparam string name
 -- @tparam table waiter
 function events.forget(client, name, waiter)
-  client.expected[name] = without(client.expected[name], waiter)
+  local waiting = client.expected[name]
+  if waiting then
+    line.leave(waiting, waiter)
+    client.expected[name] = not line.is_empty(waiting) and waiting or nil
+  end
 end
 
 --- Lets go on all who wait for an event.
@@ -129,11 +134,13 @@ function events.meet(client, name, event)
   local waiting = client.expected[name]
   if waiting then
     client.expected[name] = nil
-    for _, waiter in ipairs(waiting) do
+    local waiter = line.shift(waiting)
+    while waiter do
       if not waiter.done then
         waiter.value = event
         loop.unpark(waiter)
       end
+      waiter = line.shift(waiting)
     end
   end
 end

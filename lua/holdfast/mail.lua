@@ -4,6 +4,7 @@ local budget = require "holdfast.budget"
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
+local line = require "holdfast.line"
 local loop = require "holdfast.loop"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
@@ -17,19 +18,19 @@ local mail = {
   room = publish.room,
 }
 
-local function resolve(waiters, value, message, code, reason)
-  for _, waiter in ipairs(waiters) do
-    if not waiter.done then
-      waiter.value, waiter.message, waiter.code, waiter.reason = value, message, code, reason
-      loop.unpark(waiter)
-    end
+local function resolve(waiter, value, message, code, reason)
+  if not waiter.done then
+    waiter.value, waiter.message, waiter.code, waiter.reason = value, message, code, reason
+    loop.unpark(waiter)
   end
 end
 
 local function resolve_connecting(client, ...)
-  local waiters = client.connecting
-  client.connecting = {}
-  resolve(waiters, ...)
+  local waiter = line.shift(client.connecting)
+  while waiter do
+    resolve(waiter, ...)
+    waiter = line.shift(client.connecting)
+  end
 end
 
 --- What `connect` says about a client that sleeps.
@@ -82,7 +83,9 @@ local function part(client)
   for waiter in pairs(client.waiters) do
     waiters[#waiters + 1] = waiter
   end
-  resolve(waiters, nil, "the client is closed", "closed")
+  for _, waiter in ipairs(waiters) do
+    resolve(waiter, nil, "the client is closed", "closed")
+  end
   relief.finish(client)
   loop.release(client)
   registry.remove(client)

@@ -3,6 +3,7 @@
 local check = require "holdfast.check"
 local core = require "holdfast.core"
 local events = require "holdfast.events"
+local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local options = require "holdfast.options"
@@ -124,32 +125,15 @@ end
 
 -- The line for room: places, each parked on until its waiter has been submitted.
 
-local function leave_line(line)
-  line[line.first] = nil
-  if line.first < line.last then
-    line.first = line.first + 1
-  else
-    line.first, line.last = 1, 0
-  end
-end
-
 --- The queue has room again: for those who wait, in the order in which they came.
 -- @tparam table client
 function publish.room(client)
-  local line = client.line
-  local place = line[line.first]
+  local queue = client.line
+  local place = line.head(queue)
   while place and (place.done or submit(client, place.waiter)) do
-    leave_line(line)
+    line.leave(queue, place)
     loop.unpark(place)
-    place = line[line.first]
-  end
-end
-
--- Those who have given up make room in the line, though perhaps not at once.
-local function give_up(line, place)
-  place.waiter = nil
-  while line[line.first] and line[line.first].done do
-    leave_line(line)
+    place = line.head(queue)
   end
 end
 
@@ -166,14 +150,13 @@ end
 
 -- Waits for room; true when the waiter has been submitted, or nil, message, code and what has become of the message.
 local function stand_in_line(client, waiter, timeout)
-  local line, place, life = client.line, { waiter = waiter }, lifetime(waiter)
-  line.last = line.last + 1
-  line[line.last] = place
+  local place, life = { waiter = waiter }, lifetime(waiter)
+  line.join(client.line, place)
   listening.park(client, place, sooner(timeout, life))
   if not place.timed_out then
     return not place.code, place.message, place.code
   end
-  give_up(line, place)
+  line.leave(client.line, place)
   if life and life <= (timeout or life) then
     return false, why_words.expired, "expired"
   end
@@ -224,7 +207,7 @@ function publish.publish(client, topic, payload, given)
     ttl = values.ttl or client.ttl,
   }
   local left = timeout
-  if client.line[client.line.first] or not submit(client, waiter) then
+  if line.head(client.line) or not submit(client, waiter) then
     waiter.since = core.now()
     local submitted, message, code, what = stand_in_line(client, waiter, timeout)
     if not submitted then

@@ -5,6 +5,7 @@
 -- @module holdfast.reader
 local buffer = require "holdfast.buffer"
 local delivery = require "holdfast.delivery"
+local line = require "holdfast.line"
 local loop = require "holdfast.loop"
 
 local reader = {}
@@ -19,7 +20,7 @@ local running, status = coroutine.running, coroutine.status
 function reader.attach(subscription, messages, bytes)
   subscription.most_messages, subscription.most_bytes = messages, bytes
   subscription.dropped = 0
-  subscription.readers = {} -- waiters, in the order of their calls
+  subscription.readers = line.new()
   subscription.reader = setmetatable({}, { __mode = "v" }) -- [1]: who read last, while it lives
 end
 
@@ -63,14 +64,15 @@ end
 -- @param item
 function reader.accept(subscription, message, item)
   local readers = subscription.readers
-  while readers[1] do
-    local waiter = table.remove(readers, 1)
+  local waiter = line.shift(readers)
+  while waiter do
     if not waiter.done then
       waiter.value = message
       if loop.unpark(waiter) ~= false then
         return consume(subscription.client, item)
       end
     end
+    waiter = line.shift(readers)
   end
   local size = type(item) == "table" and item.bytes or item
   if is_read(subscription) then

@@ -9,6 +9,7 @@ local buffer = require "holdfast.buffer"
 local check = require "holdfast.check"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
+local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local reader = require "holdfast.reader"
@@ -36,7 +37,7 @@ function subscription.new(client, wish, filter, options, handler)
     handler = handler,
     buffered = not handler or options.ordered or false,
     buffer = buffer.new(),
-    askers = {}, -- waiters of granted
+    askers = line.new(), -- of granted
   }, Subscription)
   reader.attach(self, options.buffer or 1000, client.inbox_bytes)
   return self
@@ -87,16 +88,8 @@ function Subscription:accept(message, item)
   end
 end
 
-local function forget(list, waiter)
-  for index = #list, 1, -1 do
-    if list[index] == waiter then
-      table.remove(list, index)
-    end
-  end
-end
-
--- Waits on one of the subscription's own lists.
-local function wait(self, list, timeout, what, iterator)
+-- Waits in one of the subscription's own lines.
+local function wait(self, queue, timeout, what, iterator)
   local client = self.client
   if self.removed then
     return nil, "the subscription has been removed", "removed"
@@ -104,10 +97,10 @@ local function wait(self, list, timeout, what, iterator)
     return nil, "the client is closed", "closed"
   end
   local waiter = { iterator = iterator }
-  list[#list + 1] = waiter
+  line.join(queue, waiter)
   listening.park(client, waiter, timeout)
   if waiter.timed_out then
-    forget(list, waiter)
+    line.leave(queue, waiter)
     return nil, ("no %s within %g s"):format(what, timeout), "timeout"
   end
   return waiter.value, waiter.message, waiter.code
@@ -204,11 +197,11 @@ end
 -- @local
 function Subscription:judge(qos, reason)
   self.qos_granted, self.refusal = qos, reason
-  local askers = self.askers
-  self.askers = {}
-  for _, waiter in ipairs(askers) do
+  local waiter = line.shift(self.askers)
+  while waiter do
     waiter.value = true
     loop.unpark(waiter)
+    waiter = line.shift(self.askers)
   end
 end
 
@@ -226,13 +219,14 @@ function Subscription:remove()
     consume(self.client, item)
     message, item = buffer.shift(self.buffer)
   end
-  for _, list in ipairs { self.readers, self.askers } do
-    for _, waiter in ipairs(list) do
+  for _, queue in ipairs { self.readers, self.askers } do
+    local waiter = line.shift(queue)
+    while waiter do
       waiter.message, waiter.code = "the subscription has been removed", "removed"
       loop.unpark(waiter)
+      waiter = line.shift(queue)
     end
   end
-  self.readers, self.askers = {}, {}
   return true
 end
 

@@ -1,0 +1,90 @@
+-- The line in which waiters stand.
+local line = require "holdfast.line"
+
+describe("a line", function()
+  local function all(queue)
+    local found = {}
+    for position = queue.first, queue.last do
+      found[#found + 1] = queue[position] and queue[position].name
+    end
+    return found
+  end
+
+  local function standing(count)
+    local queue, waiters = line.new(), {}
+    for name = 1, count do
+      waiters[name] = { name = name }
+      line.join(queue, waiters[name])
+    end
+    return queue, waiters
+  end
+
+  -- How many fields a table takes, those of the line itself left out.
+  local function size(queue)
+    local count = -2
+    for _ in pairs(queue) do
+      count = count + 1
+    end
+    return count
+  end
+
+  it("keeps its order through all that leave", function()
+    local queue, model, seed, name = line.new(), {}, 7, 0
+    for _ = 1, 5000 do
+      seed = (seed * 16807) % 2147483647
+      local what = seed % 10
+      if what < 5 then
+        name = name + 1
+        model[#model + 1] = { name = name }
+        line.join(queue, model[#model])
+      elseif what < 7 then
+        local first = table.remove(model, 1)
+        assert(line.shift(queue) == first)
+      elseif model[1] then
+        line.leave(queue, table.remove(model, seed % #model + 1))
+      end
+      local names = {}
+      for index, waiter in ipairs(model) do
+        names[index] = waiter.name
+      end
+      assert.same(names, all(queue))
+      assert(line.head(queue) == model[1] and line.is_empty(queue) == (#model == 0) and size(queue) == #model)
+    end
+  end)
+
+  it("leaves alone who does not stand in it", function()
+    local queue, waiters = standing(2)
+    line.leave(queue, {})
+    line.leave(queue, waiters[1])
+    line.leave(queue, waiters[1])
+    local other = standing(2)
+    line.leave(other, waiters[2])
+    assert.same({ { 2 }, { 1, 2 } }, { all(queue), all(other) })
+  end)
+
+  it("grows no longer than those who stand in it while others come and go behind one who stays", function()
+    local queue, waiters = standing(3)
+    for _ = 1, 1000 do
+      local guest = {}
+      line.join(queue, guest)
+      line.leave(queue, guest)
+    end
+    assert.equal(3, queue.last)
+    line.leave(queue, waiters[3])
+    line.leave(queue, waiters[1])
+    assert.same({ 2, 2 }, { queue.first, queue.last })
+  end)
+
+  it("lets go of those whose coroutine was ended when the next one comes", function()
+    local queue, waiters = standing(5)
+    for _, name in ipairs { 1, 2, 5 } do
+      waiters[name].done = true
+    end
+    line.join(queue, { name = 6 })
+    assert.same({ 3, 4, 6 }, all(queue))
+    waiters[3].done, waiters[4].done, line.head(queue).done = true, true, true
+    queue[queue.last].done = true
+    line.join(queue, { name = 7 })
+    assert.same({ { 7 }, 1 }, { all(queue), queue.last })
+  end)
+end)
