@@ -37,9 +37,6 @@ void hf_line_remove(hf_line *line, hf_publish *publish) {
   publish->next = publish->previous = NULL;
 }
 
-hf_publish *hf_line_find(const hf_line *line, uint64_t id) {
-  for (hf_publish *publish = line->first; publish && publish->id <= id; publish = publish->next) {
-    if (publish->id == id) return publish;
-  }
-  return NULL;
+bool hf_line_has(const hf_line *line, const hf_publish *publish) {
+  return publish->previous || line->first == publish;
 }

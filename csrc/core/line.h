@@ -22,6 +22,6 @@ void hf_line_insert(hf_line *line, hf_publish *publish);
 
 void hf_line_remove(hf_line *line, hf_publish *publish);
 
-hf_publish *hf_line_find(const hf_line *line, uint64_t id); /* NULL: it is not in there */
+bool hf_line_has(const hf_line *line, const hf_publish *publish); /* which is in no other line */
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "core/heap.h"
+#include "core/index.h"
 #include "core/mail.h"
 #include "core/properties.h"
 
@@ -24,6 +25,7 @@ typedef struct hf_publish {
   hf_properties *properties;          /* NULL: none; inside the block */
   struct hf_publish *next, *previous; /* of the keeper's queue (line.h) */
   hf_heap_item timer;                 /* of the keeper's queue, until the deadline */
+  hf_index_link by_id;                /* while the keeper has it, in flight or not */
   int64_t deadline;                   /* ms: not to be sent for the first time from then on; INT64_MAX: none */
   int64_t expires;                    /* ms: when its message expiry is over; INT64_MAX: it has none */
   size_t weight;                      /* bytes charged against the queue's bound; 0: no longer */

@@ -16,6 +16,7 @@ static void destroy(hf_client *client) {
   hf_options_free(client->options);
   free(client->assigned_id);
   hf_heap_free(&client->outbox.timers);
+  hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);
   hf_client_total--;
@@ -25,7 +26,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
                          hf_store_problem *problem) {
   hf_client *client = calloc(1, sizeof *client);
   hf_subscriptions *subscriptions = hf_subscriptions_new();
-  if (!client || !subscriptions) {
+  if (!client || !subscriptions || !hf_index_init(&client->outbox.all)) {
     free(client);
     hf_subscriptions_free(subscriptions);
     hf_options_free(options);

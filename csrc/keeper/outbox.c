@@ -15,6 +15,7 @@ bool hf_outbox_empty(const hf_client *client) {
 
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
   hf_heap_remove(&client->outbox.timers, &publish->timer);
+  hf_index_remove(&client->outbox.all, &publish->by_id);
   hf_keeping_over(client, publish);
   if (delivered)
     HF_COUNT(client, delivered, 1);
@@ -59,6 +60,7 @@ static bool overfull(hf_client *client) {
 
 void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   hf_outbox *outbox = &client->outbox;
+  hf_index_put(&outbox->all, &publish->by_id, (uint32_t)publish->id);
   if (client->finished) {
     drop(client, publish, HF_PUBLISH_CLOSED);
     return;
@@ -208,11 +210,20 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish) {
   end(client, publish, publish->result < 0x80);
 }
 
+static hf_publish *find(const hf_outbox *outbox, uint64_t id) {
+  hf_index_link *at = hf_index_find(&outbox->all, (uint32_t)id);
+  for (; at; at = hf_index_again(at)) {
+    hf_publish *publish = (hf_publish *)(void *)((char *)at - offsetof(hf_publish, by_id));
+    if (publish->id == id) return publish;
+  }
+  return NULL;
+}
+
 void hf_outbox_withdraw(hf_client *client, uint64_t id) {
-  hf_publish *publish = hf_line_find(&client->outbox.again, id);
-  if (!publish) publish = hf_line_find(&client->outbox.fresh, id);
+  hf_outbox *outbox = &client->outbox;
+  hf_publish *publish = find(outbox, id);
   /* One that waits to be sent again is not given back: nobody could say that it never arrived. */
-  if (publish && !(publish->flags & HF_PUBLISH_SENT)) {
+  if (publish && !(publish->flags & HF_PUBLISH_SENT) && hf_line_has(line_of(outbox, publish), publish)) {
     pull(client, publish, HF_PUBLISH_WITHDRAWN);
     return;
   }
