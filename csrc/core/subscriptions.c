@@ -311,6 +311,8 @@ void hf_subscriptions_connected(hf_subscriptions *set, bool session_present) {
     } else if (e->verdict != GRANTED) {
       expect_verdicts(e);
       make_due(set, e);
+    } else if (hf_topic_is_shared(filter_of(e))) {
+      make_due(set, e);
     }
   }
 }

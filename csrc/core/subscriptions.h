@@ -54,7 +54,9 @@ bool hf_subscriptions_add(hf_subscriptions *set, uint32_t wish, hf_bytes filter,
  */
 bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t wish);
 
-/* A connection is up: what the broker still knows follows from session_present. */
+/* A connection is up: what the broker still knows follows from session_present. Shared subscriptions are asked for
+ * again in any case: there are brokers that forget those alone (mosquitto 2.0.11, when it is restarted), and nothing
+ * comes of asking twice, since no retained messages are sent for them (MQTT 5 section 4.8.2). */
 void hf_subscriptions_connected(hf_subscriptions *set, bool session_present);
 
 /* The connection is gone: requests without an answer are due again after the next connect. */

@@ -39,4 +39,17 @@ describe("a broker that is restarted under way #broker", function()
       end
     end
   end
+
+  it("gives a shared subscription its messages again", function()
+    local broker = mosquitto.start { persistent = true }
+    local client = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, client_id = "member" }
+    local subscription = client:subscribe("$share/group/a", { qos = 1 })
+    assert(client:connect(10))
+    broker:stop()
+    broker:restart()
+    assert.is_true(assert(client:wait("connected", 10)).session_present)
+    assert(client:publish("a", "again", { qos = 1, timeout = 10 }))
+    assert.are.equal("again", assert(subscription:receive(5)).payload)
+    client:close(1)
+  end)
 end)
