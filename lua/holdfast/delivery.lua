@@ -53,20 +53,19 @@ local function accept(subscription, message, item)
 end
 
 local function deliver_to_many(client, message, bytes, wishes)
-  local listeners, subscriptions = client.handlers.message or {}, {}
+  local listeners, count = events.take(client, "message")
+  local subscriptions = {}
   for _, wish in ipairs(wishes) do
     subscriptions[#subscriptions + 1] = client.wishes[wish]
   end
   events.meet(client, "message", message)
-  local takers = #listeners + #subscriptions
+  local takers = count + #subscriptions
   if takers == 0 then
     return credit(client, bytes)
   end
   local item = takers == 1 and bytes or { takers = takers, bytes = bytes }
-  for _, entry in ipairs(listeners) do
-    if not events.call(client, "message", entry, listener_done, item, message) then
-      consume(client, item)
-    end
+  for index = 1, count do
+    loop.start(listener_done, client, item, listeners[index].fn, message, client)
   end
   for _, subscription in ipairs(subscriptions) do
     if subscription.removed then -- by one of the takers before it

@@ -35,22 +35,33 @@ end
 -- @tparam function fn
 -- @tparam boolean once
 function events.add(client, name, fn, once)
-  local list = { { fn = fn, once = once } } -- lists are never changed, only replaced: one may be being walked through
-  for index, entry in ipairs(client.handlers[name] or {}) do
-    list[index] = entry
-    list[index + 1] = { fn = fn, once = once }
-  end
+  local list = client.handlers[name] or { count = 0, passing = false }
   client.handlers[name] = list
+  list.count = list.count + 1 -- whoever walks through it goes no further than the count was
+  list[list.count] = { fn = fn, once = once }
+  list.passing = list.passing or once
 end
 
-local function without(list, unwanted)
-  local rest = {}
-  for _, entry in ipairs(list or {}) do
-    if entry ~= unwanted and entry.fn ~= unwanted then
-      rest[#rest + 1] = entry
+-- Nothing is ever taken out of a list, one may be being walked through: it is replaced.
+local function without(list, is_unwanted, fn)
+  local rest = { count = 0, passing = false }
+  for index = 1, list.count do
+    local entry = list[index]
+    if not is_unwanted(entry, fn) then
+      rest.count = rest.count + 1
+      rest[rest.count] = entry
+      rest.passing = rest.passing or entry.once
     end
   end
-  return rest[1] and rest or nil
+  return rest.count > 0 and rest or nil
+end
+
+local function calls(entry, fn)
+  return entry.fn == fn
+end
+
+local function passes(entry)
+  return entry.once
 end
 
 --- Takes a handler out, however often it was added.
@@ -58,7 +69,8 @@ end
 -- @tparam string name
 -- @tparam function fn
 function events.remove(client, name, fn)
-  client.handlers[name] = without(client.handlers[name], fn)
+  local list = client.handlers[name]
+  client.handlers[name] = list and without(list, calls, fn)
 end
 
 --- Reports an error in code of the user's.
@@ -84,24 +96,19 @@ local function handled(client, name, err, trace)
   end
 end
 
---- Starts one handler, and drops it if it was added with `once`.
+--- The handlers that an event is for; those added with `once` are for no other.
 -- @tparam table client
 -- @tparam string name
--- @tparam table entry
--- @tparam function finish for `loop.start`, with the client
--- @param item for `loop.start`
--- @tparam table event
--- @treturn boolean whether it was started
-function events.call(client, name, entry, finish, item, event)
-  if entry.once then
-    if entry.called then
-      return false -- an event from inside the handler of the one before
-    end
-    entry.called = true
-    client.handlers[name] = without(client.handlers[name], entry)
+-- @treturn ?table an array of `{ fn }`, of which handlers that are added from now on are no part
+-- @treturn number how many there are
+function events.take(client, name)
+  local list = client.handlers[name]
+  if not list then
+    return nil, 0
+  elseif list.passing then
+    client.handlers[name] = without(list, passes)
   end
-  loop.start(finish, client, item, entry.fn, event, client)
-  return true
+  return list, list.count
 end
 
 --- Somebody waits for the next event of a name.
@@ -150,11 +157,9 @@ end
 -- @tparam string name
 -- @param event
 function events.emit(client, name, event)
-  local list = client.handlers[name]
-  if list then
-    for index = 1, #list do
-      events.call(client, name, list[index], handled, name, event)
-    end
+  local list, count = events.take(client, name)
+  for index = 1, count do
+    loop.start(handled, client, name, list[index].fn, event, client)
   end
   if client.expected[name] then
     events.meet(client, name, event)
