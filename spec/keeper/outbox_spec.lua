@@ -306,24 +306,6 @@ describe("the outbox", function()
     assert.same({ 1, 2, 4, 6 }, sent())
   end)
 
-  it("gives none back that the link has, whatever its QoS", function()
-    local client = world:client()
-    probe.script { hold_publishes = true }
-    client:start()
-    for qos = 0, 2 do
-      post(client, "t", qos)
-    end
-    world:turn()
-    for id = 1, 3 do
-      client:withdraw(id)
-    end
-    world:turn()
-    assert.same({ "0 not_withdrawn 1", "0 not_withdrawn 2", "0 not_withdrawn 3" }, outcomes(client))
-    probe.release(1)
-    world:turn()
-    assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3" }, outcomes(client))
-  end)
-
   it("can be asked for thousands of them in one turn, and the end of the connection is told all the same", function()
     local client = up()
     for id = 1, 2000 do

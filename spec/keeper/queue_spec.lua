@@ -224,4 +224,23 @@ describe("the queue", function()
     world:turn()
     assert.same({ "0 dropped 1 closed", "0 closed" }, world:told(client))
   end)
+
+  it("gives nothing back that the link has, whatever its QoS", function()
+    local client = world:client()
+    probe.script { hold_publishes = true }
+    client:start()
+    for qos = 0, 2 do
+      client:post("t", "x", qos, false, nil, true)
+    end
+    world:turn()
+    for id = 1, 3 do
+      client:withdraw(id)
+    end
+    world:turn()
+    assert.same({ "0 not_withdrawn 1", "0 not_withdrawn 2", "0 not_withdrawn 3" },
+      world:told(client, "delivered", "not_withdrawn"))
+    probe.release(1)
+    world:turn()
+    assert.same({ "0 delivered 1", "0 delivered 2", "0 delivered 3" }, world:told(client, "delivered"))
+  end)
 end)

@@ -23,11 +23,6 @@ local function take(set, code)
   return words, verdicts, tickets
 end
 
--- Answers everything that is due; the verdicts alone.
-local function fates(set, code)
-  return (select(2, take(set, code)))
-end
-
 local function connected(...)
   local set = probe.new()
   for i, filter in ipairs { ... } do
@@ -58,29 +53,6 @@ describe("after a connect", function()
     local set = connected()
     assert.is_nil(set:next())
     assert.is_true(set:facts().settled)
-  end)
-
-  it("a shared subscription is asked for again although the session is there, and nothing is told twice", function()
-    local set = granted("a", "$share/g/a", "b")
-    set:connected(true)
-    assert.is_false(set:facts().settled)
-    local words, verdicts = take(set, 0)
-    assert.same({ { "+$share/g/a 0" }, {} }, { words, verdicts })
-    assert.same({ settled = true, wishes = 3, refused = 0, confirmed = 3 }, set:facts())
-  end)
-
-  it("a verdict is told once on each connection, unless it becomes another", function()
-    local set = granted("a")
-    set:add(2, "a")
-    assert.same({ "2=0" }, fates(set, 0))
-    set:add(3, "a")
-    assert.same({ "1=135", "2=135", "3=135" }, fates(set, 0x87))
-    set:connected(true)
-    assert.same({ "1=135", "2=135", "3=135" }, fates(set, 0x87))
-    set:connected(false)
-    assert.same({ "1=0", "2=0", "3=0" }, fates(set, 0))
-    set:connected(false)
-    assert.same({ "1=0", "2=0", "3=0" }, fates(set, 0))
   end)
 
   it("without a session everything is asked for again", function()
