@@ -20,7 +20,8 @@
 
 enum {
   HF_PAHO_WINDOW = 100,
-  HF_PAHO_LARGE = 128 * 1024,      /* bytes in flight from which a write may well be a partial one */
+  HF_PAHO_SOME = 4 * 1024,         /* bytes in flight below which no write is a partial one */
+  HF_PAHO_LARGE = 128 * 1024,      /* from which it may well be */
   HF_PAHO_MOST_NUMBER = 0x7FFFFFFF /* Paho sends greater four-byte properties mutilated */
 };
 
@@ -71,6 +72,7 @@ void hf_paho_waker_hold(void);    /* something waits for the receive thread */
 void hf_paho_waker_release(void); /* it waits no longer */
 void hf_paho_waker_write(void); /* the same of what is being written, behind which more may wait for the send thread */
 void hf_paho_waker_written(void);
+void hf_paho_waker_partial(bool may_be); /* once for each connection that may have a partial write, and once when not */
 void hf_paho_waker_hurry(void); /* somebody's pings come so often that Paho's one look a second is not enough */
 void hf_paho_waker_relax(void);
 void hf_paho_waker_retune(void); /* after each MQTTAsync_connect: it has changed the interval of everybody's pings */
@@ -78,6 +80,11 @@ void hf_paho_waker_retune(void); /* after each MQTTAsync_connect: it has changed
  * socket of that number would take the blame for the old one's end, so whoever makes one waits for the next look. */
 void hf_paho_waker_mark(void);   /* a socket of Paho's has been closed */
 void hf_paho_waker_settle(void); /* waits, a millisecond as a rule, if that was since the last look */
+/* Before each look Paho's receive thread walks through the list of handles without a lock if a packet has not been
+ * written to the end. A handle that goes meanwhile can take the process with it, and there is no lock to be had. So
+ * while there may be such a packet one goes in the lee of a look, which is not followed by another for that time. */
+void hf_paho_waker_lee(void);
+void hf_paho_waker_lee_over(void);
 void hf_paho_waker_expect(hf_paho_deadline *deadline);
 void hf_paho_waker_forget(hf_paho_deadline *deadline); /* afterwards it neither runs nor will */
 
@@ -158,6 +165,7 @@ struct hf_paho_attempt {
   /* under link->lock */
   hf_paho_state state;
   bool waiting; /* holds the waker until CONNACK */
+  bool some;    /* more is in flight than HF_PAHO_SOME */
   bool large;   /* holds the waker while much is in flight */
   bool hurried; /* hurries the waker */
   bool was_up;

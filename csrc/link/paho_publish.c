@@ -21,9 +21,12 @@ void hf_paho_slots_init(hf_paho_attempt *attempt) {
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less) {
   attempt->outstanding += more;
   attempt->outstanding -= less;
+  bool some = attempt->outstanding >= HF_PAHO_SOME && attempt->state == HF_PAHO_UP;
   bool large = attempt->outstanding >= HF_PAHO_LARGE && attempt->state == HF_PAHO_UP;
+  if (some != attempt->some) hf_paho_waker_partial(some);
   if (large && !attempt->large) hf_paho_waker_write();
   if (!large && attempt->large) hf_paho_waker_written();
+  attempt->some = some;
   attempt->large = large;
 }
 

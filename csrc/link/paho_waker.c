@@ -38,11 +38,13 @@ enum {
   PATIENCE = 3000, /* ms for one try */
   SLOWEST = 10,    /* ms between two messages while something waits for long */
   LONGEST = 50,    /* ms to wait for a look; longer than Paho holds on to a descriptor */
+  LEE = 300,       /* us from a look until Paho's receive thread sleeps again */
 };
 
 /* any thread */
 static hf_wakeup wakeup;
-static atomic_int holds, hurries, writers;
+static atomic_int holds, hurries, writers, partial;
+static atomic_bool calm;    /* no look is to be asked for */
 static atomic_llong newest; /* hf_clock_ms of the last hold */
 static atomic_bool retune, received, broken;
 static atomic_uint looks = 1; /* how often the receive thread has taken a message of ours */
@@ -95,8 +97,7 @@ void hf_paho_waker_mark(void) {
   atomic_store(&marked, atomic_load(&looks));
 }
 
-void hf_paho_waker_settle(void) {
-  if (atomic_load(&looks) != atomic_load(&marked)) return;
+static void await_look(void) {
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_nsec += LONGEST * 1000000L;
@@ -108,6 +109,27 @@ void hf_paho_waker_settle(void) {
     if (pthread_cond_timedwait(&looked, &look_lock, &until) != 0) break;
   pthread_mutex_unlock(&look_lock);
   hf_paho_waker_release();
+}
+
+void hf_paho_waker_settle(void) {
+  if (atomic_load(&looks) == atomic_load(&marked)) await_look();
+}
+
+void hf_paho_waker_partial(bool may_be) {
+  atomic_fetch_add(&partial, may_be ? 1 : -1);
+}
+
+void hf_paho_waker_lee(void) {
+  const struct timespec moment = {.tv_nsec = LEE * 1000L};
+  if (atomic_load(&partial) == 0) return;
+  hf_paho_waker_mark();
+  await_look();
+  atomic_store(&calm, true);
+  nanosleep(&moment, NULL);
+}
+
+void hf_paho_waker_lee_over(void) {
+  atomic_store(&calm, false);
 }
 
 void hf_paho_waker_expect(hf_paho_deadline *deadline) {
@@ -286,6 +308,7 @@ static int64_t poke_due(int64_t now) {
 static void poke(int64_t now) {
   static const char message[] = {0x30, 3, 0, 1, 'w'};
   last_poke = now;
+  if (atomic_load(&calm)) return;
   if (atomic_load(&writers) > 0) tune();
   if (!atomic_exchange(&received, false)) return;
   ssize_t written = send(peer, message, sizeof message, MSG_NOSIGNAL);
