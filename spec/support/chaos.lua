@@ -3,8 +3,9 @@
 --     local report = chaos.run { seconds = 10, clients = 20, seed = 1, say = print }
 --     report.lost, report.stuck, report.dropped, report.doubled, report.sent, report.acts
 --
--- Odd clients send at QoS 1, even ones at QoS 2, each to the next. A kill is one without loss of the broker's own:
--- nothing reaches it any more when it writes down its state, and then it dies. Within `holdfast.run` only.
+-- Odd clients send at QoS 1, even ones at QoS 2, unless told otherwise, each to the next. A kill is one without loss of
+-- the broker's own: nothing reaches it any more when it writes down its state, and then it dies. Within `holdfast.run`
+-- only.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
@@ -15,12 +16,11 @@ local chaos = {}
 
 local PATIENCE = 90 -- seconds of good weather in which everything must have arrived
 
-local function qos_of(index)
-  return index % 2 == 1 and 1 or 2
-end
-
-local function make(index, count, port, report)
-  local one = { index = index, sent = 0, open = {}, open_count = 0, heard = {}, distinct = 0 }
+local function make(index, count, port, report, options)
+  local function qos_of(number)
+    return options.qos or number % 2 == 1 and 1 or 2
+  end
+  local one = { index = index, qos = qos_of(index), sent = 0, open = {}, open_count = 0, heard = {}, distinct = 0 }
   local client = holdfast.new {
     server = "mqtt://127.0.0.1:" .. port, client_id = "chaos" .. index, keep_alive = 2, connect_timeout = 5,
     backoff = { min = 0.05, max = 1 }, policy = { slow = { min = 0.1, max = 1 } }, protocol = index % 4 < 2 and 5 or 4,
@@ -42,7 +42,7 @@ local function make(index, count, port, report)
   client:on("lost", function() report.losses = report.losses + 1 end)
   client:on("sleeping", function(event) report.strange[#report.strange + 1] = "asleep: " .. event.reason.name end)
   client:subscribe("chaos/" .. index % count + 1, { qos = qos_of(index % count + 1) }, function(message)
-    local number = tonumber(message.payload)
+    local number = tonumber(message.payload:match "^%d+")
     if one.heard[number] then
       report.doubled[message.qos] = (report.doubled[message.qos] or 0) + 1
     else
@@ -53,8 +53,10 @@ local function make(index, count, port, report)
   return one
 end
 
-local function post(one, report)
-  local id, _, code = one.client:post("chaos/" .. one.index, tostring(one.sent + 1), { qos = qos_of(one.index) })
+local function post(one, report, size)
+  local number = tostring(one.sent + 1)
+  local payload = number .. (" "):rep(math.max(one.sent % size - #number, 0))
+  local id, _, code = one.client:post("chaos/" .. one.index, payload, { qos = one.qos })
   if id then
     one.sent, one.open[id], one.open_count = one.sent + 1, true, one.open_count + 1
   else
@@ -125,7 +127,8 @@ local function totals(clients, report)
 end
 
 --- Mistreats for so long, lets the weather clear, and counts.
--- @tparam table options `seconds`, `clients` (20), `seed`, `rate` (messages a second of each, 5), `say(words)`
+-- @tparam table options `seconds`, `clients` (20), `seed`, `rate` (messages a second of each, 5), `size` (of a message,
+-- at most, 1), `qos` (of all), `say(words)`
 -- @treturn table sent, lost (accepted and never heard), stuck (accepted, and its fate never told), dropped, refused,
 -- doubled (QoS -> how many), losses (of connections), acts (name -> how often), strange (a list of words)
 function chaos.run(options)
@@ -136,7 +139,7 @@ function chaos.run(options)
   local report = { dropped = 0, refused = 0, doubled = {}, losses = 0, acts = {}, strange = {} }
   local clients, count = {}, options.clients or 20
   for index = 1, count do
-    clients[index] = make(index, count, port, report)
+    clients[index] = make(index, count, port, report, options)
   end
   for _, one in ipairs(clients) do
     assert(one.client:connect(20))
@@ -145,7 +148,7 @@ function chaos.run(options)
   holdfast.spawn(function()
     while busy do
       for _, one in ipairs(clients) do
-        post(one, report)
+        post(one, report, options.size or 1)
       end
       holdfast.sleep(1 / (options.rate or 5))
     end
