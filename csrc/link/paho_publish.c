@@ -246,6 +246,7 @@ static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
     slot->publish = publish;
     slot->entering = true;
     slot->answered = slot->orphan = false;
+    slot->topic = slot->payload = NULL;
     hf_paho_weigh(attempt, hf_publish_packet_size(publish), 0);
   }
   pthread_mutex_unlock(&attempt->link->lock);

@@ -30,7 +30,6 @@ static int find_payload(hf_bytes payload, int count, char **buffers, const int *
  */
 static void find_owned(hf_paho_slot *slot, int count, char **buffers) {
   enum { TOPIC = 2, PAYLOAD_LENGTH, PAYLOAD };
-  slot->topic = slot->payload = NULL;
   if (count <= PAYLOAD) return;
   void **topic = (void **)(void *)(buffers[PAYLOAD_LENGTH] - sizeof(void *));
   void **payload = (void **)(void *)(buffers[PAYLOAD_LENGTH] + sizeof(void *));
@@ -39,7 +38,7 @@ static void find_owned(hf_paho_slot *slot, int count, char **buffers) {
   slot->payload = payload;
 }
 
-/* On Paho's send thread, while it handles the command. */
+/* Lock held, on Paho's send thread, while it handles the command. */
 void hf_paho_queue_disown(hf_paho_slot *slot, const void *topic, const void *payload) {
   if (!slot->topic || *slot->topic != topic || *slot->payload != payload) return;
   *slot->topic = *slot->payload = NULL;
@@ -49,7 +48,6 @@ void hf_paho_queue_disown(hf_paho_slot *slot, const void *topic, const void *pay
 int hf_paho_queue_put(hf_paho_attempt *attempt, const char *key, int count, char **buffers, const int *lengths) {
   hf_paho_slot *slot = attempt->entering;
   if (!slot) return 0; /* SUBSCRIBE and UNSUBSCRIBE keep their memory */
-  find_owned(slot, count, buffers);
   int payload = find_payload(slot->publish->payload, count, buffers, lengths);
   size_t total = 0, kept = 0, payload_at = SIZE_MAX;
   for (int i = 0; i < count; total += (size_t)lengths[i], i++) {
@@ -66,6 +64,7 @@ int hf_paho_queue_put(hf_paho_attempt *attempt, const char *key, int count, char
     at += lengths[i];
   }
   pthread_mutex_lock(&attempt->link->lock);
+  find_owned(slot, count, buffers);
   slot->record = record;
   slot->record_length = total;
   slot->payload_at = payload_at;
