@@ -46,9 +46,9 @@ enum { /* hf_publish.flags */
        HF_PUBLISH_LENT = 1 << 9,      /* a link has had it */
        HF_PUBLISH_OVERFLOW = 1 << 10, /* made room in the queue, or found none */
        HF_PUBLISH_EXPIRED = 1 << 11,  /* before it could be sent */
+       HF_PUBLISH_AWAITED = 1 << 12,  /* with NOTIFY: a coroutine waits for the outcome, so it is told in any case */
        HF_PUBLISH_KEPT = 1 << 13,     /* with CLOSED: the store has it for the next client */
        HF_PUBLISH_RESTORED = 1 << 14, /* out of a store */
-       HF_PUBLISH_AWAITED = 1 << 12,  /* with NOTIFY: a coroutine waits for the outcome, so it is told in any case */
 };
 
 enum { HF_NO_TIME = -1 };

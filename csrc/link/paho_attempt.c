@@ -34,12 +34,14 @@ void hf_paho_retire(hf_link *link) {
   hf_paho_let_go(attempt);
   pthread_mutex_unlock(&link->lock);
   hf_paho_waker_forget(&attempt->closing);
-  /* Waits for a callback that is running; afterwards there is none. */
-  hf_paho_waker_lee();
-  hf_paho_calls_begin();
-  if (attempt->handle) MQTTAsync_destroy(&attempt->handle);
-  hf_paho_calls_end();
-  hf_paho_waker_lee_over();
+  if (attempt->handle) {
+    hf_paho_waker_lee();
+    hf_paho_calls_begin();
+    /* Waits for a callback that is running; afterwards there is none. */
+    MQTTAsync_destroy(&attempt->handle);
+    hf_paho_calls_end();
+    hf_paho_waker_lee_over();
+  }
   hf_paho_waker_mark();
   pthread_mutex_lock(&link->lock);
   hf_publish *lost = hf_paho_slots_sweep(attempt);

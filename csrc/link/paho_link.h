@@ -7,7 +7,7 @@
  * keeper thread makes and destroys attempts; Paho's two threads answer through
  * them and hold Paho's global lock while they do. `hf_link.lock` guards what both
  * sides touch. It is a leaf under Paho's lock: no Paho function but a free and no
- * function of the waker but hold and release is called while it is held.
+ * function of the waker but those that count is called while it is held.
  */
 #ifndef HF_LINK_PAHO_LINK_H
 #define HF_LINK_PAHO_LINK_H
@@ -20,7 +20,7 @@
 
 enum {
   HF_PAHO_WINDOW = 100,
-  HF_PAHO_SOME = 4 * 1024,         /* bytes in flight below which no write is a partial one */
+  HF_PAHO_SOME = 4 * 1024,         /* bytes in flight below which no partial write is to be expected */
   HF_PAHO_LARGE = 128 * 1024,      /* from which it may well be */
   HF_PAHO_MOST_NUMBER = 0x7FFFFFFF /* Paho sends greater four-byte properties mutilated */
 };
@@ -68,6 +68,7 @@ bool hf_paho_waker_start(void);
  * kept out by Paho's global lock and never take this one. */
 void hf_paho_calls_begin(void);
 void hf_paho_calls_end(void);
+/* These count, and may be called with a link's lock held. */
 void hf_paho_waker_hold(void);    /* something waits for the receive thread */
 void hf_paho_waker_release(void); /* it waits no longer */
 void hf_paho_waker_write(void); /* the same of what is being written, behind which more may wait for the send thread */
@@ -75,6 +76,7 @@ void hf_paho_waker_written(void);
 void hf_paho_waker_partial(bool may_be); /* once for each connection that may have a partial write, and once when not */
 void hf_paho_waker_hurry(void); /* somebody's pings come so often that Paho's one look a second is not enough */
 void hf_paho_waker_relax(void);
+
 void hf_paho_waker_retune(void); /* after each MQTTAsync_connect: it has changed the interval of everybody's pings */
 /* Between two looks at its sockets Paho's receive thread may hold on to the number of one that has been closed. A new
  * socket of that number would take the blame for the old one's end, so whoever makes one waits for the next look. */
@@ -231,6 +233,7 @@ void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line);
 
 /* paho_publish.c */
 uint64_t hf_paho_publish_of(hf_paho_attempt *attempt, uint16_t packet_id); /* the id it was posted under; 0: none */
+/* A PUBLISH is about to be written, out of this memory of Paho's; Paho has let go of one, over an answer. */
 void hf_paho_written(hf_paho_attempt *attempt, uint16_t packet_id, const void *topic, const void *payload);
 void hf_paho_answered(hf_paho_attempt *attempt, uint16_t packet_id);
 bool hf_paho_publish(hf_link *link, hf_publish *publish);
@@ -239,7 +242,7 @@ void hf_paho_slots_init(hf_paho_attempt *attempt);
 hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is lost, linked by mail.next */
 /* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */
 void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost);
-void hf_paho_delivered(hf_paho_attempt *attempt, int packet_id); /* of one that has no callback of ours */
+void hf_paho_delivered(hf_paho_attempt *attempt, int packet_id); /* for those that have no callback of ours, any more */
 void hf_paho_carried_withhold(hf_paho_attempt *attempt); /* what the broker's Receive Maximum does not allow at once */
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less); /* lock held */
 

@@ -208,11 +208,8 @@ static int store_put(void *handle, char *key, int count, char **buffers, int *le
   key_kind kind = parse_key(key, &packet_id);
   if (kind == KEY_COMMAND) return hf_paho_queue_put(handle, key, count, buffers, lengths);
   if (kind == KEY_OTHER) return 0;
-  enum {
-    TOPIC = 2,
-    PAYLOAD = 4,
-    PIECES
-  }; /* of a PUBLISH: between them its packet id and properties, before them lengths */
+  /* Of a PUBLISH: between the two its packet id and properties, before them lengths. */
+  enum { TOPIC = 2, PAYLOAD = 4, PIECES };
   if (kind == KEY_SENT && count == PIECES) hf_paho_written(handle, packet_id, buffers[TOPIC], buffers[PAYLOAD]);
   int qos = buffers[0][0] >> 1 & 3;
   if (kind != KEY_RELEASED && qos != 2) return 0;

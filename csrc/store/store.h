@@ -10,7 +10,8 @@
  * What it costs is the newest, never something in the middle: the log is read up
  * to the first record that is not whole. Writers wait for one another, and while
  * hf_store_tend folds a long log into the file. The lock is a leaf: nothing of
- * ours is called while it is held.
+ * ours is called while it is held, but what the two reads hand over to, which
+ * must not come back to the store.
  *
  * Times are wall-clock milliseconds, since they must mean something after a
  * restart; INT64_MAX is none.

@@ -168,7 +168,7 @@ describe("a client in nginx #broker", function()
 
   it("splits a shared subscription between the workers", function()
     start([[
-      client:subscribe("$share/workers/work/#", { qos = 1 }, function(message)
+      client:subscribe("$share/workers/jobs/#", { qos = 1 }, function(message)
         ngx.shared.work:incr(message.payload, 1, 0)
         ngx.shared.work:incr("worker " .. ngx.worker.id(), 1, 0)
       end)
@@ -190,7 +190,7 @@ describe("a client in nginx #broker", function()
     eventually("/ready", "0 true")
     eventually("/ready", "1 true")
     for number = 1, 100 do
-      get("/publish?topic=work/a&payload=job" .. number)
+      get("/publish?topic=jobs/a&payload=job" .. number)
     end
     local first, second = eventually("/work", "^100 100 "):match "(%d+) (%d+)$"
     assert.is_true(tonumber(first) > 20 and tonumber(second) > 20, first .. " and " .. second)
