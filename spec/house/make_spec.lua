@@ -103,6 +103,13 @@ describe("the runner", function()
     assert.is_false(ok)
   end)
 
+  it("names what failed once more in front of the count", function()
+    local _, _, text = outcome([[describe("a", function() it("b", function() error "x" end) end)]],
+      [[it("c", function() pending "later" end)]], [[it("d", function() os.exit(0) end)]])
+    assert.truthy(text:find "\nFAILED: %C+/1_spec%.lua:1: a b\nFAILED: %C+/3_spec%.lua: ended without.-\n%d+ passed%C+$")
+    assert.is_nil(text:find "FAILED: [^\n]+/2_spec")
+  end)
+
   it("succeeds only when nothing failed", function()
     local last, ok = outcome [[it("a", function() end)]]
     assert.equal("1 passed, 0 failed, 0 skipped", last)
