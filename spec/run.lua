@@ -1,7 +1,8 @@
 --- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
 -- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--tags=..] [--exclude-tags=..] [busted options]
 -- [path ...]`. Paths are files or folders, below spec/ by default. Most of what specs do is wait, so `--jobs` of them
--- run at once (1 unless told). The last line counts; status 0 only if nothing failed.
+-- run at once (1 unless told). What failed is named again below all else, a line each; the last line counts; status 0
+-- only if nothing failed.
 
 local LIMIT = 300 -- seconds for one file: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
@@ -82,6 +83,7 @@ local start = enter .. "export " .. environment() .. "; timeout --foreground -k 
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }
+local failures = {}
 
 local function say(...)
   io.write(...)
@@ -100,6 +102,10 @@ local function judge(file, lines)
       passed, failed, skipped, last = tonumber(p), tonumber(f), tonumber(s), i
     end
     seconds = line:match ": ([%d.]+) seconds$" or seconds
+    local where, at = line:match "^%a+ %-> (%S+) @ (%d+)$"
+    if where and not line:match "^Pending" then
+      failures[#failures + 1] = ("%s:%s: %s"):format(where, at, lines[i + 1] or "")
+    end
   end
 
   local trouble
@@ -123,6 +129,7 @@ local function judge(file, lines)
   end
   if trouble then
     say(file, ": ", trouble, "\n")
+    failures[#failures + 1] = file .. ": " .. trouble
   end
 end
 
@@ -154,7 +161,10 @@ bell:close()
 os.execute("rm -rf " .. folder)
 if #files == 0 then
   total.failed = 1
-  say "no spec file matches\n"
+  failures[1] = "no spec file matches"
+end
+for _, failure in ipairs(failures) do
+  say("FAILED: ", failure, "\n")
 end
 say(string.format("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped))
 os.exit(total.failed == 0 and 0 or 1)

@@ -106,7 +106,7 @@ describe("the runner", function()
   it("names what failed once more in front of the count", function()
     local _, _, text = outcome([[describe("a", function() it("b", function() error "x" end) end)]],
       [[it("c", function() pending "later" end)]], [[it("d", function() os.exit(0) end)]])
-    assert.truthy(text:find "\nFAILED: %C+/1_spec%.lua:1: a b\nFAILED: %C+/3_spec%.lua: ended without.-\n%d+ passed%C+$")
+    assert.truthy(text:find "\nFAILED: %C+/1_spec%.lua:1: a b\nFAILED: %C+/3_spec%.lua: ended .-\n%d+ passed%C+$")
     assert.is_nil(text:find "FAILED: [^\n]+/2_spec")
   end)
 
