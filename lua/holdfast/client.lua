@@ -108,13 +108,14 @@ end
 -- @treturn ?string message
 -- @treturn ?string "timeout", "sleeping", "closed" or "forked"
 -- @treturn ?table the reason, when sleeping
--- @raise when the timeout is no time
+-- @raise when the timeout is no time, or the caller stands where nothing can wait; then it is not started
 function Client:connect(timeout)
   check.method(self, "handle", "client:connect")
   local problem = check.timeout_problem(timeout)
   if problem then
     error("connect: " .. problem, 2)
   end
+  listening.must_wait "connect"
   local status
   local fine, message, code = self:start()
   if fine then
@@ -224,7 +225,7 @@ end
 -- and again.
 -- @tparam[opt=0] number timeout seconds to deliver what is queued, at most; 0: does not wait at all
 -- @treturn ?boolean true, or nil, message, "forked"
--- @raise when the timeout is no time
+-- @raise when the timeout is no time, or it is not 0 and the caller stands where nothing can wait; then it stays open
 function Client:close(timeout)
   check.method(self, "handle", "client:close")
   local problem = check.timeout_problem(timeout)
@@ -232,6 +233,9 @@ function Client:close(timeout)
     error("close: " .. problem, 2)
   end
   timeout = timeout or 0
+  if timeout > 0 and not self.closed then
+    listening.must_wait "close"
+  end
   local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5))
   if not fine then
     return nil, message, code

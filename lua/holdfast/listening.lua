@@ -7,6 +7,16 @@ local text = require "holdfast.text"
 
 local listening = {}
 
+--- Before a call that acts and then waits: where it cannot wait, nothing must have happened.
+-- @tparam string name of the call
+-- @raise why not, at the line that called it
+function listening.must_wait(name)
+  local problem = loop.problem()
+  if problem then
+    error(name .. ": " .. problem, 3)
+  end
+end
+
 --- Parks the caller on a waiter that `close` knows of. In a fork of the process, where nothing ever comes, it does not.
 -- @tparam holdfast.client client
 -- @tparam table waiter

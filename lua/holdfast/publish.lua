@@ -188,7 +188,7 @@ end
 -- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
 -- @treturn ?string code: "timeout", "refused", "expired", "overflow", "closed", "too_large" ...
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
--- @raise when an argument is wrong
+-- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)
   local values, problem = checked(client, topic, payload, given, publish_rows, publish_names)
   if not values or not client.handle then
@@ -197,6 +197,7 @@ function publish.publish(client, topic, payload, given)
   elseif client.closing then
     return nil, "the client is closed", "closed"
   end
+  listening.must_wait "publish"
   local timeout = values.timeout
   local waiter = {
     topic = topic,

@@ -125,7 +125,11 @@ describe("in #broker", function()
         assert.equal(('holdfast.new: loop must be "%s", on which this Lua state waits already, got "builtin"'):format(
           host), lines[1])
         if host == "luv" then
-          assert.matches("^luv runs already and cannot be driven from here; wait in a coroutine", lines[2])
+          for place, call in ipairs { "connect", "publish", "close" } do
+            assert.matches("^" .. call .. ": luv runs already and cannot be driven from here; wait in a coroutine",
+              lines[place + 1])
+          end
+          assert.equal("idle\t0\ttrue", lines[5]) -- what was refused has not happened
         end
       end)
 

@@ -79,6 +79,24 @@ local function refuse(waiter, problem)
   return problem
 end
 
+-- The worker that can be suspended, nil if the loop is to be driven; and what forbids both.
+local function stance()
+  local worker = current_worker()
+  if run.has_ended(worker) then
+    return nil, run.ENDED
+  elseif worker and can_yield() then
+    return worker
+  end
+  return nil, loop.elsewhere and loop.elsewhere()
+end
+
+--- Why the caller cannot wait where it stands.
+-- @treturn ?string nil: it can
+function loop.problem()
+  local _, problem = stance()
+  return problem
+end
+
 --- As `park`, but what goes wrong in the loop meanwhile is returned, not raised.
 -- @tparam table waiter
 -- @tparam ?number seconds
@@ -87,17 +105,12 @@ function loop.try_park(waiter, seconds)
   if waiter.done then
     return nil
   end
-  local worker = current_worker()
-  if run.has_ended(worker) then
-    return refuse(waiter, run.ENDED)
-  end
-  if worker and can_yield() then
-    turn.limit(waiter, seconds)
-    return turn.suspend(worker, waiter)
-  end
-  local problem = loop.elsewhere and loop.elsewhere()
+  local worker, problem = stance()
   if problem then
     return refuse(waiter, problem)
+  elseif worker then
+    turn.limit(waiter, seconds)
+    return turn.suspend(worker, waiter)
   end
   if waiter.iterator then
     if iterating and not iterating.done then

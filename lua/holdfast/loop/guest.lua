@@ -133,18 +133,31 @@ end
 
 local loop = { unpark = turn.unpark, due = turn.due, kill = turn.kill }
 
--- As `park`, but what goes wrong is returned, not raised.
-function loop.try_park(waiter, seconds)
+-- Whether the caller can be suspended, in which worker, and what forbids to wait here at all.
+local function stance()
   local worker = current_worker()
-  local problem = run.has_ended(worker) and run.ENDED
   local suspendable = guest.in_coroutine() and can_yield()
     and (worker ~= nil or not host.can_suspend or host.can_suspend() ~= nil)
-  if not suspendable and host.is_running() then
-    problem = problem or refusal()
+  if run.has_ended(worker) then
+    return suspendable, worker, run.ENDED
   end
+  return suspendable, worker, not suspendable and host.is_running() and refusal() or nil
+end
+
+--- Why the caller cannot wait where it stands.
+-- @treturn ?string nil: it can
+function loop.problem()
+  local _, _, problem = stance()
+  return problem
+end
+
+-- As `park`, but what goes wrong is returned, not raised.
+function loop.try_park(waiter, seconds)
   if waiter.done then
     return nil
-  elseif problem then
+  end
+  local suspendable, worker, problem = stance()
+  if problem then
     turn.abandon(waiter)
     return problem
   end

@@ -23,7 +23,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and nine may be left out:
+-- and ten may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -34,6 +34,8 @@
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
+-- - `problem()`: why the caller cannot wait where it stands, nil if it can; calls that act before they wait ask first.
+--   Default: nil
 -- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
 --   has nothing to do. Default: `settle`, at once
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
@@ -51,6 +53,7 @@ local unpack = table.unpack or unpack -- luacheck: globals unpack
 
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
+  "problem",
 }
 
 local chosen -- a name, or a user's table
@@ -65,6 +68,7 @@ function default.hold() end
 function default.release() end
 function default.task() end
 function default.due() end
+function default.problem() end
 
 function default.owing()
   attention[3]()
@@ -186,7 +190,7 @@ function loop.runner()
   return nil, ("this Lua state waits on %s; run that, and start coroutines with holdfast.spawn"):format(name)
 end
 
-for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn" } do
+for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn", "problem" } do
   loop[name] = function(...)
     decide()
     return loop[name](...)

@@ -22,7 +22,7 @@ local function extend(class, object)
   return setmetatable(object, class)
 end
 
--- Before anything is done that a throw of the loop's would leave half done.
+-- Of calls that only wait; those that act first ask the loop themselves.
 local function check_place(name)
   local problem = openresty.problem()
   if problem then
@@ -54,7 +54,6 @@ end
 
 function Client:connect(timeout)
   check.method(self, "handle", "client:connect")
-  check_place "connect"
   return Client.base.connect(self, timeout == nil and self.connect_timeout or timeout)
 end
 
@@ -66,7 +65,6 @@ end
 
 function Client:publish(topic, payload, given)
   check.method(self, "handle", "client:publish")
-  check_place "publish"
   if self.publish_timeout and (given == nil or type(given) == "table" and given.timeout == nil) then
     local copy = { timeout = self.publish_timeout }
     for name, value in pairs(given or {}) do
@@ -75,14 +73,6 @@ function Client:publish(topic, payload, given)
     given = copy
   end
   return Client.base.publish(self, topic, payload, given)
-end
-
-function Client:close(timeout)
-  check.method(self, "handle", "client:close")
-  if timeout and timeout ~= 0 then
-    check_place "close"
-  end
-  return Client.base.close(self, timeout)
 end
 
 local function is_dict(value)
