@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "sys/entropy.h"
 
 /* A store is made aside and moved into place when it is complete and on the medium: what is found under its name is
  * whole, or was and has been damaged. */
@@ -85,8 +88,8 @@ hf_store_code hf_store_create(const char *path, const char *client_id, hf_store_
   size_t size = strlen(path) + 32;
   char *aside = malloc(size);
   if (!aside) return hf_store_say(problem, HF_STORE_NO_MEMORY, path, NULL);
-  snprintf(aside, size, "%s-new-%ld", path, (long)getpid());
-  unlink(aside);
+  /* By chance and not by process id: threads share theirs, and so do containers that share a folder. */
+  snprintf(aside, size, "%s-new-%016" PRIx64, path, hf_entropy());
   hf_store_code code = make(aside, path, client_id, problem);
   if (code == HF_STORE_OK && !move(aside, path)) code = hf_store_judge(path, NULL, SQLITE_CANTOPEN, problem);
   unlink(aside);

@@ -36,6 +36,13 @@ describe("a store", function()
     return assert(store_probe.open(folder .. "/killed"))
   end
 
+  it("is made aside under a name that no other process takes", function()
+    local half = folder .. "/other-new-" .. process.self() -- of one with our number, in another container
+    files.write(half, "half")
+    assert(store_probe.open(folder .. "/other")):free()
+    assert.equal("half", files.read(half))
+  end)
+
   it("gives back every part of a message", function()
     local whole = {
       id = 7, topic = "a/b", payload = ("\0x\255"):rep(1000), qos = 2, retain = true, deadline = 1e12, expires = 2e12,
