@@ -1,13 +1,18 @@
 --- Waiters in the order in which they came.
 -- Thousands may stand in one line and give up in the same moment, so each knows its position: none looks for itself.
--- One whose coroutine was ended stays, done, until it is at an end of the line when the next one comes.
+-- One whose coroutine was ended stays until it is at an end of the line when the next one comes, or until the line is
+-- twice as long as it was when it was last gone through.
 -- @module holdfast.line
+local loop = require "holdfast.loop"
+
 local line = {}
+
+local LEAST = 32 -- positions below which no line is gone through
 
 --- An empty line.
 -- @treturn table
 function line.new()
-  return { first = 1, last = 0 }
+  return { first = 1, last = 0, limit = LEAST }
 end
 
 -- What has left from the middle is a gap, which goes when an end of the line comes to it.
@@ -51,15 +56,38 @@ function line.shift(self)
   return waiter
 end
 
+--- Whether a waiter's coroutine was ended while it waited.
+-- @tparam table waiter that stands in a line
+-- @treturn boolean
+function line.is_over(waiter)
+  return waiter.done or loop.is_gone(waiter)
+end
+
+local function go_through(self)
+  local count = 0
+  for position = self.first, self.last do
+    local waiter = self[position]
+    self[position] = nil
+    if waiter and not line.is_over(waiter) then
+      count = count + 1
+      self[count], waiter.position = waiter, count
+    end
+  end
+  self.first, self.last, self.limit = 1, count, math.max(LEAST, 2 * count)
+end
+
 --- Puts one at the end.
 -- @tparam table self
 -- @tparam table waiter gets `position`
 function line.join(self, waiter)
-  while self.last > 0 and self[self.last].done do
+  while self.last > 0 and line.is_over(self[self.last]) do
     line.leave(self, self[self.last])
   end
-  while self.last > 0 and self[self.first].done do
+  while self.last > 0 and line.is_over(self[self.first]) do
     line.leave(self, self[self.first])
+  end
+  if self.last - self.first >= self.limit then
+    go_through(self)
   end
   self.last = self.last + 1
   self[self.last], waiter.position = waiter, self.last

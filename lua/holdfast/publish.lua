@@ -130,7 +130,7 @@ end
 function publish.room(client)
   local queue = client.line
   local place = line.head(queue)
-  while place and (place.done or submit(client, place.waiter)) do
+  while place and (line.is_over(place) or submit(client, place.waiter)) do
     line.leave(queue, place)
     loop.unpark(place)
     place = line.head(queue)

@@ -307,10 +307,13 @@ describe("a client in nginx #broker", function()
       locations = { ["/read"] = "ngx.say(read:receive(5).payload)", ["/waiting"] = "ngx.say(#read.readers)" },
     })
     eventually("/events", "\nready$")
+    local given_up = {}
     for count = 1, 2 do
-      local socket = sockets.connect(server.port)
-      assert(socket:send "GET /read HTTP/1.0\r\n\r\n")
+      given_up[count] = sockets.connect(server.port)
+      assert(given_up[count]:send "GET /read HTTP/1.0\r\n\r\n")
       eventually("/waiting", "^" .. count .. "$")
+    end
+    for _, socket in ipairs(given_up) do
       socket:close()
     end
     process.sleep(50)

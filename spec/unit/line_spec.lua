@@ -21,7 +21,7 @@ describe("a line", function()
 
   -- How many fields a table takes, those of the line itself left out.
   local function size(queue)
-    local count = -2
+    local count = -3
     for _ in pairs(queue) do
       count = count + 1
     end
@@ -86,5 +86,37 @@ describe("a line", function()
     queue[queue.last].done = true
     line.join(queue, { name = 7 })
     assert.same({ { 7 }, 1 }, { all(queue), queue.last })
+  end)
+
+  it("holds no more than twice as many as stand in it when those between two who stay are ended", function()
+    local queue, waiters = standing(1)
+    local last = waiters[1]
+    for _ = 1, 1000 do
+      local guest = {}
+      line.join(queue, guest)
+      local after = { name = "after" }
+      line.join(queue, after)
+      guest.done = true
+      line.leave(queue, last ~= waiters[1] and last or {})
+      last = after
+    end
+    assert.is_true(queue.last - queue.first <= 32, queue.last - queue.first .. " positions")
+    assert.same({ 1, "after" }, { all(queue)[1], last.name })
+    assert.equal(last, queue[queue.last])
+    assert.equal(waiters[1], line.shift(queue))
+  end)
+
+  it("lets go of those whom a host has ended without a word", function()
+    local loop = require "holdfast.loop"
+    local before = loop.is_gone
+    finally(function()
+      loop.is_gone = before
+    end)
+    local queue = standing(3)
+    function loop.is_gone(waiter)
+      return waiter.name ~= 2
+    end
+    line.join(queue, { name = 2 })
+    assert.same({ 2, 2 }, all(queue))
   end)
 end)

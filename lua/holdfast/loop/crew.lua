@@ -1,7 +1,8 @@
 --- Light threads of one nginx timer that run one task after the other.
 -- nginx's Lua module keeps what it knows of a light thread until the request that made it ends, so in a context that
 -- lives as long as its worker a thread for each task would be a leak; these are kept. Tasks begin in the order in which
--- they came. Whoever takes one that others stand behind first calls somebody for those, since it may wait.
+-- they came. Whoever takes one that others stand behind first calls somebody for those, since it may wait. When nginx
+-- ends the timer, another crew inherits the tasks: those that had begun fail, the others are begun there.
 -- @module holdfast.loop.crew
 local semaphore = require "ngx.semaphore"
 
@@ -12,6 +13,7 @@ Crew.__index = Crew
 
 local running = coroutine.running
 
+local ENDED = "nginx has ended the timer in which this handler ran: it, or another one, has called ngx.exit"
 local LONGEST = 86400 -- seconds that a thread waits for the bell before it waits for it again
 
 local workers = setmetatable({}, { __mode = "k" }) -- coroutine -> { task }
@@ -57,14 +59,25 @@ local function perform(task)
   return task.finish(task.owner, task.item, failure.err, failure.trace)
 end
 
-local function run(self, worker, task)
-  local fine, failure = xpcall(perform, trouble, task)
+local function fail(task)
+  return task.finish(task.owner, task.item, ENDED, ENDED)
+end
+
+-- Calls `how(task)`, after which the task is over.
+local function conclude(self, worker, how, task)
+  local fine, failure = xpcall(how, trouble, task)
   if worker.task then
     worker.task.over, worker.task = true, nil
   end
   if not fine then
     self.complain(failure.trace)
   end
+end
+
+local function run(self, worker, task)
+  self.running[worker] = task
+  conclude(self, worker, perform, task)
+  self.running[worker] = nil
 end
 
 local function work(self)
@@ -93,11 +106,17 @@ end
 -- @tparam function complain `complain(words)` about what must not happen
 -- @treturn table
 function crew.new(complain)
-  return setmetatable({ first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain }, Crew)
+  return setmetatable({
+    first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain,
+    running = {}, -- worker -> task
+  }, Crew)
 end
 
---- Makes the first thread, in the context that all of them are to live in.
+--- Makes the first thread, in the context that all of them are to live in. A second call means nothing.
 function Crew:begin()
+  if self.begun or self.over and empty(self) then
+    return
+  end
   self.begun = true
   ngx.thread.spawn(work, self)
   if not empty(self) then
@@ -105,13 +124,36 @@ function Crew:begin()
   end
 end
 
+local function push(self, task)
+  self.last = self.last + 1
+  self[self.last] = task
+end
+
 --- Adds a task: `fn(a, b, c)`, and `finish(owner, item[, err, traceback])` after it.
 function Crew:add(finish, owner, item, fn, a, b, c)
-  self.last = self.last + 1
-  self[self.last] = { finish = finish, owner = owner, item = item, fn = fn, a = a, b = b, c = c }
+  push(self, { finish = finish, owner = owner, item = item, fn = fn, a = a, b = b, c = c })
   if self.begun then
     call(self)
   end
+end
+
+--- Takes over the tasks of a crew that is lost.
+-- @tparam table lost
+function Crew:inherit(lost)
+  local task = take(lost)
+  while task do
+    push(self, task)
+    task = take(lost)
+  end
+  for worker, begun in pairs(lost.running) do
+    conclude(self, worker, fail, begun)
+  end
+end
+
+--- Whether there is a task that is not over.
+-- @treturn boolean
+function Crew:is_busy()
+  return not empty(self) or next(self.running) ~= nil
 end
 
 --- Has every thread end that has nothing to do, and the others when they are done.

@@ -23,7 +23,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and ten may be left out:
+-- and eleven may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -34,6 +34,8 @@
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
+-- - `is_gone(waiter)`: whether the host has ended the coroutine that is parked on a waiter which is not done. Default:
+--   false
 -- - `problem()`: why the caller cannot wait where it stands, nil if it can; calls that act before they wait ask first.
 --   Default: nil
 -- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
@@ -53,7 +55,7 @@ local unpack = table.unpack or unpack -- luacheck: globals unpack
 
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
-  "problem",
+  "is_gone", "problem",
 }
 
 local chosen -- a name, or a user's table
@@ -69,6 +71,10 @@ function default.release() end
 function default.task() end
 function default.due() end
 function default.problem() end
+
+function default.is_gone()
+  return false
+end
 
 function default.owing()
   attention[3]()
@@ -198,6 +204,7 @@ for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn", "problem" }
 end
 
 loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
+loop.is_gone = default.is_gone
 
 function loop.attend(mailbox, dispatch, settle)
   attention = { mailbox, dispatch, settle }

@@ -2,8 +2,9 @@
 --
 -- nginx cannot watch a descriptor that it has not opened, so the mailbox is reached through a cosocket that connects to
 -- a path in the same worker. It belongs to one light thread, the reader; all others wait on semaphores that the reader
--- posts. Reader and handlers live in a timer of their own, which ends when the last client is closed, or when the
--- worker is told to leave and nobody waits any more; whoever waits later begins another.
+-- posts. Reader and handlers live in a timer each, so that a handler which has nginx end its timer leaves the reader.
+-- Both end when the last client is closed, or when the worker is told to leave and nobody waits any more; whoever waits
+-- later begins others.
 -- @module holdfast.loop.openresty
 local core = require "holdfast.core"
 local log = require "holdfast.log"
@@ -33,7 +34,8 @@ local SHORTEST = 0.001 -- seconds: nginx's own grain, below which a wait would n
 local KEPT = 256 -- idle semaphores
 local YEAR = 86400 * 365
 local GLANCE = 0.02 -- seconds between two looks whether a worker that leaves is still waited in
-local AGAIN = 1 -- seconds after which the reader tries once more to reach the mailbox
+local AGAIN = 1 -- seconds after which what nginx has not done is asked for once more
+local LOOK = 1000 -- ms between two looks whether the timer of the handlers has been ended, while any are under way
 
 -- Phases in which nginx suspends nobody, and what to do there instead.
 local POST = "use post, which does not wait, or ngx.timer.at"
@@ -41,6 +43,7 @@ local unsuspendable = {
   init_worker = "use start, which does not wait, or ngx.timer.at",
   exit_worker = "the worker has left already",
   set = POST, balancer = POST, header_filter = POST, body_filter = POST, log = POST,
+  ssl_session_store = POST,
 }
 
 local mailbox, dispatch, settle
@@ -48,12 +51,106 @@ local handing_out = false
 local held = {} -- keeps clients alive
 local parked = setmetatable({}, { __mode = "k" }) -- waiters
 local bells, spare = {}, 0 -- semaphores that nobody waits on
-local reader -- { crew, over }
+local reader -- { asked, begun, over }
+local hands -- the crew that runs the handlers
 local watching = false
 local before_exit = function() end
 
 local function complain(words)
   log.write("error", words)
+end
+
+-- Timers --------------------------------------------------------------------------------------------------------------
+
+local function stop()
+  if reader then
+    reader.over, reader = true, nil
+    mailbox:hang_up()
+  end
+  if hands then
+    hands:finish()
+    hands = nil
+  end
+end
+
+-- Whether nginx has ended who was parked: nothing of it comes back to say so.
+local function is_gone(waiter)
+  return waiter.host ~= nil and waiter.host:count() >= 0
+end
+
+local function is_waited()
+  for waiter in pairs(parked) do
+    if not waiter.done and not is_gone(waiter) then
+      return true
+    end
+  end
+  return false
+end
+
+local function wind_up()
+  while is_waited() do
+    ngx.sleep(GLANCE)
+  end
+  stop()
+end
+
+-- nginx lets every timer fire at once when a worker is told to leave, and waits for those that run.
+local function watch_exit()
+  local problem
+  watching, problem = ngx.timer.at(YEAR, function(premature)
+    if not premature then
+      return watch_exit()
+    end
+    local fine, trace = xpcall(before_exit, debug.traceback)
+    if not fine then
+      complain(trace)
+    end
+    return wind_up()
+  end)
+  return watching, problem
+end
+
+-- Has `fn(what)` run in a timer of its own, and somebody watch for the end of the worker, which an idle timer would
+-- hold up. With lua_max_running_timers reached nginx drops a timer without a word to Lua: who has not begun for a while
+-- is asked for again.
+local function ask_timer(what, fn)
+  if what.begun or what.asked and now() - what.asked < AGAIN then
+    return nil
+  end
+  what.asked = now()
+  local fine, problem
+  if ngx.worker.exiting() then
+    fine, problem = ngx.timer.at(0, wind_up)
+  else
+    fine, problem = watching, nil
+    if not fine then
+      fine, problem = watch_exit()
+    end
+  end
+  if fine then
+    fine, problem = ngx.timer.at(0, fn, what)
+  end
+  return not fine and ("nginx gives no timer for holdfast, which needs three: %s; see lua_max_pending_timers"):format(
+    problem) or nil
+end
+
+local function begin_hands(_, which)
+  which:begin()
+end
+
+-- What is to be run waits where there cannot be a timer.
+local function ensure_hands()
+  if hands and hands:is_lost() then
+    complain "nginx has ended the timer in which handlers run; one of them has called ngx.exit"
+    local lost = hands
+    hands = crew.new(complain)
+    hands:inherit(lost)
+  end
+  hands = hands or crew.new(complain)
+  local problem = ask_timer(hands, begin_hands)
+  if problem then
+    complain(problem)
+  end
 end
 
 -- The reader ----------------------------------------------------------------------------------------------------------
@@ -85,7 +182,9 @@ local function hand_out()
   return busy
 end
 
+-- Until the worker hangs up, or the connection breaks.
 local function attend(me, socket)
+  local bytes, problem
   repeat
     local batches = 0
     while hand_out() do
@@ -94,86 +193,47 @@ local function attend(me, socket)
         ngx.sleep(SHORTEST)
       end
     end
-    local bytes = not me.over and socket:receiveany(64)
-  until not bytes
-  socket:close()
+    if hands then
+      ensure_hands()
+    end
+    if me.over then
+      return
+    end
+    socket:settimeout(hands and hands:is_busy() and LOOK or FOREVER)
+    bytes, problem = socket:receiveany(64)
+  until not bytes and problem ~= "timeout"
 end
 
 local function read(_, me)
-  me.crew:begin()
+  if me.begun then
+    return
+  end
+  me.begun = true
   while not me.over do
     local socket, problem = connect()
     if socket then
-      attend(me, socket)
-    else
-      complain("the mailbox cannot be reached, so nothing is heard: " .. problem)
+      local fine, trace = xpcall(attend, debug.traceback, me, socket)
+      socket:close()
+      problem = not fine and trace
+    end
+    if problem then
+      complain("the mailbox cannot be read, so nothing is heard: " .. problem)
       ngx.sleep(AGAIN)
     end
   end
-  me.crew:finish()
 end
 
-local function stop()
-  if reader then
-    reader.over, reader = true, nil
-    mailbox:hang_up()
-  end
-end
-
--- A thread that nginx has killed (its request is gone) waits no more, though it never came back.
-local function is_waited()
-  for waiter in pairs(parked) do
-    if not waiter.done and waiter.host:count() < 0 then
-      return true
-    end
-  end
-  return false
-end
-
-local function wind_up()
-  while is_waited() do
-    ngx.sleep(GLANCE)
-  end
-  stop()
-end
-
--- nginx lets every timer fire at once when a worker is told to leave, and waits for those that run.
-local function watch_exit()
-  watching = ngx.timer.at(YEAR, function(premature)
-    if not premature then
-      return watch_exit()
-    end
-    local fine, trace = xpcall(before_exit, debug.traceback)
-    if not fine then
-      complain(trace)
-    end
-    return wind_up()
-  end)
-end
-
-local function is_lost()
-  if not reader.crew:is_lost() then
-    return false
-  end
-  complain "nginx has ended the timer in which handlers run; one of them has called ngx.exit"
-  return true
-end
-
+-- Answers what is wrong when there cannot be one.
 local function ensure_reader()
-  if reader and not is_lost() then
-    return
+  if not mailbox or reader and reader.begun then
+    return nil
   end
-  reader = { crew = crew.new(complain) }
-  local fine, problem = ngx.timer.at(0, read, reader)
-  if not fine then
+  reader = reader or {}
+  local problem = ask_timer(reader, read)
+  if problem then
     reader = nil
-    error("nginx gives no timer for holdfast: " .. problem, 0)
   end
-  if ngx.worker.exiting() then
-    ngx.timer.at(0, wind_up)
-  elseif not watching then
-    watch_exit()
-  end
+  return problem
 end
 
 -- What a loop has to be able to do ------------------------------------------------------------------------------------
@@ -183,18 +243,28 @@ end
 function loop.problem()
   local phase = ngx.get_phase()
   local instead = unsuspendable[phase]
-  return instead and ("nothing can wait in %s_by_lua; %s"):format(phase, instead)
+  if instead then
+    return ("nothing can wait in %s_by_lua; %s"):format(phase, instead)
+  end
+  return ensure_reader()
 end
 
+-- Returns what nginx says when it cannot suspend the caller.
 local function wait(waiter, seconds)
   local due = seconds and now() + seconds
   local bell = waiter.host
   while not waiter.done do
-    local left = due and due - now() or LONGEST
+    local left, longest = due and due - now() or LONGEST, LONGEST
     if left <= 0 then
       waiter.done, waiter.timed_out = true, true
-    else
-      bell:wait(math.max(SHORTEST, math.min(left, LONGEST)))
+      return nil
+    elseif reader and not reader.begun then
+      ensure_reader()
+      longest = AGAIN
+    end
+    local rung, problem = bell:wait(math.max(SHORTEST, math.min(left, longest)))
+    if not rung and problem ~= "timeout" then
+      return problem
     end
   end
 end
@@ -211,7 +281,6 @@ function loop.park(waiter, seconds)
     waiter.done = true
     error(problem, 0)
   end
-  ensure_reader()
   local bell = bells[spare]
   if bell then
     bells[spare] = nil
@@ -220,8 +289,12 @@ function loop.park(waiter, seconds)
     bell = semaphore.new(0)
   end
   waiter.host, parked[waiter] = bell, true
-  wait(waiter, seconds)
+  problem = wait(waiter, seconds)
   waiter.host, parked[waiter] = nil, nil
+  if problem then
+    waiter.done = true
+    error(problem, 0)
+  end
   if spare < KEPT and bell:count() == 0 then -- 1: it was posted while the time ran out
     spare = spare + 1
     bells[spare] = bell
@@ -237,12 +310,19 @@ function loop.unpark(waiter)
   end
   waiter.done = true
   if waiter.host then
-    if waiter.host:count() >= 0 then
+    if is_gone(waiter) then
       return false
     end
     waiter.host:post(1)
   end
 end
+
+--- Whether nginx has ended the light thread that is parked on the waiter: whoever made its request has gone, or
+-- `ngx.thread.kill` was called.
+-- @tparam table waiter that is not done
+-- @treturn boolean
+-- @function loop.is_gone
+loop.is_gone = is_gone
 
 --- Runs `fn(a, b, c)` in a light thread, soon, and `finish` after it.
 -- @tparam function finish called as `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw
@@ -253,8 +333,8 @@ end
 -- @param b
 -- @param c
 function loop.start(finish, owner, item, fn, a, b, c)
-  ensure_reader()
-  reader.crew:add(finish, owner, item, fn, a, b, c)
+  ensure_hands()
+  hands:add(finish, owner, item, fn, a, b, c)
 end
 
 --- What stands for the task, request or timer in which the caller runs.
@@ -288,7 +368,10 @@ end
 -- @param object
 function loop.hold(object)
   held[object] = true
-  ensure_reader()
+  local problem = ensure_reader()
+  if problem then
+    error(problem, 0)
+  end
 end
 
 --- Ends what `hold` began.
