@@ -152,6 +152,22 @@ function events.meet(client, name, event)
   end
 end
 
+--- Lets go on those who wait for an event without end, with nothing to show for it.
+-- @tparam table client
+-- @tparam string message
+-- @tparam string code
+function events.dismiss(client, message, code)
+  for _, waiting in pairs(client.expected) do
+    for position = waiting.first, waiting.last do
+      local waiter = waiting[position]
+      if waiter and waiter.endless and not waiter.done then
+        waiter.message, waiter.code = message, code
+        loop.unpark(waiter)
+      end
+    end
+  end
+end
+
 --- Tells an event.
 -- @tparam table client
 -- @tparam string name

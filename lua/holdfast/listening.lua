@@ -5,7 +5,9 @@ local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
 
-local listening = {}
+local listening = {
+  LEAVING = "the worker is leaving, and nobody waits in it without end",
+}
 
 --- Before a call that acts and then waits: where it cannot wait, nothing must have happened.
 -- @tparam string name of the call
@@ -50,8 +52,10 @@ function listening.wait(client, name, timeout)
       return client.closed
     end
     return nil, "the client is closed", "closed"
+  elseif client.leaving and not timeout then
+    return nil, listening.LEAVING, "closed"
   end
-  local waiter = {}
+  local waiter = { endless = not timeout }
   events.expect(client, name, waiter)
   listening.park(client, waiter, timeout)
   if waiter.timed_out then

@@ -41,25 +41,73 @@ log.listen(function(level, words, fields)
   ngx.log(levels[level], "holdfast: ", words, whose)
 end)
 
--- Two clients of one id take each other's connection for ever, so it has to tell the workers apart.
-local function expand(id)
-  if type(id) ~= "string" then
-    return id, true
-  elseif ngx.worker.count() > 1 and not id:find("$worker", 1, true) and not id:find("$pid", 1, true) then
-    return nil, ('client_id must have "$worker" or "$pid" in it, since each of the %d workers needs its own, got "%s"')
-      :format(ngx.worker.count(), id)
+local function has(value, word)
+  return value:find(word, 1, true) ~= nil
+end
+
+local function expand(value)
+  return (value:gsub("%$worker", ngx.worker.id() or "privileged"):gsub("%$pid", ngx.worker.pid()))
+end
+
+-- Two clients of one id take each other's connection for ever, and a store is one client's. With a store the worker
+-- after this one goes on where it ended, so nothing may change from one to the next.
+local function naming_problem(id, store)
+  local workers = ngx.worker.count()
+  if type(id) == "string" and workers > 1 and not has(id, "$worker") and not has(id, "$pid") then
+    return ('client_id must have "$worker" or "$pid" in it, since each of the %d workers needs its own, got "%s"')
+      :format(workers, id)
+  elseif type(store) ~= "string" then
+    return nil
+  elseif workers > 1 and not has(store, "$worker") then
+    return ('queue.store must have "$worker" in it, since each of the %d workers needs its own, got "%s"'):format(
+      workers, store)
   end
-  local expanded = id:gsub("%$worker", ngx.worker.id() or "privileged"):gsub("%$pid", ngx.worker.pid())
-  return expanded, id:find("$pid", 1, true) ~= nil
+  local name, value = "queue.store", store
+  if type(id) == "string" and has(id, "$pid") then
+    name, value = "client_id", id
+  end
+  return has(value, "$pid") and ('%s must not have "$pid" in it when there is a queue.store, with which the next '
+    .. 'worker goes on, got "%s"'):format(name, value) or nil
+end
+
+local function copied(given)
+  local copy = {}
+  for name, value in pairs(given) do
+    copy[name] = value
+  end
+  return copy
+end
+
+-- The options with the names of this worker, and whether its client's id dies with it; or nil and what is wrong.
+local function localized(given)
+  local queue = given.queue
+  local id, store = given.client_id, type(queue) == "table" and queue.store or nil
+  local problem = naming_problem(id, store)
+  if problem then
+    return nil, problem
+  end
+  local copy = copied(given)
+  if type(store) == "string" then
+    copy.queue = copied(queue)
+    copy.queue.store = expand(store)
+  end
+  if type(id) ~= "string" then
+    return copy, true
+  end
+  copy.client_id = expand(id)
+  return copy, has(id, "$pid")
 end
 
 --- Makes a client: `holdfast:new(options)`. It does nothing before `start` or `connect`.
 -- In `client_id`, `$worker` stands for the worker's number and `$pid` for its process id; without one the id is random.
+-- In `queue.store`, `$worker` stands for the same. At a reload the worker before has the store until it is told to
+-- leave: until then the answer is "store_locked".
 -- @tparam table self this module: call it with a colon
 -- @tparam table given as for @{holdfast.new}
 -- @treturn ?holdfast.client or nil
 -- @treturn ?string what is wrong with the options, or with the place
--- @treturn ?string "master", "forked" or "out_of_memory"; nil for bad options
+-- @treturn ?string "master", "forked", "out_of_memory", or what is wrong with the store, as of @{holdfast.new}; nil for
+-- bad options
 function holdfast.new(self, given)
   if ngx.get_phase() == "init" then
     return nil, MASTER, "master"
@@ -70,20 +118,14 @@ function holdfast.new(self, given)
   if problem then
     return nil, problem
   end
-  local ephemeral = true
+  local here, ephemeral = given, true
   if type(given) == "table" then
-    local copy = {}
-    for name, value in pairs(given) do
-      copy[name] = value
+    here, ephemeral = localized(given)
+    if not here then
+      return nil, ephemeral
     end
-    local id, second = expand(given.client_id)
-    if id == nil and given.client_id ~= nil then
-      return nil, second
-    end
-    copy.client_id, ephemeral = id, second
-    given = copy
   end
-  local made, message, code = client.new(given, ephemeral)
+  local made, message, code = client.new(here, ephemeral)
   if not made then
     return nil, message, code
   end

@@ -244,6 +244,75 @@ describe("a client in nginx #broker", function()
     assert.is_true(server:quit(3000), "it did not leave")
   end)
 
+  it("lets a worker leave in which a timer waits for an event without end, but has others wait", function()
+    start([[
+      ngx.timer.at(0, function()
+        local message, code
+        repeat
+          local event
+          event, message, code = client:wait "sleeping"
+        until not event
+        ngx.log(ngx.NOTICE, "left: ", code, ": ", message, ", ", select(3, client:wait "lost"))
+      end)
+      client:start()
+    ]], { locations = { ["/wait"] = [[ngx.say(select(3, client:wait("sleeping", 1)))]] } })
+    eventually("/events", "\nready$")
+    local waits, before = sockets.connect(server.port), process.now()
+    assert(waits:send "GET /wait HTTP/1.0\r\n\r\n")
+    process.sleep(100)
+    assert.is_true(server:quit(3000), "it did not leave")
+    local _, _, answer = waits:receive(10000, 1000)
+    assert.is_truthy(answer:find "timeout\n$", answer)
+    assert.is_true(process.now() - before >= 1000)
+    local words = "left: closed: the worker is leaving, and nobody waits in it without end, closed"
+    assert.is_truthy(server:log():find(words, 1, true), server:log())
+  end)
+
+  it("warns once of a shared dict that drops others", function()
+    start('client:subscribe("kept/#", { qos = 1 }, ngx.shared.kept) client:start()', {
+      http = "lua_shared_dict kept 16k;", locations = {
+        ["/kept"] = [[ngx.say(ngx.shared.kept:get "kept/20" and "there" or "")]],
+        ["/fill"] = [[
+          for number = 1, 20 do
+            client:post("kept/" .. number, ("x"):rep(2000), { qos = 1 })
+          end
+        ]],
+      },
+    })
+    eventually("/events", "\nready$")
+    get "/fill"
+    eventually("/kept", "^there$")
+    local _, warnings = server:log():gsub("%[warn%][^\n]*holdfast: the shared dict is full: it has dropped", "")
+    assert.are.equal(1, warnings, server:log())
+  end)
+
+  it("has a store go on with the worker after it", function()
+    local folder = assert(process.temporary_folder())
+    finally(function()
+      process.remove_folder(folder)
+    end)
+    local code = tree.read("README.md"):match "```lua\n(local client %-%- nil until.-)```"
+    code = code:gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. broker.port):gsub("/var/lib/gateway", folder)
+      :gsub("^local client", 'local holdfast = require "resty.holdfast"\nclient = nil')
+    server = nginx.start { init_worker = code, locations = {
+      ["/state"] = [[ngx.say(ngx.worker.pid(), " ", client and client:status().state or "none")]],
+      ["/post"] = [[ngx.say(client:post("a", "1", { qos = 1 }))]],
+    } }
+    eventually("/state", "^%d+ connected$")
+    local first = get("/state"):match "^%d+"
+    broker:kill()
+    eventually("/state", "^%d+ waiting$")
+    assert.are.equal("1", get "/post")
+    process.kill(server.pid, "HUP")
+    eventually("/state", "^%d+ none$") -- the first has it for as long as it tries to deliver what it holds
+    broker:restart()
+    eventually("/state", "^%d+ connected$")
+    assert.are_not.equal(first, get("/state"):match "^%d+")
+    assert.are.equal("2", get "/post")
+    assert.is_nil(server:log():find("%[error%]"), server:log())
+    assert.is_true(server:quit(3000), "it did not leave")
+  end)
+
   it("lets a worker leave whose client has stepped away from its broker", function()
     start([[
       local slow = client:subscribe("slow", { qos = 1 })

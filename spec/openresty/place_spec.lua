@@ -77,6 +77,16 @@ describe("resty.holdfast #broker", function()
     assert.are.equal('nil\nunknown option "sever"; did you mean "server"?', ask 'holdfast:new { sever = "mqtt://a" }')
     assert.are.equal('nil\nclient_id must have "$worker" or "$pid" in it, since each of the 2 workers needs its own, '
       .. 'got "one"', ask 'holdfast:new { server = "mqtt://a", client_id = "one" }')
+    local one = 'holdfast:new { server = "mqtt://a", client_id = "$worker", queue = { store = "/tmp/a" } }'
+    assert.are.equal('nil\nqueue.store must have "$worker" in it, since each of the 2 workers needs its own, '
+      .. 'got "/tmp/a"', ask(one))
+    local pid = '%s must not have "$pid" in it when there is a queue.store, with which the next worker goes on, '
+      .. 'got "%s"'
+    assert.are.equal("nil\n" .. pid:format("client_id", "$worker-$pid"), ask
+      'holdfast:new { server = "mqtt://a", client_id = "$worker-$pid", queue = { store = "/tmp/a$worker" } }')
+    assert.are.equal("nil\n" .. pid:format("queue.store", "/tmp/$worker-$pid"), ask
+      'holdfast:new { server = "mqtt://a", client_id = "$worker", queue = { store = "/tmp/$worker-$pid" } }')
+    assert.are.equal("nil\nqueue must be a table, got true", ask 'holdfast:new { server = "mqtt://a", queue = true }')
     assert.are.equal("nil\noptions must be a table, got nothing", ask "holdfast:new()")
     assert.are.equal("nil\ncall it with a colon, holdfast:new { ... }", ask 'holdfast.new { server = "mqtt://a" }')
     assert.are.equal("nil\nattempts_per_second is missing", ask 'holdfast.limit { dict = "attempts" }')

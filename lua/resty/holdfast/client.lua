@@ -81,13 +81,18 @@ end
 
 -- The newest payload of each topic; an empty one is how MQTT takes a retained message back (MQTT 5 section 3.3.1.3).
 local function keep_in(dict)
+  local is_told = false
   return function(message)
     if message.payload == "" then
       return dict:delete(message.topic)
     end
-    local fine, problem = dict:set(message.topic, message.payload)
+    local fine, problem, has_dropped = dict:set(message.topic, message.payload)
     if not fine then
       log.write("error", ("the shared dict does not take %s: %s"):format(message.topic, problem))
+    elseif has_dropped and not is_told then
+      is_told = true
+      log.write("warning", ("the shared dict is full: it has dropped what was used least recently to take %s, and will "
+        .. "go on doing so unnoticed"):format(message.topic))
     end
   end
 end
