@@ -91,6 +91,10 @@ static void overflow(hf_client *client, hf_publish *publish) {
   hf_mailbox_push(client->out, &outcome->mail);
 }
 
+size_t hf_client_at_stake(hf_client *client) {
+  return client->store || atomic_load(&client->closed) ? 0 : atomic_load(&client->queued_messages);
+}
+
 size_t hf_client_weigh(const hf_publish *publish) {
   return sizeof *publish + publish->topic.length + publish->payload.length +
          (publish->properties ? hf_properties_weight(publish->properties) : 0);

@@ -119,6 +119,10 @@ enum { HF_HISTORY = 16 };
 
 void hf_client_status(hf_client *client, hf_status *status);
 
+/* How many messages may be lost if it ends now: accepted, without an outcome, in no store. 0 once it was closed, which
+ * is a decision. */
+size_t hf_client_at_stake(hf_client *client);
+
 /* Copies up to HF_HISTORY records, oldest first; returns how many. */
 size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]);
 

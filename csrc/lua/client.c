@@ -180,11 +180,38 @@ static int history(lua_State *L) {
   return hf_thread_forked() ? forked(L) : hf_lua_history(L, client);
 }
 
+static const char on_loss_key;
+
+/* on_loss(fn | nil): fn(messages, client_id) hears of each client that is collected with messages at stake, from the
+ * collector, so it must not wait; what it throws is swallowed */
+static int on_loss(lua_State *L) {
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &on_loss_key);
+  return 0;
+}
+
+static void tell_loss(lua_State *L, hf_client *client) {
+  size_t messages = hf_client_at_stake(client);
+  if (!messages) return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &on_loss_key);
+  if (lua_isfunction(L, -1)) {
+    hf_status status;
+    hf_client_status(client, &status);
+    lua_pushnumber(L, (lua_Number)messages);
+    lua_pushstring(L, status.client_id);
+    lua_pcall(L, 2, 0, 0);
+  }
+  lua_settop(L, 1);
+}
+
 static int collect(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, CLIENT);
   hf_client *client = h->client;
   h->client = NULL;
-  if (client && !hf_thread_forked()) hf_client_release(client);
+  if (client && !hf_thread_forked()) {
+    tell_loss(L, client);
+    hf_client_release(client);
+  }
   return 0;
 }
 
@@ -246,4 +273,6 @@ void hf_lua_open_client(lua_State *L) {
   lua_setfield(L, -2, "client");
   lua_pushcfunction(L, limit);
   lua_setfield(L, -2, "limit");
+  lua_pushcfunction(L, on_loss);
+  lua_setfield(L, -2, "on_loss");
 }

@@ -91,4 +91,13 @@ function chronicle.unverified(client)
     { client = client.handle:status().client_id, event = "unverified" })
 end
 
+--- Says, even where nobody listens, that a client was let go of before its messages were delivered.
+-- @tparam number messages how many
+-- @tparam string id of the client
+function chronicle.loss(messages, id)
+  local words = "a client that was not closed has ended, and %d of its messages may be lost; client:close(5) gives "
+    .. "them up to 5 s"
+  log.write("error", words:format(messages), { client = id, event = "loss", messages = messages })
+end
+
 return chronicle

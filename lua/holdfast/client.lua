@@ -20,6 +20,8 @@ Client.__index = Client
 
 local client = {}
 
+core.on_loss(chronicle.loss)
+
 local CLOSED = "the client is closed"
 local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 
@@ -223,7 +225,8 @@ end
 
 --- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
 -- and again.
--- @tparam[opt=0] number timeout seconds to deliver what is queued, at most; 0: does not wait at all
+-- @tparam[opt=0] number timeout seconds to deliver what is queued, at most; 0: does not wait at all, what is queued is
+-- lost
 -- @treturn ?boolean true, or nil, message, "forked"
 -- @raise when the timeout is no time, or it is not 0 and the caller stands where nothing can wait; then it stays open
 function Client:close(timeout)

@@ -5,6 +5,7 @@
 -- a place where Lua cannot suspend (a sort comparator; on Lua 5.1 also `pcall` and the iterator of a `for`).
 -- @module holdfast.loop.builtin
 local core = require "holdfast.core"
+local log = require "holdfast.log"
 local run = require "holdfast.loop.run"
 local stack = require "holdfast.loop.stack"
 local turn = require "holdfast.loop.turn"
@@ -27,11 +28,25 @@ function loop.owing() end
 local ONE_LOOP = "this `for` loop over messages cannot be suspended (Lua 5.1, or a coroutine that is not the loop's), "
   .. "and another one waits in the same way; use receive() in a coroutine of the loop"
 
+local ENDLESS = "a call waits for what cannot happen: no client has been started (client:start, client:connect)"
+
 local driving -- the waiter of the innermost drive
 local iterating -- the waiter of the `for` loop that drives
 local mailbox
 local wanted = setmetatable({}, { __mode = "k" }) -- what `hold` was given
 local pins = setmetatable({}, { __mode = "v" }) -- pins.strong: the same, held by the drives alone
+
+local is_told = false -- of ENDLESS
+
+-- Waits for mail, or until a time has come.
+local function rest()
+  local due = loop.due()
+  if not due and next(wanted) == nil and not is_told then
+    is_told = true
+    log.write("error", ENDLESS)
+  end
+  mailbox:wait(due)
+end
 
 -- A run further down the stack whose function has returned while this drive was on top of it must be let through.
 local function check_below(waiter)
@@ -57,7 +72,7 @@ local function turns(waiter)
     local busy = take()
     check_below(waiter)
     if not busy and not waiter.done and not is_ready() then
-      mailbox:wait(loop.due())
+      rest()
     end
   end
 end

@@ -26,6 +26,8 @@ log.fall_back(function(message)
   ngx.log(ngx.ERR, "holdfast: ", message)
 end)
 
+core.on_loss(nil) -- when nginx closes a Lua state, there is nothing left that could be written to
+
 local BATCH = 128 -- mails handed out at once
 local BATCHES = 8 -- in a row, and then nginx has a turn; a wait of 0 needs a patch that plain nginx does not have
 local FOREVER = 2147483647 -- ms

@@ -2,9 +2,9 @@
 --
 -- Requests that have begun may still want to publish, so a client whose id dies with the worker stays connected until
 -- the process ends; it only gives its subscriptions back, so that the other members of a group ($share) get all that
--- comes, and lets go on whoever waits for an event without end, which might keep the worker for ever. An id that will be
--- used again (`$worker` without `$pid`) belongs to the next worker at once: that client is closed. Either way what is
--- queued has a little time to be delivered.
+-- comes, and lets go on whoever waits for an event without end, which might keep the worker for ever. An id that will
+-- be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is closed. Either way what
+-- is queued has a little time to be delivered.
 -- @module resty.holdfast.departure
 local events = require "holdfast.events"
 local listening = require "holdfast.listening"
