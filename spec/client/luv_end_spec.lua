@@ -1,4 +1,4 @@
--- The end of a program on luv whose loop does not run again after the last close.
+-- Programs on luv: one whose loop does not run again after the last close, and one that closes all handles there are.
 local tree = require "spec.support.tree"
 
 describe("a client on luv", function()
@@ -12,5 +12,34 @@ describe("a client on luv", function()
         print "end"']])
     assert.same({ "end" }, lines)
     assert.is_true(ok)
+  end)
+
+  it("goes on when the program has closed every handle of the loop", function()
+    for _, run in ipairs { "pcall", 'require("holdfast").run', "coroutine.wrap" } do
+      local lines, ok = tree.command(([[
+        timeout 10 "${LUA:-lua5.4}" -e '
+          local client = require("holdfast").new { server = "mqtt://127.0.0.1:1", loop = "luv" }
+          local luv = require "luv"
+          local run = %s
+          local function program()
+            client:start()
+            assert(client:wait("failed", 5))
+            luv.walk(function(handle)
+              if not handle:is_closing() then
+                handle:close()
+              end
+            end)
+            print(select(3, client:publish("a", "b", { timeout = 0.05 })))
+            client:close(1)
+          end
+          local rest = run(program)
+          if run == coroutine.wrap then
+            rest()
+            luv.run()
+          end
+          print "end"']]):format(run))
+      assert.same({ "timeout\twithdrawn", "end" }, lines)
+      assert.is_true(ok)
+    end
   end)
 end)

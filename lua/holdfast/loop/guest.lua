@@ -7,7 +7,7 @@
 -- A host is a table of functions:
 --
 -- - `attach(mailbox, turn)`: watch `mailbox:pollfd()`, call `turn()` when it is readable, and keep the loop running.
---   Called again whenever somebody begins to wait, for hosts with several loops
+--   Called again whenever somebody begins to wait, for hosts with several loops, or that can lose what they watch
 -- - `detach(mailbox)`: watch it no longer
 -- - `suspend(waiter)` sets `waiter.host` to what is not nil, and suspends the coroutine of the host that calls until
 --   `wake(waiter)`, which may come at once or from the host's next step
@@ -166,9 +166,8 @@ function loop.try_park(waiter, seconds)
     return drive(waiter)
   elseif not worker then
     return suspend(waiter)
-  elseif not attached then
-    attach()
   end
+  attach()
   return turn.suspend(worker, waiter)
 end
 

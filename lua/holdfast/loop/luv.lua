@@ -13,9 +13,11 @@ local host = { is_running = luv.loop_mode }
 
 local handle, watching
 
+-- A program may close every handle that `walk` shows it, ours too.
 function host.attach(mailbox, turn)
-  if not watching then
-    if not handle or handle:is_closing() then
+  local is_lost = not handle or handle:is_closing()
+  if is_lost or not watching then
+    if is_lost then
       handle = assert(luv.new_poll(mailbox:pollfd()))
     end
     watching = true
