@@ -41,6 +41,21 @@ log.listen(function(level, words, fields)
   ngx.log(levels[level], "holdfast: ", words, whose)
 end)
 
+-- Where a client may well be made; anywhere else it is made by a request, and the next one may make another.
+local home = { init_worker = true, timer = true }
+local MANY = 10
+local in_requests = 0
+
+local function count_place()
+  if not home[ngx.get_phase()] then
+    in_requests = in_requests + 1
+    if in_requests == MANY then
+      log.write("warning", ("%d clients have been made in requests of this worker, each with a connection until it is "
+        .. "closed; make one in init_worker_by_lua for all of them"):format(MANY))
+    end
+  end
+end
+
 local function has(value, word)
   return value:find(word, 1, true) ~= nil
 end
@@ -129,6 +144,7 @@ function holdfast.new(self, given)
   if not made then
     return nil, message, code
   end
+  count_place()
   departure.expect(made, ephemeral)
   return methods.adopt(made)
 end

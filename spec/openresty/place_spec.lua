@@ -100,6 +100,17 @@ describe("resty.holdfast #broker", function()
     assert.is_truthy(ask(code):find(pattern), ask(code))
   end)
 
+  it("warns of a client for each request", function()
+    local words = "10 clients have been made in requests of this worker, each with a connection until it is closed; "
+      .. "make one in init_worker_by_lua for all of them"
+    local _, before = server:log():gsub(words, "")
+    ask 'ngx.timer.at(0, function() for _ = 1, 10 do holdfast:new { server = "mqtt://a" } end end)'
+    ask '(function() for _ = 1, 12 do holdfast:new { server = "mqtt://a" } end end)()'
+    process.sleep(50)
+    local _, after = server:log():gsub(words, "")
+    assert.are.same({ 0, 1 }, { before, after })
+  end)
+
   it("has its library's version and parts", function()
     assert.are.equal(require("holdfast")._VERSION .. "\nslow", ask
       'holdfast._VERSION, holdfast.reason("connack", 0x89).class')
