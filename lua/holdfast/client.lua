@@ -136,8 +136,10 @@ function Client:connect(timeout)
   if waiter.timed_out then
     line.leave(self.connecting, waiter)
     return nil, timeout_words(self, timeout), "timeout"
+  elseif waiter.value then
+    return true
   end
-  return waiter.value, waiter.message, waiter.code, waiter.reason
+  return nil, waiter.message, waiter.code, waiter.reason
 end
 
 Client.on, Client.once, Client.off, Client.wait = listening.on, listening.once, listening.off, listening.wait

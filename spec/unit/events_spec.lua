@@ -234,7 +234,7 @@ describe("a client's events", function()
     it("starts the client once and returns when it is ready", function()
       after(1, "connected")
       after(2, "ready")
-      assert.is_true(client:connect())
+      assert.equal(1, select("#", client:connect())) -- a REPL shows all there are
       assert.equal(2, core.clock)
       assert.is_true(client:connect())
       assert.equal(client, client:start())
