@@ -39,8 +39,13 @@ end
 -- @treturn string
 function mail.sleeping_words(client, event)
   local reason, last = event.reason, client.last_failure
-  local words = reason and ("asleep after %s: %s"):format(reason.name, reason.text) or "asleep"
-  if last and reason and last.name ~= reason.name then -- of max_attempts: that alone helps nobody
+  if not reason then
+    return "asleep"
+  elseif last and last.name == reason.name then -- and says more, such as which file cannot be read
+    return ("asleep after %s: %s"):format(last.name, last.text)
+  end
+  local words = ("asleep after %s: %s"):format(reason.name, reason.text)
+  if last then -- of max_attempts: that alone helps nobody
     words = ("%s; the last failure is %s (%s)"):format(words, last.name, last.text)
   end
   return words

@@ -276,6 +276,12 @@ describe("a client's events", function()
       assert.is_true(client:connect())
     end)
 
+    it("says which failure it was that put the client to sleep", function()
+      after(1, "failed", { reason = { name = "tls_file", text = "tls.ca /ca.pem: no such file" }, attempt = 1 })
+      after(1, "sleeping", { reason = { name = "tls_file", text = "a file cannot be read" } })
+      assert.equal("asleep after tls_file: tls.ca /ca.pem: no such file", (select(2, client:connect())))
+    end)
+
     it("ends when the client is closed", function()
       after(1, "closed")
       assert.equal("closed", select(3, client:connect()))
