@@ -118,11 +118,16 @@ static hf_paho_ending transport(const hf_paho_attempt *attempt) {
   return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_CONNECT_FAILED, .phase = HF_PHASE_TCP};
 }
 
+/* MQTT 5 has no refusals below 0x80. A broker that knows 3.1.1 only refuses it in the words of that version, first of
+ * all with "unacceptable protocol version" (MQTT 3.1.1 section 3.1.2.2). */
+static hf_source connack_source(const hf_paho_attempt *attempt, int code) {
+  enum { NOT_AUTHORIZED_V3 = 5 }; /* the last code of 3.1.1 */
+  return attempt->protocol == 5 && code > NOT_AUTHORIZED_V3 ? HF_SOURCE_CONNACK : HF_SOURCE_CONNACK_V3;
+}
+
 static hf_paho_ending classify(const hf_paho_attempt *attempt, int code, const char *message) {
   if (code > 0)
-    return (hf_paho_ending){.source = attempt->protocol == 5 ? HF_SOURCE_CONNACK : HF_SOURCE_CONNACK_V3,
-                            .code = code,
-                            .phase = HF_PHASE_CONNACK};
+    return (hf_paho_ending){.source = connack_source(attempt, code), .code = code, .phase = HF_PHASE_CONNACK};
   if (!message) return at_once(code);
   if (strstr(message, "timeout"))
     return (hf_paho_ending){.source = HF_SOURCE_NETWORK, .code = HF_NETWORK_TIMED_OUT, .phase = HF_PHASE_TCP};

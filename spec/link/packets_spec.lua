@@ -119,6 +119,18 @@ describe("packets of the Paho link #broker", function()
       end
     end)
 
+    -- How a broker refuses MQTT 5 that knows 3.1.1 only: in two bytes, without properties.
+    it("of MQTT 3.1.1 is understood in answer to a CONNECT of MQTT 5", function()
+      for code = 1, 5 do
+        link:open {}
+        local client = broker:accept()
+        client:expect "connect"
+        client:send("connack", string.char(0, code)):close()
+        local failed = assert(link:wait "failed", link:story())
+        assert.are.same({ "connack_v3", code, "connack" }, { failed.source, failed.code, failed.phase })
+      end
+    end)
+
     it("that never comes, because the broker closes, is told as such", function()
       link:open {}
       local client = broker:accept()
