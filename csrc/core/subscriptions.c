@@ -36,7 +36,7 @@ struct entry { /* one filter; without wishes it waits only to be unsubscribed */
   hf_index_link by_identifier;
   hf_index_link by_ticket; /* while SENT */
   link all;
-  link due;     /* while DUE */
+  link queued;  /* while DUE or SENT, among its like */
   link scanned; /* when `scans` */
   link wishes;
   hf_wish_options asked; /* as in the last SUBSCRIBE */
@@ -53,7 +53,8 @@ struct entry { /* one filter; without wishes it waits only to be unsubscribed */
 
 struct hf_subscriptions {
   hf_index numbers, filters, identifiers, tickets;
-  link all, due, scanned;
+  link all, scanned;
+  link due, sent; /* the longest first */
   uint32_t last_identifier;
   uint32_t last_ticket;
   bool up;
@@ -143,7 +144,7 @@ static void index_identifier(hf_subscriptions *set, entry *e) {
 
 /* Takes back what is due or sent. A SUBSCRIBE without an answer may have reached the broker. */
 static void rest(hf_subscriptions *set, entry *e) {
-  if (e->phase == DUE) list_remove(&e->due);
+  if (e->phase != RESTING) list_remove(&e->queued);
   if (e->phase == SENT) {
     hf_index_remove(&set->tickets, &e->by_ticket);
     if (e->subscribing) e->known = true;
@@ -156,7 +157,7 @@ static void make_due(hf_subscriptions *set, entry *e) {
   rest(set, e);
   e->phase = DUE;
   e->verdict = PENDING;
-  list_append(&set->due, &e->due);
+  list_append(&set->due, &e->queued);
 }
 
 static void drop(hf_subscriptions *set, entry *e) {
@@ -197,6 +198,7 @@ hf_subscriptions *hf_subscriptions_new(void) {
   if (!set) return NULL;
   list_init(&set->all);
   list_init(&set->due);
+  list_init(&set->sent);
   list_init(&set->scanned);
   bool room = hf_index_init(&set->numbers);
   room = hf_index_init(&set->filters) && room;
@@ -319,9 +321,10 @@ void hf_subscriptions_connected(hf_subscriptions *set, bool session_present) {
 
 bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request) {
   if (!set->up || list_empty(&set->due)) return false;
-  entry *e = OWNER(entry, due, set->due.next);
+  entry *e = OWNER(entry, queued, set->due.next);
   rest(set, e);
   e->phase = SENT;
+  list_append(&set->sent, &e->queued);
   e->subscribing = !list_empty(&e->wishes);
   hf_index_put(&set->tickets, &e->by_ticket, ++set->last_ticket);
   *request = (hf_subscription_request){.ticket = set->last_ticket, .subscribe = e->subscribing, .filter = filter_of(e)};
@@ -330,6 +333,13 @@ bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *reque
   if (!e->fresh) request->options.retain_handling = 2; /* every wish has had the retained messages already */
   request->properties = OWNER(wish, with_filter, e->wishes.previous)->properties;
   return true;
+}
+
+size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_request *oldest) {
+  if (list_empty(&set->sent)) return 0;
+  const entry *e = OWNER(entry, queued, set->sent.next);
+  *oldest = (hf_subscription_request){.ticket = e->by_ticket.key, .subscribe = e->subscribing, .filter = filter_of(e)};
+  return set->tickets.count;
 }
 
 size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code, hf_subscription_verdict *verdicts) {
@@ -342,7 +352,7 @@ size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
     drop(set, e); /* a wish since then would have overtaken the ticket */
     return 0;
   }
-  if (code < 0x80) {
+  if (code >= 0 && code <= 2) {
     e->verdict = GRANTED;
     e->fresh = false;
   } else {

@@ -37,7 +37,7 @@ typedef struct hf_subscription_request { /* one SUBSCRIBE or UNSUBSCRIBE of one 
 /* One wish's fate, as told to the application. */
 typedef struct hf_subscription_verdict {
   uint32_t wish;
-  int code;   /* 0, 1, 2: granted QoS; >= 0x80: the reason code of a refusal */
+  int code;   /* 0, 1, 2: granted QoS; else the reason code of a refusal */
   bool first; /* of this wish */
 } hf_subscription_verdict;
 
@@ -65,7 +65,11 @@ void hf_subscriptions_lost(hf_subscriptions *set);
 /* The next request that is due, marked as sent; false when none is. Meaningful only while connected. */
 bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request);
 
-/* The broker answered a ticket with `code` (0-2 or >= 0x80). Fills `verdicts` (room for at least
+/* How many requests have no answer yet; `oldest`, when there is one, is filled with the ticket, kind and filter of the
+ * one that has waited longest. */
+size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_request *oldest);
+
+/* The broker answered a ticket with `code`: 0-2 grant that QoS, all else refuses. Fills `verdicts` (room for at least
  * hf_subscriptions_wishes(set)) with the fate of each wish of that filter, but for those that have been told the same
  * on this connection, and returns how many; 0 for a ticket that is unknown, was an UNSUBSCRIBE, or has been overtaken
  * by a newer request for the same filter. */

@@ -25,15 +25,19 @@ static void ask_delay(hf_client *client, int64_t uptime) {
   hf_tell_send(client, event);
 }
 
-static void tell_end(hf_client *client, enum hf_event_kind kind, int64_t uptime, const hf_link_down *down) {
+/* Takes the text. */
+static void tell_end(hf_client *client, enum hf_event_kind kind, int64_t uptime, const hf_link_down *down, char *text) {
   const hf_engine *engine = &client->engine;
   bool waits = engine->state == HF_STATE_WAITING && engine->deadline != HF_NEVER;
   /* Asked first, so that a strategy which answers at once is heard before the event is shown to anyone. */
   if (waits && client->options->ask_delay) ask_delay(client, uptime);
   hf_event *event = hf_tell_make(client, kind);
-  if (!event) return;
+  if (!event) {
+    free(text);
+    return;
+  }
   hf_tell_reason(event, client);
-  event->text = down && down->text ? strdup(down->text) : NULL;
+  event->text = text;
   event->reference = down && down->server_reference ? strdup(down->server_reference) : NULL;
   event->followed = engine->elsewhere;
   event->uptime = uptime;
@@ -109,14 +113,23 @@ static void finish(hf_client *client) {
   hf_mailbox_push(client->keeper->inbox, &reap->mail);
 }
 
+/* What is to be said beyond the reason; owned by the caller. */
+static char *end_text(const hf_client *client, const hf_link_down *down) {
+  const char *said = down ? down->text : NULL;
+  char *unanswered = hf_wishes_unanswered(client, said ? said : client->engine.reason->text);
+  if (unanswered) return unanswered;
+  return said ? strdup(said) : NULL;
+}
+
 static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
+  char *text = actions & (HF_TELL_FAILED | HF_TELL_LOST) ? end_text(client, down) : NULL;
   if (actions & HF_TELL_LOST) {
     HF_COUNT(client, losses, 1);
     connection_over(client);
   }
   if (actions & (HF_TELL_FAILED | HF_TELL_LOST)) {
     hf_snapshot_attempt_ended(client);
-    tell_end(client, actions & HF_TELL_LOST ? HF_EVENT_LOST : HF_EVENT_FAILED, uptime, down);
+    tell_end(client, actions & HF_TELL_LOST ? HF_EVENT_LOST : HF_EVENT_FAILED, uptime, down, text);
   }
   if (actions & HF_DO_ABANDON) abandon(client);
   if (actions & HF_DO_DISCONNECT) disconnect(client);

@@ -142,6 +142,7 @@ struct hf_client {
   int64_t flush_until;      /* HF_NEVER: not closing */
   int64_t tend_at;          /* HF_NEVER: the store has nothing to wait for */
   size_t requests;          /* SUBSCRIBE and UNSUBSCRIBE without an answer */
+  uint32_t awaited;         /* the ticket that subscribe_until is about */
   hf_link_connected limits; /* what CONNACK said last */
   hf_reference reference;
   hf_primary primary;
@@ -249,6 +250,9 @@ bool hf_keeping_end(hf_client *client); /* false: it is being closed, and HF_COM
 void hf_wishes_pump(hf_client *client);
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
 void hf_wishes_probe(hf_client *client);
+/* `why` the connection has ended, and what it has left unanswered, since a broker may end it over that without a word.
+ * Owned by the caller; NULL: nothing is unanswered. */
+char *hf_wishes_unanswered(const hf_client *client, const char *why);
 
 /* admission.c: the outcome of a publish is known. Gives back its room in the queue, at once or when Lua takes the
  * outcome; returns the mail that tells it, or NULL when nobody is told, and the publish has been freed. Any thread. */

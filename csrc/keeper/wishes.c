@@ -1,5 +1,6 @@
 #include "keeper/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,15 +59,21 @@ static void tell_ready(hf_client *client) {
   hf_tell_send(client, event);
 }
 
+/* It is the oldest request that is waited for. Each answer to it is a sign of life that gives the next one as much time;
+ * answers to others are none, or who goes on subscribing would wait for ever. */
 static void expect(hf_client *client) {
-  client->subscribe_until =
-      client->requests > 0 ? client->keeper->now + client->options->engine.connect_timeout : HF_NEVER;
+  hf_subscription_request oldest = {.ticket = client->awaited};
+  if (client->requests == 0) {
+    client->subscribe_until = HF_NEVER;
+  } else if (hf_subscriptions_unanswered(client->subscriptions, &oldest) > 0 && oldest.ticket != client->awaited) {
+    client->awaited = oldest.ticket;
+    client->subscribe_until = client->keeper->now + client->options->engine.connect_timeout;
+  }
 }
 
 void hf_wishes_pump(hf_client *client) {
   const hf_link_operations *operations = client->keeper->operations;
   hf_subscription_request request;
-  size_t before = client->requests;
   while (client->requests < REQUESTS_AT_ONCE && hf_subscriptions_next(client->subscriptions, &request)) {
     int code = request.subscribe ? ruled_out(client, &request) : 0;
     if (code) {
@@ -81,7 +88,7 @@ void hf_wishes_pump(hf_client *client) {
     else
       operations->unsubscribe(client->link, &request);
   }
-  if (client->requests > before) expect(client);
+  expect(client);
   if (!client->ready && hf_subscriptions_settled(client->subscriptions)) tell_ready(client);
 }
 
@@ -93,7 +100,36 @@ void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
   if (answer->code == HF_LINK_RESULT_LOST) return;
   if (!verdict(client, answer->ticket, answer->code, answer->text)) return;
   client->requests--;
-  expect(client);
+}
+
+/* So much of a filter is shown. */
+enum { FILTER_SHOWN = 200 };
+
+/* One line, and no part of a character of several bytes. */
+static void show_filter(char shown[FILTER_SHOWN + 4], hf_bytes filter) {
+  size_t length = filter.length;
+  if (length > FILTER_SHOWN)
+    for (length = FILTER_SHOWN; length > 0 && ((unsigned char)filter.data[length] & 0xC0) == 0x80; length--)
+      ;
+  memcpy(shown, filter.data, length);
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)shown[i] < ' ' || shown[i] == 0x7F) shown[i] = ' ';
+  strcpy(shown + length, length < filter.length ? "..." : "");
+}
+
+char *hf_wishes_unanswered(const hf_client *client, const char *why) {
+  hf_subscription_request oldest;
+  size_t count = client->connected ? hf_subscriptions_unanswered(client->subscriptions, &oldest) : 0;
+  if (count == 0) return NULL;
+  char filter[FILTER_SHOWN + 4], more[40] = "";
+  show_filter(filter, oldest.filter);
+  if (count > 1) snprintf(more, sizeof more, " and %zu more", count - 1);
+  static const char form[] = "%s; unanswered: %s of %s%s";
+  const char *kind = oldest.subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
+  size_t room = sizeof form + strlen(why) + strlen(kind) + strlen(filter) + strlen(more);
+  char *text = malloc(room);
+  if (text) snprintf(text, room, form, why, kind, filter, more);
+  return text;
 }
 
 void hf_wishes_probe(hf_client *client) {

@@ -413,11 +413,17 @@ void hf_fake_renew(hf_link *link) {
   tell(link, calloc(1, sizeof(hf_mail)), HF_LINK_RENEW);
 }
 
+void hf_fake_answer(hf_link *link, size_t count) {
+  if (count > link->answer_count) count = link->answer_count;
+  for (size_t i = 0; i < count; i++)
+    tell(link, &link->answers[i]->mail, (enum hf_link_mail)link->answers[i]->mail.kind);
+  link->answer_count -= count;
+  memmove(link->answers, link->answers + count, link->answer_count * sizeof link->answers[0]);
+}
+
 void hf_fake_release(hf_link *link) {
   script.hold_publishes = script.hold_subscriptions = script.hold_close = false;
-  for (size_t i = 0; i < link->answer_count; i++)
-    tell(link, &link->answers[i]->mail, (enum hf_link_mail)link->answers[i]->mail.kind);
-  link->answer_count = 0;
+  hf_fake_answer(link, link->answer_count);
   if (link->position == CONNECTED) answer_held(link, link->held_count);
   if (link->position == LEAVING) tell_closed(link);
 }

@@ -52,6 +52,7 @@ void hf_fake_renew(hf_link *link);                                   /* RENEW */
 void hf_fake_accept(hf_link *link);                                  /* ends the silence with CONNACK */
 void hf_fake_release(hf_link *link);                                 /* answers what is held, and holds no more */
 void hf_fake_acknowledge(hf_link *link, size_t count);               /* the oldest of the held publishes */
+void hf_fake_answer(hf_link *link, size_t count);                    /* the oldest of the held SUBACKs */
 void hf_fake_send(const char *topic, hf_bytes payload, uint8_t qos); /* a message from somebody else */
 
 #endif

@@ -101,7 +101,7 @@ typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
 typedef struct hf_link_answer {
   hf_mail mail;
   uint32_t ticket; /* as given to subscribe and unsubscribe */
-  int code;        /* 0-2 granted; >= 0x80 refused (UNSUBACK: 0, 0x11 or >= 0x80) */
+  int code;        /* 0-2 granted, all else refused (UNSUBACK: 0, 0x11 or >= 0x80) */
   char *text;      /* reason string; NULL: none */
 } hf_link_answer;
 

@@ -53,9 +53,13 @@ static void answer(hf_paho_request *request, int code, MQTTProperties *propertie
   sink->deliver(sink->context, &mail->mail);
 }
 
+/* Where a SUBACK has more codes than the one filter that was asked for, and where an answer of another kind comes under
+ * this packet id, there is a pointer in place of the code. */
 static void granted(void *context, MQTTAsync_successData *data) {
+  enum { ANY_CODE = 0xFF }; /* that SUBACK does not have */
   hf_paho_request *request = context;
-  answer(request, request->kind == HF_LINK_SUBSCRIBED ? data->alt.qos : 0, NULL);
+  int code = request->kind == HF_LINK_SUBSCRIBED ? data->alt.qos : 0;
+  answer(request, code >= 0 && code <= ANY_CODE ? code : ANY_CODE, NULL);
 }
 
 /* A code of Paho's own is negative: the connection has ended, and the request with it. */

@@ -44,7 +44,8 @@ local CAUSES = {
       probe.script { hold_subscriptions = true }
       client:subscribe "a"
     end,
-    { at = 30, event = "lost", class = "retry", wait = { 1, 2 } },
+    { at = 30, event = "lost", class = "retry", wait = { 1, 2 },
+      text = "the broker did not answer a subscription in time; unanswered: SUBSCRIBE of a" },
   },
   slow_consumer = {
     {}, { inbox = { messages = 1 } }, function(client)

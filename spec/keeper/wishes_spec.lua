@@ -311,20 +311,94 @@ describe("a SUBACK that never comes", function()
     }, world:asked())
   end)
 
-  it("is waited for from the last request on", function()
+  local function up()
     local client = world:client()
     client:subscribe(1, "a", 1, false, false, 0)
     client:start()
     world:pass(20)
     world:told(client)
+    return client
+  end
+
+  it("is waited for from the first request on", function()
+    local client = up()
     probe.script { hold_subscriptions = true }
     client:subscribe(2, "b", 1, false, false, 0)
     world:pass(6)
     client:subscribe(3, "c", 1, false, false, 0)
-    world:pass(9)
+    world:pass(3.999)
     assert.same({}, world:told(client))
+    world:pass(0.001)
+    assert.same({ "30 lost subscribe_timeout uptime=30 retry_in=1" }, world:told(client))
+  end)
+
+  it("is not waited for any longer because others come", function()
+    local client = up()
+    probe.script { hold_subscriptions = true }
+    client:subscribe(2, "b", 1, false, false, 0)
+    world:turn()
+    probe.script { hold_subscriptions = false }
+    for wish = 3, 11 do
+      world:pass(1)
+      client:subscribe(wish, "c" .. wish, 1, false, false, 0)
+    end
     world:pass(1)
-    assert.same({ "36 lost subscribe_timeout uptime=36 retry_in=1" }, world:told(client))
+    local told = world:told(client, "granted", "lost")
+    assert.same({ 10, "30 lost subscribe_timeout uptime=30 retry_in=1" }, { #told, told[10] })
+  end)
+
+  it("is waited for as long again after each answer, in their order", function()
+    local client = up()
+    probe.script { hold_subscriptions = true }
+    for wish = 2, 4 do
+      client:subscribe(wish, "b" .. wish, 1, false, false, 0)
+    end
+    for _ = 1, 2 do
+      world:pass(9)
+      probe.answer(1, 1)
+    end
+    world:pass(9.999)
+    assert.same({}, world:told(client, "lost"))
+    world:pass(0.001)
+    assert.same({ "48 lost subscribe_timeout uptime=48 retry_in=1" }, world:told(client, "lost"))
+  end)
+
+  it("is told by its filter, whatever ends the connection", function()
+    local client = up()
+    probe.script { hold_subscriptions = true }
+    local text
+    world:answer("event", function(_, name, event)
+      text = name == "lost" and event.reason.text or text
+    end)
+    local function text_after(fn)
+      fn()
+      world:pass(5)
+      return text
+    end
+    local broke = function() probe.drop(1, "network", BROKE) end
+    assert.equal("the connection to the server broke", text_after(broke))
+    client:subscribe(2, "b/#", 1, false, false, 0)
+    world:turn()
+    assert.equal("the connection to the server broke; unanswered: SUBSCRIBE of b/#", text_after(broke))
+    client:subscribe(3, "c", 1, false, false, 0)
+    client:unsubscribe(1)
+    world:turn()
+    assert.equal("the broker did not answer a subscription in time; unanswered: SUBSCRIBE of b/# and 2 more",
+      text_after(function() world:pass(10) end))
+    assert.equal("a packet broke the protocol; unanswered: UNSUBSCRIBE of a and 2 more", text_after(function()
+      probe.drop(1, "disconnect", 0x82)
+    end))
+  end)
+
+  it("is told in one line of whole characters, though not of all of them", function()
+    local client = up()
+    probe.script { hold_subscriptions = true }
+    client:subscribe(2, "some\nlines/" .. ("\195\164"):rep(101), 1, false, false, 0)
+    world:turn()
+    probe.drop(1, "network", BROKE)
+    world:turn()
+    assert.equal("the connection to the server broke; unanswered: SUBSCRIBE of some lines/" .. ("\195\164"):rep(94)
+      .. "...", world:newest_of(client, "event")[2].reason.text)
   end)
 
   it("is waited for after UNSUBSCRIBE too", function()

@@ -291,6 +291,17 @@ describe("packets of the Paho link #broker", function()
       end
     end)
 
+    it("has one code, the first, however many there are", function()
+      for protocol, expected in pairs { [4] = 0xFF, [5] = 1 } do -- in 3.1.1 Paho hides those of more than one
+        local client = connect { protocol = protocol }
+        link:subscribe(7, "a", 2)
+        local id = client:expect("subscribe").id
+        client:send("suback", string.char(0, id) .. (protocol == 5 and "\0" or "") .. "\1\2\135")
+        local answer = link:wait "subscribed"
+        assert.are.same({ 7, expected }, { answer.ticket, answer.code })
+      end
+    end)
+
     it("without an answer is forgotten when the connection ends", function()
       local client = connect {}
       link:subscribe(1, "a", 0)

@@ -284,6 +284,12 @@ static int acknowledge(lua_State *L) {
   return 0;
 }
 
+/* answer(link, count): the same of SUBACK and UNSUBACK. */
+static int answer(lua_State *L) {
+  hf_fake_answer(link_argument(L), (size_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
 static int send(lua_State *L) {
   hf_bytes payload;
   payload.data = luaL_checklstring(L, 2, &payload.length);
@@ -369,6 +375,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"renew", renew},
                                      {"release", release},
                                      {"acknowledge", acknowledge},
+                                     {"answer", answer},
                                      {"send", send},
                                      {"resolved", resolved},
                                      {"news", news},

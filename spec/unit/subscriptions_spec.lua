@@ -87,6 +87,15 @@ describe("after a connect", function()
     assert.same({ "+a 0", "+b 0" }, (take(set, 0)))
   end)
 
+  it("a code that grants no QoS is a refusal, whatever it is", function()
+    for _, code in ipairs { 3, 0x7F, 0xFF } do
+      local set = connected "a"
+      local _, verdicts = take(set, code)
+      assert.same({ "1=" .. code }, verdicts)
+      assert.same({ settled = true, wishes = 1, refused = 1, confirmed = 0 }, set:facts())
+    end
+  end)
+
   it("what was refused is asked for again", function()
     local set = connected("a", "b")
     local _, verdicts = take(set, 0x87)
