@@ -75,7 +75,8 @@ typedef enum hf_client_code {
   HF_CLIENT_PROBE_TIMEOUT,     /* network_changed() asked, the broker did not answer */
   HF_CLIENT_SUBSCRIBE_TIMEOUT, /* the broker acknowledged no subscription in time */
   HF_CLIENT_OUT_OF_MEMORY,
-  HF_CLIENT_DOWNGRADED, /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
+  HF_CLIENT_DOWNGRADED,     /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
+  HF_CLIENT_PROTOCOL_ERROR, /* the broker broke the protocol in a way that a link lets through */
 } hf_client_code;
 
 enum { HF_WIDE_STEPS = 3 };

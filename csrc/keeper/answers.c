@@ -22,7 +22,7 @@ static void apply_limits(hf_client *client, hf_link_connected *connected) {
   client->limits = *connected;
   client->limits.properties = NULL;
   client->limits.assigned_client_id = NULL;
-  uint16_t allowed = connected->receive_maximum > 0 ? connected->receive_maximum : 1; /* 0 is a protocol error */
+  uint16_t allowed = connected->receive_maximum;
   client->outbox.window = allowed < operations->window ? allowed : operations->window;
 }
 
@@ -31,6 +31,11 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   if (answer->session_present && client->asked_clean) {
     client->keeper->operations->abandon(client->link); /* the client MUST close the connection [MQTT-3.2.2-4] */
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_SESSION_MISMATCH, NULL);
+    return;
+  }
+  if (answer->receive_maximum == 0) { /* a protocol error (MQTT 5 section 3.2.2.3.3), with which nothing can be sent */
+    client->keeper->operations->abandon(client->link);
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_PROTOCOL_ERROR, "CONNACK with a Receive Maximum of 0");
     return;
   }
   apply_limits(client, answer);
@@ -72,12 +77,23 @@ static void ended(hf_client *client, hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
+/* One that counts on a topic alias, though we take none, or that is simply wrong: nobody can say whose it is. */
+static void topicless(hf_client *client, hf_message *message) {
+  bool current = client->connected && message->mail.generation == client->generation;
+  hf_message_free(message);
+  if (current) hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, "PUBLISH without a topic");
+}
+
 static void message(hf_client *client, hf_message *message) {
   const hf_client_options *options = client->options;
   size_t bytes = message->topic.length + message->payload.length;
   HF_COUNT(client, received, 1);
   if (client->finished || atomic_load_explicit(&client->quiet, memory_order_relaxed)) {
     hf_message_free(message);
+    return;
+  }
+  if (message->topic.length == 0) {
+    topicless(client, message);
     return;
   }
   bool over = atomic_load(&client->inbox_messages) >= options->inbox_messages ||

@@ -169,10 +169,11 @@ void hf_driver_fail(hf_client *client, hf_source source, int code, const char *t
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_FAILED, .reason = down.reason, .code = code}, &down);
 }
 
-void hf_driver_lose(hf_client *client, hf_client_code code) {
-  const hf_reason *reason = hf_reason_find(HF_SOURCE_CLIENT, code);
+void hf_driver_lose(hf_client *client, hf_client_code code, const char *text) {
+  const hf_link_down down = {
+      .reason = hf_reason_find(HF_SOURCE_CLIENT, code), .code = code, .text = (char *)(uintptr_t)text};
   client->keeper->operations->abandon(client->link);
-  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_LOST, .reason = reason, .code = code}, NULL);
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_LOST, .reason = down.reason, .code = code}, &down);
 }
 
 void hf_driver_hint(hf_client *client) {
@@ -190,9 +191,9 @@ void hf_driver_timer(hf_client *client) {
   } else if (now >= client->primary.knock_at) {
     hf_primary_due(client);
   } else if (now >= client->probe_until) {
-    hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT);
+    hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT, NULL);
   } else if (now >= client->subscribe_until) {
-    hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT);
+    hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT, NULL);
   } else if (now >= client->engine.deadline && client->gate == HF_GATE_CREDENTIALS) {
     client->gate = HF_GATE_NONE;
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);

@@ -196,7 +196,8 @@ void hf_commands_discard(hf_mail *mail);
 /* `down` is what the link said of it; NULL: nothing. */
 void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down *down);
 void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text); /* FAILED, before any link */
-void hf_driver_lose(hf_client *client, hf_client_code code); /* LOST, for a reason of ours: leaves without a word */
+/* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
+void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
 void hf_driver_hint(hf_client *client);                      /* the network may have changed */
 void hf_driver_reap(hf_client *client);
 void hf_driver_timer(hf_client *client);

@@ -81,7 +81,7 @@ typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it w
   bool shared_available;
   bool identifiers_available;
   uint8_t maximum_qos;
-  uint16_t receive_maximum;     /* of the broker; 65,535 when it did not say */
+  uint16_t receive_maximum;     /* of the broker; 65,535 when it did not say; 0, a protocol error, is passed on */
   uint16_t keep_alive;          /* in force: the server's if it gave one, else ours */
   uint32_t session_expiry;      /* in force, seconds */
   uint32_t maximum_packet_size; /* 0: no limit */

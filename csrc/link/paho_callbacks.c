@@ -55,8 +55,7 @@ static hf_link_connected *connack(const hf_paho_attempt *attempt, bool session_p
   mail->identifiers_available =
       number(properties, MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE, attempt->protocol == 5) != 0;
   mail->maximum_qos = (uint8_t)number(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS, 2);
-  uint32_t receive_maximum = number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
-  mail->receive_maximum = (uint16_t)(receive_maximum ? receive_maximum : 1); /* 0 is a protocol error */
+  mail->receive_maximum = (uint16_t)number(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
   mail->keep_alive = (uint16_t)number(properties, MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE, attempt->keep_alive);
   mail->session_expiry = number(properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, attempt->session_expiry);
   mail->maximum_packet_size = number(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
@@ -104,7 +103,7 @@ static void connected(hf_paho_attempt *attempt, bool session_present, MQTTProper
   if (wanted) {
     attempt->state = HF_PAHO_UP;
     attempt->was_up = true;
-    link->receive_maximum = mail->receive_maximum;
+    if (mail->receive_maximum > 0) link->receive_maximum = mail->receive_maximum;
     attempt->hurried = mail->keep_alive == 1;
     if (attempt->hurried) hf_paho_waker_hurry();
     lost = settle_session(attempt, session_present, mail->receive_maximum);

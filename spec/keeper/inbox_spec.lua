@@ -45,6 +45,22 @@ describe("the inbox", function()
     assert.same({ messages = 3, bytes = 6 }, status.inbox)
   end)
 
+  it("takes no message without a topic, which is for nobody: the broker has broken the protocol", function()
+    local client = up(3)
+    local text
+    world:answer("event", function(_, name, event)
+      text = name == "lost" and event.reason.text or text
+    end)
+    probe.send("", "x", 1)
+    world:turn()
+    assert.same({ "20 lost protocol_error uptime=20 retry_in=30" }, world:told(client))
+    assert.equal("PUBLISH without a topic", text)
+    assert.same({ "abandon" }, world:asked "abandon")
+    assert.same({ messages = 0, bytes = 0 }, client:status().inbox)
+    world:pass(60)
+    assert.equal("connected", client:status().state)
+  end)
+
   it("takes QoS 0 again as soon as one message is consumed", function()
     local client = up(3)
     send(4, 0)

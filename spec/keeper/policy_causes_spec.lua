@@ -24,6 +24,10 @@ local CAUSES = {
     { session_present = 1 }, { clean_start = true }, function() end,
     { at = 0, event = "failed", class = "retry", wait = { 1, 2 } },
   },
+  protocol_error = {
+    { receive_maximum = 0 }, {}, function() end,
+    { at = 0, event = "failed", class = "slow", wait = { 30, 60 }, text = "CONNACK with a Receive Maximum of 0" },
+  },
   out_of_memory = {
     { refuse_to_create = true }, {}, function() end,
     { at = 0, event = "failed", class = "retry", wait = { 1, 2 } },

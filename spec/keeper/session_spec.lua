@@ -243,7 +243,11 @@ describe("a broker", function()
     client:start()
     client:post("a", "x", 1, false, nil, true)
     world:pass(1)
-    assert.equal(0, client:status().queued.messages)
+    assert.same({ "open a:1883 id=c clean=0 protocol=5", "abandon" }, world:asked())
+    probe.script { receive_maximum = 1 }
+    world:pass(60)
+    assert.same(0, client:status().queued.messages)
+    assert.equal(1, client:status().counters.delivered)
   end)
 
   it("sets the keep alive while connected", function()

@@ -93,6 +93,11 @@ describe("packets of the Paho link #broker", function()
         session_expiry = 77 }, mail)
     end)
 
+    it("tells a Receive Maximum of 0, with which Paho would send nothing", function()
+      local _, _, mail = connect({}, { properties = { scripted.two(33, 0) } })
+      assert.are.equal(0, mail.receive_maximum)
+    end)
+
     for _, protocol in ipairs { 4, 5 } do
       it("tells a session that is present, protocol " .. protocol, function()
         local _, _, mail = connect({ protocol = protocol, session_expiry = 9 }, { session_present = true })
