@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/wire.h"
+
 /* The block: the struct, then the properties (aligned as the struct is), then topic and payload with a NUL each. */
 
 static size_t body_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
@@ -59,19 +61,11 @@ hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties
   return message;
 }
 
-/* Of a variable byte integer. */
-static size_t number_size(size_t value) {
-  size_t size = 1;
-  while (value >>= 7)
-    size++;
-  return size;
-}
-
 size_t hf_publish_packet_size(const hf_publish *publish) {
   size_t properties = hf_properties_publish_size(publish->properties);
-  size_t rest = 2 + publish->topic.length + (publish->qos > 0 ? 2 : 0) + number_size(properties) + properties +
+  size_t rest = 2 + publish->topic.length + (publish->qos > 0 ? 2 : 0) + hf_wire_number_size(properties) + properties +
                 publish->payload.length;
-  return 1 + number_size(rest) + rest;
+  return 1 + hf_wire_number_size(rest) + rest;
 }
 
 void hf_publish_free(hf_publish *publish) {

@@ -117,6 +117,8 @@
   ROW(SUBACK, 0x87, "not_authorized", NONE, NONE, 0, PLAIN, "the client is not authorized for the filter")             \
   ROW(SUBACK, 0x8F, "topic_filter_invalid", NONE, NONE, 0, PLAIN, "the broker does not accept the topic filter")       \
   ROW(SUBACK, 0x91, "packet_identifier_in_use", NONE, NONE, 0, PLAIN, "the packet identifier is in use")               \
+  ROW(SUBACK, 0x95, "packet_too_large", NONE, NONE, 0, PLAIN,                                                          \
+      "the SUBSCRIBE is larger than the broker takes (its Maximum Packet Size)")                                       \
   ROW(SUBACK, 0x97, "quota_exceeded", NONE, NONE, 0, PLAIN, "a quota of the broker has been exceeded")                 \
   ROW(SUBACK, 0x9E, "shared_subscriptions_not_supported", NONE, NONE, 0, PLAIN,                                        \
       "the broker does not support shared subscriptions")                                                              \

@@ -62,6 +62,20 @@ char *hf_wire_put_properties(char *at, const hf_properties *properties) {
   return at;
 }
 
+size_t hf_wire_number_size(size_t value) {
+  size_t size = 1;
+  while (value >>= 7)
+    size++;
+  return size;
+}
+
+size_t hf_wire_subscribe_size(const hf_subscription_request *request) {
+  size_t properties = hf_properties_publish_size(request->properties);
+  if (request->options.identifier) properties += 1 + hf_wire_number_size(request->options.identifier);
+  size_t rest = 2 + hf_wire_number_size(properties) + properties + 2 + request->filter.length + 1;
+  return 1 + hf_wire_number_size(rest) + rest;
+}
+
 char *hf_wire_publish(const hf_publish *publish, uint8_t protocol, uint16_t packet_id, size_t *length) {
   size_t properties = hf_properties_publish_size(publish->properties);
   size_t rest = 2 + publish->topic.length + (publish->qos > 0 ? 2 : 0) + publish->payload.length;

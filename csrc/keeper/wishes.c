@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/topic.h"
+#include "core/wire.h"
 
 enum {
   REQUESTS_AT_ONCE = 64,
@@ -15,6 +16,7 @@ enum {
 enum { /* SUBACK reason codes for what CONNACK has ruled out already, MQTT 5 section 3.9.3 */
        SHARED_NOT_SUPPORTED = 0x9E,
        WILDCARD_NOT_SUPPORTED = 0xA2,
+       PACKET_TOO_LARGE = 0x95, /* no code of SUBACK, but what the broker would end the connection with */
 };
 
 static void tell_verdict(hf_client *client, const hf_subscription_verdict *verdict, const char *text) {
@@ -45,6 +47,8 @@ static bool verdict(hf_client *client, uint32_t ticket, int code, const char *te
 static int ruled_out(const hf_client *client, const hf_subscription_request *request) {
   if (!client->limits.shared_available && hf_topic_is_shared(request->filter)) return SHARED_NOT_SUPPORTED;
   if (!client->limits.wildcard_available && hf_topic_has_wildcard(request->filter)) return WILDCARD_NOT_SUPPORTED;
+  uint32_t largest = client->limits.maximum_packet_size;
+  if (largest > 0 && hf_wire_subscribe_size(request) > largest) return PACKET_TOO_LARGE;
   return 0;
 }
 
@@ -75,12 +79,12 @@ void hf_wishes_pump(hf_client *client) {
   const hf_link_operations *operations = client->keeper->operations;
   hf_subscription_request request;
   while (client->requests < REQUESTS_AT_ONCE && hf_subscriptions_next(client->subscriptions, &request)) {
+    if (!client->limits.identifiers_available || client->protocol < 5) request.options.identifier = 0;
     int code = request.subscribe ? ruled_out(client, &request) : 0;
     if (code) {
       if (!verdict(client, request.ticket, code, NULL)) client->requests++;
       continue;
     }
-    if (!client->limits.identifiers_available || client->protocol < 5) request.options.identifier = 0;
     /* A link that does not take it is losing its connection; the request is due again after the next one. */
     client->requests++;
     if (request.subscribe)

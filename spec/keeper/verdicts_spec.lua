@@ -107,6 +107,26 @@ describe("a refused filter", function()
       world:told(client, "refused", "granted"))
   end)
 
+  it("whose SUBSCRIBE is larger than the broker takes is ruled out without asking", function()
+    local client = world:client()
+    local largest = ("x"):rep(10) -- beside it 7 bytes, and 3 for the identifier of its own
+    subscribe(client, 1, largest)
+    subscribe(client, 2, largest .. "x")
+    client:subscribe(3, "y" .. largest, 1, false, false, 0, 300)
+    client:subscribe(4, "y", 1, false, false, 0, nil, { user = { { "k", "v" } } }) -- 7 bytes more
+    client:subscribe(5, "yyyy", 1, false, false, 0, nil, { user = { { "k", "v" } } })
+    probe.script { maximum_packet_size = 20 }
+    client:start()
+    world:turn()
+    assert.same({ "subscribe xxxxxxxxxx qos=1 identifier=1", "subscribe y qos=1 identifier=3" }, requests())
+    assert.same({ "0 refused 2 packet_too_large", "0 refused 3 packet_too_large", "0 refused 5 packet_too_large",
+      "0 ready 2 refused=3 downtime=0" }, world:told(client, "refused", "ready"))
+    probe.script { maximum_packet_size = 0 }
+    client:reconnect()
+    world:pass(5)
+    assert.equal(3, #requests())
+  end)
+
   it("that was ruled out is asked for where it is possible", function()
     local client = world:client()
     subscribe(client, 1, "a/+")

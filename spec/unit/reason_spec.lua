@@ -27,7 +27,8 @@ local RULES = {
   },
   suback = {
     { 0x00, "none" }, { 0x01, "none" }, { 0x02, "none" }, { 0x80, "none" }, { 0x83, "none" }, { 0x87, "none" },
-    { 0x8F, "none" }, { 0x91, "none" }, { 0x97, "none" }, { 0x9E, "none" }, { 0xA1, "none" }, { 0xA2, "none" },
+    { 0x8F, "none" }, { 0x91, "none" }, { 0x95, "none" }, { 0x97, "none" }, { 0x9E, "none" }, { 0xA1, "none" },
+    { 0xA2, "none" },
   },
   unsuback = {
     { 0x00, "none" }, { 0x11, "none" }, { 0x80, "none" }, { 0x83, "none" }, { 0x87, "none" }, { 0x8F, "none" },
