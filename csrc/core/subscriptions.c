@@ -47,6 +47,8 @@ struct entry { /* one filter; without wishes it waits only to be unsubscribed */
   bool known;       /* the broker's session has the filter, or may have it */
   bool fresh;       /* a wish has not been granted yet, so it expects the retained messages */
   bool scans;       /* the topic cannot find it by hash: a wildcard or a share */
+  bool suspect;     /* unanswered when the broker ended a connection over a filter, and not answered since */
+  int16_t guilty;   /* with this code, when it was the only one in flight; 0: it was not */
   size_t length;
   char filter[];
 };
@@ -54,7 +56,7 @@ struct entry { /* one filter; without wishes it waits only to be unsubscribed */
 struct hf_subscriptions {
   hf_index numbers, filters, identifiers, tickets;
   link all, scanned;
-  link due, sent; /* the longest first */
+  link due, doubtful, sent; /* the longest first; doubtful: those DUE that are suspects */
   uint32_t last_identifier;
   uint32_t last_ticket;
   bool up;
@@ -157,7 +159,7 @@ static void make_due(hf_subscriptions *set, entry *e) {
   rest(set, e);
   e->phase = DUE;
   e->verdict = PENDING;
-  list_append(&set->due, &e->queued);
+  list_append(e->suspect && !e->guilty ? &set->doubtful : &set->due, &e->queued);
 }
 
 static void drop(hf_subscriptions *set, entry *e) {
@@ -198,6 +200,7 @@ hf_subscriptions *hf_subscriptions_new(void) {
   if (!set) return NULL;
   list_init(&set->all);
   list_init(&set->due);
+  list_init(&set->doubtful);
   list_init(&set->sent);
   list_init(&set->scanned);
   bool room = hf_index_init(&set->numbers);
@@ -260,6 +263,8 @@ bool hf_subscriptions_add(hf_subscriptions *set, uint32_t number, hf_bytes filte
   list_append(&w->entry->wishes, &w->with_filter);
   hf_index_put(&set->numbers, &w->by_number, number);
   w->entry->fresh = true;
+  w->entry->suspect = false;
+  w->entry->guilty = 0;
   index_identifier(set, w->entry);
   if (options.identifier) yield_identifier(set, w->entry, options.identifier);
   make_due(set, w->entry);
@@ -281,6 +286,15 @@ bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t number) {
   index_identifier(set, e);
   if (e->verdict != REFUSED && !same(e->asked, wanted(e))) make_due(set, e);
   return true;
+}
+
+void hf_subscriptions_blame(hf_subscriptions *set, int code) {
+  for (link *at = set->sent.next; at != &set->sent; at = at->next) {
+    entry *e = OWNER(entry, queued, at);
+    if (!e->subscribing) continue;
+    if (e->suspect) e->guilty = (int16_t)code;
+    e->suspect = true;
+  }
 }
 
 void hf_subscriptions_lost(hf_subscriptions *set) {
@@ -319,9 +333,17 @@ void hf_subscriptions_connected(hf_subscriptions *set, bool session_present) {
   }
 }
 
+/* The next entry that may be sent, or NULL. Nothing goes beside a suspect. */
+static entry *next_due(const hf_subscriptions *set) {
+  bool idle = list_empty(&set->sent);
+  if (!set->up || (!idle && OWNER(entry, queued, set->sent.next)->suspect)) return NULL;
+  if (!list_empty(&set->due)) return OWNER(entry, queued, set->due.next);
+  return idle && !list_empty(&set->doubtful) ? OWNER(entry, queued, set->doubtful.next) : NULL;
+}
+
 bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request) {
-  if (!set->up || list_empty(&set->due)) return false;
-  entry *e = OWNER(entry, queued, set->due.next);
+  entry *e = next_due(set);
+  if (!e) return false;
   rest(set, e);
   e->phase = SENT;
   list_append(&set->sent, &e->queued);
@@ -329,6 +351,7 @@ bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *reque
   hf_index_put(&set->tickets, &e->by_ticket, ++set->last_ticket);
   *request = (hf_subscription_request){.ticket = set->last_ticket, .subscribe = e->subscribing, .filter = filter_of(e)};
   if (!e->subscribing) return true;
+  request->guilty = e->guilty;
   request->options = e->asked = wanted(e);
   if (!e->fresh) request->options.retain_handling = 2; /* every wish has had the retained messages already */
   request->properties = OWNER(wish, with_filter, e->wishes.previous)->properties;
@@ -348,6 +371,7 @@ size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
   entry *e = OWNER(entry, by_ticket, found);
   bool known = e->known;
   rest(set, e);
+  e->suspect = false;
   if (!e->subscribing) {
     drop(set, e); /* a wish since then would have overtaken the ticket */
     return 0;
@@ -373,7 +397,7 @@ size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
 /* ---- questions ---- */
 
 bool hf_subscriptions_settled(const hf_subscriptions *set) {
-  return list_empty(&set->due) && set->tickets.count == 0;
+  return list_empty(&set->due) && list_empty(&set->doubtful) && list_empty(&set->sent);
 }
 
 size_t hf_subscriptions_wishes(const hf_subscriptions *set) {

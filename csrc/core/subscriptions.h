@@ -32,6 +32,7 @@ typedef struct hf_subscription_request { /* one SUBSCRIBE or UNSUBSCRIBE of one 
   hf_bytes filter;                 /* belongs to the set; valid until the next call that changes it */
   hf_wish_options options;         /* of the entry: highest QoS of its wishes, the rest of the newest wish */
   const hf_properties *properties; /* user properties of the newest wish; NULL: none */
+  int guilty; /* not 0: it is not to be sent, but to be answered with this code, since hf_subscriptions_blame */
 } hf_subscription_request;
 
 /* One wish's fate, as told to the application. */
@@ -58,6 +59,11 @@ bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t wish);
  * again in any case: there are brokers that forget those alone (mosquitto 2.0.11, when it is restarted), and nothing
  * comes of asking twice, since no retained messages are sent for them (MQTT 5 section 4.8.2). */
 void hf_subscriptions_connected(hf_subscriptions *set, bool session_present);
+
+/* The broker has ended the connection over a filter, with this code, and did not say which: one of those it has not
+ * answered. They are suspects, asked for again after all others and one at a time; the one in flight at a second such
+ * end is guilty until there is a new wish for it. Before hf_subscriptions_lost. */
+void hf_subscriptions_blame(hf_subscriptions *set, int code);
 
 /* The connection is gone: requests without an answer are due again after the next connect. */
 void hf_subscriptions_lost(hf_subscriptions *set);

@@ -1,4 +1,4 @@
-/* wire.h: a PUBLISH as MQTT writes it (MQTT 5 section 3.3), for what keeps messages as bytes, and how large packets are.
+/* wire.h: a PUBLISH as MQTT writes it (MQTT 5 section 3.3), for what keeps messages as bytes; and packets' sizes.
  *
  * The store keeps properties in this form, and a link whose library wants its
  * packets back after a restart gets them from here. What is returned is

@@ -73,6 +73,7 @@ static void ended(hf_client *client, hf_link_down *down) {
   }
   hf_snapshot_attempt_phase(client, down->phase);
   hf_outbox_blame(client, down);
+  hf_wishes_blame(client, down);
   hf_engine_event event = {.input = HF_INPUT_LOST, .reason = down->reason, .code = down->code};
   hf_driver_step(client, event, down);
 }

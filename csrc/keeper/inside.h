@@ -198,7 +198,7 @@ void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down
 void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text); /* FAILED, before any link */
 /* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
-void hf_driver_hint(hf_client *client);                      /* the network may have changed */
+void hf_driver_hint(hf_client *client); /* the network may have changed */
 void hf_driver_reap(hf_client *client);
 void hf_driver_timer(hf_client *client);
 void hf_driver_settle(hf_client *client); /* at the end of a turn: pump, report, schedule */
@@ -251,6 +251,9 @@ bool hf_keeping_end(hf_client *client); /* false: it is being closed, and HF_COM
 void hf_wishes_pump(hf_client *client);
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
 void hf_wishes_probe(hf_client *client);
+/* The connection is down: was it for a filter? As hf_outbox_blame, with which one that is out a second time is refused.
+ */
+void hf_wishes_blame(hf_client *client, const hf_link_down *down);
 /* `why` the connection has ended, and what it has left unanswered, since a broker may end it over that without a word.
  * Owned by the caller; NULL: nothing is unanswered. */
 char *hf_wishes_unanswered(const hf_client *client, const char *why);

@@ -45,6 +45,7 @@ static bool verdict(hf_client *client, uint32_t ticket, int code, const char *te
 }
 
 static int ruled_out(const hf_client *client, const hf_subscription_request *request) {
+  if (request->guilty) return request->guilty;
   if (!client->limits.shared_available && hf_topic_is_shared(request->filter)) return SHARED_NOT_SUPPORTED;
   if (!client->limits.wildcard_available && hf_topic_has_wildcard(request->filter)) return WILDCARD_NOT_SUPPORTED;
   uint32_t largest = client->limits.maximum_packet_size;
@@ -63,8 +64,8 @@ static void tell_ready(hf_client *client) {
   hf_tell_send(client, event);
 }
 
-/* It is the oldest request that is waited for. Each answer to it is a sign of life that gives the next one as much time;
- * answers to others are none, or who goes on subscribing would wait for ever. */
+/* It is the oldest request that is waited for. Each answer to it is a sign of life that gives the next one as much
+ * time; answers to others are none, or who goes on subscribing would wait for ever. */
 static void expect(hf_client *client) {
   hf_subscription_request oldest = {.ticket = client->awaited};
   if (client->requests == 0) {
@@ -104,6 +105,13 @@ void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
   if (answer->code == HF_LINK_RESULT_LOST) return;
   if (!verdict(client, answer->ticket, answer->code, answer->text)) return;
   client->requests--;
+}
+
+void hf_wishes_blame(hf_client *client, const hf_link_down *down) {
+  static const uint8_t about_a_filter[] = {0x8F, 0x9E, 0xA1, 0xA2};
+  if (down->reason->source != HF_SOURCE_DISCONNECT) return;
+  for (size_t i = 0; i < sizeof about_a_filter; i++)
+    if (down->code == about_a_filter[i]) hf_subscriptions_blame(client->subscriptions, down->code);
 }
 
 /* So much of a filter is shown. */
