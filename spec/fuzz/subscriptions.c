@@ -31,6 +31,20 @@ static void match(hf_subscriptions *set, bytes *from, const bool *there) {
   }
 }
 
+/* Whatever has happened, a broker that answers everything leaves no wish without a verdict. */
+static void settle(hf_subscriptions *set, size_t count) {
+  hf_subscription_verdict verdicts[WISHES];
+  hf_subscription_request request;
+  hf_subscriptions_connected(set, false);
+  while (hf_subscriptions_next(set, &request)) {
+    hf_subscription_request oldest;
+    promise(hf_subscriptions_unanswered(set, &oldest) == 1 && oldest.ticket == request.ticket);
+    hf_subscriptions_answer(set, request.ticket, request.guilty, verdicts);
+  }
+  promise(hf_subscriptions_settled(set));
+  promise(hf_subscriptions_refused(set) + hf_subscriptions_confirmed(set) == count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bytes from = {data, size};
   hf_subscriptions *set = hf_subscriptions_new();
@@ -62,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       hf_subscriptions_connected(set, take_byte(&from) % 2);
       break;
     case 4:
+      if (wish % 2) hf_subscriptions_blame(set, 0x8F);
       hf_subscriptions_lost(set);
       break;
     case 5:
@@ -84,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     promise(hf_subscriptions_wishes(set) == count);
     promise(hf_subscriptions_refused(set) + hf_subscriptions_confirmed(set) <= count);
   }
+  settle(set, count);
   hf_subscriptions_free(set);
   return 0;
 }
