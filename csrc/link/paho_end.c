@@ -39,6 +39,10 @@ void hf_paho_end(hf_paho_attempt *attempt, hf_paho_ending ending) {
   hf_publish *lost = NULL;
   pthread_mutex_lock(&link->lock);
   bool first = attempt->state != HF_PAHO_ENDED;
+  if (attempt->state == HF_PAHO_CONNECTING && ending.kind == HF_LINK_DOWN) { /* DISCONNECT in place of CONNACK */
+    ending.kind = HF_LINK_FAILED;
+    ending.phase = HF_PHASE_CONNACK;
+  }
   attempt->state = HF_PAHO_ENDED;
   hf_paho_let_go(attempt);
   if (first && !ending.leave_publishes) lost = hf_paho_slots_sweep(attempt);

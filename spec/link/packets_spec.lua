@@ -136,6 +136,18 @@ describe("packets of the Paho link #broker", function()
       end
     end)
 
+    it("in whose place a DISCONNECT comes fails the attempt with that code", function()
+      link:open {}
+      local client = broker:accept()
+      client:expect "connect"
+      client:disconnect(0x81, { scripted.text(31, "what was that") })
+      client:close()
+      local failed = assert(link:wait "failed", link:story())
+      assert.are.same({ "disconnect", 0x81, "connack", "what was that" },
+        { failed.source, failed.code, failed.phase, failed.text })
+      assert.are.same({}, link:rest(200))
+    end)
+
     it("that never comes, because the broker closes, is told as such", function()
       link:open {}
       local client = broker:accept()
