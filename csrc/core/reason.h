@@ -76,6 +76,7 @@ typedef enum hf_client_code {
   HF_CLIENT_SUBSCRIBE_TIMEOUT, /* the broker acknowledged no subscription in time */
   HF_CLIENT_OUT_OF_MEMORY,
   HF_CLIENT_DOWNGRADED,     /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
+  HF_CLIENT_UPGRADED,       /* another server refuses 3.1.1 since then: the next attempt speaks MQTT 5 again */
   HF_CLIENT_PROTOCOL_ERROR, /* the broker broke the protocol in a way that a link lets through */
 } hf_client_code;
 

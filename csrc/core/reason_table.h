@@ -239,6 +239,8 @@
   ROW(CLIENT, HF_CLIENT_OUT_OF_MEMORY, "out_of_memory", RETRY, RETRY, 0, PLAIN, "memory is short")                     \
   ROW(CLIENT, HF_CLIENT_DOWNGRADED, "downgraded", RETRY, RETRY, 0, PLAIN,                                              \
       "the broker refused MQTT 5; the next attempt speaks 3.1.1")                                                      \
+  ROW(CLIENT, HF_CLIENT_UPGRADED, "upgraded", RETRY, RETRY, 0, PLAIN,                                                  \
+      "the broker refused MQTT 3.1.1; the next attempt speaks 5")                                                      \
   ROW(CLIENT, HF_CLIENT_PROTOCOL_ERROR, "protocol_error", SLOW, SLOW, 0, PLAIN, "the broker broke the protocol")       \
   OTHERS(CLIENT, 0, "unknown_client", RETRY, RETRY, 0, PLAIN, "the client ended the connection for an unknown reason")
 // clang-format on

@@ -46,18 +46,21 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
 }
 
-/* MQTT 3.1.1 is worth one try when a broker will not speak 5 and the user allows it. */
-static bool downgrade(hf_client *client, const hf_link_down *down) {
-  if (!client->options->fallback || client->protocol != 5 || strcmp(down->reason->name, "unsupported_protocol_version"))
-    return false;
-  client->protocol = 4;
-  hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_DOWNGRADED, down->text);
+/* MQTT 3.1.1 is worth one try when a broker will not speak 5 and the user allows it; and so is 5 where another one
+ * will not speak 3.1.1. */
+static bool change_protocol(hf_client *client, const hf_link_down *down) {
+  if (!client->options->fallback || strcmp(down->reason->name, "unsupported_protocol_version")) return false;
+  bool down_to_4 = client->protocol == 5;
+  if (!down_to_4 && client->server == client->downgraded_at) return false; /* it speaks neither */
+  if (down_to_4) client->downgraded_at = client->server;
+  client->protocol = down_to_4 ? 4 : 5;
+  hf_driver_fail(client, HF_SOURCE_CLIENT, down_to_4 ? HF_CLIENT_DOWNGRADED : HF_CLIENT_UPGRADED, down->text);
   return true;
 }
 
 void hf_answers_failed(hf_client *client, const hf_link_down *down) {
   hf_snapshot_attempt_phase(client, down->phase);
-  if (downgrade(client, down)) return;
+  if (change_protocol(client, down)) return;
   hf_outbox_blame(client, down);
   hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code};
   hf_driver_step(client, event, down);

@@ -52,7 +52,7 @@ typedef struct hf_client_options {
   const char *store;    /* path; NULL: none */
   uint32_t store_sync;  /* ms that a record may be off the medium; 0: post waits for it */
   uint8_t overflow;     /* hf_overflow */
-  bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5 */
+  bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5, and back where one refuses 3.1.1 */
   bool clean_start;     /* at the first connect only */
   bool end_session;     /* `close` ends the session: nobody could ever claim it again */
   bool watch_network;   /* hints come from the system, too */

@@ -190,6 +190,49 @@ describe("a broker", function()
     }, world:told(client, "failed", "sleeping"))
   end)
 
+  it("that does not speak 3.1.1 is spoken to in 5, though another one had to be spoken to in 3.1.1", function()
+    local client = world:client { fallback = true, servers = { virtual.server "old", virtual.server "new" } }
+    local function meet(...)
+      probe.script(...)
+      world:pass(1)
+    end
+    local refuses_5 = { connect = "refuse", source = "connack", code = REFUSED_V5 }
+    local refuses_4 = { connect = "refuse", source = "connack_v3", code = REFUSED_V3 }
+    local is_gone = { connect = "refuse", source = "network", code = 2 }
+    probe.script(refuses_5)
+    client:start()
+    world:turn()
+    meet { connect = "accept" }
+    for _ = 1, 2 do
+      world:pass(20)
+      probe.drop(1, "network", 9)
+      meet(is_gone)
+      meet(refuses_4)
+      meet { connect = "accept" }
+      world:pass(20)
+      probe.drop(1, "network", 9)
+      meet(refuses_5)
+      meet { connect = "accept" }
+    end
+    local expected = { "old 5", "old 4" }
+    for _ = 1, 2 do
+      for _, one in ipairs { "old 4", "new 4", "new 5", "old 5", "old 4" } do
+        expected[#expected + 1] = one
+      end
+    end
+    local asked = {}
+    for _, line in ipairs(world:asked "open") do
+      asked[#asked + 1] = line:gsub("^open (%a+):.* protocol=", "%1 ")
+    end
+    assert.same(expected, asked)
+    local names = {}
+    for _, line in ipairs(world:told(client, "failed")) do
+      names[#names + 1] = line:match "failed (%S+)"
+    end
+    assert.equal("downgraded connection_refused upgraded downgraded connection_refused upgraded downgraded",
+      table.concat(names, " "))
+  end)
+
   it("that does not speak MQTT 5 ends the attempts where no fallback is allowed", function()
     local client = world:client()
     probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }

@@ -68,7 +68,7 @@ local NAMED = {
     { "credentials_failed", "slow", fresh_credentials = true }, { "slow_consumer", "retry" },
     { "session_mismatch", "retry" }, { "max_attempts", "stop" }, { "backoff_stopped", "stop" }, { "closed", "stop" },
     { "collected", "stop" }, { "reconnect", "retry" }, { "probe_timeout", "retry" }, { "subscribe_timeout", "retry" },
-    { "out_of_memory", "retry" }, { "downgraded", "retry" }, { "protocol_error", "slow" },
+    { "out_of_memory", "retry" }, { "downgraded", "retry" }, { "upgraded", "retry" }, { "protocol_error", "slow" },
   },
 }
 
