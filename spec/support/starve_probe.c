@@ -22,21 +22,26 @@ typedef struct starvation {
 
 static starvation hunger;
 
-static bool refuse(void) {
+/* A luaL_Buffer that leaves the stack asks the allocator itself, and only once. It is told by its size. */
+static bool asks_once(size_t old_size, size_t new_size) {
+  return new_size >= LUAL_BUFFERSIZE && (old_size == 0 || old_size >= LUAL_BUFFERSIZE);
+}
+
+static bool refuse(size_t old_size, size_t new_size) {
   if (hunger.granting) {
     hunger.granting = false;
     return false;
   }
   hunger.asked++;
   if (hunger.from && hunger.asked >= hunger.from) return true;
-  hunger.granting = hunger.every && hunger.asked % hunger.every == 0;
+  hunger.granting = hunger.every && hunger.asked % hunger.every == 0 && !asks_once(old_size, new_size);
   return hunger.granting;
 }
 
 static void *allocate(void *context, void *block, size_t old_size, size_t new_size) {
   (void)context;
   bool more = new_size > 0 && (!block || new_size > old_size);
-  if (more && refuse()) {
+  if (more && refuse(old_size, new_size)) {
     hunger.refused++;
     return NULL;
   }
