@@ -8,9 +8,10 @@ local process = require "process_probe"
 local scripted = require "spec.support.scripted_broker"
 
 local SLACK = 0.5 -- of a loaded machine
+local LATE = 0.05 -- most intervals begin with an event, which such a machine may hear late
 
 local function took(seconds, least, most)
-  assert.is_true(seconds >= least - 0.01 and seconds <= (most or least) + SLACK, ("took %.3f s"):format(seconds))
+  assert.is_true(seconds >= least - LATE and seconds <= (most or least) + SLACK, ("took %.3f s"):format(seconds))
 end
 
 describe("a backoff written in Lua #broker", function()
