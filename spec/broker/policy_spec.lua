@@ -220,7 +220,8 @@ describe("a broker's word #broker", function()
         assert.are.equal(0.1 * 2 ^ (turn - 1) > 1 and 1 or 0.1 * 2 ^ (turn - 1),
           seen:await("lost", turn).event.retry_in)
         if turn > 1 then
-          assert.is_true(accepted[turn] - accepted[turn - 1] >= 0.1 * 2 ^ (turn - 2) - 0.01)
+          -- one heard late, by a busy machine, makes the next seem early
+          assert.is_true(accepted[turn] - accepted[turn - 1] >= 0.1 * 2 ^ (turn - 2) - 0.05)
         end
         assert.are.equal(turn, seen:all("connecting")[turn].event.attempt)
       end
