@@ -71,25 +71,6 @@ describe("a client in nginx #broker", function()
     return server
   end
 
-  local function get(path)
-    local status, body = server:get(path)
-    assert.are.equal(200, status, tostring(body) .. server:log())
-    return (body:gsub("\n$", ""))
-  end
-
-  local function eventually(path, pattern)
-    local deadline = process.now() + 10000
-    local body
-    repeat
-      body = get(path)
-      if body:find(pattern) then
-        return body
-      end
-      process.sleep(10)
-    until process.now() > deadline
-    error(path .. " never said " .. pattern .. " but\n" .. body .. "\n" .. server:log(), 2)
-  end
-
   -- Whether the broker keeps a session for that id; takes it over.
   local function has_session(id)
     local heir = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, client_id = id }
@@ -121,19 +102,19 @@ describe("a client in nginx #broker", function()
         ["/close"] = [[ngx.say(tostring(client:close(1)))]],
       },
     })
-    eventually("/events", "connecting\nready$")
-    get "/publish?topic=handled&payload=first"
-    eventually("/kept?topic=kept/answer", "^first$")
-    get "/publish?topic=read&payload=one"
-    eventually("/got", "^one$")
-    get "/publish?topic=kept/gone&payload=here"
-    eventually("/kept?topic=kept/gone", "^here$")
-    get "/publish?topic=kept/gone&payload="
-    eventually("/kept?topic=kept/gone", "^nil$")
+    server:eventually("/events", "connecting\nready$")
+    server:answer "/publish?topic=handled&payload=first"
+    server:eventually("/kept?topic=kept/answer", "^first$")
+    server:answer "/publish?topic=read&payload=one"
+    server:eventually("/got", "^one$")
+    server:answer "/publish?topic=kept/gone&payload=here"
+    server:eventually("/kept?topic=kept/gone", "^here$")
+    server:answer "/publish?topic=kept/gone&payload="
+    server:eventually("/kept?topic=kept/gone", "^nil$")
 
     broker:save():kill()
-    eventually("/events", "\nlost connection_lost")
-    local before = tonumber((get "/tick"):match "^%d+")
+    server:eventually("/events", "\nlost connection_lost")
+    local before = tonumber((server:answer "/tick"):match "^%d+")
     local waiting = {}
     for index = 1, 2 do
       waiting[index] = process.spawn({ os.getenv "LUA", "-e", ([[
@@ -149,18 +130,18 @@ describe("a client in nginx #broker", function()
     for _, pid in ipairs(waiting) do
       assert.are.same({ "exited", 0 }, { process.wait(pid, 20000) })
     end
-    eventually("/events", "\nready$")
-    eventually("/got", "^one waited waited$")
-    get "/publish?topic=handled&payload=second"
-    eventually("/kept?topic=kept/answer", "^second$")
+    server:eventually("/events", "\nready$")
+    server:eventually("/got", "^one waited waited$")
+    server:answer "/publish?topic=handled&payload=second"
+    server:eventually("/kept?topic=kept/answer", "^second$")
 
-    assert.are.equal("true", get "/close")
-    eventually("/events", "\nclosed closed$")
-    eventually("/got", "^one waited waited end$")
+    assert.are.equal("true", server:answer "/close")
+    server:eventually("/events", "\nclosed closed$")
+    server:eventually("/got", "^one waited waited end$")
     local status, body = server:get "/publish?topic=a"
     assert.are.same({ 503, "closed: the client is closed\n" }, { status, body })
 
-    local ticks, longest = (get "/tick"):match "^(%d+) (%S+)$"
+    local ticks, longest = (server:answer "/tick"):match "^(%d+) (%S+)$"
     assert.is_true(tonumber(ticks) > before + 20, "the timer has stopped")
     assert.is_true(tonumber(longest) < 0.4, "the worker stood still for " .. longest .. " s")
     assert.is_nil(server:log():find("%[error%]"), server:log())
@@ -187,12 +168,12 @@ describe("a client in nginx #broker", function()
         ]],
       },
     })
-    eventually("/ready", "0 true")
-    eventually("/ready", "1 true")
+    server:eventually("/ready", "0 true")
+    server:eventually("/ready", "1 true")
     for number = 1, 100 do
-      get("/publish?topic=jobs/a&payload=job" .. number)
+      server:answer("/publish?topic=jobs/a&payload=job" .. number)
     end
-    local first, second = eventually("/work", "^100 100 "):match "(%d+) (%d+)$"
+    local first, second = server:eventually("/work", "^100 100 "):match "(%d+) (%d+)$"
     assert.is_true(tonumber(first) > 20 and tonumber(second) > 20, first .. " and " .. second)
   end)
 
@@ -207,11 +188,11 @@ describe("a client in nginx #broker", function()
         ]],
       },
     })
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     local late, waits = sockets.connect(server.port), sockets.connect(server.port)
     assert(late:send "GET /late HTTP/1.0\r\n\r\n")
     broker:kill()
-    eventually("/events", "\nlost")
+    server:eventually("/events", "\nlost")
     assert(waits:send "GET /publish?topic=waited HTTP/1.0\r\n\r\n")
     process.sleep(200)
     assert(process.kill(server.pid, "QUIT"))
@@ -240,7 +221,7 @@ describe("a client in nginx #broker", function()
       end)
       client:start()
     ]], {})
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     assert.is_true(server:quit(3000), "it did not leave")
   end)
 
@@ -256,7 +237,7 @@ describe("a client in nginx #broker", function()
       end)
       client:start()
     ]], { locations = { ["/wait"] = [[ngx.say(select(3, client:wait("sleeping", 1)))]] } })
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     local waits, before = sockets.connect(server.port), process.now()
     assert(waits:send "GET /wait HTTP/1.0\r\n\r\n")
     process.sleep(100)
@@ -279,9 +260,9 @@ describe("a client in nginx #broker", function()
         ]],
       },
     })
-    eventually("/events", "\nready$")
-    get "/fill"
-    eventually("/kept", "^there$")
+    server:eventually("/events", "\nready$")
+    server:answer "/fill"
+    server:eventually("/kept", "^there$")
     local _, warnings = server:log():gsub("%[warn%][^\n]*holdfast: the shared dict is full: it has dropped", "")
     assert.are.equal(1, warnings, server:log())
   end)
@@ -298,17 +279,17 @@ describe("a client in nginx #broker", function()
       ["/state"] = [[ngx.say(ngx.worker.pid(), " ", client and client:status().state or "none")]],
       ["/post"] = [[ngx.say(client:post("a", "1", { qos = 1 }))]],
     } }
-    eventually("/state", "^%d+ connected$")
-    local first = get("/state"):match "^%d+"
+    server:eventually("/state", "^%d+ connected$")
+    local first = server:answer("/state"):match "^%d+"
     broker:kill()
-    eventually("/state", "^%d+ waiting$")
-    assert.are.equal("1", get "/post")
+    server:eventually("/state", "^%d+ waiting$")
+    assert.are.equal("1", server:answer "/post")
     process.kill(server.pid, "HUP")
-    eventually("/state", "^%d+ none$") -- the first has it for as long as it tries to deliver what it holds
+    server:eventually("/state", "^%d+ none$") -- the first has it for as long as it tries to deliver what it holds
     broker:restart()
-    eventually("/state", "^%d+ connected$")
-    assert.are_not.equal(first, get("/state"):match "^%d+")
-    assert.are.equal("2", get "/post")
+    server:eventually("/state", "^%d+ connected$")
+    assert.are_not.equal(first, server:answer("/state"):match "^%d+")
+    assert.are.equal("2", server:answer "/post")
     assert.is_nil(server:log():find("%[error%]"), server:log())
     assert.is_true(server:quit(3000), "it did not leave")
   end)
@@ -327,11 +308,11 @@ describe("a client in nginx #broker", function()
       end)
       client:start()
     ]], { changes = "inbox = { messages = 5 }, receive_maximum = 5," })
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     for number = 1, 20 do
-      get("/post?topic=slow&payload=" .. number)
+      server:answer("/post?topic=slow&payload=" .. number)
     end
-    eventually("/events", "\nlost slow_consumer$")
+    server:eventually("/events", "\nlost slow_consumer$")
     process.sleep(3200) -- it looks now and then whether the reader has ended, and waits for 4 s now
     assert.is_true(server:quit(2500), "it did not leave" .. server:log())
   end)
@@ -346,11 +327,11 @@ describe("a client in nginx #broker", function()
         ["/kept"] = [[ngx.say(ngx.shared.meters:get "meters/a")]],
       },
     }
-    eventually("/id", "^gateway%-0%-%d+ connected$")
-    local id = get("/id"):match("^%S+"):gsub("%-", "%%-")
+    server:eventually("/id", "^gateway%-0%-%d+ connected$")
+    local id = server:answer("/id"):match("^%S+"):gsub("%-", "%%-")
     assert.is_truthy(server:log():find("%[info%][^\n]*holdfast: [^\n]* %[" .. id .. "%]"), server:log())
-    assert.are.equal("true", get "/publish")
-    eventually("/kept", "^1$")
+    assert.are.equal("true", server:answer "/publish")
+    server:eventually("/kept", "^1$")
   end)
 
   it("gives its id to the worker after it, with the session", function()
@@ -358,10 +339,10 @@ describe("a client in nginx #broker", function()
       client:subscribe("kept/#", { qos = 1 }, function(message) got[#got + 1] = message.payload end)
       client:start()
     ]], { changes = 'client_id = "stable-$worker"' })
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     server:reload()
-    get "/publish?topic=kept/a&payload=after"
-    eventually("/got", "after")
+    server:answer "/publish?topic=kept/a&payload=after"
+    server:eventually("/got", "after")
     assert.is_truthy(broker:log():find("Sending CONNACK to stable-0 (1, 0)", 1, true), broker:log())
     assert.is_true(server:quit(3000))
     assert.is_true(has_session "stable-0")
@@ -375,19 +356,19 @@ describe("a client in nginx #broker", function()
       server = "lua_check_client_abort on;",
       locations = { ["/read"] = "ngx.say(read:receive(5).payload)", ["/waiting"] = "ngx.say(#read.readers)" },
     })
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     local given_up = {}
     for count = 1, 2 do
       given_up[count] = sockets.connect(server.port)
       assert(given_up[count]:send "GET /read HTTP/1.0\r\n\r\n")
-      eventually("/waiting", "^" .. count .. "$")
+      server:eventually("/waiting", "^" .. count .. "$")
     end
     for _, socket in ipairs(given_up) do
       socket:close()
     end
     process.sleep(50)
-    get "/publish?topic=read&payload=kept"
-    assert.are.equal("kept", get "/read")
+    server:answer "/publish?topic=read&payload=kept"
+    assert.are.equal("kept", server:answer "/read")
     assert.is_true(server:quit(3000), "those who were given up hold up the worker")
   end)
 
@@ -397,10 +378,10 @@ describe("a client in nginx #broker", function()
       client:subscribe("go/on", { qos = 1 }, function(message) got[#got + 1] = message.payload end)
       client:start()
     ]], {})
-    eventually("/events", "\nready$")
+    server:eventually("/events", "\nready$")
     server:get("/publish?topic=exit", 500)
-    get "/publish?topic=go/on&payload=still"
-    eventually("/got", "^still$")
+    server:answer "/publish?topic=go/on&payload=still"
+    server:eventually("/got", "^still$")
     assert.is_truthy(server:log():find("one of them has called ngx.exit", 1, true), server:log())
   end)
 end)

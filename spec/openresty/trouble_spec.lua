@@ -34,25 +34,6 @@ describe("trouble in nginx #broker", function()
     server = nginx.start(options)
   end
 
-  local function get(path)
-    local status, body = server:get(path)
-    assert.are.equal(200, status, tostring(body) .. server:log())
-    return (body:gsub("\n$", ""))
-  end
-
-  local function eventually(path, wanted)
-    local deadline = process.now() + 10000
-    local body
-    repeat
-      body = get(path)
-      if body == wanted then
-        return
-      end
-      process.sleep(10)
-    until process.now() > deadline
-    error(("%s never said %q but %q\n%s"):format(path, wanted, body, server:log()), 2)
-  end
-
   local function publisher()
     local client = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
     assert(client:connect(10))
@@ -83,14 +64,14 @@ describe("trouble in nginx #broker", function()
       local all = {}
       for index = 1, COUNT do
         all[index] = begin(path .. index)
-        eventually(standing_path, tostring(math.max(0, index - (first or 0))))
+        server:eventually(standing_path, "^" .. math.max(0, index - (first or 0)) .. "$")
       end
       for _, socket in ipairs(all) do
         socket:close()
       end
       process.sleep(100)
       local last = begin(path .. "last")
-      eventually(standing_path, "1")
+      server:eventually(standing_path, "^1$")
       return last
     end
 
@@ -105,9 +86,9 @@ describe("trouble in nginx #broker", function()
           ["/ready"] = "ngx.say(tostring(client:status().ready))",
         },
       })
-      eventually("/ready", "true")
+      server:eventually("/ready", "^true$")
       broker:kill()
-      eventually("/ready", "false")
+      server:eventually("/ready", "^false$")
       local pairs_of_paths = {
         { "/wait", "/waiting" }, { "/receive", "/receiving" }, { "/iterate", "/iterating" },
         { "/connect", "/connecting" },
@@ -164,7 +145,7 @@ describe("trouble in nginx #broker", function()
       ["/told"] = "ngx.say(tostring(told))",
       ["/ready"] = "ngx.say(tostring(client:status().ready))",
     } })
-    eventually("/ready", "true")
+    server:eventually("/ready", "^true$")
     local other = publisher()
     local told = {}
     for _, topic in ipairs { "at/once", "one/by/one" } do
@@ -172,10 +153,11 @@ describe("trouble in nginx #broker", function()
       assert(other:post(topic, topic .. 1, { qos = 1 }))
       assert(other:publish(topic, topic .. 2, { qos = 1 }))
       told[#told + 1] = "exit " .. topic .. "1 " .. topic .. "2"
-      eventually("/got", table.concat(told, " ") .. " 0")
+      server:eventually("/got", "^" .. table.concat(told, " ") .. " 0$")
     end
     assert.are.equal(
-      "nginx has ended the timer in which this handler ran: it, or another one, has called ngx.exit", get "/told")
+      "nginx has ended the timer in which this handler ran: it, or another one, has called ngx.exit",
+      server:answer "/told")
     other:close()
   end)
 
@@ -189,8 +171,8 @@ describe("trouble in nginx #broker", function()
     })
     local words = "nginx gives no timer for holdfast, which needs three: too many pending timers; see "
       .. "lua_max_pending_timers"
-    assert.is_truthy(get("/publish"):find("publish: " .. words, 1, true))
-    assert.are.equal("0", get "/queued")
+    assert.is_truthy(server:answer("/publish"):find("publish: " .. words, 1, true))
+    assert.are.equal("0", server:answer "/queued")
     assert.is_truthy(server:log():find(words, 1, true), server:log()) -- of client:start
     assert.is_true(server:quit(3000), "it did not leave")
   end)
@@ -202,7 +184,7 @@ describe("trouble in nginx #broker", function()
         ["/publish"] = 'ngx.say(tostring(client:publish("a", ngx.var.args, { qos = 1 })))',
       },
     })
-    assert.are.equal("true", get "/publish?b")
+    assert.are.equal("true", server:answer "/publish?b")
     assert.is_truthy(server:log():find("2 lua_max_running_timers are not enough", 1, true), server:log())
   end)
 
@@ -229,6 +211,6 @@ describe("trouble in nginx #broker", function()
     local pid = process.spawn({ "openssl", "s_client", "-connect", "127.0.0.1:" .. port }, folder .. "/said")
     process.wait(assert(pid), 5000)
     assert.are.equal("publish: nothing can wait in ssl_session_store_by_lua; use post, which does not wait, or "
-      .. "ngx.timer.attrue", (get("/stored"):gsub("^.-publish:", "publish:")))
+      .. "ngx.timer.attrue", (server:answer("/stored"):gsub("^.-publish:", "publish:")))
   end)
 end)

@@ -135,6 +135,30 @@ function Server:get(path, timeout, body)
   return tonumber(status), rest
 end
 
+--- The body of a request that must be answered by 200, without its last line end.
+function Server:answer(path)
+  local status, body = self:get(path)
+  if status ~= 200 then
+    error(("%s: %s %s\n%s"):format(path, tostring(status), tostring(body), self:log()), 2)
+  end
+  return (body:gsub("\n$", ""))
+end
+
+--- Asks until the answer has the pattern.
+-- @treturn string it
+function Server:eventually(path, pattern)
+  local deadline = process.now() + 10000
+  local body
+  repeat
+    body = self:answer(path)
+    if body:find(pattern) then
+      return body
+    end
+    process.sleep(10)
+  until process.now() > deadline
+  error(("%s never said %s but\n%s\n%s"):format(path, pattern, body, self:log()), 2)
+end
+
 --- The process ids of the workers, those that are leaving included.
 function Server:workers()
   local pids = {}
