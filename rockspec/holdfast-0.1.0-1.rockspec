@@ -51,6 +51,7 @@ build = {
         "csrc/core/ring.c",
         "csrc/core/subscriptions.c",
         "csrc/core/topic.c",
+        "csrc/core/trie.c",
         "csrc/core/uri.c",
         "csrc/core/wire.c",
         "csrc/keeper/admission.c",

@@ -65,3 +65,17 @@ hf_index_link *hf_index_find(const hf_index *index, uint32_t key) {
 hf_index_link *hf_index_again(const hf_index_link *link) {
   return with_key(link->next, link->key);
 }
+
+uint32_t hf_index_unused(const hf_index *index, uint32_t last, uint32_t highest) {
+  do
+    last = last < highest ? last + 1 : 1;
+  while (hf_index_find(index, last));
+  return last;
+}
+
+uint32_t hf_index_hash(const char *data, size_t length) { /* FNV-1a */
+  uint32_t value = 2166136261u;
+  for (size_t i = 0; i < length; i++)
+    value = (value ^ (unsigned char)data[i]) * 16777619u;
+  return value;
+}

@@ -34,4 +34,10 @@ void hf_index_remove(hf_index *index, hf_index_link *link); /* which must be in 
 hf_index_link *hf_index_find(const hf_index *index, uint32_t key);
 hf_index_link *hf_index_again(const hf_index_link *link);
 
+/* For numbers that are given out in turn: the one after `last`, counted from 1 to `highest` and round again, that is no
+ * key here. There must be one. */
+uint32_t hf_index_unused(const hf_index *index, uint32_t last, uint32_t highest);
+
+uint32_t hf_index_hash(const char *data, size_t length); /* a key for bytes */
+
 #endif
