@@ -19,9 +19,12 @@ void hf_line_append(hf_line *line, hf_publish *publish) {
 }
 
 void hf_line_insert(hf_line *line, hf_publish *publish) {
-  hf_publish *next = line->first;
-  while (next && next->id < publish->id)
+  hf_publish *next = line->first, *previous = line->last;
+  while (next && next->id < publish->id && previous->id > publish->id) {
     next = next->next;
+    previous = previous->previous;
+  }
+  if (next && next->id < publish->id) next = previous->next;
   put_before(line, publish, next);
 }
 

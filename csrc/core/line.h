@@ -17,7 +17,8 @@ typedef struct hf_line {
 
 void hf_line_append(hf_line *line, hf_publish *publish); /* its id is the highest */
 
-/* To where its id belongs, looked for from the front. */
+/* To where its id belongs, looked for from both ends at once: what comes back from a lost connection belongs to the
+ * end, in whichever order, and what a link would not take to the front. */
 void hf_line_insert(hf_line *line, hf_publish *publish);
 
 void hf_line_remove(hf_line *line, hf_publish *publish);
