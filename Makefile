@@ -72,12 +72,24 @@ spec-support: $(PROBE_MODULES) $(if $(filter address thread,$(SANITIZE)),$(HERE)
 
 PROBE_FLOORS = $(foreach floor,core sys store link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
+# The core once more, counting what it does (spec/fuzz/work.h).
+COUNTED := $(patsubst csrc/core/%.c,$(BUILD)/counted/%.o,$(filter csrc/core/%,$(PLAIN))) $(BUILD)/counted/spec/work.o
+
+$(filter-out %/spec/work.o,$(COUNTED)): $(BUILD)/counted/%.o: csrc/core/%.c Makefile
+	$(call compile,-fsanitize-coverage=trace-pc)
+
+$(BUILD)/counted/spec/work.o: spec/fuzz/work.c Makefile
+	$(call compile)
+
 $(HERE)/obj/spec/%.o: spec/support/%.c Makefile
 	$(call compile,-I$(LUA_INCDIR) -fvisibility=default)
 
 # The whole module on virtual time: the probe brings a clock and a keeper of its own.
 $(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
+	$(call link,$^)
+
+$(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(COUNTED)
 	$(call link,$^)
 
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
@@ -88,14 +100,14 @@ $(HERE)/interpreter: spec/support/interpreter.c Makefile
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -I$(LUA_INCDIR) -o $@.$$$$ $< $(LUA_LIBRARY) && mv -f $@.$$$$ $@
 
 # Fuzzers, whole programs: with libFuzzer's main if SANITIZE=fuzzer, else with one that replays a corpus.
-FUZZERS    := $(filter-out replay,$(notdir $(basename $(wildcard spec/fuzz/*.c))))
+FUZZERS    := $(filter-out replay work,$(notdir $(basename $(wildcard spec/fuzz/*.c))))
 FUZZ_MAIN  := $(if $(filter fuzzer,$(SANITIZE)),,spec/fuzz/replay.c)
 LUA_LIBRARY = -l$(patsubst luajit,luajit-5.1,$(INTERPRETER))
 
 fuzzers: $(FUZZERS:%=$(HERE)/fuzz/%)
 
-$(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h Makefile \
-    $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJECTS)
+$(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Makefile \
+    $(filter-out $(BUILD)/obj/core/% $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(COUNTED) $(BINDING_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
@@ -107,7 +119,7 @@ $(BUILD)/bench/%: bench/%.c bench/arguments.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $< -Wl,--as-needed $(LIBS)
 
--include $(PLAIN_OBJECTS:.o=.d) $(BINDING_OBJECTS:.o=.d) $(PROBES:spec/support/%.c=$(HERE)/obj/spec/%.d)
+-include $(PLAIN_OBJECTS:.o=.d) $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) $(PROBES:spec/support/%.c=$(HERE)/obj/spec/%.d)
 
 env: ## eval "$(make -s env)": the build in front of LUA_PATH and LUA_CPATH
 	@.ci/env $(VERSION) '$(HERE)'

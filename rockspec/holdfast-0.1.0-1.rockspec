@@ -50,6 +50,8 @@ build = {
         "csrc/core/reason.c",
         "csrc/core/ring.c",
         "csrc/core/subscriptions.c",
+        "csrc/core/subscriptions_entry.c",
+        "csrc/core/subscriptions_match.c",
         "csrc/core/topic.c",
         "csrc/core/trie.c",
         "csrc/core/uri.c",

@@ -88,11 +88,19 @@ size_t hf_subscriptions_wishes(const hf_subscriptions *set);    /* how many ther
 size_t hf_subscriptions_refused(const hf_subscriptions *set);   /* wishes the broker refused on this connection */
 size_t hf_subscriptions_confirmed(const hf_subscriptions *set); /* wishes it granted */
 
-/* The wishes a message belongs to, each once: by the subscription identifiers that came with it when they are ours (and
- * their filters match the topic, for a broker's session may remember numbers of an earlier process), else by its topic.
- * A filter whose UNSUBSCRIBE is not yet answered is still ours, with no wishes. Writes up to `room` of them and returns
- * how many there are. */
-size_t hf_subscriptions_match(const hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers,
+/* How many filters it has had at once, at most. What a broker holds for us was ours at one time, so no message can come
+ * with more identifiers, but in a session that is older than the set. */
+size_t hf_subscriptions_most(const hf_subscriptions *set);
+
+/* The wishes a message belongs to, each once, in no order. First by the subscription identifiers that came with it:
+ * when one is ours and its filter matches the topic (for a broker's session may remember numbers of an earlier
+ * process), they decide. EMQX takes "$queue/" and "$exclusive/" off the filter, other brokers do not: with the
+ * identifier the topic may match with or without. A filter whose UNSUBSCRIBE is not yet answered is still ours, with no
+ * wishes. Else by its topic, so that one who sends a copy for each of several filters that overlap, as MQTT 3.1.1
+ * allows (section 3.3.5), has each copy go to all of them: nothing tells a copy from the same message sent again. Costs
+ * what the packet is long and what of our filters it meets. Writes up to `room` of them and returns how many there are.
+ */
+size_t hf_subscriptions_match(hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers,
                               size_t identifier_count, uint32_t *wishes, size_t room);
 
 #endif

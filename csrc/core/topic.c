@@ -57,8 +57,8 @@ bool hf_topic_is_shared(hf_bytes filter) {
   return filter.length >= 7 && memcmp(filter.data, "$share/", 7) == 0;
 }
 
-/* What follows "$share/group/"; nothing when the group has no end. */
-static hf_bytes without_group(hf_bytes filter) {
+/* Nothing when the group has no end. */
+hf_bytes hf_topic_unshared(hf_bytes filter) {
   if (!hf_topic_is_shared(filter)) return filter;
   const char *end = filter.data + filter.length;
   const char *slash = memchr(filter.data + 7, '/', filter.length - 7);
@@ -66,9 +66,19 @@ static hf_bytes without_group(hf_bytes filter) {
   return (hf_bytes){rest, (size_t)(end - rest)};
 }
 
+hf_bytes hf_topic_bare(hf_bytes filter) {
+  static const char *const prefixes[] = {"$queue/", "$exclusive/"};
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    size_t length = strlen(prefixes[i]);
+    if (filter.length > length && memcmp(filter.data, prefixes[i], length) == 0)
+      return (hf_bytes){filter.data + length, filter.length - length};
+  }
+  return (hf_bytes){0};
+}
+
 static const char *group_problem(hf_bytes filter) {
   if (!hf_topic_is_shared(filter)) return NULL;
-  hf_bytes rest = without_group(filter);
+  hf_bytes rest = hf_topic_unshared(filter);
   if (rest.length == 0) return "must have a group and a filter after '$share/'";
   hf_bytes group = {filter.data + 7, (size_t)(rest.data - 1 - (filter.data + 7))};
   if (group.length == 0) return "must have a group after '$share/'";
@@ -91,7 +101,7 @@ const char *hf_topic_filter_problem(hf_bytes filter) {
 }
 
 bool hf_topic_matches(hf_bytes filter, hf_bytes name) {
-  filter = without_group(filter);
+  filter = hf_topic_unshared(filter);
   const char *f = filter.data, *n = name.data;
   const char *const f_end = f + filter.length, *const n_end = n + name.length;
   if (n < n_end && *n == '$' && f < f_end && *f != '$') return false;

@@ -20,6 +20,13 @@ const char *hf_utf8_problem(hf_bytes text);
  * wildcard at the start does not match a name that starts with "$" [MQTT-4.7.2-1]. Both must be valid. */
 bool hf_topic_matches(hf_bytes filter, hf_bytes name);
 
+/* What counts of a filter: what follows "$share/group/", or all of it. */
+hf_bytes hf_topic_unshared(hf_bytes filter);
+
+/* What follows "$queue/" or "$exclusive/", by which EMQX means a way to subscribe and all others a topic of that name;
+ * no data when there is neither. */
+hf_bytes hf_topic_bare(hf_bytes filter);
+
 bool hf_topic_is_shared(hf_bytes filter);
 bool hf_topic_has_wildcard(hf_bytes filter);
 

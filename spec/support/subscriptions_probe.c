@@ -1,13 +1,17 @@
 /* subscriptions_probe: csrc/core/subscriptions.h for specs, as the Lua module `subscriptions_probe`.
  *
- * new() makes a set whose methods are the functions of that header. Call on the
- * thread of the lua_State.
+ * new() makes a set whose methods are the functions of that header; work() is
+ * what csrc/core has done so far, in steps that are the same on every machine
+ * (spec/fuzz/work.h). Call on the thread of the lua_State.
  */
 #include "core/subscriptions.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fuzz/work.h"
+#include "core/line.h"
+#include "core/subscriptions_inside.h"
 #include "lua/compat.h"
 
 static void set_number(lua_State *L, const char *name, lua_Integer value) {
@@ -166,11 +170,69 @@ static int set_facts(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"add", set_add},     {"remove", set_remove}, {"connected", set_connected},
-                                   {"lost", set_lost},   {"next", set_next},     {"answer", set_answer},
-                                   {"match", set_match}, {"facts", set_facts},   {NULL, NULL}};
+/* set:crowd(topic, from, to) -> as match, for a message with all the identifiers between these two */
+static int set_crowd(lua_State *L) {
+  uint32_t from = (uint32_t)luaL_checkinteger(L, 3), to = (uint32_t)luaL_checkinteger(L, 4), none;
+  size_t count = (size_t)to - from + 1;
+  uint32_t *identifiers = malloc(count * sizeof *identifiers);
+  for (size_t i = 0; i < count; i++)
+    identifiers[i] = from + (uint32_t)i;
+  lua_pushinteger(L,
+                  (lua_Integer)hf_subscriptions_match(check_set(L), check_bytes(L, 2), identifiers, count, &none, 0));
+  free(identifiers);
+  return 1;
+}
 
-static const luaL_Reg functions[] = {{"new", new_subscriptions}, {NULL, NULL}};
+/* set:last(identifier, ticket): those that were given out last. */
+static int set_last(lua_State *L) {
+  hf_subscriptions *set = check_set(L);
+  set->last_identifier = (uint32_t)luaL_checknumber(L, 2);
+  set->last_ticket = (uint32_t)luaL_checknumber(L, 3);
+  return 0;
+}
+
+static int work(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)work_done);
+  return 1;
+}
+
+/* insert{ id, ... } -> the ids in the order of a line into which they came one by one, the work of that */
+static int insert(lua_State *L) {
+  size_t count = lua_rawlen(L, 1);
+  hf_publish *all = calloc(count ? count : 1, sizeof *all);
+  hf_line line = {0};
+  uint64_t before = work_done;
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 1, (int)i + 1);
+    all[i].id = (uint64_t)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    hf_line_insert(&line, &all[i]);
+  }
+  uint64_t after = work_done;
+  lua_newtable(L);
+  int position = 0;
+  for (const hf_publish *at = line.first; at; at = at->next) {
+    lua_pushnumber(L, (lua_Number)at->id);
+    lua_rawseti(L, -2, ++position);
+  }
+  free(all);
+  lua_pushnumber(L, (lua_Number)(after - before));
+  return 2;
+}
+
+static const luaL_Reg methods[] = {{"add", set_add},
+                                   {"remove", set_remove},
+                                   {"connected", set_connected},
+                                   {"lost", set_lost},
+                                   {"next", set_next},
+                                   {"answer", set_answer},
+                                   {"match", set_match},
+                                   {"facts", set_facts},
+                                   {"crowd", set_crowd},
+                                   {"last", set_last},
+                                   {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"new", new_subscriptions}, {"work", work}, {"insert", insert}, {NULL, NULL}};
 
 int luaopen_subscriptions_probe(lua_State *L);
 
