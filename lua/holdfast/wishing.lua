@@ -23,6 +23,17 @@ local names = {
 local only_5 = { "no_local", "retain_as_published", "retain_handling", "identifier", "properties" }
 local retain_handling = { always = 0, new = 1, never = 2 } -- MQTT 5 section 3.8.3.1
 
+local HIGHEST = 2147483647 -- an integer in every Lua
+
+-- A wish's number tells its mail from that of another: the next one that none has.
+local function unused_number(client)
+  local wish = client.last_wish
+  repeat
+    wish = wish < HIGHEST and wish + 1 or 1
+  until not client.wishes[wish]
+  return wish
+end
+
 local function checked(client, filter, given, handler)
   local fine, problem = check.filter(filter, {})
   if not fine then
@@ -68,7 +79,7 @@ function wishing.subscribe(client, filter, given, handler)
   elseif client.closing then
     return nil, "the client is closed", "closed"
   end
-  local wish = client.last_wish + 1
+  local wish = unused_number(client)
   local retained = values.retain_handling or 0
   local fine, message, code = client.handle:subscribe(wish, filter, values.qos or 0, values.no_local or false,
     values.retain_as_published or false, retain_handling[retained] or retained, values.identifier, values.properties)

@@ -45,6 +45,22 @@ describe("a subscription", function()
       assert.same({ "subscribe", 4, "d", 0, false, false, 0 }, calls[4])
     end)
 
+    it("has a number that begins anew where numbers end, past those in use", function()
+      local first = client:subscribe "first"
+      client.last_wish = 2147483646
+      for _, filter in ipairs { "last", "second" } do
+        client:subscribe(filter)
+      end
+      first:remove()
+      client.last_wish = 2147483647
+      client:subscribe "third"
+      local numbers = {}
+      for i, call in ipairs(handle:called "subscribe") do
+        numbers[i] = call[2]
+      end
+      assert.same({ 1, 2147483647, 2, 1 }, numbers)
+    end)
+
     local cases = {
       { { 5 }, "filter must be a string, got 5" },
       { { "" }, 'filter must not be empty, got ""' },
