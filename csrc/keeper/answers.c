@@ -41,6 +41,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   apply_limits(client, answer);
   client->connected = client->was_connected = true;
   client->ready = false;
+  if (!answer->session_present) client->begun_at = client->server;
   hf_subscriptions_connected(client->subscriptions, answer->session_present);
   hf_snapshot_attempt_phase(client, HF_PHASE_UP);
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
@@ -81,11 +82,26 @@ static void ended(hf_client *client, hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
-/* One that counts on a topic alias, though we take none, or that is simply wrong: nobody can say whose it is. */
-static void topicless(hf_client *client, hf_message *message) {
+/* What is wrong with a message, or NULL. Without a topic, be it that it counts on a topic alias, though we take none,
+ * nobody can say whose it is. A session from before this process, or at another server, has subscriptions that we know
+ * nothing of; one that began with us has not. */
+static const char *violation(const hf_client *client, const hf_message *message) {
+  const hf_properties *properties = message->properties;
+  if (message->topic.length == 0) return "PUBLISH without a topic";
+  if (properties && client->server == client->begun_at &&
+      properties->subscription_identifier_count > hf_subscriptions_most(client->subscriptions))
+    return "PUBLISH with more Subscription Identifiers than subscriptions";
+  return NULL;
+}
+
+/* Whether it was one that nobody is given, and has been freed. */
+static bool refused(hf_client *client, hf_message *message) {
   bool current = client->connected && message->mail.generation == client->generation;
+  const char *wrong = violation(client, message);
+  if (!wrong || (!current && message->topic.length > 0)) return false;
   hf_message_free(message);
-  if (current) hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, "PUBLISH without a topic");
+  if (current) hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, wrong);
+  return true;
 }
 
 static void message(hf_client *client, hf_message *message) {
@@ -96,10 +112,7 @@ static void message(hf_client *client, hf_message *message) {
     hf_message_free(message);
     return;
   }
-  if (message->topic.length == 0) {
-    topicless(client, message);
-    return;
-  }
+  if (refused(client, message)) return;
   bool over = atomic_load(&client->inbox_messages) >= options->inbox_messages ||
               atomic_load(&client->inbox_bytes) >= options->inbox_bytes;
   if (over && message->qos == 0) {

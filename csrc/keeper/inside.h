@@ -148,6 +148,7 @@ struct hf_client {
   hf_primary primary;
   hf_diagnosis diagnosis;
   const hf_server *server;        /* of the running attempt or connection, or of the last one */
+  const hf_server *begun_at;      /* where the session began with us; NULL: nowhere yet */
   const hf_server *downgraded_at; /* which refused MQTT 5 last; NULL: none */
   uint32_t generation;
   hf_address address;    /* of the running attempt; empty: the server as it is written */

@@ -435,3 +435,13 @@ void hf_fake_acknowledge(hf_link *link, size_t count) {
 void hf_fake_send(const char *topic, hf_bytes payload, uint8_t qos) {
   route((hf_bytes){topic, strlen(topic)}, payload, NULL, qos, false);
 }
+
+void hf_fake_crowd(hf_link *link, const char *topic, size_t count) {
+  uint32_t *identifiers = malloc(count * sizeof *identifiers);
+  for (size_t i = 0; i < count; i++)
+    identifiers[i] = (uint32_t)i + 1;
+  hf_properties with = {.subscription_identifiers = identifiers, .subscription_identifier_count = count};
+  hf_message *message = hf_message_new((hf_bytes){topic, strlen(topic)}, (hf_bytes){"", 0}, &with);
+  free(identifiers);
+  tell(link, &message->mail, HF_LINK_MESSAGE);
+}

@@ -54,5 +54,6 @@ void hf_fake_release(hf_link *link);                                 /* answers 
 void hf_fake_acknowledge(hf_link *link, size_t count);               /* the oldest of the held publishes */
 void hf_fake_answer(hf_link *link, size_t count);                    /* the oldest of the held SUBACKs */
 void hf_fake_send(const char *topic, hf_bytes payload, uint8_t qos); /* a message from somebody else */
+void hf_fake_crowd(hf_link *link, const char *topic, size_t count);  /* one with Subscription Identifiers from 1 */
 
 #endif

@@ -297,6 +297,12 @@ static int send(lua_State *L) {
   return 0;
 }
 
+/* crowd(link, topic, count): an empty message with that many Subscription Identifiers, from 1. */
+static int crowd(lua_State *L) {
+  hf_fake_crowd(link_argument(L), luaL_checkstring(L, 2), (size_t)luaL_checkinteger(L, 3));
+  return 0;
+}
+
 /* What was asked of all links since this was called last. */
 static int asked(lua_State *L) {
   lua_pushstring(L, hf_fake_record());
@@ -377,6 +383,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"acknowledge", acknowledge},
                                      {"answer", answer},
                                      {"send", send},
+                                     {"crowd", crowd},
                                      {"resolved", resolved},
                                      {"news", news},
                                      {"knocked", knocked},
