@@ -61,6 +61,7 @@ build = {
         "csrc/keeper/attempt.c",
         "csrc/keeper/client.c",
         "csrc/keeper/commands.c",
+        "csrc/keeper/deadlines.c",
         "csrc/keeper/diagnosis.c",
         "csrc/keeper/driver.c",
         "csrc/keeper/keeper.c",

@@ -33,7 +33,7 @@ static void open_link(hf_client *client) {
   const hf_link_operations *operations = client->keeper->operations;
   if (operations->clear && !operations->clear(client->link)) {
     client->gate = HF_GATE_LINK;
-    client->turn_at = client->keeper->now + ASK_LINK_AGAIN;
+    client->due[HF_DUE_TURN] = client->keeper->now + ASK_LINK_AGAIN;
     hf_driver_dirty(client);
     return;
   }
@@ -120,7 +120,7 @@ static void go_on(hf_client *client) {
 static void stand_in_line(hf_client *client, hf_gate gate, int64_t wait) {
   int64_t now = client->keeper->now;
   client->gate = (uint8_t)gate;
-  client->turn_at = now + wait;
+  client->due[HF_DUE_TURN] = now + wait;
   hf_engine_event delay = {.input = HF_INPUT_DELAY, .delay = wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait};
   hf_engine_step(&client->engine, now, delay);
   hf_driver_dirty(client);
@@ -152,7 +152,7 @@ static void proceed(hf_client *client) {
  */
 void hf_attempt_place(hf_client *client, const hf_command *answer) {
   if (client->gate != HF_GATE_ASKED || answer->wish != client->generation) return;
-  client->turn_at = HF_NEVER;
+  client->due[HF_DUE_TURN] = HF_NEVER;
   if (answer->number < 0)
     take_turn(client);
   else
@@ -160,7 +160,6 @@ void hf_attempt_place(hf_client *client, const hf_command *answer) {
 }
 
 void hf_attempt_turn(hf_client *client) {
-  client->turn_at = HF_NEVER;
   if (client->gate == HF_GATE_LINK)
     open_link(client);
   else if (hf_diagnosis_holds(client))
@@ -173,14 +172,14 @@ void hf_attempt_turn(hf_client *client) {
 
 void hf_attempt_line_up_again(hf_client *client) {
   if (client->gate != HF_GATE_BUDGET && client->gate != HF_GATE_ASKED && client->gate != HF_GATE_TURN) return;
-  client->turn_at = HF_NEVER;
+  client->due[HF_DUE_TURN] = HF_NEVER;
   proceed(client);
 }
 
 void hf_attempt_leave_line(hf_client *client) {
-  bool in_line = client->gate == HF_GATE_DIAGNOSIS && client->turn_at != HF_NEVER;
+  bool in_line = client->gate == HF_GATE_DIAGNOSIS && client->due[HF_DUE_TURN] != HF_NEVER;
   if (client->gate == HF_GATE_BUDGET || in_line) hf_budget_return(&client->keeper->budget);
-  client->turn_at = HF_NEVER;
+  client->due[HF_DUE_TURN] = HF_NEVER;
 }
 
 void hf_attempt_begin(hf_client *client) {

@@ -40,8 +40,8 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->id = id;
   client->subscriptions = subscriptions;
   client->protocol = options->protocol;
-  client->pump_at = client->primary.knock_at = client->turn_at = client->probe_until = client->subscribe_until =
-      client->flush_until = client->outbox.breath_until = client->tend_at = HF_NEVER;
+  hf_deadlines_init(client);
+  client->outbox.breath_until = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
   pthread_mutex_init(&client->lock, NULL);

@@ -44,7 +44,7 @@ static void start(hf_client *client) {
 static void close_client(hf_client *client, int64_t timeout) {
   if (client->engine.state == HF_STATE_CLOSED) return;
   int64_t until = client->keeper->now + timeout;
-  if (until < client->flush_until) client->flush_until = until;
+  if (until < client->due[HF_DUE_FLUSH]) client->due[HF_DUE_FLUSH] = until;
   hf_driver_dirty(client);
   hf_driver_close_when_flushed(client);
 }

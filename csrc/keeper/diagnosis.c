@@ -125,7 +125,7 @@ static void let_go(hf_client *client) {
   hf_link_down held = client->diagnosis.held;
   client->diagnosis.held = (hf_link_down){0};
   client->gate = HF_GATE_NONE;
-  client->turn_at = HF_NEVER;
+  client->due[HF_DUE_TURN] = HF_NEVER;
   hf_answers_failed(client, &held);
   free(held.text);
   free(held.server_reference);
@@ -136,10 +136,10 @@ static void ask(hf_client *client) {
   int64_t deadline = keeper->now + PATIENCE;
   if (client->engine.deadline < deadline) deadline = client->engine.deadline;
   bool files = client->gate == HF_GATE_FILES;
-  client->turn_at = HF_NEVER;
+  client->due[HF_DUE_TURN] = HF_NEVER;
   hf_driver_dirty(client);
   if (!keeper->means.diagnose(keeper->inbox, client, client->generation, files ? NULL : client->server, deadline))
-    client->turn_at = keeper->now + AGAIN;
+    client->due[HF_DUE_TURN] = keeper->now + AGAIN;
   else if (!files)
     hf_tell_note(client, "looking into a TLS failure on a connection of its own");
 }
@@ -149,7 +149,7 @@ static void hold_back(hf_client *client, hf_link_down *down, hf_gate gate, int64
   down->text = down->server_reference = NULL;
   client->gate = gate;
   if (wait > 0) {
-    client->turn_at = client->keeper->now + wait;
+    client->due[HF_DUE_TURN] = client->keeper->now + wait;
     hf_driver_dirty(client);
   } else {
     ask(client);

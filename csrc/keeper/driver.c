@@ -78,8 +78,7 @@ static void connection_over(hf_client *client) {
   if (client->connected) hf_subscriptions_lost(client->subscriptions);
   client->connected = client->ready = false;
   client->requests = 0;
-  hf_primary_over(client);
-  client->pump_at = client->probe_until = client->subscribe_until = HF_NEVER;
+  hf_deadlines_connection_over(client);
 }
 
 static void abandon(hf_client *client) {
@@ -143,7 +142,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
     tell_connecting(client);
     hf_attempt_begin(client);
   }
-  if (actions & HF_DO_PROBE && client->connected && client->probe_until == HF_NEVER) hf_wishes_probe(client);
+  if (actions & HF_DO_PROBE && client->connected && client->due[HF_DUE_PROBE] == HF_NEVER) hf_wishes_probe(client);
   if (actions & HF_TELL_CONNECTED) {
     HF_COUNT(client, connects, 1);
     hf_diagnosis_over(client);
@@ -183,46 +182,39 @@ void hf_driver_hint(hf_client *client) {
 
 /* ---- time ---- */
 
-void hf_driver_timer(hf_client *client) {
-  int64_t now = client->keeper->now;
-  hf_driver_dirty(client);
-  if (now >= client->turn_at) {
-    hf_attempt_turn(client);
-  } else if (now >= client->primary.knock_at) {
-    hf_primary_due(client);
-  } else if (now >= client->probe_until) {
-    hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT, NULL);
-  } else if (now >= client->subscribe_until) {
-    hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT, NULL);
-  } else if (now >= client->engine.deadline && client->gate == HF_GATE_CREDENTIALS) {
+void hf_driver_probe_unanswered(hf_client *client) {
+  hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT, NULL);
+}
+
+void hf_driver_subscribe_unanswered(hf_client *client) {
+  hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT, NULL);
+}
+
+void hf_driver_engine_due(hf_client *client) {
+  if (client->gate == HF_GATE_CREDENTIALS) {
     client->gate = HF_GATE_NONE;
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
-  } else if (now >= client->engine.deadline && hf_diagnosis_holds(client)) {
+  } else if (hf_diagnosis_holds(client)) {
     hf_diagnosis_give_up(client);
-  } else if (now >= client->engine.deadline) {
+  } else {
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
   }
 }
 
+void hf_driver_timer(hf_client *client) {
+  hf_driver_dirty(client);
+  hf_deadlines_fire(client);
+}
+
 static void schedule(hf_client *client) {
-  int64_t due = client->engine.deadline;
-  if (client->turn_at < due) due = client->turn_at;
-  if (client->pump_at < due) due = client->pump_at;
-  if (client->primary.knock_at < due) due = client->primary.knock_at;
-  if (client->probe_until < due) due = client->probe_until;
-  if (client->subscribe_until < due) due = client->subscribe_until;
-  if (client->flush_until < due) due = client->flush_until;
-  if (client->tend_at < due) due = client->tend_at;
-  if (hf_outbox_due(client) < due) due = hf_outbox_due(client);
-  if (client->finished) due = HF_NEVER;
-  hf_heap_set(&client->keeper->timers, &client->timer, due);
+  hf_heap_set(&client->keeper->timers, &client->timer, client->finished ? HF_NEVER : hf_deadlines_first(client));
 }
 
 void hf_driver_close_when_flushed(hf_client *client) {
-  if (client->flush_until == HF_NEVER) return;
+  if (client->due[HF_DUE_FLUSH] == HF_NEVER) return;
   bool hopeless = client->engine.state == HF_STATE_IDLE || client->engine.state == HF_STATE_SLEEPING;
-  if (hopeless || hf_outbox_empty(client) || client->keeper->now >= client->flush_until) {
-    client->flush_until = HF_NEVER;
+  if (hopeless || hf_outbox_empty(client) || client->keeper->now >= client->due[HF_DUE_FLUSH]) {
+    client->due[HF_DUE_FLUSH] = HF_NEVER;
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CLOSE}, NULL);
   }
 }

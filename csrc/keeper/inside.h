@@ -20,6 +20,7 @@
 #include "core/ring.h"
 #include "core/subscriptions.h"
 #include "keeper/client.h"
+#include "keeper/deadlines.h"
 #include "keeper/diagnosis.h"
 #include "keeper/event.h"
 #include "keeper/keeper.h"
@@ -135,14 +136,9 @@ struct hf_client {
   char *assigned_id;           /* NULL: the options' own */
   hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
-  int64_t turn_at;          /* HF_NEVER: it stands in no line, for the budget or for the link */
-  int64_t pump_at;          /* HF_NEVER: the link has taken what it was offered */
-  int64_t probe_until;      /* HF_NEVER: none is out */
-  int64_t subscribe_until;  /* HF_NEVER: no SUBACK is awaited */
-  int64_t flush_until;      /* HF_NEVER: not closing */
-  int64_t tend_at;          /* HF_NEVER: the store has nothing to wait for */
+  int64_t due[HF_DEADLINE_COUNT];
   size_t requests;          /* SUBSCRIBE and UNSUBSCRIBE without an answer */
-  uint32_t awaited;         /* the ticket that subscribe_until is about */
+  uint32_t awaited;         /* the ticket that HF_DUE_SUBSCRIBE is about */
   hf_link_connected limits; /* what CONNACK said last */
   hf_reference reference;
   hf_primary primary;
@@ -203,6 +199,9 @@ void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
 void hf_driver_hint(hf_client *client); /* the network may have changed */
 void hf_driver_reap(hf_client *client);
 void hf_driver_timer(hf_client *client);
+void hf_driver_probe_unanswered(hf_client *client);
+void hf_driver_subscribe_unanswered(hf_client *client);
+void hf_driver_engine_due(hf_client *client);
 void hf_driver_settle(hf_client *client); /* at the end of a turn: pump, report, schedule */
 void hf_driver_dirty(hf_client *client);
 void hf_driver_close_when_flushed(hf_client *client);

@@ -68,7 +68,7 @@ static void limit(hf_keeper *keeper, const hf_command *command) {
 static void stop(hf_keeper *keeper) {
   keeper->stopping = true;
   for (hf_client *client = keeper->clients; client; client = client->next) {
-    client->flush_until = keeper->now;
+    client->due[HF_DUE_FLUSH] = keeper->now;
     hf_driver_dirty(client);
   }
 }

@@ -137,9 +137,9 @@ void hf_keeping_settle(hf_client *client) {
   if (!store || client->finished) return;
   hf_store_commit(store);
   if (client->tending || !hf_store_wants_tending(store)) return;
-  if (client->tend_at == HF_NEVER) client->tend_at = client->keeper->now + wait_to_tend(client);
-  if (client->keeper->now < client->tend_at) return;
-  client->tend_at = HF_NEVER;
+  if (client->due[HF_DUE_TEND] == HF_NEVER) client->due[HF_DUE_TEND] = client->keeper->now + wait_to_tend(client);
+  if (client->keeper->now < client->due[HF_DUE_TEND]) return;
+  client->due[HF_DUE_TEND] = HF_NEVER;
   hf_client_hold(client);
   client->tending = send_on_errand(client, HF_COMMAND_TENDED);
   if (!client->tending) hf_client_drop(client);

@@ -131,7 +131,7 @@ static bool lend(hf_client *client, hf_publish *publish) {
   hf_line_remove(line_of(outbox, publish), publish);
   if (!client->keeper->operations->publish(client->link, publish)) {
     put_back(outbox, publish);
-    client->pump_at = now + OFFER_AGAIN;
+    client->due[HF_DUE_PUMP] = now + OFFER_AGAIN;
     return false;
   }
   publish->flags |= publish->qos > 0 ? HF_PUBLISH_LENT | HF_PUBLISH_SENT : HF_PUBLISH_LENT;
@@ -148,7 +148,7 @@ static bool lend(hf_client *client, hf_publish *publish) {
 void hf_outbox_pump(hf_client *client) {
   hf_outbox *outbox = &client->outbox;
   hf_publish *publish;
-  client->pump_at = HF_NEVER;
+  client->due[HF_DUE_PUMP] = HF_NEVER;
   breathe(outbox, client->keeper->now);
   while (outbox->in_flight < outbox->open &&
          (publish = outbox->again.first ? outbox->again.first : outbox->fresh.first)) {
@@ -160,7 +160,7 @@ void hf_outbox_pump(hf_client *client) {
       continue;
     }
     if (unacknowledged_backlog(outbox, publish) && outbox->burst >= outbox->open) {
-      client->pump_at = outbox->breath_until;
+      client->due[HF_DUE_PUMP] = outbox->breath_until;
       break;
     }
     if (hf_keeping_holds_back(client, publish) || !lend(client, publish)) break;

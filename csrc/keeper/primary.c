@@ -11,16 +11,12 @@ static bool is_elsewhere(const hf_client *client) {
 static void wait_a_while(hf_client *client) {
   hf_driver_dirty(client);
   int64_t period = (int64_t)client->options->return_to_primary << client->primary.patience;
-  client->primary.knock_at = client->keeper->now + period;
+  client->due[HF_DUE_KNOCK] = client->keeper->now + period;
 }
 
 void hf_primary_connected(hf_client *client) {
   client->primary.opened = 0;
   if (is_elsewhere(client)) wait_a_while(client);
-}
-
-void hf_primary_over(hf_client *client) {
-  client->primary.knock_at = HF_NEVER;
 }
 
 void hf_primary_stable(hf_client *client) {
@@ -29,7 +25,6 @@ void hf_primary_stable(hf_client *client) {
 
 void hf_primary_due(hf_client *client) {
   hf_keeper *keeper = client->keeper;
-  client->primary.knock_at = HF_NEVER;
   if (!keeper->means.knock(keeper->inbox, client, client->generation, &client->options->servers[0]))
     wait_a_while(client);
 }

@@ -15,13 +15,11 @@ typedef struct hf_client hf_client;
 typedef struct hf_command hf_command;
 
 typedef struct hf_primary {
-  int64_t knock_at; /* HF_NEVER: it is where it wants to be, or an answer is awaited, or nobody asked for this */
   uint8_t opened;   /* knocks in a row that were answered */
   uint8_t patience; /* doublings of the time between knocks */
 } hf_primary;
 
 void hf_primary_connected(hf_client *client);
-void hf_primary_over(hf_client *client);   /* the connection has ended */
 void hf_primary_stable(hf_client *client); /* it has stood for a while */
 void hf_primary_due(hf_client *client);    /* it is time to knock */
 void hf_primary_knocked(hf_client *client, const hf_command *answer);

@@ -31,8 +31,8 @@ static void tell_verdict(hf_client *client, const hf_subscription_verdict *verdi
   hf_tell_send(client, event);
 }
 
-/* False when memory is short: the request counts on as unanswered, so subscribe_until ends the connection and the next
- * one asks again. */
+/* False when memory is short: the request counts on as unanswered, so HF_DUE_SUBSCRIBE ends the connection and the
+ * next one asks again. */
 static bool verdict(hf_client *client, uint32_t ticket, int code, const char *text) {
   size_t room = hf_subscriptions_wishes(client->subscriptions);
   hf_subscription_verdict *verdicts = malloc((room ? room : 1) * sizeof *verdicts);
@@ -69,10 +69,10 @@ static void tell_ready(hf_client *client) {
 static void expect(hf_client *client) {
   hf_subscription_request oldest = {.ticket = client->awaited};
   if (client->requests == 0) {
-    client->subscribe_until = HF_NEVER;
+    client->due[HF_DUE_SUBSCRIBE] = HF_NEVER;
   } else if (hf_subscriptions_unanswered(client->subscriptions, &oldest) > 0 && oldest.ticket != client->awaited) {
     client->awaited = oldest.ticket;
-    client->subscribe_until = client->keeper->now + client->options->engine.connect_timeout;
+    client->due[HF_DUE_SUBSCRIBE] = client->keeper->now + client->options->engine.connect_timeout;
   }
 }
 
@@ -99,7 +99,7 @@ void hf_wishes_pump(hf_client *client) {
 
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
   if (answer->ticket == PROBE_TICKET) {
-    client->probe_until = HF_NEVER;
+    client->due[HF_DUE_PROBE] = HF_NEVER;
     return;
   }
   if (answer->code == HF_LINK_RESULT_LOST) return;
@@ -149,5 +149,5 @@ void hf_wishes_probe(hf_client *client) {
   if (patience < PROBE_AT_LEAST) patience = PROBE_AT_LEAST;
   if (patience > client->options->engine.connect_timeout) patience = client->options->engine.connect_timeout;
   if (client->keeper->operations->probe(client->link, PROBE_TICKET))
-    client->probe_until = client->keeper->now + patience;
+    client->due[HF_DUE_PROBE] = client->keeper->now + patience;
 }
