@@ -84,8 +84,9 @@ $(BUILD)/counted/spec/work.o: spec/fuzz/work.c Makefile
 $(HERE)/obj/spec/%.o: spec/support/%.c Makefile
 	$(call compile,-I$(LUA_INCDIR) -fvisibility=default)
 
-# The whole module on virtual time: the probe brings a clock and a keeper of its own.
-$(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(BINDING_OBJECTS) \
+# The whole module on virtual time: the probe brings a clock, a keeper and a shortage of memory of its own.
+$(HERE)/spec/keeper_probe.so: LDFLAGS += $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
+$(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(HERE)/obj/spec/famine.o $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)
 

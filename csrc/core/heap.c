@@ -1,81 +1,112 @@
 #include "core/heap.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
+
+/* A complete tree: its places are numbered row by row from 1, the children of place p are 2p and 2p + 1, and those in
+ * use are 1 to `count`. The bits of a number below its highest are the way there from the root, 0 for left. */
 
 void hf_heap_init(hf_heap *heap) {
   *heap = (hf_heap){0};
 }
 
-void hf_heap_free(hf_heap *heap) {
-  free(heap->items);
-  hf_heap_init(heap);
+static bool is_in(const hf_heap *heap, const hf_heap_item *item) {
+  return item->parent || heap->root == item;
 }
 
-/* Places are 1-based: the children of place p are 2p and 2p + 1. */
-static void put(hf_heap *heap, size_t place, hf_heap_item *item) {
-  heap->items[place - 1] = item;
-  item->place = place;
+/* Where the pointer to the item at a place is kept. */
+static hf_heap_item **slot(hf_heap *heap, size_t place, hf_heap_item **parent) {
+  hf_heap_item **at = &heap->root;
+  size_t bit = 1;
+  while (bit <= place / 2)
+    bit *= 2;
+  *parent = NULL;
+  while (bit > 1) {
+    bit /= 2;
+    *parent = *at;
+    at = place & bit ? &(*at)->right : &(*at)->left;
+  }
+  return at;
+}
+
+static hf_heap_item **slot_of(hf_heap *heap, const hf_heap_item *item) {
+  if (!item->parent) return &heap->root;
+  return item->parent->left == item ? &item->parent->left : &item->parent->right;
+}
+
+/* Whose children think another item is their parent. */
+static void adopt(hf_heap_item *item) {
+  if (item->left) item->left->parent = item;
+  if (item->right) item->right->parent = item;
+}
+
+/* A child takes its parent's place, which takes the child's. */
+static void exchange(hf_heap *heap, hf_heap_item *child) {
+  hf_heap_item *parent = child->parent, former = *child;
+  *slot_of(heap, parent) = child;
+  child->parent = parent->parent;
+  child->left = parent->left == child ? parent : parent->left;
+  child->right = parent->right == child ? parent : parent->right;
+  parent->left = former.left;
+  parent->right = former.right;
+  adopt(child);
+  adopt(parent);
 }
 
 static void rise(hf_heap *heap, hf_heap_item *item) {
-  size_t place = item->place;
-  while (place > 1 && heap->items[place / 2 - 1]->due > item->due) {
-    put(heap, place, heap->items[place / 2 - 1]);
-    place /= 2;
-  }
-  put(heap, place, item);
+  while (item->parent && item->parent->due > item->due)
+    exchange(heap, item);
 }
 
 static void sink(hf_heap *heap, hf_heap_item *item) {
-  size_t place = item->place;
   for (;;) {
-    size_t child = place * 2;
-    if (child > heap->count) break;
-    if (child < heap->count && heap->items[child]->due < heap->items[child - 1]->due) child++;
-    if (heap->items[child - 1]->due >= item->due) break;
-    put(heap, place, heap->items[child - 1]);
-    place = child;
+    hf_heap_item *child = item->left; /* there is no right one without it */
+    if (!child) return;
+    if (item->right && item->right->due < child->due) child = item->right;
+    if (child->due >= item->due) return;
+    exchange(heap, child);
   }
-  put(heap, place, item);
+}
+
+static void put_last(hf_heap *heap, hf_heap_item *item) {
+  *slot(heap, ++heap->count, &item->parent) = item;
+  item->left = item->right = NULL;
+}
+
+static hf_heap_item *take_last(hf_heap *heap) {
+  hf_heap_item *parent;
+  hf_heap_item **at = slot(heap, heap->count--, &parent);
+  hf_heap_item *last = *at;
+  *at = NULL;
+  return last;
 }
 
 void hf_heap_remove(hf_heap *heap, hf_heap_item *item) {
-  if (item->place == 0) return;
-  hf_heap_item *last = heap->items[--heap->count];
+  if (!is_in(heap, item)) return;
+  hf_heap_item *last = take_last(heap);
   if (last != item) {
-    put(heap, item->place, last);
+    *slot_of(heap, item) = last;
+    last->parent = item->parent;
+    last->left = item->left;
+    last->right = item->right;
+    adopt(last);
     rise(heap, last);
     sink(heap, last);
   }
-  item->place = 0;
+  item->parent = item->left = item->right = NULL;
 }
 
-static bool make_room(hf_heap *heap) {
-  if (heap->count < heap->room) return true;
-  size_t room = heap->room ? heap->room * 2 : 16;
-  hf_heap_item **items = realloc(heap->items, room * sizeof *items);
-  if (!items) return false;
-  heap->items = items;
-  heap->room = room;
-  return true;
-}
-
-bool hf_heap_set(hf_heap *heap, hf_heap_item *item, int64_t due) {
+void hf_heap_set(hf_heap *heap, hf_heap_item *item, int64_t due) {
   if (due == INT64_MAX) {
     hf_heap_remove(heap, item);
     item->due = due;
-    return true;
-  }
-  if (item->place == 0) {
-    if (!make_room(heap)) return false;
-    put(heap, ++heap->count, item);
+    return;
   }
   item->due = due;
+  if (!is_in(heap, item)) put_last(heap, item);
   rise(heap, item);
   sink(heap, item);
-  return true;
 }
 
 hf_heap_item *hf_heap_first(const hf_heap *heap) {
-  return heap->count ? heap->items[0] : NULL;
+  return heap->root;
 }

@@ -14,12 +14,9 @@ static bool room_for(hf_client *client, size_t weight) {
 
 /* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
 static void tell_room(hf_client *client) {
-  hf_event *event = calloc(1, sizeof *event);
-  if (!event) return;
-  event->mail.kind = HF_EVENT_ROOM;
-  event->mail.owner = hf_client_hold(client);
-  atomic_fetch_add(&client->events, 1);
-  hf_mailbox_push(client->out, &event->mail);
+  if (atomic_exchange(&client->room_told, true)) return; /* it is still to be taken, by whoever was refused meanwhile */
+  client->room = (hf_mail){.owner = hf_client_hold(client), .kind = HF_EVENT_ROOM};
+  hf_mailbox_push(client->out, &client->room);
 }
 
 static void give_back(hf_client *client, size_t weight) {
@@ -130,7 +127,7 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   set_deadlines(publish, ttl, age);
   if (client->store && !hf_keeping_append(client, publish)) {
     credit(client, weight); /* who was refused meanwhile waits for this room */
-    hf_client_not_kept(client);
+    hf_client_signal(client, HF_SIGNAL_NOT_KEPT);
     return HF_NOT_KEPT;
   }
   publish->mail.owner = hf_client_hold(client);

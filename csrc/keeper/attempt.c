@@ -18,12 +18,12 @@ void hf_attempt_forget(hf_client *client) {
   wipe(&client->password);
 }
 
-static hf_bytes keep(hf_bytes from) {
-  if (!from.data) return (hf_bytes){NULL, 0};
-  char *copy = malloc(from.length + 1);
-  if (!copy) return (hf_bytes){NULL, 0};
-  memcpy(copy, from.data, from.length + 1);
-  return (hf_bytes){copy, from.length};
+/* False when memory is short. */
+static bool keep(hf_bytes *kept, hf_bytes from) {
+  char *copy = from.data ? malloc(from.length + 1) : NULL;
+  if (copy) memcpy(copy, from.data, from.length + 1);
+  *kept = (hf_bytes){copy, copy ? from.length : 0};
+  return copy || !from.data;
 }
 
 /* ms between two questions whether the link may begin. */
@@ -214,7 +214,10 @@ void hf_attempt_credentials(hf_client *client, const hf_command *answer) {
     return;
   }
   hf_attempt_forget(client);
-  client->username = keep(answer->first);
-  client->password = keep(answer->second);
-  find_address(client);
+  if (keep(&client->username, answer->first) && keep(&client->password, answer->second)) {
+    find_address(client);
+    return;
+  }
+  client->gate = HF_GATE_NONE;
+  hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
 }

@@ -15,7 +15,6 @@ static void destroy(hf_client *client) {
   hf_diagnosis_over(client);
   hf_options_free(client->options);
   free(client->assigned_id);
-  hf_heap_free(&client->outbox.timers);
   hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);
@@ -44,6 +43,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->outbox.breath_until = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
+  atomic_init(&client->close_within, UINT32_MAX);
   pthread_mutex_init(&client->lock, NULL);
   hf_ring_init(&client->history, client->records, sizeof client->records[0], HF_HISTORY);
   client->server = client->snapshot.server = &options->servers[0];
@@ -119,14 +119,16 @@ bool hf_client_start(hf_client *client) {
   return simple(client, HF_COMMAND_START, 0, 0, 0);
 }
 
-bool hf_client_close(hf_client *client, uint32_t timeout) {
+void hf_client_close(hf_client *client, uint32_t timeout) {
+  uint_fast32_t least = atomic_load(&client->close_within);
+  while (timeout < least && !atomic_compare_exchange_weak(&client->close_within, &least, timeout))
+    ;
   atomic_store(&client->closed, true);
-  return simple(client, HF_COMMAND_CLOSE, 0, 0, timeout);
+  hf_client_signal(client, HF_SIGNAL_CLOSE);
 }
 
 void hf_client_release(hf_client *client) {
   atomic_store(&client->quiet, true);
-  /* Without memory even for this the keeper keeps the client; the process is past saving by then. */
   hf_client_close(client, 0);
   hf_client_drop(client);
 }
@@ -162,7 +164,13 @@ bool hf_client_unsubscribe(hf_client *client, uint32_t wish) {
 }
 
 bool hf_client_withdraw(hf_client *client, uint64_t publish) {
-  return simple(client, HF_COMMAND_WITHDRAW, 0, publish, 0);
+  hf_event *event = calloc(1, sizeof *event);
+  if (!event) return false;
+  event->mail.owner = hf_client_hold(client);
+  event->mail.kind = HF_COMMAND_WITHDRAW;
+  event->id = publish;
+  hf_mailbox_push(hf_keeper_inbox(client->keeper), &event->mail);
+  return true;
 }
 
 bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password,
@@ -184,10 +192,6 @@ bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait) {
   return simple(client, HF_COMMAND_TURN, ticket, 0, wait);
 }
 
-void hf_client_not_kept(hf_client *client) {
-  simple(client, HF_COMMAND_NOT_KEPT, 0, 0, 0);
-}
-
 void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {
   size_t before_messages = atomic_fetch_sub(&client->inbox_messages, messages);
   size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, bytes);
@@ -195,5 +199,5 @@ void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {
   /* Half is far enough from the mark that the client does not step away again at once. */
   if (before_messages - messages <= client->options->inbox_messages / 2 &&
       before_bytes - bytes <= client->options->inbox_bytes / 2 && atomic_exchange(&client->held, false))
-    simple(client, HF_COMMAND_RELEASE, 0, 0, 0);
+    hf_client_signal(client, HF_SIGNAL_RELEASE);
 }

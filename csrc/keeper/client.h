@@ -42,8 +42,9 @@ void hf_client_drop(hf_client *client);
 uint32_t hf_client_id(const hf_client *client);
 const hf_client_options *hf_client_options_of(const hf_client *client);
 
+void hf_client_close(hf_client *client, uint32_t timeout);
+
 bool hf_client_start(hf_client *client); /* all of these: false when memory is short */
-bool hf_client_close(hf_client *client, uint32_t timeout);
 bool hf_client_wake(hf_client *client);
 bool hf_client_reconnect(hf_client *client);
 bool hf_client_network_changed(hf_client *client);

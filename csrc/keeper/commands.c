@@ -12,11 +12,20 @@ static void free_command(hf_command *command) {
   free(command);
 }
 
+void hf_client_signal(hf_client *client, hf_signal_kind kind) {
+  hf_signal *signal = &client->signals[kind];
+  if (atomic_exchange(&signal->under_way, true)) return;
+  signal->mail = (hf_mail){.owner = hf_client_hold(client), .kind = (uint16_t)(HF_COMMAND_SIGNALS + kind)};
+  hf_mailbox_push(client->keeper->inbox, &signal->mail);
+}
+
 void hf_commands_discard(hf_mail *mail) {
   hf_client *client = mail->owner;
-  if (mail->kind == HF_COMMAND_PUBLISH)
+  if (mail->kind >= HF_COMMAND_SIGNALS)
+    atomic_store(&((hf_signal *)mail)->under_way, false);
+  else if (mail->kind == HF_COMMAND_PUBLISH)
     hf_publish_free((hf_publish *)mail);
-  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED)
+  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED || mail->kind == HF_COMMAND_WITHDRAW)
     free(mail);
   else
     free_command((hf_command *)mail);
@@ -81,9 +90,6 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_START:
     start(client);
     break;
-  case HF_COMMAND_CLOSE:
-    close_client(client, command->number);
-    break;
   case HF_COMMAND_WAKE: /* somebody may have put something right: what was found of TLS is old */
     hf_diagnosis_over(client);
     step(client, HF_INPUT_WAKE);
@@ -102,9 +108,6 @@ static void handle(hf_client *client, const hf_command *command) {
     hf_subscriptions_remove(client->subscriptions, command->wish);
     hf_driver_dirty(client);
     break;
-  case HF_COMMAND_WITHDRAW:
-    hf_outbox_withdraw(client, command->id);
-    break;
   case HF_COMMAND_CREDENTIALS:
     hf_attempt_credentials(client, command);
     break;
@@ -117,27 +120,45 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_KNOCKED:
     hf_primary_knocked(client, command);
     break;
-  case HF_COMMAND_NOT_KEPT:
-    hf_driver_dirty(client);
-    break;
-  case HF_COMMAND_TENDED:
-    hf_keeping_tended(client);
-    break;
-  case HF_COMMAND_RELEASE:
-    step(client, HF_INPUT_RELEASE);
-    break;
   default:
     break;
   }
 }
 
-void hf_commands_mail(hf_client *client, hf_mail *mail) {
-  if (mail->kind == HF_COMMAND_REAP) {
-    free_command((hf_command *)mail);
+/* From here on it may be sent again; what it is about is read afterwards. */
+static void heed(hf_client *client, hf_signal *signal) {
+  hf_signal_kind kind = (hf_signal_kind)(signal->mail.kind - HF_COMMAND_SIGNALS);
+  atomic_store(&signal->under_way, false);
+  if (kind == HF_SIGNAL_REAP) {
     hf_driver_reap(client);
     return;
   }
-  if (mail->kind == HF_COMMAND_RESOLVED) {
+  if (client->finished) return;
+  switch (kind) {
+  case HF_SIGNAL_CLOSE:
+    close_client(client, (int64_t)atomic_load(&client->close_within));
+    break;
+  case HF_SIGNAL_RELEASE:
+    step(client, HF_INPUT_RELEASE);
+    break;
+  case HF_SIGNAL_NOT_KEPT:
+    hf_driver_dirty(client);
+    break;
+  case HF_SIGNAL_TENDED:
+    hf_keeping_tended(client);
+    break;
+  case HF_SIGNAL_REAP:
+  case HF_SIGNAL_COUNT:
+    break;
+  }
+}
+
+void hf_commands_mail(hf_client *client, hf_mail *mail) {
+  if (mail->kind >= HF_COMMAND_SIGNALS) {
+    heed(client, (hf_signal *)mail);
+  } else if (mail->kind == HF_COMMAND_WITHDRAW) {
+    hf_outbox_withdraw(client, (hf_event *)mail);
+  } else if (mail->kind == HF_COMMAND_RESOLVED) {
     hf_attempt_resolved(client, (const hf_resolved *)mail);
     free(mail);
   } else if (mail->kind == HF_COMMAND_DIAGNOSED) {

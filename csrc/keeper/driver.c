@@ -105,11 +105,7 @@ static void finish(hf_client *client) {
   hf_outbox_drop_all(client);
   if (client->link) client->keeper->operations->destroy(client->link);
   client->link = NULL;
-  hf_command *reap = calloc(1, sizeof *reap);
-  if (!reap) return; /* the client stays as it is, closed and silent: nothing better can be done without 100 bytes */
-  reap->mail.owner = client;
-  reap->mail.kind = HF_COMMAND_REAP;
-  hf_mailbox_push(client->keeper->inbox, &reap->mail);
+  hf_client_signal(client, HF_SIGNAL_REAP);
 }
 
 /* What is to be said beyond the reason; owned by the caller. */
@@ -247,8 +243,9 @@ void hf_driver_reap(hf_client *client) {
     if (client->next) client->next->previous = client->previous;
   }
   client->reaped = true;
-  hf_event *event = atomic_load(&client->quiet) ? NULL : hf_tell_make(client, HF_EVENT_CLOSED);
-  if (event) {
+  if (!atomic_load(&client->quiet)) {
+    hf_event *event = &client->over;
+    hf_tell_fill(client, event, HF_EVENT_CLOSED);
     event->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CLOSED);
     event->code = HF_CLIENT_CLOSED;
     event->cls = HF_CLASS_STOP;

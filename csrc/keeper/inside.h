@@ -5,7 +5,9 @@
  * leaf), and what only the thread that turns the keeper may touch. The keeper
  * owns the third part until it reaps the client. Every mail in its inbox that is
  * a command, and every mail to Lua, holds a reference; a link's mails need none,
- * since a client is reaped only after its link is destroyed.
+ * since a client is reaped only after its link is destroyed. What must arrive is
+ * not allocated when it happens: signals, and the events ROOM and CLOSED, are in
+ * the client, and the keeper keeps some events in reserve for the others.
  */
 #ifndef HF_KEEPER_INSIDE_H
 #define HF_KEEPER_INSIDE_H
@@ -32,28 +34,39 @@
 
 enum hf_command_kind {
   HF_COMMAND_PUBLISH = HF_MAIL_COMMAND_BASE, /* hf_publish */
+  HF_COMMAND_WITHDRAW,                       /* hf_event, which becomes the answer */
   HF_COMMAND_START,                          /* the rest are hf_commands */
-  HF_COMMAND_CLOSE,
   HF_COMMAND_WAKE,
   HF_COMMAND_RECONNECT,
   HF_COMMAND_NETWORK_CHANGED,
   HF_COMMAND_SUBSCRIBE,
   HF_COMMAND_UNSUBSCRIBE,
-  HF_COMMAND_WITHDRAW,
   HF_COMMAND_CREDENTIALS,
   HF_COMMAND_DELAY,
   HF_COMMAND_RESOLVED, /* hf_resolved */
   HF_COMMAND_KNOCKED,
-  HF_COMMAND_TENDED,    /* what the store wrote is on the medium */
-  HF_COMMAND_NOT_KEPT,  /* the store would not take a post */
   HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
-  HF_COMMAND_RELEASE,   /* Lua has drained enough */
-  HF_COMMAND_REAP,      /* from the keeper to itself: everything of this client has been handled */
   HF_COMMAND_TURN,      /* in `number` ms this attempt may begin; below 0: Lua does not know */
   HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */
   HF_COMMAND_TRACE,     /* for the keeper, owner NULL: an hf_trace_level */
   HF_COMMAND_STOP,      /* for the keeper, owner NULL: the process ends */
+  HF_COMMAND_SIGNALS,   /* hf_signals from here on: HF_COMMAND_SIGNALS plus one of these */
 };
+
+/* Commands of which one that is on its way says all, so that they are at most one a client and live in it. */
+typedef enum hf_signal_kind {
+  HF_SIGNAL_CLOSE,    /* within `close_within` */
+  HF_SIGNAL_RELEASE,  /* Lua has drained enough */
+  HF_SIGNAL_NOT_KEPT, /* the store would not take a post */
+  HF_SIGNAL_TENDED,   /* what the store wrote is on the medium */
+  HF_SIGNAL_REAP,     /* from the keeper to itself: everything of this client has been handled */
+  HF_SIGNAL_COUNT
+} hf_signal_kind;
+
+typedef struct hf_signal {
+  hf_mail mail;
+  atomic_bool under_way;
+} hf_signal;
 
 struct hf_command {
   hf_mail mail;
@@ -120,7 +133,12 @@ struct hf_client {
   atomic_bool room_wanted, closed, held, quiet;
   atomic_uint_fast64_t next_publish;
   hf_shared_counters counters;
-  pthread_mutex_t lock; /* guards the snapshot and the history; nothing is called while it is held */
+  hf_signal signals[HF_SIGNAL_COUNT];
+  atomic_uint_fast32_t close_within; /* ms: the least of all closes */
+  hf_mail room;                      /* HF_EVENT_ROOM */
+  atomic_bool room_told;             /* and not taken yet */
+  hf_event over;                     /* HF_EVENT_CLOSED */
+  pthread_mutex_t lock;              /* guards the snapshot and the history; nothing is called while it is held */
   hf_status snapshot;
   hf_ring history;
   hf_attempt_record records[HF_HISTORY];
@@ -172,6 +190,8 @@ struct hf_keeper {
   bool ask_budget;  /* Lua, which shares a budget with other processes; `budget` is for when it does not answer */
   hf_client *clients;
   hf_client *dirty;
+  hf_mail *spares; /* events in reserve */
+  size_t spare_count;
   hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
   uint64_t seeds;
   int64_t now;
@@ -186,7 +206,9 @@ struct hf_keeper {
 extern hf_shared_counters hf_totals;
 extern atomic_size_t hf_client_total;
 
-/* commands.c: what the Lua side asks for. Both take the mail. */
+/* commands.c: what the Lua side asks for. */
+void hf_client_signal(hf_client *client, hf_signal_kind kind); /* any thread, as often as you like */
+/* Both take the mail. */
 void hf_commands_mail(hf_client *client, hf_mail *mail);
 void hf_commands_discard(hf_mail *mail);
 
@@ -232,13 +254,12 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish);
  * README): those in flight are suspects, are sent again one at a time, and whichever is in flight a second time is it.
  */
 void hf_outbox_blame(hf_client *client, const hf_link_down *down);
-void hf_outbox_withdraw(hf_client *client, uint64_t id);
+void hf_outbox_withdraw(hf_client *client, hf_event *answer); /* takes it: HF_COMMAND_WITHDRAW */
 void hf_outbox_drop_all(hf_client *client);
 bool hf_outbox_empty(const hf_client *client);
 
 /* keeping.c: a client's store; without one these do nothing. The first two are for the thread that makes the client and
  * posts. */
-void hf_client_not_kept(hf_client *client); /* client.c: has the keeper look after its store; any thread */
 bool hf_keeping_begin(hf_client *client, hf_store_problem *problem);  /* posts again what is kept; false: `problem` */
 bool hf_keeping_append(hf_client *client, const hf_publish *publish); /* false: it is not kept, so it is not accepted */
 void hf_keeping_resume(hf_client *client); /* the link is new, and learns what the session may still know */
@@ -271,6 +292,9 @@ void hf_keeper_deliver(void *keeper, hf_mail *mail);
  * wish's first: a script that never looks must not fill the memory. */
 enum { HF_EVENTS_AT_MOST = 1024 };
 hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind); /* NULL: over the bound, counted */
+void hf_tell_fill(const hf_client *client, hf_event *event, enum hf_event_kind kind); /* one of zeros */
+bool hf_tell_reserve(hf_keeper *keeper); /* at the end of a turn; false: memory is short */
+void hf_tell_free_reserve(hf_keeper *keeper);
 void hf_tell_send(hf_client *client, hf_event *event);
 void hf_tell_mail(hf_client *client, hf_mail *mail);
 void hf_tell_raise(hf_keeper *keeper);                  /* at the end of a turn */

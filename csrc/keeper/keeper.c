@@ -29,13 +29,15 @@ hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, 
   keeper->seeds = seed;
   keeper->hint_at = HF_NEVER;
   hf_heap_init(&keeper->timers);
-  return keeper;
+  if (hf_tell_reserve(keeper)) return keeper;
+  hf_keeper_free(keeper);
+  return NULL;
 }
 
 void hf_keeper_free(hf_keeper *keeper) {
   hf_mailbox_shut(keeper->inbox);
   hf_mailbox_release(keeper->inbox);
-  hf_heap_free(&keeper->timers);
+  hf_tell_free_reserve(keeper);
   free(keeper);
 }
 
@@ -145,6 +147,7 @@ int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now) {
   fire(keeper);
   settle(keeper);
   hf_tell_raise(keeper);
+  hf_tell_reserve(keeper);
   const hf_heap_item *first = hf_heap_first(&keeper->timers);
   int64_t due = first ? first->due : INT64_MAX;
   return keeper->hint_at < due ? keeper->hint_at : due;

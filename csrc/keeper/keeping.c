@@ -107,23 +107,24 @@ bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish) {
 }
 
 static void *tend(void *argument) {
-  hf_command *errand = argument;
-  hf_client *client = errand->mail.owner;
-  if (errand->mail.kind == HF_COMMAND_REAP)
-    hf_store_close(client->store);
-  else
-    hf_store_tend(client->store);
-  hf_mailbox_push(hf_keeper_inbox(client->keeper), &errand->mail);
+  hf_client *client = argument;
+  hf_store_tend(client->store);
+  hf_client_signal(client, HF_SIGNAL_TENDED);
+  hf_client_drop(client);
   return NULL;
 }
 
-static bool send_on_errand(hf_client *client, enum hf_command_kind kind) {
-  hf_command *errand = calloc(1, sizeof *errand);
-  if (!errand) return false;
-  errand->mail.owner = client;
-  errand->mail.kind = (uint16_t)kind;
-  if (!client->keeper->means.run || !client->keeper->means.run("holdfast store", tend, errand)) tend(errand);
-  return true;
+static void *close_store(void *argument) {
+  hf_client *client = argument;
+  hf_store_close(client->store);
+  hf_client_signal(client, HF_SIGNAL_REAP);
+  hf_client_drop(client);
+  return NULL;
+}
+
+static void send_on_errand(hf_client *client, void *(*errand)(void *)) {
+  hf_client_hold(client);
+  if (!client->keeper->means.run || !client->keeper->means.run("holdfast store", errand, client)) errand(client);
 }
 
 static int64_t wait_to_tend(const hf_client *client) {
@@ -140,9 +141,8 @@ void hf_keeping_settle(hf_client *client) {
   if (client->due[HF_DUE_TEND] == HF_NEVER) client->due[HF_DUE_TEND] = client->keeper->now + wait_to_tend(client);
   if (client->keeper->now < client->due[HF_DUE_TEND]) return;
   client->due[HF_DUE_TEND] = HF_NEVER;
-  hf_client_hold(client);
-  client->tending = send_on_errand(client, HF_COMMAND_TENDED);
-  if (!client->tending) hf_client_drop(client);
+  client->tending = true;
+  send_on_errand(client, tend);
 }
 
 void hf_keeping_tended(hf_client *client) {
@@ -153,5 +153,6 @@ void hf_keeping_tended(hf_client *client) {
 bool hf_keeping_end(hf_client *client) {
   if (!client->store || client->store_closed) return true;
   client->store_closed = true;
-  return !send_on_errand(client, HF_COMMAND_REAP);
+  send_on_errand(client, close_store);
+  return false;
 }

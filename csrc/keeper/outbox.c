@@ -1,5 +1,7 @@
 #include "keeper/inside.h"
 
+#include <stdlib.h>
+
 #include "core/message.h"
 
 enum {
@@ -40,7 +42,6 @@ static void pull(hf_client *client, hf_publish *publish, uint32_t why) {
   drop(client, publish, why);
 }
 
-/* Without memory for the timer it is dropped when its turn comes, no sooner. */
 static void watch(hf_outbox *outbox, hf_publish *publish) {
   if (!(publish->flags & HF_PUBLISH_SENT)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
 }
@@ -219,18 +220,18 @@ static hf_publish *find(const hf_outbox *outbox, uint64_t id) {
   return NULL;
 }
 
-void hf_outbox_withdraw(hf_client *client, uint64_t id) {
+void hf_outbox_withdraw(hf_client *client, hf_event *answer) {
   hf_outbox *outbox = &client->outbox;
-  hf_publish *publish = find(outbox, id);
+  hf_publish *publish = find(outbox, answer->id);
   /* One that waits to be sent again is not given back: nobody could say that it never arrived. */
   if (publish && !(publish->flags & HF_PUBLISH_SENT) && hf_line_has(line_of(outbox, publish), publish)) {
     pull(client, publish, HF_PUBLISH_WITHDRAWN);
-    return;
-  }
-  hf_event *event = hf_tell_make(client, HF_EVENT_NOT_WITHDRAWN);
-  if (event) {
-    event->id = id;
-    hf_tell_send(client, event);
+    free(answer);
+  } else if (client->finished) {
+    free(answer); /* the outcome is told already, or on its way */
+  } else {
+    hf_tell_fill(client, answer, HF_EVENT_NOT_WITHDRAWN);
+    hf_tell_send(client, answer);
   }
 }
 

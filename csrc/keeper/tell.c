@@ -7,7 +7,8 @@
 /* What thousands of subscriptions or calls are told in one turn must leave room for `ready` and `lost`. So the broker's
  * later verdicts count by themselves, and what is told once a client or once a call not at all: NULL. */
 static atomic_size_t *count_of(hf_client *client, unsigned kind) {
-  if (kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN || kind == HF_EVENT_GRANTED) return NULL;
+  bool once = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN || kind == HF_EVENT_GRANTED;
+  if (once || kind == HF_EVENT_ROOM) return NULL;
   return kind == HF_EVENT_GRANTED_AGAIN ? &client->verdicts : &client->events;
 }
 
@@ -17,21 +18,53 @@ static bool is_full(hf_client *client, unsigned kind) {
   return count && atomic_load(count) >= HF_EVENTS_AT_MOST + wishes;
 }
 
-hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
-  if (is_full(client, kind)) {
-    HF_COUNT(client, events_dropped, 1);
-    return NULL;
+/* ---- the reserve: what happens while memory is short is told all the same ---- */
+
+enum { SPARES = 64 };
+
+static hf_event *take_spare(hf_keeper *keeper) {
+  hf_event *event = (hf_event *)keeper->spares;
+  if (!event) return NULL;
+  keeper->spares = event->mail.next;
+  keeper->spare_count--;
+  event->mail.next = NULL;
+  return event;
+}
+
+bool hf_tell_reserve(hf_keeper *keeper) {
+  while (keeper->spare_count < SPARES) {
+    hf_event *event = calloc(1, sizeof *event);
+    if (!event) return false;
+    event->mail.next = keeper->spares;
+    keeper->spares = &event->mail;
+    keeper->spare_count++;
   }
-  hf_event *event = calloc(1, sizeof *event);
-  if (!event) {
-    HF_COUNT(client, events_dropped, 1);
-    return NULL;
-  }
+  return true;
+}
+
+void hf_tell_free_reserve(hf_keeper *keeper) {
+  while (keeper->spares)
+    free(take_spare(keeper));
+}
+
+/* ---- one event ---- */
+
+void hf_tell_fill(const hf_client *client, hf_event *event, enum hf_event_kind kind) {
   event->mail.kind = (uint16_t)kind;
-  event->mail.owner = client;
+  event->mail.owner = (void *)(uintptr_t)client;
   event->retry_in = event->uptime = HF_NO_TIME;
   event->server = client->server;
   event->attempt = client->engine.attempt;
+}
+
+hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
+  bool full = is_full(client, kind);
+  hf_event *event = full ? NULL : calloc(1, sizeof *event);
+  if (!event && !full) event = take_spare(client->keeper);
+  if (event)
+    hf_tell_fill(client, event, kind);
+  else
+    HF_COUNT(client, events_dropped, 1);
   return event;
 }
 
@@ -76,6 +109,11 @@ void hf_tell_reason(hf_event *event, const hf_client *client) {
 void hf_event_discard(hf_mail *mail) {
   hf_client *client = mail->owner;
   switch (mail->kind) {
+  case HF_EVENT_ROOM:
+    atomic_store(&client->room_told, false);
+    break;
+  case HF_EVENT_CLOSED:
+    break;
   case HF_EVENT_MESSAGE:
     hf_message_free((hf_message *)mail);
     break;

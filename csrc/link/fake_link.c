@@ -54,6 +54,23 @@ __attribute__((format(printf, 1, 2))) static void note(const char *format, ...) 
   record_length += (size_t)length < room ? (size_t)length : room;
 }
 
+/* A script does not run out of memory: where a spec has a request fail, it is the keeper's affair. */
+static void *sure(size_t size) {
+  void *block;
+  do
+    block = calloc(1, size);
+  while (!block);
+  return block;
+}
+
+static char *sure_copy(const char *text, size_t length) {
+  return memcpy(sure(length + 1), text, length);
+}
+
+static char *optional_copy(const char *text) {
+  return text ? sure_copy(text, strlen(text)) : NULL;
+}
+
 /* ---- sessions ---- */
 
 static session **find(const char *client_id) {
@@ -76,7 +93,7 @@ static void forget(session **at) {
 }
 
 static session *begin_session(const char *client_id) {
-  session *made = calloc(1, sizeof *made);
+  session *made = sure(sizeof *made);
   snprintf(made->client_id, sizeof made->client_id, "%s", client_id);
   made->next = sessions;
   sessions = made;
@@ -93,12 +110,12 @@ static void tell(hf_link *link, hf_mail *mail, enum hf_link_mail kind) {
 }
 
 static void tell_down(hf_link *link, enum hf_link_mail kind, hf_source source, int code, hf_phase phase) {
-  hf_link_down *down = calloc(1, sizeof *down);
+  hf_link_down *down = sure(sizeof *down);
   down->reason = hf_reason_find(source, code);
   down->code = code;
   down->phase = phase;
-  down->text = script.text ? strdup(script.text) : NULL;
-  down->server_reference = script.server_reference ? strdup(script.server_reference) : NULL;
+  down->text = optional_copy(script.text);
+  down->server_reference = optional_copy(script.server_reference);
   tell(link, &down->mail, kind);
 }
 
@@ -162,12 +179,12 @@ void hf_fake_accept(hf_link *link) {
   if (!present) give_back(link, true);
   link->session = *find(link->client_id);
   link->position = CONNECTED;
-  hf_link_connected *connected = malloc(sizeof *connected);
+  hf_link_connected *connected = sure(sizeof *connected);
   *connected = script.limits;
   connected->session_present = present;
   connected->session_expiry = link->session_expiry;
   if (connected->keep_alive == 0) connected->keep_alive = link->keep_alive;
-  connected->assigned_client_id = script.assigned_client_id ? strdup(script.assigned_client_id) : NULL;
+  connected->assigned_client_id = optional_copy(script.assigned_client_id);
   tell(link, &connected->mail, HF_LINK_CONNECTED);
   if (!script.hold_publishes) answer_held(link, link->held_count);
 }
@@ -244,7 +261,10 @@ static void route(hf_bytes topic, hf_bytes payload, const hf_properties *propert
       hf_properties with = properties ? *properties : (hf_properties){0};
       with.subscription_identifiers = &wants->identifiers[j];
       with.subscription_identifier_count = wants->identifiers[j] ? 1 : 0;
-      hf_message *message = hf_message_new(topic, payload, &with);
+      hf_message *message;
+      do
+        message = hf_message_new(topic, payload, &with);
+      while (!message);
       message->qos = qos < wants->qos[j] ? qos : wants->qos[j];
       message->retain = retain;
       tell(link, &message->mail, HF_LINK_MESSAGE);
@@ -264,7 +284,7 @@ static bool publish(hf_link *link, hf_publish *publish) {
 }
 
 static void answer(hf_link *link, enum hf_link_mail kind, uint32_t ticket, int code) {
-  hf_link_answer *answer = calloc(1, sizeof *answer);
+  hf_link_answer *answer = sure(sizeof *answer);
   answer->ticket = ticket;
   answer->code = code;
   answer->mail.kind = (uint16_t)kind;
@@ -288,7 +308,7 @@ static void drop_filter(session *of, const char *filter) {
 
 static bool subscribe(hf_link *link, const hf_subscription_request *request) {
   if (link->position != CONNECTED || !link->session) return false;
-  char *filter = strndup(request->filter.data, request->filter.length);
+  char *filter = sure_copy(request->filter.data, request->filter.length);
   note("subscribe %s qos=%d identifier=%ld\n", filter, request->options.qos, (long)request->options.identifier);
   drop_filter(link->session, filter);
   int code = spared(filter) || !script.refuse_subscriptions ? request->options.qos : script.refuse_subscriptions;
@@ -306,7 +326,7 @@ static bool subscribe(hf_link *link, const hf_subscription_request *request) {
 
 static bool unsubscribe(hf_link *link, const hf_subscription_request *request) {
   if (link->position != CONNECTED || !link->session) return false;
-  char *filter = strndup(request->filter.data, request->filter.length);
+  char *filter = sure_copy(request->filter.data, request->filter.length);
   note("unsubscribe %s\n", filter);
   drop_filter(link->session, filter);
   free(filter);
@@ -410,7 +430,7 @@ void hf_fake_drop(hf_link *link, hf_source source, int code) {
 }
 
 void hf_fake_renew(hf_link *link) {
-  tell(link, calloc(1, sizeof(hf_mail)), HF_LINK_RENEW);
+  tell(link, sure(sizeof(hf_mail)), HF_LINK_RENEW);
 }
 
 void hf_fake_answer(hf_link *link, size_t count) {

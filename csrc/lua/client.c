@@ -66,9 +66,15 @@ COMMAND(start, hf_client_start(client))
 COMMAND(wake, hf_client_wake(client))
 COMMAND(reconnect, hf_client_reconnect(client))
 COMMAND(network_changed, hf_client_network_changed(client))
-COMMAND(close_client, hf_client_close(client, (uint32_t)(lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2))))
 COMMAND(unsubscribe, hf_client_unsubscribe(client, unsigned_argument(L, 2)))
 COMMAND(withdraw, hf_client_withdraw(client, (uint64_t)luaL_checknumber(L, 2)))
+
+static int close_client(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  hf_client_close(client, lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2));
+  return done(L, true);
+}
 
 static int refused(lua_State *L, hf_client *client, hf_admission admission) {
   hf_store_problem problem;

@@ -166,8 +166,12 @@ end
 local function withdraw(client, id, timeout)
   local waiter = {}
   client.outcomes[id] = waiter
-  client.handle:withdraw(id)
-  listening.park(client, waiter)
+  local _, _, code = client.handle:withdraw(id)
+  if code == "out_of_memory" then
+    waiter.code = "sent" -- or will be
+  else
+    listening.park(client, waiter)
+  end
   if waiter.value then
     return true, waiter.reason -- it was on its way already, and has arrived
   elseif waiter.code == "withdrawn" or waiter.code == "sent" then

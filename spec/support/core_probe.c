@@ -322,8 +322,8 @@ static hf_heap_item *check_item(lua_State *L, probe_heap *self) {
 static int heap_set(lua_State *L) { /* without a time: never */
   probe_heap *self = check_heap(L);
   int64_t due = lua_isnoneornil(L, 3) ? INT64_MAX : (int64_t)luaL_checknumber(L, 3);
-  lua_pushboolean(L, hf_heap_set(&self->heap, check_item(L, self), due));
-  return 1;
+  hf_heap_set(&self->heap, check_item(L, self), due);
+  return 0;
 }
 
 static int heap_remove(lua_State *L) {
@@ -341,11 +341,6 @@ static int heap_first(lua_State *L) {
   return 2;
 }
 
-static int heap_gc(lua_State *L) {
-  hf_heap_free(&check_heap(L)->heap);
-  return 0;
-}
-
 static const luaL_Reg ring_methods[] = {{"push", ring_push},   {"at", ring_at},     {"newest", ring_newest},
                                         {"shift", ring_shift}, {"drop", ring_drop}, {NULL, NULL}};
 static const luaL_Reg heap_methods[] = {
@@ -354,23 +349,19 @@ static const luaL_Reg functions[] = {
     {"properties", properties}, {"message", message}, {"publish", publish}, {"random", random_draws},
     {"between", random_cells},  {"ring", new_ring},   {"heap", new_heap},   {NULL, NULL}};
 
-static void type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc) {
+static void type(lua_State *L, const char *name, const luaL_Reg *methods) {
   luaL_newmetatable(L, name);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");
-  if (gc) {
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-  }
   lua_pop(L, 1);
 }
 
 int luaopen_core_probe(lua_State *L);
 
 int luaopen_core_probe(lua_State *L) {
-  type(L, "core_probe.ring", ring_methods, NULL);
-  type(L, "core_probe.heap", heap_methods, heap_gc);
+  type(L, "core_probe.ring", ring_methods);
+  type(L, "core_probe.heap", heap_methods);
   luaL_newlib(L, functions);
   return 1;
 }

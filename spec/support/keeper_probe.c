@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "famine.h"
 #include "keeper/inside.h"
 #include "keeper/trace.h"
 #include "link/fake_link.h"
@@ -36,6 +37,7 @@ static int knocks;
 static bool knock(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server) {
   (void)server;
   hf_command *answer = calloc(1, sizeof *answer);
+  if (!answer) return false;
   answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_KNOCKED};
   answer->number = opens;
   knocks++;
@@ -61,6 +63,7 @@ static bool resolve(hf_mailbox *inbox, hf_client *client, uint32_t generation, c
   (void)host;
   if (naming == REFUSE || question_count == QUESTIONS) return false;
   hf_resolved *answer = calloc(1, sizeof *answer);
+  if (!answer) return false;
   answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_RESOLVED};
   answer->failure = naming == FAIL || naming == HOLD_FAIL ? HF_NETWORK_NAME_NOT_FOUND : 0;
   answer->count = 2;
@@ -99,7 +102,9 @@ static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, 
                      int64_t deadline) {
   (void)inbox, (void)deadline;
   if (strcmp(finds, "full") == 0 || held_count == HELD) return false;
-  hf_diagnosed *answer = held[held_count++] = calloc(1, sizeof *answer);
+  hf_diagnosed *answer = calloc(1, sizeof *answer);
+  if (!answer) return false;
+  held[held_count++] = answer;
   answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_DIAGNOSED};
   if (server)
     looks++;
@@ -368,6 +373,13 @@ static int news(lua_State *L) {
   return 0;
 }
 
+/* starve(n): the n-th request for memory from now on fails, n = 0: none; whether one has failed since the last call. */
+static int starve(lua_State *L) {
+  lua_pushboolean(L, famine_has_failed());
+  famine_fail((long)luaL_checkinteger(L, 1));
+  return 1;
+}
+
 static int knocked(lua_State *L) {
   lua_pushinteger(L, knocks);
   return 1;
@@ -387,6 +399,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"resolved", resolved},
                                      {"news", news},
                                      {"knocked", knocked},
+                                     {"starve", starve},
                                      {"asked", asked},
                                      {"links", links},
                                      {"reset", reset},

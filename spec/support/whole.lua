@@ -90,7 +90,7 @@ function World:client(options)
   for key, value in pairs(options or {}) do
     given[key] = value
   end
-  local client = holdfast.new(given)
+  local client = assert(holdfast.new(given))
   local book = book_of(self, client)
   self.clients[#self.clients + 1], self.books[#self.books + 1] = client, book
   return client, book
