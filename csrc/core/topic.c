@@ -28,15 +28,30 @@ static size_t sequence(const unsigned char *at, size_t left) {
   return length;
 }
 
+static bool is_control(const unsigned char *at) {
+  return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
+}
+
+/* U+FDD0 to U+FDEF, and the last two of each plane (Unicode section 23.7). */
+static bool is_noncharacter(const unsigned char *at, size_t length) {
+  if (length < 3) return false;
+  const unsigned char *last = at + length - 2;
+  if (last[0] == 0xBF && last[1] >= 0xBE) return length == 3 ? at[0] == 0xEF : (at[1] & 0x0F) == 0x0F;
+  return length == 3 && at[0] == 0xEF && at[1] == 0xB7 && at[2] >= 0x90 && at[2] <= 0xAF;
+}
+
 const char *hf_utf8_problem(hf_bytes text) {
   const unsigned char *at = (const unsigned char *)text.data;
+  const char *unwanted = NULL;
   if (text.length > LONGEST) return "must not be longer than 65,535 bytes";
   for (size_t i = 0, length; i < text.length; i += length) {
     if (at[i] == 0) return "must not contain a NUL character";
     length = sequence(at + i, text.length - i);
     if (length == 0) return "must be valid UTF-8";
+    if (is_control(at + i)) unwanted = "must not contain control characters";
+    if (is_noncharacter(at + i, length)) unwanted = "must not contain code points that are no characters";
   }
-  return NULL;
+  return unwanted;
 }
 
 static bool contains(hf_bytes text, char character) {

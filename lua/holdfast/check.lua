@@ -78,7 +78,8 @@ function check.choice(value, row)
   return words, problem .. (near and (' (did you mean "%s"?)'):format(near) or "")
 end
 
---- UTF-8 as MQTT allows it: no NUL, at most 65,535 bytes (MQTT 5 section 1.5.4). Row: `from` bytes at least, `most`.
+--- UTF-8 as every receiver takes it: no control characters, no non-characters, at most 65,535 bytes (MQTT 5 section
+-- 1.5.4). Row: `from` bytes at least, `most`.
 function check.text(value, row)
   if type(value) ~= "string" then
     return wanted("a string", value, row)

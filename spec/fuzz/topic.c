@@ -23,7 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   hf_bytes filter = take_text(&from), name = take_text(&from);
   const char *bad_filter = hf_topic_filter_problem(filter), *bad_name = hf_topic_name_problem(name);
   promise(!bad_filter || strlen(bad_filter) > 0);
-  if (!bad_name) promise(!hf_topic_has_wildcard(name) && !memchr(name.data, '\0', name.length));
+  if (!bad_name) {
+    promise(!hf_topic_has_wildcard(name));
+    for (size_t i = 0; i < name.length; i++)
+      promise((unsigned char)name.data[i] >= 0x20 && name.data[i] != 0x7F);
+  }
   if (!bad_filter && !bad_name) {
     const char *start = filter.data, *end = filter.data + filter.length;
     if (hf_topic_is_shared(filter)) start = (const char *)memchr(start + 7, '/', filter.length - 7) + 1;

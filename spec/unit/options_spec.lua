@@ -223,6 +223,14 @@ describe("options", function()
         "client_id must not be empty; leave it out for a random one, or say false to let the broker choose" },
       { { client_id = 5 }, "client_id must be a string, or false to let the broker choose, got 5" },
       { { client_id = "a\0b" }, 'client_id must not contain a NUL character, got "a\\x00b"' },
+      { { client_id = "k\195\188che\t" },
+        'client_id must not contain control characters, got "k\195\188che\\x09"' },
+      { { username = "S3CRET\n" }, "username must not contain control characters" },
+      { { will = { topic = "gone\27" } }, 'will.topic must not contain control characters, got "gone\\x1b"' },
+      { { will = { topic = "a", properties = { content_type = "\1" } } },
+        'will.properties of a will: content_type must not contain control characters, got "\\x01"' },
+      { { properties = { user = { { "a", "\239\183\175" } } } }, "properties of a connect: user: a name or value must "
+        .. 'not contain code points that are no characters, got "\\xef\\xb7\\xaf"' },
       { { client_id = "\255" }, 'client_id must be valid UTF-8, got "\\xff"' },
       { { client_id = ("x"):rep(65536) }, 'client_id must not be longer than 65,535 bytes, got "' .. ("x"):rep(48)
         .. '" ... (65,536 bytes)' },

@@ -4,6 +4,8 @@ local core = require "holdfast.core"
 local EMPTY = "must not be empty"
 local NUL = "must not contain a NUL character"
 local UTF8 = "must be valid UTF-8"
+local CONTROL = "must not contain control characters"
+local NOBODY = "must not contain code points that are no characters"
 local LONG = "must not be longer than 65,535 bytes"
 local WILD = "must not contain the wildcards '+' and '#'"
 local HASH = "must have '#' only as its whole last level"
@@ -31,7 +33,8 @@ describe("a topic name", function()
     { "a" }, { "/" }, { "//" }, { "a/b/c" }, { "/a" }, { "a/" }, { " " }, { "Accounts payable" }, { "$SYS/broker" },
     { "$share/g/a" }, { "caf\195\169/\240\159\152\128" }, { "\239\187\191bom" }, { ("x"):rep(65535) },
     { "", EMPTY }, { "a+", WILD }, { "#", WILD }, { "a/#/b", WILD }, { "+\0", WILD }, { "a\0b", NUL }, { "\0", NUL },
-    { "a\255", UTF8 }, { ("x"):rep(65536), LONG },
+    { "a\255", UTF8 }, { ("x"):rep(65536), LONG }, { "junk/topic\t", CONTROL }, { "a\127", CONTROL }, { "a\t\0", NUL },
+    { "a\t\255", UTF8 }, { "\194\133/a", CONTROL }, { "a/\239\191\190", NOBODY },
   })
 end)
 
@@ -45,6 +48,7 @@ describe("a topic filter", function()
     { "$share/", GROUP_AND_FILTER }, { "$share/g", GROUP_AND_FILTER }, { "$share/g/", GROUP_AND_FILTER },
     { "$share//a", GROUP }, { "$share/+/a", GROUP_WILD }, { "$share/g#/a", GROUP_WILD },
     { "$share/g/a#", HASH }, { "a\0", NUL }, { "a/\237\160\128", UTF8 }, { ("x"):rep(65536), LONG },
+    { "a/+/\n", CONTROL }, { "$share/g\1/a", CONTROL }, { "#/\1", HASH }, { "+/\239\183\144", NOBODY },
   })
 end)
 
@@ -62,8 +66,8 @@ end
 
 describe("UTF-8", function()
   check("text", core.utf8_problem, {
-    { "" }, { "plain" }, { "\194\128" }, { "\223\191" }, { "\224\160\128" }, { "\237\159\191" }, { "\238\128\128" },
-    { "\239\191\191" }, { "\240\144\128\128" }, { "\244\143\191\191" }, { "\1\127" },
+    { "" }, { "plain" }, { "\194\160" }, { "\223\191" }, { "\224\160\128" }, { "\237\159\191" }, { "\238\128\128" },
+    { "\239\191\189" }, { "\240\144\128\128" }, { "\244\143\191\189" }, { " ~" },
     { "\0", NUL }, { "\128", UTF8 }, { "\191", UTF8 }, { "\192\128", UTF8 }, { "\193\191", UTF8 }, { "\194", UTF8 },
     { "\194A", UTF8 }, { "\195\169\169", UTF8 }, { "\224\159\191", UTF8 }, { "\224\160", UTF8 }, { "\225\128A", UTF8 },
     { "\237\160\128", UTF8 }, { "\237\191\191", UTF8 }, { "\240\143\191\191", UTF8 }, { "\240\144\128", UTF8 },
@@ -71,12 +75,22 @@ describe("UTF-8", function()
     { "\255", UTF8 }, { "a\0\255", NUL },
   })
 
-  it("takes every code point but NUL and the surrogates, and every 31st of the higher planes", function()
-    local good, surrogates = {}, 0
+  local function is_control(point)
+    return point < 0x20 or point >= 0x7F and point <= 0x9F
+  end
+
+  local function is_noncharacter(point)
+    return point % 0x10000 >= 0xFFFE or point >= 0xFDD0 and point <= 0xFDEF
+  end
+
+  it("takes every code point but surrogates, controls and non-characters, and every 31st of higher planes", function()
+    local good, refused = {}, 0
     for point = 1, 0x10FFFF do
-      if point >= 0xD800 and point <= 0xDFFF then
-        surrogates = surrogates + 1
-        assert(core.utf8_problem(encode(point)) == UTF8)
+      local problem = point >= 0xD800 and point <= 0xDFFF and UTF8 or is_control(point) and CONTROL
+        or is_noncharacter(point) and NOBODY
+      if problem then
+        refused = refused + 1
+        assert(core.utf8_problem("a" .. encode(point) .. "b") == problem)
       elseif point < 0x10800 or point > 0x10FF00 or point % 31 == 0 then
         good[#good + 1] = encode(point)
       end
@@ -85,15 +99,16 @@ describe("UTF-8", function()
         good = {}
       end
     end
-    assert.equal(2048, surrogates)
+    assert.equal(2048 + 31 + 33 + 32 + 2 * 17, refused)
   end)
 
   it("takes of all two bytes exactly two characters and one of two bytes", function()
     local taken = 0
     for first = 1, 255 do
       for second = 1, 255 do
-        local plain = first < 0x80 and second < 0x80
+        local plain = first < 0x80 and second < 0x80 and not is_control(first) and not is_control(second)
         local one = first >= 0xC2 and first <= 0xDF and second >= 0x80 and second <= 0xBF
+          and not (first == 0xC2 and second < 0xA0)
         local good = not core.utf8_problem(string.char(first, second))
         taken = taken + (good and 1 or 0)
         if good ~= (plain or one) then
@@ -101,7 +116,7 @@ describe("UTF-8", function()
         end
       end
     end
-    assert.equal(127 * 127 + 30 * 64, taken)
+    assert.equal(95 * 95 + 30 * 64 - 32, taken)
   end)
 end)
 
