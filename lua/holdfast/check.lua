@@ -108,7 +108,7 @@ end
 --- What opens a private key: a string, or a function that is called here and now and returns one. At most 1,023 bytes
 -- without NUL, which is what OpenSSL reads.
 function check.phrase(value, row)
-  if type(value) == "function" then
+  if check.is_callable(value) then
     value = value()
     if type(value) ~= "string" then
       return nil, "must be a string, or a function that returns one; it returned " .. describe(value, true)
@@ -169,9 +169,22 @@ function check.filter(value, row)
   return value
 end
 
---- A function.
+local getmetatable = debug and debug.getmetatable or getmetatable -- that of a table may be hidden
+
+--- Whether a value can be called: a function, or a table or userdata whose metatable says so.
+-- @param value
+-- @treturn boolean
+function check.is_callable(value)
+  if type(value) == "function" then
+    return true
+  end
+  local meta = getmetatable(value)
+  return type(value) ~= "string" and type(meta) == "table" and rawget(meta, "__call") ~= nil
+end
+
+--- A function, or what can be called like one.
 function check.callback(value, row)
-  if type(value) ~= "function" then
+  if not check.is_callable(value) then
     return wanted("a function", value, row)
   end
   return value

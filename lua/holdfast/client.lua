@@ -3,6 +3,7 @@
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
+local defaults = require "holdfast.defaults"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
 local line = require "holdfast.line"
@@ -27,15 +28,21 @@ local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 
 --- Makes a client.
 -- @tparam table given options
--- @tparam[opt] boolean ephemeral nobody will ever come back under this client id: `close` ends the session
+-- @tparam[opt] function adapt `adapt(values)` may change the checked values; answers what is wrong, or nil and whether
+-- nobody will ever come back under this client id, so that `close` ends the session
 -- @treturn ?holdfast.client nil and what is wrong with the options
 -- @local
-function client.new(given, ephemeral)
+function client.new(given, adapt)
   local values, problem = options.check(given)
   if not values then
     return nil, problem
   end
-  problem = loop.choose(values.loop)
+  local own, ephemeral
+  own, problem = defaults.new(values.defaults)
+  if own and adapt then
+    problem, ephemeral = adapt(values)
+  end
+  problem = problem or loop.choose(values.loop)
   if problem then
     return nil, problem
   end
@@ -50,6 +57,7 @@ function client.new(given, ephemeral)
     strategy = values.strategy,
     inbox_bytes = values.inbox.bytes,
     ttl = values.queue.ttl,
+    defaults = own,
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters
     wishes = {}, -- wish -> subscription
@@ -105,7 +113,7 @@ end
 
 --- Starts the client and waits until it is ready: connected, and every subscription answered by the broker.
 -- It goes on trying after a timeout. A client that sleeps is not woken, `wake` does that.
--- @tparam[opt] number timeout seconds; default: no end
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.connect`, or no end
 -- @treturn ?boolean true, or nil
 -- @treturn ?string message
 -- @treturn ?string "timeout", "sleeping", "closed" or "forked"
@@ -113,6 +121,7 @@ end
 -- @raise when the timeout is no time, or the caller stands where nothing can wait; then it is not started
 function Client:connect(timeout)
   check.method(self, "handle", "client:connect")
+  timeout = defaults.timeout(self, "connect", timeout)
   local problem = check.timeout_problem(timeout)
   if problem then
     error("connect: " .. problem, 2)
@@ -254,5 +263,7 @@ function Client:close(timeout)
   end
   return true
 end
+
+client.class = Client
 
 return client

@@ -44,8 +44,11 @@ end
 -- @raise when an option is wrong, naming the key
 function engine.new(given, seed, now)
   local copy = {}
-  for key, value in pairs(type(given) == "table" and given or {}) do
-    copy[key] = value
+  if type(given) == "table" then
+    for key, value in pairs(given) do
+      copy[key] = value
+    end
+    setmetatable(copy, { __index = given }) -- what its own metatable puts behind it
   end
   if copy.server == nil and copy.servers == nil then
     copy.server = "mqtt://localhost"

@@ -13,6 +13,7 @@ local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
 local text = require "holdfast.text"
+local walk = require "holdfast.walk"
 
 local holdfast = {
   _VERSION = core.VERSION,
@@ -40,7 +41,7 @@ function holdfast.new(options)
 end
 
 local function function_problem(fn)
-  if type(fn) ~= "function" then
+  if not check.is_callable(fn) then
     return "a function is wanted, got " .. text.describe(fn)
   end
 end
@@ -86,11 +87,6 @@ function holdfast.sleep(seconds)
   loop.sleep(seconds)
 end
 
-local limit_rows = {
-  attempts_per_second = { type = "number", from = 0.001, to = 1000000 },
-  burst = { type = "whole", from = 1, to = 1000000 },
-}
-
 --- Bounds the connection attempts of all clients of this process (a token bucket).
 -- @tparam ?table options `attempts_per_second`, `burst` (default 1); nil: no bound
 -- @raise when an option is wrong
@@ -98,14 +94,11 @@ function holdfast.limit(options)
   if options == nil then
     return core.limit(nil)
   end
-  local values, problem = require("holdfast.options").take(options, limit_rows, { "attempts_per_second", "burst" })
-  if values and not values.attempts_per_second then
-    problem = "attempts_per_second is missing"
-  end
+  local values, problem = walk.process("limit", options)
   if problem then
     error("limit: " .. problem, 2)
   end
-  core.limit(values.attempts_per_second, values.burst or 1)
+  core.limit(values.attempts_per_second, values.burst)
 end
 
 --- Totals of this process since its start: `clients`, `attempts`, `connects`, `losses`, `sent`, `received` ...
@@ -127,12 +120,11 @@ function holdfast.log(listener, options)
   local problem, trace
   if log.is_logger(listener) then
     listener = log.of_logger(listener)
-  elseif listener ~= nil and type(listener) ~= "function" then
+  elseif listener ~= nil and not check.is_callable(listener) then
     problem = "a function or a logger is wanted, got " .. text.describe(listener)
   end
   if not problem and options ~= nil then
-    local rows = { trace = { type = "choice", choices = log.traces } }
-    trace, problem = require("holdfast.options").take(options, rows, { "trace" })
+    trace, problem = walk.process("log", options)
   end
   if problem then
     error("log: " .. problem, 2)

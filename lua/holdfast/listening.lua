@@ -1,6 +1,7 @@
 --- Calls of a client about its events: `on`, `once`, `off`, `wait`.
 -- @module holdfast.listening
 local check = require "holdfast.check"
+local defaults = require "holdfast.defaults"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
@@ -44,6 +45,7 @@ end
 -- @raise when the name is unknown or the timeout no time
 function listening.wait(client, name, timeout)
   check.method(client, "handle", "client:wait")
+  timeout = defaults.timeout(client, "wait", timeout)
   local problem = events.problem(name) or check.timeout_problem(timeout)
   if problem then
     error("wait: " .. problem, 2)
@@ -55,6 +57,7 @@ function listening.wait(client, name, timeout)
   elseif client.leaving and not timeout then
     return nil, listening.LEAVING, "closed"
   end
+  listening.must_wait "wait"
   local waiter = { endless = not timeout }
   events.expect(client, name, waiter)
   listening.park(client, waiter, timeout)
@@ -66,8 +69,8 @@ function listening.wait(client, name, timeout)
 end
 
 local function handler_problem(name, fn)
-  return events.problem(name) or type(fn) ~= "function" and ("handler of %s must be a function, got %s"):format(name,
-    text.describe(fn))
+  return events.problem(name) or not check.is_callable(fn)
+    and ("handler of %s must be a function, got %s"):format(name, text.describe(fn))
 end
 
 --- Adds a handler for an event: `fn(event, client)` in a coroutine of its own, each time.

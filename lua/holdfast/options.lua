@@ -2,7 +2,6 @@
 -- Nothing here throws: a problem is returned as a sentence that names the key, what was wanted and what came, so that
 -- the caller decides at whose line it is raised. Secrets are never shown.
 -- @module holdfast.options
-local check = require "holdfast.check"
 local core = require "holdfast.core"
 local presets = require "holdfast.presets"
 local text = require "holdfast.text"
@@ -27,8 +26,11 @@ local MEANT_FOR = {
   rate = { spread = true },
 }
 
+local PARTS = { "strategy", "min", "max", "factor", "step", "jitter", "clients", "rate" }
+
 local function strategy_problem(given, name, strategy)
-  for _, key in ipairs { "min", "max", "factor", "step", "jitter", "clients", "rate" } do
+  for index = 2, #PARTS do
+    local key = PARTS[index]
     local meant = MEANT_FOR[key]
     if given[key] ~= nil and (strategy == "none" or meant and not meant[strategy]) then
       local only = meant and meant ~= SERIES and next(meant)
@@ -40,9 +42,9 @@ end
 
 -- What belongs together, and what does not.
 local function company_problem(given, name, strategy)
-  for key in pairs(given) do
-    if given.preset ~= nil and key ~= "preset" then
-      return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, tostring(key))
+  for _, key in ipairs(PARTS) do
+    if given.preset ~= nil and given[key] ~= nil then
+      return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, key)
     end
   end
   for _, key in ipairs { "clients", "rate" } do
@@ -95,14 +97,7 @@ function options.backoff(given, name, defaults)
   if type(given) ~= "table" then
     return nil, ("%s must be a table, got %s"):format(name, text.describe(given))
   end
-  local merged = {}
-  for key, value in pairs(defaults or {}) do
-    merged[key] = value
-  end
-  for key, value in pairs(given) do
-    merged[key] = value
-  end
-  local values, problem = walk.nested("backoff", merged, name .. ".")
+  local values, problem = walk.nested("backoff", given, name .. ".", defaults)
   problem = problem or company_problem(given, name, values.strategy) or bounds_problem(values, name)
   if problem then
     return nil, problem
@@ -249,31 +244,6 @@ function options.check(given)
   if values.detect_within then
     -- The link is found dead at the latest after one and a half keep alives and the wait for the answer to a probe.
     values.keep_alive = math.max(1, math.floor(values.detect_within / 2.5))
-  end
-  return values
-end
-
---- Checks the options of a call.
--- @tparam table given
--- @tparam table rows by name, as in the schema
--- @tparam table names the names, for messages
--- @treturn ?table values, without defaults
--- @treturn ?string what is wrong
-function options.take(given, rows, names)
-  if type(given) ~= "table" then
-    return nil, "options must be a table, got " .. text.describe(given)
-  end
-  local values = {}
-  for key, value in pairs(given) do
-    local row = rows[key]
-    if not row then
-      return nil, text.unknown("option", key, names)
-    end
-    local kept, problem = check[row.type](value, row)
-    if kept == nil then
-      return nil, ("%s %s"):format(key, problem)
-    end
-    values[key] = kept
   end
   return values
 end

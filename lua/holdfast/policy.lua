@@ -93,6 +93,20 @@ local function unknown(key, all)
   return ("must have names, classes or codes of reasons as keys, got %s"):format(text.describe(key))
 end
 
+-- The table's own keys, and those of the known ones that its metatable puts behind it.
+local function keys_of(given, all)
+  local keys = {}
+  for key in pairs(given) do
+    keys[key] = true
+  end
+  for _, row in ipairs(all) do
+    for _, key in ipairs { row.name, row.class, row.code } do
+      keys[key] = given[key] ~= nil or nil
+    end
+  end
+  return keys
+end
+
 --- Resolves a policy to rows of the reason table.
 -- @tparam table given keys: names of reasons, codes of the broker (0x97), classes; values: a class, or
 -- { class = "slow", later = "stop", after = 3 } for "stop from the third in a row on". The key `slow` may hold a
@@ -104,7 +118,8 @@ function policy.check(given)
     return nil, "must be a table, got " .. text.describe(given)
   end
   local all, rules, ranks = rows(), {}, {}
-  for key, value in pairs(given) do
+  for key in pairs(keys_of(given, all)) do
+    local value = given[key]
     if not (key == "slow" and type(value) == "table" and value.class == nil) then
       local rank, selects = selector(key)
       local found = false

@@ -27,6 +27,14 @@ for _, name in ipairs(allowed.publish) do
   table.insert(allowed.will, name)
 end
 
+local is_allowed = {}
+for packet, names in pairs(allowed) do
+  is_allowed[packet] = {}
+  for _, name in ipairs(names) do
+    is_allowed[packet][name] = true
+  end
+end
+
 local text_row = {}
 
 local function pair(name, value)
@@ -101,19 +109,17 @@ function properties.check(given, packet)
   if type(given) ~= "table" then
     return nil, "must be a table, got " .. text.describe(given)
   end
-  local kept = {}
-  for name, value in pairs(given) do
-    local known = false
-    for _, candidate in ipairs(allowed[packet]) do
-      known = known or candidate == name
-    end
-    if not known then
+  for name in pairs(given) do
+    if not is_allowed[packet][name] then
       return nil, ("of a %s: %s"):format(packet, text.unknown("property", name, allowed[packet]))
     end
-    local problem
-    if name == "user" then
+  end
+  local kept = {}
+  for _, name in ipairs(allowed[packet]) do
+    local value, problem = given[name], nil
+    if name == "user" and value ~= nil then
       kept.user, problem = user(value)
-    else
+    elseif value ~= nil then
       kept[name], problem = check[rows[name].type](value, rows[name])
       problem = problem and name .. " " .. problem
     end

@@ -6,27 +6,14 @@ local events = require "holdfast.events"
 local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
-local options = require "holdfast.options"
 local text = require "holdfast.text"
+local walk = require "holdfast.walk"
 
 local publish = {}
 
 -- A packet's remaining length at most (MQTT 5 section 1.5.5); topic and payload share it with a few bytes of header.
 local MOST = 268435455
 local HEADER = 2 + 2 + 4 -- length of the topic, packet id, length of the properties
-
-local post_rows = {
-  qos = { type = "choice", choices = { 0, 1, 2 } },
-  retain = { type = "boolean" },
-  properties = { type = "properties", packet = "publish" },
-  ttl = { type = "seconds", above = 0 },
-}
-local post_names = { "qos", "retain", "properties", "ttl" }
-local publish_rows = { timeout = { type = "seconds" } }
-local publish_names = { "qos", "retain", "properties", "ttl", "timeout" }
-for name, row in pairs(post_rows) do
-  publish_rows[name] = row
-end
 
 local why_words = {
   refused = "the broker refused the message",
@@ -40,7 +27,6 @@ local why_words = {
   expired = "the message could not be sent in time (its ttl or message_expiry)",
 }
 
-local nothing = {}
 local LONGEST = 4294967295 -- ms that the core takes
 
 local function milliseconds(seconds)
@@ -48,7 +34,7 @@ local function milliseconds(seconds)
 end
 
 -- Checks the arguments; the options come back as values.
-local function checked(client, topic, payload, given, rows, names)
+local function checked(client, call, topic, payload, given)
   if type(topic) ~= "string" then
     return nil, "topic must be a string, got " .. text.describe(topic)
   end
@@ -60,11 +46,9 @@ local function checked(client, topic, payload, given, rows, names)
   elseif #topic + #payload + HEADER > MOST then
     return nil, ("payload must leave the packet at %s bytes or less (MQTT 5 section 1.5.5), got %s bytes"):format(
       text.number(MOST), text.number(#payload))
-  elseif given == nil then
-    return nothing
   end
   local values
-  values, problem = options.take(given, rows, names)
+  values, problem = walk.call(call, given, type(client) == "table" and client.defaults or nil)
   if values and values.properties and client.protocol == 4 then
     return nil, "properties need protocol = 5"
   end
@@ -194,7 +178,7 @@ end
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)
-  local values, problem = checked(client, topic, payload, given, publish_rows, publish_names)
+  local values, problem = checked(client, "publish", topic, payload, given)
   if not values or not client.handle then
     check.method(client, "handle", "client:publish")
     error("publish: " .. problem, 2)
@@ -206,8 +190,8 @@ function publish.publish(client, topic, payload, given)
   local waiter = {
     topic = topic,
     payload = payload,
-    qos = values.qos or 0,
-    retain = values.retain,
+    qos = values.qos,
+    retain = values.retain or nil,
     properties = values.properties,
     ttl = values.ttl or client.ttl,
   }
@@ -241,7 +225,7 @@ end
 -- @treturn ?string code: "queue_full", "closed", "too_large", "forked"
 -- @raise when an argument is wrong
 function publish.post(client, topic, payload, given)
-  local values, problem = checked(client, topic, payload, given, post_rows, post_names)
+  local values, problem = checked(client, "post", topic, payload, given)
   if not values or not client.handle then
     check.method(client, "handle", "client:post")
     error("post: " .. problem, 2)
@@ -250,7 +234,7 @@ function publish.post(client, topic, payload, given)
   end
   local notify = client.handlers.delivered or client.handlers.dropped or client.expected.delivered
     or client.expected.dropped
-  return client.handle:post(topic, payload, values.qos or 0, values.retain, values.properties, notify,
+  return client.handle:post(topic, payload, values.qos, values.retain or nil, values.properties, notify,
     milliseconds(values.ttl or client.ttl))
 end
 

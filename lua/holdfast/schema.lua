@@ -1,4 +1,5 @@
---- Every option there is: one table, from which values are checked, defaults taken and the README's table verified.
+--- Every option there is, of a client and of its calls: from here values are checked and defaults taken, and README's
+-- tables are verified.
 -- A row: `name` (dots lead into a nested table), `type` (a function of @{holdfast.check}), `unit`, `default`, the
 -- bounds its type reads, `secret` (never shown in a message), `doc`. A row with `group` opens a nested table:
 -- "defaults" stands in for one that is not given, "optional" leaves it out.
@@ -24,7 +25,7 @@ local schema = {
     doc = "how long the broker keeps the session while we are away; 4294967295: for ever (MQTT 5 section 3.1.2.11.2)" },
   { name = "username", type = "text", secret = true, doc = "" },
   { name = "password", type = "bytes", secret = true, doc = "" },
-  { name = "credentials", type = "callback",
+  { name = "credentials", type = "callback", secret = true,
     doc = "function(attempt) returning both, asked before each attempt; it may wait" },
   { name = "connect_timeout", type = "seconds", unit = "s", above = 0, default = 10, doc = "for one attempt" },
   { name = "stable_after", type = "seconds", unit = "s", default = 10,
@@ -101,9 +102,65 @@ local schema = {
   { name = "loop", type = "loop", choices = { "builtin", "cqueues", "copas", "luv", "openresty" },
     doc = "the event loop of this Lua state, or a table of functions (`holdfast.loop`); default: the one that runs" },
 
+  { name = "defaults", type = "defaults",
+    doc = "options of calls that are not given any: { publish = { qos = 1, timeout = 5 } }; later `client.defaults`" },
   { name = "policy", type = "policy", doc = "what follows from a reason, by name, code or class" },
   { name = "properties", type = "properties", packet = "connect",
     doc = "MQTT 5 user properties of CONNECT: { user = ... }" },
+}
+
+local qos = { name = "qos", type = "choice", choices = { 0, 1, 2 }, default = 0,
+  doc = "0: at most once, 1: at least once, 2: exactly once; a subscription's is an upper bound" }
+local retain = { name = "retain", type = "boolean", default = false,
+  doc = "the broker keeps the message for who subscribes later" }
+local properties = { name = "properties", type = "properties", packet = "publish",
+  doc = "MQTT 5: `content_type`, `response_topic`, `correlation_data`, `message_expiry`, `payload_format`, `user`" }
+local ttl = { name = "ttl", type = "seconds", unit = "s", above = 0,
+  doc = "a message that could not be sent within this is dropped; default: that of `queue.ttl`" }
+
+local function timeout(doc)
+  return { name = "timeout", type = "seconds", unit = "s", doc = doc }
+end
+
+--- The options of calls: an array of { call, rows }. Those with `argument` take their only option as an argument, not
+-- in a table, so that theirs can be given in `client.defaults` alone.
+schema.calls = {
+  { call = "publish", rows = { qos, retain, properties, ttl,
+    timeout "after it a message that is not sent yet is withdrawn; default: no end" } },
+  { call = "post", rows = { qos, retain, properties, ttl } },
+  { call = "subscribe", rows = {
+    qos,
+    { name = "ordered", type = "boolean", default = false, doc = "handlers one after the other, in order" },
+    { name = "buffer", type = "whole", unit = "messages", from = 1, to = WHOLE_32, default = 1000,
+      doc = "kept while nobody reads; the oldest go first" },
+    { name = "no_local", type = "boolean", default = false, doc = "MQTT 5: not what this client has published" },
+    { name = "retain_as_published", type = "boolean", default = false,
+      doc = "MQTT 5: `retain` as its publisher set it" },
+    { name = "retain_handling", type = "choice", choices = { 0, 1, 2, "always", "new", "never" }, default = "always",
+      doc = 'MQTT 5: when retained messages come: `"always"`, `"new"` (subscription), `"never"`' },
+    { name = "identifier", type = "whole", from = 1, to = 268435455,
+      doc = "MQTT 5: a subscription identifier; default: one of the client's own" },
+    { name = "properties", type = "properties", packet = "subscribe", doc = "MQTT 5: `user`" },
+  } },
+  { call = "connect", argument = true, rows = { timeout "default: no end" } },
+  { call = "wait", argument = true, rows = { timeout "default: no end" } },
+  { call = "receive", argument = true, rows = { timeout "default: no end" } },
+  { call = "messages", argument = true, rows = { timeout "for each message; default: no end" } },
+  { call = "granted", argument = true, rows = { timeout "default: no end" } },
+}
+
+--- Those of calls that are no client's.
+schema.process = {
+  limit = {
+    { name = "attempts_per_second", type = "number", from = 0.001, to = 1000000, required = true },
+    { name = "burst", type = "whole", from = 1, to = 1000000, default = 1 },
+  },
+  shared_limit = { -- that of resty.holdfast
+    { name = "attempts_per_second", type = "number", from = 0.001, to = 1000000, required = true },
+    { name = "burst", type = "whole", from = 1, to = 1000000, default = 1 },
+    { name = "dict", type = "text", from = 1, required = true },
+  },
+  log = { { name = "trace", type = "choice", choices = require("holdfast.log").traces } },
 }
 
 return schema

@@ -7,6 +7,7 @@
 -- @classmod holdfast.subscription
 local buffer = require "holdfast.buffer"
 local check = require "holdfast.check"
+local defaults = require "holdfast.defaults"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
 local line = require "holdfast.line"
@@ -132,9 +133,13 @@ end
 -- @raise when the subscription has a handler, or the timeout is no time
 function Subscription:receive(timeout)
   check.method(self, "wish", "subscription:receive")
+  timeout = defaults.timeout(self.client, "receive", timeout)
   local problem = reading_problem(self, timeout)
   if problem then
     error("receive: " .. problem, 2)
+  end
+  if self.buffer.count == 0 then
+    listening.must_wait "receive"
   end
   reader.reads(self)
   return next_message(self, timeout)
@@ -157,6 +162,7 @@ end
 -- @raise when the subscription has a handler, or the timeout is no time
 function Subscription:messages(timeout)
   check.method(self, "wish", "subscription:messages")
+  timeout = defaults.timeout(self.client, "messages", timeout)
   local problem = reading_problem(self, timeout)
   if problem then
     error("messages: " .. problem, 2)
@@ -175,11 +181,13 @@ end
 -- @raise when the timeout is no time
 function Subscription:granted(timeout)
   check.method(self, "wish", "subscription:granted")
+  timeout = defaults.timeout(self.client, "granted", timeout)
   local problem = check.timeout_problem(timeout)
   if problem then
     error("granted: " .. problem, 2)
   end
   if not self.qos_granted and not self.refusal then
+    listening.must_wait "granted"
     local told, words, code = wait(self, self.askers, timeout, "answer of the broker")
     if not told then
       return nil, words, code

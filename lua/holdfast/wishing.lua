@@ -1,25 +1,12 @@
 --- `client:subscribe`: checks a wish and hands it to the core.
 -- @module holdfast.wishing
 local check = require "holdfast.check"
-local options = require "holdfast.options"
 local subscription = require "holdfast.subscription"
 local text = require "holdfast.text"
+local walk = require "holdfast.walk"
 
 local wishing = {}
 
-local rows = {
-  qos = { type = "choice", choices = { 0, 1, 2 } },
-  no_local = { type = "boolean" },
-  retain_as_published = { type = "boolean" },
-  retain_handling = { type = "choice", choices = { 0, 1, 2, "always", "new", "never" } },
-  identifier = { type = "whole", from = 1, to = 268435455 },
-  properties = { type = "properties", packet = "subscribe" },
-  ordered = { type = "boolean" },
-  buffer = { type = "whole", unit = "messages", from = 1, to = 4294967295 },
-}
-local names = {
-  "qos", "ordered", "buffer", "no_local", "retain_as_published", "retain_handling", "identifier", "properties",
-}
 local only_5 = { "no_local", "retain_as_published", "retain_handling", "identifier", "properties" }
 local retain_handling = { always = 0, new = 1, never = 2 } -- MQTT 5 section 3.8.3.1
 
@@ -34,26 +21,36 @@ local function unused_number(client)
   return wish
 end
 
+local adapt = function(value)
+  return value
+end
+
+--- Sets what makes a handler of something that is none.
+-- @tparam function fn `fn(value)` answers a function, or the value itself
+function wishing.adapt(fn)
+  adapt = fn
+end
+
 local function checked(client, filter, given, handler)
   local fine, problem = check.filter(filter, {})
   if not fine then
     return nil, "filter " .. problem
-  elseif handler ~= nil and type(handler) ~= "function" then
+  elseif handler ~= nil and not check.is_callable(handler) then
     return nil, "handler must be a function, got " .. text.describe(handler)
   end
   local values
-  values, problem = options.take(given == nil and {} or given, rows, names)
+  values, problem = walk.call("subscribe", given, client.defaults)
   if not values then
     return nil, problem
   end
   for _, name in ipairs(only_5) do
-    if client.protocol == 4 and values[name] ~= nil then
+    if client.protocol == 4 and given and given[name] ~= nil then
       return nil, name .. " needs protocol = 5"
     end
   end
   if values.no_local and filter:match "^%$share/" then
     return nil, "no_local is not allowed with a shared subscription [MQTT-3.8.3-4]"
-  elseif values.ordered ~= nil and not handler then
+  elseif given and given.ordered ~= nil and not handler then
     return nil, "ordered is about handlers, and there is none"
   end
   return values
@@ -70,7 +67,8 @@ end
 -- @raise when an argument is wrong
 function wishing.subscribe(client, filter, given, handler)
   check.method(client, "handle", "client:subscribe")
-  if type(given) == "function" and handler == nil then
+  given, handler = adapt(given), adapt(handler)
+  if handler == nil and check.is_callable(given) then
     given, handler = nil, given
   end
   local values, problem = checked(client, filter, given, handler)
@@ -80,9 +78,9 @@ function wishing.subscribe(client, filter, given, handler)
     return nil, "the client is closed", "closed"
   end
   local wish = unused_number(client)
-  local retained = values.retain_handling or 0
-  local fine, message, code = client.handle:subscribe(wish, filter, values.qos or 0, values.no_local or false,
-    values.retain_as_published or false, retain_handling[retained] or retained, values.identifier, values.properties)
+  local retained = values.retain_handling
+  local fine, message, code = client.handle:subscribe(wish, filter, values.qos, values.no_local,
+    values.retain_as_published, retain_handling[retained] or retained, values.identifier, values.properties)
   if not fine then
     return nil, message, code
   end

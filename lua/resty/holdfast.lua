@@ -6,21 +6,25 @@
 --       client:start()
 --     }
 --
--- One client a worker, made in `init_worker_by_lua` and shared by all of its requests. A client has the calls of
--- @{holdfast.client}, and `set_timeouts`. Bad options are `nil, err` here; a mistake in a later call is still an error
--- at the caller's line. What waits (`connect`, `publish`, `receive` ...) can be called wherever nginx can suspend;
--- `post`, `start`, `subscribe`, `on` and `status` do not wait and can be called anywhere in a worker.
+-- One client a worker, made in `init_worker_by_lua` and shared by all of its requests. A client is one of
+-- @{holdfast.client}, with `set_timeouts` besides; its `subscribe` takes a shared dict (`ngx.shared.NAME`) in place of
+-- a handler, which then holds the newest payload of each topic, without those that are empty. Bad options are `nil,
+-- err` here; a mistake in a later call is still an error at the caller's line. What waits (`connect`, `publish`,
+-- `receive` ...) can be called wherever nginx can suspend; `post`, `start`, `subscribe`, `on` and `status` do not wait
+-- and can be called anywhere in a worker.
 -- @module resty.holdfast
 local base = require "holdfast"
 local bucket = require "resty.holdfast.bucket"
 local budget = require "holdfast.budget"
+local check = require "holdfast.check"
 local client = require "holdfast.client"
 local departure = require "resty.holdfast.departure"
+local dict = require "resty.holdfast.dict"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
-local methods = require "resty.holdfast.client"
 local openresty = require "holdfast.loop.openresty"
-local options = require "holdfast.options"
+local walk = require "holdfast.walk"
+local wishing = require "holdfast.wishing"
 
 local holdfast = {
   _VERSION = base._VERSION,
@@ -30,6 +34,8 @@ local holdfast = {
   metrics = base.metrics,
   reason = base.reason,
 }
+
+wishing.adapt(dict.handler) -- in place of a handler, `subscribe` takes a shared dict
 
 local MASTER = "this is nginx's master, whose clients no worker could use; make them in init_worker_by_lua"
 
@@ -85,32 +91,20 @@ local function naming_problem(id, store)
     .. 'worker goes on, got "%s"'):format(name, value) or nil
 end
 
-local function copied(given)
-  local copy = {}
-  for name, value in pairs(given) do
-    copy[name] = value
-  end
-  return copy
-end
-
--- The options with the names of this worker, and whether its client's id dies with it; or nil and what is wrong.
-local function localized(given)
-  local queue = given.queue
-  local id, store = given.client_id, type(queue) == "table" and queue.store or nil
+-- Gives the checked options the names of this worker; answers what is wrong, or nil and whether the client's id dies
+-- with the worker.
+local function localize(values)
+  local id, store = values.client_id, values.queue.store
   local problem = naming_problem(id, store)
   if problem then
-    return nil, problem
+    return problem
   end
-  local copy = copied(given)
-  if type(store) == "string" then
-    copy.queue = copied(queue)
-    copy.queue.store = expand(store)
+  values.queue.store = store and expand(store)
+  if not id then
+    return nil, true
   end
-  if type(id) ~= "string" then
-    return copy, true
-  end
-  copy.client_id = expand(id)
-  return copy, has(id, "$pid")
+  values.client_id = expand(id)
+  return nil, has(id, "$pid")
 end
 
 --- Makes a client: `holdfast:new(options)`. It does nothing before `start` or `connect`.
@@ -133,38 +127,74 @@ function holdfast.new(self, given)
   if problem then
     return nil, problem
   end
-  local here, ephemeral = given, true
-  if type(given) == "table" then
-    here, ephemeral = localized(given)
-    if not here then
-      return nil, ephemeral
-    end
-  end
-  local made, message, code = client.new(here, ephemeral)
+  local ephemeral
+  local made, message, code = client.new(given, function(values)
+    problem, ephemeral = localize(values)
+    return problem, ephemeral
+  end)
   if not made then
     return nil, message, code
   end
   count_place()
   departure.expect(made, ephemeral)
-  return methods.adopt(made)
+  return made
 end
 
-local limit_rows = {
-  attempts_per_second = { type = "number", from = 0.001, to = 1000000, required = true },
-  burst = { type = "whole", from = 1, to = 1000000 },
-  dict = { type = "text", from = 1, required = true },
-}
-local limit_names = { "attempts_per_second", "burst", "dict" }
+local kept
+
+--- The one client of this worker: made and started by the first call, which may be one of a request, answered to all
+-- later ones, whatever options they bring. After its `close` the next call makes another.
+-- @tparam table self this module: call it with a colon
+-- @tparam table given as for @{new}
+-- @treturn ?holdfast.client or nil, message, code as of @{new} and `start`
+function holdfast.kept(self, given)
+  if kept and not kept.closing then
+    return kept
+  end
+  local made, message, code = holdfast.new(self, given)
+  if not made then
+    return nil, message, code
+  end
+  kept = made
+  return made:start()
+end
+
+local function seconds(name, milliseconds)
+  if milliseconds == nil then
+    return nil
+  elseif type(milliseconds) ~= "number" or not (milliseconds >= 0 and milliseconds <= 4294967295) then
+    error(("set_timeouts: %s must be a number of milliseconds from 0 to 4,294,967,295 or nil, got %s"):format(name,
+      tostring(milliseconds)), 3)
+  end
+  return milliseconds / 1000
+end
+
+local function set_timeout(self, call, timeout)
+  local options = self.defaults[call] or {}
+  options.timeout = timeout
+  self.defaults[call] = options
+end
+
+--- Sets timeouts of `client.defaults` as other libraries of OpenResty have it, in milliseconds; nil: without end, as at
+-- first.
+-- @tparam ?number connect for `connect`
+-- @tparam ?number publish for `publish`
+-- @tparam ?number receive for `receive` and `messages` of its subscriptions
+-- @raise when one is no time
+function client.class:set_timeouts(connect, publish, receive)
+  check.method(self, "handle", "client:set_timeouts")
+  local for_connect, for_publish, for_receive = seconds("connect", connect), seconds("publish", publish),
+    seconds("receive", receive)
+  set_timeout(self, "connect", for_connect)
+  set_timeout(self, "publish", for_publish)
+  set_timeout(self, "receive", for_receive)
+  set_timeout(self, "messages", for_receive)
+end
 
 local function limit_problem(given)
-  local values, problem = options.take(given, limit_rows, limit_names)
+  local values, problem = walk.process("shared_limit", given)
   if problem then
     return nil, problem
-  end
-  for _, name in ipairs(limit_names) do
-    if limit_rows[name].required and values[name] == nil then
-      return nil, name .. " is missing"
-    end
   end
   if not ngx.shared[values.dict] then
     return nil, ("dict must be a shared dict of nginx; say `lua_shared_dict %s 64k;` in its http block"):format(
@@ -188,7 +218,7 @@ function holdfast.limit(given)
   if not values then
     return nil, problem
   end
-  local burst, workers = values.burst or 1, ngx.worker.count()
+  local burst, workers = values.burst, ngx.worker.count()
   local shared = bucket.new(ngx.shared[values.dict], values.attempts_per_second, burst, openresty.now, ngx.sleep)
   return budget.share(function()
     return shared:take()

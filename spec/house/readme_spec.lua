@@ -27,6 +27,10 @@ describe("README.md", function()
     has_table(readme.options())
   end)
 
+  it("shows every option of a call with its default", function()
+    has_table(readme.calls())
+  end)
+
   it("shows the state machine", function()
     has_table(readme.states())
   end)

@@ -43,10 +43,10 @@ local SERVER = [[
 ]]
 
 describe("resty.holdfast #broker", function()
-  local server
+  local server, broker
 
   setup(function()
-    local broker = mosquitto.start()
+    broker = mosquitto.start()
     server = nginx.start {
       workers = 2, init = INIT, init_worker = WORKER:gsub("PORT", tostring(broker.port)),
       http = "lua_shared_dict attempts 64k;", server = SERVER, locations = { ["/ask"] = ASK },
@@ -59,7 +59,7 @@ describe("resty.holdfast #broker", function()
   end)
 
   local function ask(code)
-    local escaped = code:gsub("[^%w]", function(byte)
+    local escaped = code:gsub("PORT", tostring(broker.port)):gsub("[^%w]", function(byte)
       return ("%%%02x"):format(byte:byte())
     end)
     local status, body = server:get("/ask?code=" .. escaped)
@@ -160,6 +160,35 @@ describe("resty.holdfast #broker", function()
       return connect:match "^not ready within 0.06 s", publish, shorter
     end)()]]
     assert.are.equal("not ready within 0.06 s\nnot delivered within 0.04 s\nnot delivered within 0.02 s", ask(waits))
+  end)
+
+  it("takes defaults in seconds, and options behind a metatable", function()
+    assert.are.equal("not ready within 0.06 s\nnot delivered within 0.04 s\nno message within 0.02 s", ask [[(function()
+      local lonely = holdfast:new(setmetatable({ client_id = "lonely-$worker" }, {
+        __index = { server = "mqtt://127.0.0.1:1", defaults = { publish = { timeout = 0.04 } } },
+      }))
+      lonely.defaults.connect, lonely.defaults.receive = { timeout = 0.06 }, { timeout = 0.02 }
+      local _, connect = lonely:connect()
+      local _, publish = lonely:publish("a", "b")
+      local _, receive = lonely:subscribe("a"):receive()
+      assert(lonely:status().client_id == "lonely-" .. ngx.worker.id())
+      lonely:close()
+      return connect:match "^not ready within 0.06 s", publish, receive
+    end)()]])
+  end)
+
+  it("keeps one client for all who ask", function()
+    local told = 'true\ntrue\ntrue\nfalse\nnil\nunknown option "sever"; did you mean "server"?'
+    assert.are.equal(told, ask [[(function()
+      local options = { server = "mqtt://127.0.0.1:PORT" }
+      local first = assert(holdfast:kept(options))
+      local ready, same = first:connect(5), first == holdfast:kept(options)
+      first:close()
+      local second = holdfast:kept(options)
+      second:close()
+      return ready, same, second ~= first, getmetatable(first) ~= getmetatable(second),
+        holdfast:kept { sever = "mqtt://a" }
+    end)()]])
   end)
 
   it("throws at the caller's line when a call is wrong", function()

@@ -188,6 +188,28 @@ describe("trouble in nginx #broker", function()
     assert.is_truthy(server:log():find("2 lua_max_running_timers are not enough", 1, true), server:log())
   end)
 
+  it("with a shared dict that is too small is told once", function()
+    start('client:subscribe("tiny/#", { qos = 1 }, ngx.shared.tiny)', {
+      http = "lua_shared_dict tiny 32k;",
+      locations = {
+        ["/ready"] = "ngx.say(tostring(client:status().ready))",
+        ["/received"] = "ngx.say(client:status().counters.received, ngx.shared.tiny:get 'tiny/last' or '')",
+      },
+    })
+    server:eventually("/ready", "^true$")
+    local other = publisher()
+    for count = 1, 5 do
+      assert(other:publish("tiny/" .. count, ("x"):rep(40000), { qos = 1 }))
+    end
+    assert(other:publish("tiny/last", "fits", { qos = 1 }))
+    server:eventually("/received", "^6fits$")
+    other:close()
+    local log = server:log()
+    local _, count = log:gsub("the shared dict does not take tiny/1: no memory; others that it does not take", "")
+    assert.are.equal(1, count, log)
+    assert.is_nil(log:find("tiny/2", 1, true), log)
+  end)
+
   it("does not stop the worker in a phase of TLS that cannot wait", function()
     local folder = certificates.make()
     finally(function()

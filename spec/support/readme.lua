@@ -41,6 +41,25 @@ function readme.options()
   return lines
 end
 
+--- Every option of the client's calls that is no argument, from the schema.
+function readme.calls()
+  local rows, calls = {}, {}
+  for _, call in ipairs(require("holdfast.schema").calls) do
+    for _, row in ipairs(call.argument and {} or call.rows) do
+      if calls[row] then
+        calls[row] = calls[row] .. ", " .. code(call.call)
+      else
+        rows[#rows + 1], calls[row] = row, code(call.call)
+      end
+    end
+  end
+  local lines = { "| option | of | default | |", "|---|---|---|---|" }
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = string.format("| %s | %s | %s | %s |", code(row.name), calls[row], show(row), explain(row))
+  end
+  return lines
+end
+
 --- The state machine, from the table that runs it.
 function readme.states()
   local lines = { "| state | input | next state | then |", "|---|---|---|---|" }

@@ -185,7 +185,7 @@ describe("options", function()
       { { detect_within = 2 }, "detect_within must be a number of seconds from 2.5 to 163,837, got 2" },
       { { protocol = 3 }, "protocol must be 5 or 4, got 3" },
       { { clean_start = 1 }, "clean_start must be true or false, got 1" },
-      { { credentials = "u" }, 'credentials must be a function, got "u"' },
+      { { credentials = "S3CRET" }, "credentials must be a function, got a string" },
       { { queue = { messages = 0 } }, "queue.messages must be a whole number from 1 to 4,294,967,295, got 0" },
       { { queue = { overflow = "drop" } },
         'queue.overflow must be "reject", "drop_oldest" or "drop_newest", got "drop"' },

@@ -3,6 +3,7 @@
 local options = require "holdfast.options"
 local settings = require "holdfast.settings"
 local text = require "holdfast.text"
+local walk = require "holdfast.walk"
 
 local model = {}
 
@@ -54,7 +55,7 @@ local function sorted(...)
   return names
 end
 
-local server_names = sorted(server_rows)
+local server_names, fleet_names = sorted(server_rows), sorted(fleet_rows)
 local all_names = sorted(server_rows, fleet_rows, of_client, { servers = true })
 
 --- Whether a name is an option of a fleet.
@@ -80,11 +81,15 @@ end
 -- The given options in three parts: those of the fleet, of the brokers, of every client.
 local function sort_out(given)
   local fleet, server, client = {}, {}, { server = "mqtt://localhost" }
-  for name, value in pairs(given) do
+  for name in pairs(given) do
     local problem = model.unknown(name)
     if problem then
       return nil, problem
-    elseif fleet_rows[name] then
+    end
+  end
+  for _, name in ipairs(all_names) do
+    local value = given[name]
+    if fleet_rows[name] then
       fleet[name] = value
     elseif server_rows[name] then
       server[name] = value
@@ -103,7 +108,7 @@ local function check_servers(list, common)
   end
   local servers = {}
   for place, own in ipairs(list) do
-    local values, problem = options.take(own, server_rows, server_names)
+    local values, problem = walk.rows(own, server_rows, server_names)
     if not values then
       return nil, ("servers: in place %d %s"):format(place, problem)
     end
@@ -165,11 +170,11 @@ function model.check(given)
     return nil, server
   end
   local problem
-  fleet, problem = options.take(fleet, fleet_rows, all_names)
+  fleet, problem = walk.rows(fleet, fleet_rows, fleet_names)
   if not fleet then
     return nil, problem
   end
-  server, problem = options.take(server, server_rows, server_names)
+  server, problem = walk.rows(server, server_rows, server_names)
   if not server then
     return nil, problem
   end
