@@ -101,6 +101,7 @@ build = {
         "csrc/lua/fleet.c",
         "csrc/lua/mailbox.c",
         "csrc/lua/module.c",
+        "csrc/lua/parting.c",
         "csrc/lua/properties.c",
         "csrc/lua/pure_options.c",
         "csrc/lua/reason.c",

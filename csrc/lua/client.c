@@ -3,12 +3,14 @@
 
 #include "keeper/keeper.h"
 #include "lua/binding.h"
+#include "lua/parting.h"
 #include "sys/thread.h"
 
 #define CLIENT "holdfast.client"
 
 typedef struct handle {
   hf_client *client; /* NULL once collected */
+  hf_parting parting;
 } handle;
 
 static hf_client *check(lua_State *L) {
@@ -188,9 +190,11 @@ static int history(lua_State *L) {
 
 static const char on_loss_key;
 
-/* on_loss(fn | nil): fn(messages, client_id) hears of each client that is collected with messages at stake, from the
- * collector, so it must not wait; what it throws is swallowed */
+/* on_loss(fn | nil, words | nil): fn(messages, client_id) hears of each client that is collected with messages at
+ * stake, from the collector, so it must not wait; what it throws is swallowed. The words are for those that nobody
+ * collects, see parting.h */
 static int on_loss(lua_State *L) {
+  hf_parting_words(luaL_optstring(L, 2, NULL));
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &on_loss_key);
   return 0;
@@ -216,6 +220,7 @@ static int collect(lua_State *L) {
   h->client = NULL;
   if (client && !hf_thread_forked()) {
     tell_loss(L, client);
+    hf_parting_remove(&h->parting);
     hf_client_release(client);
   }
   return 0;
@@ -245,7 +250,7 @@ static int new_client(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   hf_mailbox *mailbox = hf_lua_mailbox(L);
   handle *h = hf_lua_newuserdata(L, sizeof *h);
-  h->client = NULL;
+  *h = (handle){0};
   luaL_setmetatable(L, CLIENT);
   hf_keeper *keeper = hf_keeper_shared();
   if (!keeper)
@@ -254,6 +259,7 @@ static int new_client(lua_State *L) {
   hf_store_problem problem;
   h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1, &problem);
   if (!h->client) return failure(L, problem.text, hf_store_word(problem.code));
+  hf_parting_add(&h->parting, h->client);
   return 1;
 }
 

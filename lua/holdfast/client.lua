@@ -21,7 +21,7 @@ Client.__index = Client
 
 local client = {}
 
-core.on_loss(chronicle.loss)
+chronicle.watch_losses()
 
 local CLOSED = "the client is closed"
 local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT

@@ -73,16 +73,33 @@ function events.remove(client, name, fn)
   client.handlers[name] = list and without(list, calls, fn)
 end
 
+-- The words for an error: itself, what it says as `message`, or else what `tostring` makes of it.
+local function words_of(err, trace)
+  if type(err) == "table" and type(rawget(err, "message")) == "string" then
+    return err.message
+  end
+  return type(err) == "string" and err or trace:match "^[^\n]*"
+end
+
+-- Writes an error to the log, its trace under its words.
+local function write(client, err, trace, before)
+  local message = words_of(err, trace)
+  local words = type(err) == "string" and trace or message .. trace:match "^[^\n]*(.*)"
+  log.write("error", (before or "") .. words, {
+    client = (client.handle:status() or {}).client_id,
+    event = "error", message = message, traceback = trace, error = err,
+  })
+end
+
 --- Reports an error in code of the user's.
 -- @tparam table client
 -- @param err what was thrown
 -- @tparam string trace
 function events.report(client, err, trace)
-  local message = type(err) == "string" and err or trace:match "^[^\n]*"
   if client.handlers.error or client.expected.error then
-    events.emit(client, "error", { message = message, traceback = trace, error = err })
+    events.emit(client, "error", { message = words_of(err, trace), traceback = trace, error = err })
   else
-    log.write("error", trace)
+    write(client, err, trace)
   end
 end
 
@@ -90,7 +107,7 @@ local function handled(client, name, err, trace)
   if err == nil then
     return
   elseif name == "error" then
-    log.write("error", "error in a handler of `error`: " .. trace)
+    write(client, err, trace, "error in a handler of `error`: ")
   else
     events.report(client, err, trace)
   end

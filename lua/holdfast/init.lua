@@ -7,6 +7,7 @@
 -- code; a mistake in a call is an error at the caller's line.
 -- @module holdfast
 local check = require "holdfast.check"
+local chronicle = require "holdfast.chronicle"
 local client = require "holdfast.client"
 local core = require "holdfast.core"
 local log = require "holdfast.log"
@@ -130,6 +131,7 @@ function holdfast.log(listener, options)
     error("log: " .. problem, 2)
   end
   log.listen(listener)
+  chronicle.watch_losses()
   return registry.trace(trace and trace.trace)
 end
 

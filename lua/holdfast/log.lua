@@ -14,6 +14,7 @@ local function to_stderr(message)
 end
 
 local resort = to_stderr
+local is_told -- that the listener throws
 
 -- What LuaLogging calls the levels.
 local LOGGER_LEVELS = { debug = "DEBUG", info = "INFO", warning = "WARN", error = "ERROR" }
@@ -41,7 +42,7 @@ end
 --- Sets the function that listens.
 -- @tparam ?function fn called as `fn(level, message, fields)`; nil: nobody listens
 function log.listen(fn)
-  listener = fn
+  listener, is_told = fn, false
 end
 
 --- Whether anybody listens: what is costly to say need not be said otherwise.
@@ -50,13 +51,27 @@ function log.is_heard()
   return listener ~= nil
 end
 
---- Says something to the listener, if there is one. An error in it is swallowed: there is nobody left to tell.
+-- An error that the listener does not take is not lost with it, and that the listener throws is said once.
+local function not_heard(message, err)
+  if not is_told then
+    is_told = true
+    local fine, words = pcall(tostring, err)
+    pcall(resort, "the function given to holdfast.log throws, so errors come here: "
+      .. (fine and type(words) == "string" and words or type(err)))
+  end
+  pcall(resort, message)
+end
+
+--- Says something to the listener, if there is one. Errors that it throws at go where they go without it.
 -- @tparam string level "debug", "info", "warning" or "error"
 -- @tparam string message
 -- @tparam[opt] table fields facts for programs: `client`, `event` ...
 function log.tell(level, message, fields)
   if listener then
-    pcall(listener, level, message, fields or {})
+    local fine, err = pcall(listener, level, message, fields or {})
+    if not fine and level == "error" then
+      not_heard(message, err)
+    end
   end
 end
 

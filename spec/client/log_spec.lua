@@ -107,6 +107,71 @@ describe("the log", function()
     assert.equal("connected", client:status().state)
   end)
 
+  describe("has the error of a handler", function()
+    local written, stderr
+
+    before_each(function()
+      written, stderr = {}, io.stderr
+      io.stderr = { write = function(_, ...) written[#written + 1] = table.concat { ... } end } -- luacheck: ignore 122
+    end)
+
+    after_each(function()
+      io.stderr = stderr -- luacheck: ignore 122
+    end)
+
+    local function fail_with(...)
+      local client = world:client { client_id = "kitchen" }
+      client.handlers.error = nil -- that of the world, so that nobody listens
+      for _, err in ipairs { ... } do
+        client:on("ready", function() error(err, 0) end)
+      end
+      client:start()
+      world:pass(0)
+      return client
+    end
+
+    it("with the client that it is about, the object and the traceback", function()
+      holdfast.log(listener)
+      local object = { code = 17 }
+      fail_with("plain", object, setmetatable({}, { __tostring = function() return "shown" end }), { message = "told" })
+      local found = {}
+      for _, entry in ipairs(heard) do
+        if entry.level == "error" then
+          found[#found + 1] = entry
+          assert.same({ "kitchen", "error" }, { entry.fields.client, entry.fields.event })
+          assert.matches("stack traceback", entry.fields.traceback)
+          assert.equal(entry.fields.message, entry.message:match "^[^\n]*")
+          assert.matches("stack traceback", entry.message)
+        end
+      end
+      assert.same({ "plain", "shown", "told" }, { found[1].fields.message, found[3].fields.message,
+        found[4].fields.message })
+      assert.equal(object, found[2].fields.error)
+    end)
+
+    it("although its listener throws, which is said once", function()
+      holdfast.log(function(level) error("the listener's own trouble with " .. level, 0) end)
+      fail_with("first", "second")
+      assert.equal(3, #written, table.concat(written))
+      assert.equal("holdfast: the function given to holdfast.log throws, so errors come here: the listener's own "
+        .. "trouble with error\n", written[1])
+      assert.matches("^holdfast: first\nstack traceback", written[2])
+      assert.matches("^holdfast: second\nstack traceback", written[3])
+    end)
+
+    it("unless there is a handler for it, which gets the object", function()
+      local client, told = world:client(), nil
+      local object = { code = 17, message = "in words" }
+      client:on("error", function(event) told = event end)
+      client:on("ready", function() error(object) end)
+      client:start()
+      world:pass(0)
+      assert.equal(object, told.error)
+      assert.equal("in words", told.message)
+      assert.same({}, written)
+    end)
+  end)
+
   it("takes a logger of LuaLogging", function()
     local found, logging = pcall(require, "logging")
     if not found then -- Debian has it for 5.1 and 5.2 only, but it is plain Lua

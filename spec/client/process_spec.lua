@@ -93,6 +93,16 @@ describe("a process with live clients #broker", function()
     assert.same({ "exited 3", "end\n" }, { run [[ print "end" os.exit(3, true) ]] })
   end)
 
+  it("says at os.exit, too, what may be lost, unless somebody listens or it is no loss", function()
+    local post = 'waiting:post("never", "either") connected:close() idle:post("kept", "x") idle:close() '
+    local words = "holdfast: a client that was not closed has ended, and 2 of its messages may be lost; "
+      .. "client:close(5) gives them up to 5 s\n"
+    assert.same({ "exited 3", words }, { run("holdfast.log(nil) " .. post .. "os.exit(3)") })
+    assert.same({ "exited 3", words }, { run("holdfast.log(nil) " .. post .. "os.exit(3, true)") })
+    assert.same({ "exited 3", "" }, { run(post .. "os.exit(3)") })
+    assert.same({ "exited 3", "" }, { run("holdfast.log(nil) waiting:close() os.exit(3)") })
+  end)
+
   it("ends at os.exit in a handler", function()
     assert.same({ "exited 4", "ready\n" }, { run [[
       idle:on("ready", function() print "ready" os.exit(4) end):start()

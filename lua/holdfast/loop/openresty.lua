@@ -6,6 +6,7 @@
 -- Both end when the last client is closed, or when the worker is told to leave and nobody waits any more; whoever waits
 -- later begins others.
 -- @module holdfast.loop.openresty
+local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local log = require "holdfast.log"
 
@@ -26,7 +27,7 @@ log.fall_back(function(message)
   ngx.log(ngx.ERR, "holdfast: ", message)
 end)
 
-core.on_loss(nil) -- when nginx closes a Lua state, there is nothing left that could be written to
+chronicle.watch_losses(false) -- when nginx closes a Lua state, there is nothing left that could be written to
 
 local BATCH = 128 -- mails handed out at once
 local BATCHES = 8 -- in a row, and then nginx has a turn; a wait of 0 needs a patch that plain nginx does not have
