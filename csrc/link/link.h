@@ -40,10 +40,12 @@
 
 #include "core/mail.h"
 #include "core/message.h"
+#include "core/phase.h"
 #include "core/properties.h"
 #include "core/reason.h"
 #include "core/subscriptions.h"
 #include "store/store.h"
+#include "stream/tls.h"
 
 typedef struct hf_link hf_link;
 
@@ -63,15 +65,6 @@ enum {
   HF_LINK_RESULT_OK = 0,    /* acknowledged as the QoS demands; QoS 0: handed to the socket */
   HF_LINK_RESULT_LOST = -1, /* the connection went before the outcome was known: send it again */
 };
-
-typedef enum hf_phase {
-  HF_PHASE_NONE,
-  HF_PHASE_DNS,
-  HF_PHASE_TCP,
-  HF_PHASE_TLS,
-  HF_PHASE_CONNACK,
-  HF_PHASE_UP
-} hf_phase;
 
 typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it with hf_link_mail_free */
   hf_mail mail;
@@ -113,18 +106,7 @@ typedef struct hf_link_will {
   bool retain;
 } hf_link_will;
 
-enum { HF_PSK_IDENTITY = 128, HF_PSK_KEY = 256 }; /* most bytes that every OpenSSL takes */
-
-typedef struct hf_link_tls {
-  const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's */
-  const char *cert; /* client certificate chain, PEM */
-  const char *key;  /* NULL: in the same file */
-  const char *key_password;
-  const char *const *alpn;  /* NULL-ended */
-  const char *psk_identity; /* a key that both sides share takes the place of certificates; NULL: certificates */
-  hf_bytes psk_key;         /* 1 to HF_PSK_KEY bytes */
-  bool verify;              /* chain and host name */
-} hf_link_tls;
+typedef hf_tls_options hf_link_tls;
 
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const char *host;              /* name or address, IPv6 without brackets */

@@ -3,11 +3,13 @@ local tree = require "spec.support.tree"
 
 local BELOW = {
   core = {},
+  stream = { core = true, sys = true },
+  mqtt = { core = true },
   sys = { core = true },
-  link = { core = true, sys = true, store = true },
+  link = { core = true, mqtt = true, sys = true, store = true, stream = true },
   store = { core = true, sys = true },
-  keeper = { core = true, sys = true, link = true, store = true },
-  lua = { core = true, sys = true, link = true, store = true, keeper = true },
+  keeper = { core = true, sys = true, link = true, store = true, stream = true },
+  lua = { core = true, sys = true, link = true, store = true, stream = true, keeper = true },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.

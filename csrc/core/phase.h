@@ -1,0 +1,17 @@
+/* phase.h: how far an attempt to connect has got.
+ *
+ * A stream, a link and the history of a client all speak of it. Pure data.
+ */
+#ifndef HF_CORE_PHASE_H
+#define HF_CORE_PHASE_H
+
+typedef enum hf_phase {
+  HF_PHASE_NONE,
+  HF_PHASE_DNS,
+  HF_PHASE_TCP,
+  HF_PHASE_TLS,
+  HF_PHASE_CONNACK,
+  HF_PHASE_UP
+} hf_phase;
+
+#endif

@@ -1,0 +1,98 @@
+/* stream.h: bytes to a broker and back, whatever road they take.
+ *
+ * A stream is opened towards one server, opens by itself (all addresses of the
+ * name, a proxy, TLS: whatever the target says), carries bytes both ways and ends
+ * once. It never waits and asks nobody anything: what must be asked for first
+ * (credentials, headers, addresses) is in its target. It belongs to whoever
+ * opened it, until that one ends it with hf_stream_finish or hf_stream_abort;
+ * the latter frees it at once. Only the thread that turns its loop may call.
+ *
+ * The owner is told by `changed` that something has become possible: it has
+ * opened, there is something to read, there is room to write after there was
+ * none, or it has ended. `changed` is never called from within a call of the
+ * owner's on that stream. It may end the stream.
+ */
+#ifndef HF_STREAM_STREAM_H
+#define HF_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/phase.h"
+#include "core/reason.h"
+#include "stream/tls.h"
+#include "sys/loop.h"
+
+typedef struct hf_stream hf_stream;
+
+typedef struct hf_stream_watcher {
+  void (*changed)(void *owner);
+  void *owner;
+} hf_stream_watcher;
+
+typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, but the context of tls */
+  const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
+  const char *const *addresses;   /* of the host, as text (IPv6 with its zone); in the resolver's order */
+  size_t address_count;           /* 1 or more */
+  uint16_t port;
+  hf_tls_context *tls; /* NULL: plain; the stream holds a reference */
+} hf_stream_target;
+
+typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDED } hf_stream_state;
+
+typedef struct hf_stream_end { /* why it has ended */
+  const hf_reason *reason;     /* NULL: the peer has ended it in good order */
+  char text[200];              /* beyond reason->text; "": nothing */
+} hf_stream_end;
+
+typedef struct hf_stream_progress { /* of the lowest layer: half a TLS record is life, too */
+  uint64_t received;                /* bytes */
+  uint64_t accepted;                /* bytes the system has taken from us */
+  uint64_t acknowledged;            /* of those, what the peer's system has confirmed */
+  int64_t quiet_for;   /* ms since the peer's system confirmed anything; -1: nobody can tell (TCP_INFO is not there) */
+  bool unacknowledged; /* something that has left is not confirmed yet */
+  bool probing;        /* the peer's window is shut, and the system has asked it again */
+} hf_stream_progress;
+
+typedef struct hf_stream_operations {
+  hf_stream_state (*state)(const hf_stream *stream);
+  hf_phase (*phase)(const hf_stream *stream);               /* how far the opening got */
+  void (*end)(const hf_stream *stream, hf_stream_end *end); /* once it has ended */
+
+  /* > 0: so many bytes; 0: none now; -1: it has ended, and everything that came before has been read. */
+  ptrdiff_t (*read)(hf_stream *stream, void *buffer, size_t room);
+
+  /* Whether there is something to read that no descriptor shows (TLS): read again before waiting. */
+  bool (*pending)(const hf_stream *stream);
+
+  /* How many of the bytes it has taken, which are its own from then on; fewer than given: `changed` comes when there is
+   * room. The rest must be offered again, in the same order. 0 as well when it has not opened, or has ended. */
+  size_t (*write)(hf_stream *stream, const void *bytes, size_t length);
+
+  /* Whether `changed` is wanted for what can be read. True at first. A stream that is not read still notices its end
+   * when it is written to. */
+  void (*attend)(hf_stream *stream, bool readable);
+
+  void (*progress)(hf_stream *stream, hf_stream_progress *progress);
+
+  /* Leaves in good order: what was accepted goes out, the peer is told (close_notify, FIN), and what still comes is
+   * read and thrown away, until the peer's end or for `patience` ms (native-rules 37 of the design: `close` with unread
+   * bytes would destroy what is on its way). The stream is on its own from now on and frees itself; `done`, if not
+   * NULL, is called once at the end, from the loop. */
+  void (*finish)(hf_stream *stream, uint32_t patience, void (*done)(void *owner));
+
+  void (*abort)(hf_stream *stream); /* at once; frees it; nothing is told any more */
+} hf_stream_operations;
+
+struct hf_stream { /* the head of every stream's own struct */
+  const hf_stream_operations *operations;
+  hf_stream_watcher watcher;
+};
+
+/* NULL when memory is short; everything else that goes wrong, at once or later, is an end that `changed` tells. */
+typedef hf_stream *hf_stream_open_function(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher);
+
+hf_stream_open_function hf_stream_open;
+
+#endif
