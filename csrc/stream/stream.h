@@ -50,7 +50,8 @@ typedef struct hf_stream_progress { /* of the lowest layer: half a TLS record is
   uint64_t received;                /* bytes */
   uint64_t accepted;                /* bytes the system has taken from us */
   uint64_t acknowledged;            /* of those, what the peer's system has confirmed */
-  int64_t quiet_for;   /* ms since the peer's system confirmed anything; -1: nobody can tell (TCP_INFO is not there) */
+  int64_t quiet_for;   /* ms that something of ours, or a shut window, has waited for the peer's system to confirm
+                          anything;   0: nothing waits; -1: nobody can tell (TCP_INFO is not there) */
   bool unacknowledged; /* something that has left is not confirmed yet */
   bool probing;        /* the peer's window is shut, and the system has asked it again */
 } hf_stream_progress;

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* tcpi_bytes_acked, which the library's own header does not know */
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -24,10 +25,19 @@ int hf_socket_connect(const struct sockaddr *address, socklen_t length) {
   return -1;
 }
 
+static bool has_met_itself(int descriptor) {
+  struct sockaddr_storage here, there;
+  socklen_t here_length = sizeof here, there_length = sizeof there;
+  return getsockname(descriptor, (struct sockaddr *)&here, &here_length) == 0 &&
+         getpeername(descriptor, (struct sockaddr *)&there, &there_length) == 0 && here_length == there_length &&
+         memcmp(&here, &there, here_length) == 0;
+}
+
 int hf_socket_error(int descriptor) {
   int error = 0;
   socklen_t length = sizeof error;
-  return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error == 0 && has_met_itself(descriptor) ? ECONNREFUSED : error;
 }
 
 void hf_socket_tune(int descriptor) {

@@ -16,7 +16,9 @@
 /* Begins to connect. -1: errno says why not; else it is on its way, or there, and the descriptor is writable then. */
 int hf_socket_connect(const struct sockaddr *address, socklen_t length);
 
-int hf_socket_error(int descriptor); /* errno's word for how connecting ended; 0: it is connected. Told once. */
+/* errno's word for how connecting ended; 0: it is connected. Told once. One that has met itself, which happens on
+ * loopback where nobody listens at a port that the system gives away, counts as refused. */
+int hf_socket_error(int descriptor);
 
 /* For one that is connected: small packets leave at once; little of what has not left is kept in the system, where
  * nothing could overtake it; and a peer that confirms nothing for a minute is gone. That is a net below the rules of
