@@ -70,7 +70,7 @@ $(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJEC
 # A probe is a small Lua module of one spec over the C floors, without the binding.
 spec-support: $(PROBE_MODULES) $(if $(filter address thread,$(SANITIZE)),$(HERE)/interpreter) ## build what specs load besides the module
 
-PROBE_FLOORS = $(foreach floor,core sys store stream link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
+PROBE_FLOORS = $(foreach floor,core mqtt sys store stream link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
 # The core once more, counting what it does (spec/fuzz/work.h).
 COUNTED := $(patsubst csrc/core/%.c,$(BUILD)/counted/%.o,$(filter csrc/core/%,$(PLAIN))) $(BUILD)/counted/spec/work.o

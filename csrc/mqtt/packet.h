@@ -63,7 +63,7 @@ typedef struct hf_packet {
   hf_bytes topic;       /* PUBLISH; empty: the alias says it */
   hf_bytes payload;
   hf_bytes codes;                  /* SUBACK; UNSUBACK of MQTT 5 */
-  hf_packet_properties properties; /* filled for protocol 5 and packets that have some; see hf_packet_read */
+  hf_packet_properties properties; /* those that are absent have the values above, in MQTT 3.1.1 all */
 } hf_packet;
 
 typedef struct hf_packet_rules {
@@ -72,7 +72,7 @@ typedef struct hf_packet_rules {
 } hf_packet_rules;
 
 typedef struct hf_violation {
-  uint8_t code;     /* for DISCONNECT: 0x81 malformed, 0x82 protocol error, 0x95 packet too large, 0x94 alias invalid */
+  uint8_t code;     /* for DISCONNECT: 0x81 malformed, 0x82 protocol error, 0x94 alias invalid, 0x95 packet too large */
   const char *text; /* static, one line: "PUBLISH with QoS 3" */
 } hf_violation;
 
@@ -82,17 +82,22 @@ typedef enum hf_read {
   HF_READ_VIOLATION /* `violation` says which; nothing that follows can be trusted */
 } hf_read;
 
-/* Reads the packet at the beginning of `bytes`. `packet` is defined where the packet's type has the field; its
- * `properties` are defined for protocol 5 and all types but PINGRESP. A packet that is too large, or of a type that no
- * broker sends, is a violation as soon as its header has come. */
+/* Reads the packet at the beginning of `bytes`. Of a packet that is there whole every field is defined: 0, false, NULL
+ * where its type has no such field. A packet that is too large, has flags or a length that its type cannot have, or is
+ * of a type that no broker sends, is a violation as soon as its header has come.
+ *
+ * Passed on although the text forbids them: codes of CONNACK and DISCONNECT that nobody has assigned (the connection
+ * ends in either case, and the reason table has names for them), and those of SUBACK and UNSUBACK (one filter is
+ * refused, and no connection ends that all others live on). A CONNACK that refuses may be in the form of the other
+ * protocol: that is how a broker which does not speak ours says so. */
 hf_read hf_packet_read(const hf_packet_rules *rules, hf_bytes bytes, hf_packet *packet, hf_violation *violation);
 
 /* A PUBLISH as a message of its own, one block; `topic` in place of the packet's when an alias stood for it. NULL when
  * memory is short. Its mail is zero. */
 hf_message *hf_packet_message(const hf_packet *packet, hf_bytes topic);
 
-/* The properties that an application sees (user properties, reason string, response information ...), one block; NULL
- * when there are none, or memory is short. */
+/* The properties that an application sees (user properties, reason string, server reference and those of a message),
+ * one block; NULL when there are none, or memory is short. */
 hf_properties *hf_packet_application_properties(const hf_packet *packet);
 
 #endif

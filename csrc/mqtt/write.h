@@ -27,7 +27,7 @@ typedef struct hf_connect {
   uint8_t protocol; /* 4 or 5 */
   uint8_t will_qos;
   bool will_retain;
-  bool clean_start;
+  bool clean_start; /* in 3.1.1 the session is clean too when `session_expiry` is 0 */
 } hf_connect;
 
 size_t hf_write_connect(uint8_t *at, const hf_connect *connect);
@@ -36,7 +36,7 @@ size_t hf_write_connect(uint8_t *at, const hf_connect *connect);
 size_t hf_write_publish_head(uint8_t *at, const hf_publish *publish, uint8_t protocol, uint16_t packet_id,
                              bool duplicate, uint16_t alias, bool aliased);
 
-/* PUBACK, PUBREC, PUBREL, PUBCOMP: at most 5 bytes... */
+/* PUBACK, PUBREC, PUBREL, PUBCOMP. In 3.1.1 the code is left out. */
 enum { HF_WRITE_ACK_MOST = 5 };
 size_t hf_write_ack(uint8_t *at, hf_packet_type type, uint8_t protocol, uint16_t packet_id, uint8_t code);
 
