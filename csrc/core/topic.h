@@ -13,9 +13,11 @@
 const char *hf_topic_name_problem(hf_bytes name);
 const char *hf_topic_filter_problem(hf_bytes filter);
 
-/* What a string must be that goes out: valid UTF-8 of at most 65,535 bytes, without NUL, surrogates or anything past
- * U+10FFFF; nor U+0001 to U+001F, U+007F to U+009F and non-characters, over which the receiver may close the connection
- * (MQTT 5 section 1.5.4; mosquitto does). */
+/* What any string must be: valid UTF-8 of at most 65,535 bytes, without NUL, surrogates or anything past U+10FFFF. */
+const char *hf_utf8_malformed(hf_bytes text);
+
+/* And one that goes out: it has neither U+0001 to U+001F, U+007F to U+009F nor non-characters, over which the receiver
+ * may close the connection (MQTT 5 section 1.5.4; mosquitto does). */
 const char *hf_utf8_problem(hf_bytes text);
 
 /* Whether a message on `name` belongs to `filter`; "$share/group/..." counts by what follows the group, and a

@@ -54,7 +54,7 @@ static bool read_connack(const body *b) {
 static bool read_topic(const body *b) {
   hf_bytes *topic = &b->packet->topic;
   if (!hf_take_text(b->from, topic)) return violates(b, HF_MALFORMED, "PUBLISH that ends before its Topic Name does");
-  if (hf_utf8_problem(*topic))
+  if (hf_utf8_malformed(*topic))
     return violates(b, HF_MALFORMED, "PUBLISH with a Topic Name that is not UTF-8, or has U+0000");
   if (hf_topic_has_wildcard(*topic)) return violates(b, HF_PROTOCOL_ERROR, "PUBLISH with a wildcard in its Topic Name");
   return true;

@@ -67,9 +67,9 @@ bool hf_property_take(hf_cursor *from, uint32_t identifier, hf_property *propert
 static bool text_is_fine(const hf_property *property) {
   switch (hf_property_kind_of(property->identifier)) {
   case HF_KIND_TEXT:
-    return !hf_utf8_problem(property->text);
+    return !hf_utf8_malformed(property->text);
   case HF_KIND_PAIR:
-    return !hf_utf8_problem(property->text) && !hf_utf8_problem(property->value);
+    return !hf_utf8_malformed(property->text) && !hf_utf8_malformed(property->value);
   default:
     return true;
   }

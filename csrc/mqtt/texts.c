@@ -1,5 +1,7 @@
 #include "mqtt/inside.h"
 
+#include <string.h>
+
 /* Texts are whole and static, so that whoever is told of a violation may keep them. */
 
 #define OF_EACH(text)                                                                                                  \
@@ -25,18 +27,40 @@ const char *hf_text_of_packet(hf_packet_type type, hf_packet_problem problem) {
   return of_packet[problem][type];
 }
 
-#define MISPLACED(packet, identifier, name, text, kind) [identifier] = packet " with " text ", which it may not have",
+/* One after the other, each with its NUL: an array of pointers to them would be ten times as long when it is loaded. */
+#define MISPLACED(packet, identifier, name, text, kind) packet " with " text ", which it may not have\0"
 #define MISPLACED_IN(packet)                                                                                           \
-  [HF_PACKET_##packet] = {[0] = #packet " with an unknown property", HF_PROPERTY_TABLE(MISPLACED, #packet)}
+  case HF_PACKET_##packet:                                                                                             \
+    return #packet " with an unknown property\0" HF_PROPERTY_TABLE(MISPLACED, #packet)
 
-static const char *const misplaced[HF_PACKET_AUTH + 1][HF_PROPERTY_IDS] = {
-    MISPLACED_IN(CONNACK),    MISPLACED_IN(PUBLISH), MISPLACED_IN(PUBACK), MISPLACED_IN(PUBREC),
-    MISPLACED_IN(PUBREL),     MISPLACED_IN(PUBCOMP), MISPLACED_IN(SUBACK), MISPLACED_IN(UNSUBACK),
-    MISPLACED_IN(DISCONNECT), MISPLACED_IN(AUTH),
-};
+static const char *misplaced_in(hf_packet_type type) {
+  switch (type) {
+    MISPLACED_IN(CONNACK);
+    MISPLACED_IN(PUBLISH);
+    MISPLACED_IN(PUBACK);
+    MISPLACED_IN(PUBREC);
+    MISPLACED_IN(PUBREL);
+    MISPLACED_IN(PUBCOMP);
+    MISPLACED_IN(SUBACK);
+    MISPLACED_IN(UNSUBACK);
+    MISPLACED_IN(DISCONNECT);
+    MISPLACED_IN(AUTH);
+  default:
+    return "packet with a property";
+  }
+}
+
+static const char *after(const char *text) {
+  return text + strlen(text) + 1;
+}
 
 const char *hf_text_of_misplaced(hf_packet_type type, uint32_t identifier) {
-  return misplaced[type][hf_property_kind_of(identifier) == HF_KIND_NONE ? 0 : identifier];
+  const char *text = misplaced_in(type);
+  if (hf_property_kind_of(identifier) == HF_KIND_NONE) return text;
+  text = after(text);
+  for (uint32_t lower = 0; lower < identifier; lower++)
+    if (hf_property_kind_of(lower) != HF_KIND_NONE) text = after(text);
+  return text;
 }
 
 /* Of each property that a packet may have. The names are those of the table; the preprocessor cannot look them up. */
