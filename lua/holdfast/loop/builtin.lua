@@ -19,6 +19,7 @@ local loop = {
   task = workers.task,
   unpark = turn.unpark,
   due = turn.due,
+  is_gone = turn.is_gone,
   kill = turn.kill,
   elsewhere = nil, -- `elsewhere()` answers why the loop must not be driven here, nil if it may
 }

@@ -109,8 +109,17 @@ local function leave(waiter)
   end
 end
 
+-- From here on its coroutine is the host's to resume: it may be one that nobody resumes any more, such as that of a
+-- controller which is no longer stepped, and must not keep the host's loop running.
+local function wake(waiter)
+  if not turn.is_gone(waiter) then
+    host.wake(waiter)
+  end
+end
+
 -- Suspends a coroutine of the host.
 local function suspend(waiter)
+  waiter.thread = running()
   enter(waiter)
   repeat
     host.suspend(waiter)
@@ -131,7 +140,7 @@ local function drive(waiter)
   end
 end
 
-local loop = { unpark = turn.unpark, due = turn.due, kill = turn.kill }
+local loop = { unpark = turn.unpark, due = turn.due, kill = turn.kill, is_gone = turn.is_gone }
 
 -- Whether the caller can be suspended, in which worker, and what forbids to wait here at all.
 local function stance()
@@ -209,7 +218,7 @@ function guest.of(name, which)
   host.name = name
   mailbox = core.mailbox()
   mailbox:alarm(nil) -- the descriptor stays the same from here on
-  turn.changed, turn.wake = changed, host.wake
+  turn.changed, turn.wake = changed, wake
   loop.start = host.start or workers.start
   if not host.start then
     loop.task = workers.task

@@ -46,30 +46,66 @@ end
 --- An empty heap; `heap[1]` is the entry that is due first.
 -- @treturn table
 function heap.new()
-  return { count = 0, serial = 0 }
+  return { count = 0, serial = 0, moving = nil, leaving = nil }
+end
+
+-- An operation that was interrupted half-way (Ctrl-C, a hook) has left the mark that it made first: what it moved, and
+-- maybe what it took out. The next one makes a heap of what there is.
+local function mend(items)
+  local entries, seen = {}, { [items.leaving or items] = true }
+  local function gather(entry)
+    if entry and not seen[entry] then
+      seen[entry] = true
+      entries[#entries + 1] = entry
+    end
+  end
+  gather(items.moving)
+  for place = 1, items.count + 1 do
+    gather(items[place])
+    items[place] = nil
+  end
+  if items.leaving then
+    items.leaving.place = nil
+  end
+  items.count = 0
+  for _, entry in ipairs(entries) do
+    items.count = items.count + 1
+    rise(items, entry, items.count)
+  end
+  items.moving, items.leaving = nil, nil
 end
 
 --- Puts an entry in.
 -- @tparam table items the heap
 -- @tparam table entry with `due`; gets `serial` and `place`
 function heap.push(items, entry)
+  if items.moving then
+    mend(items)
+  end
   local serial, count = items.serial + 1, items.count + 1
   entry.serial, entry.place = serial, false
   items[count] = entry -- nothing from here on asks for memory: the heap is as it was, or whole
+  items.moving = entry
   items.serial, items.count = serial, count
   rise(items, entry, count)
+  items.moving = nil
 end
 
 --- Takes an entry out, wherever it is; one that is not in is left alone.
 -- @tparam table items the heap
 -- @tparam table entry
 function heap.remove(items, entry)
+  if items.moving then
+    mend(items)
+  end
   local place = entry.place
   if not place then
     return
   end
   local count = items.count
   local last = items[count]
+  items.leaving = entry
+  items.moving = last
   items[count] = nil
   items.count = count - 1
   entry.place = nil
@@ -77,6 +113,8 @@ function heap.remove(items, entry)
     sink(items, last, place)
     rise(items, last, last.place)
   end
+  items.moving = nil
+  items.leaving = nil
 end
 
 return heap

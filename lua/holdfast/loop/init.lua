@@ -14,8 +14,8 @@
 --   already. Where the caller cannot be suspended it drives the loop until then, or raises a sentence that says what
 --   to do instead
 -- - `unpark(waiter)`, from anywhere in the same Lua state: sets `waiter.done` and lets go on who is parked on it; a
---   second call means nothing. The parked go on in the order in which they were unparked. Where a host can end a
---   coroutine that is parked, answers false when it has: what was meant for it can go to another
+--   second call means nothing. The parked go on in the order in which they were unparked. Answers false when the
+--   coroutine that is parked has been ended: what was meant for it can go to another
 -- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)`, which may wait, in a coroutine of its own; then calls
 --   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw (`err` is never nil then).
 --   Coroutines begin in the order of the calls, at once or soon
@@ -34,16 +34,15 @@
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
--- - `is_gone(waiter)`: whether the host has ended the coroutine that is parked on a waiter which is not done. Default:
---   false
+-- - `is_gone(waiter)`: whether the coroutine that is parked on a waiter which is not done has been ended. Default: false
 -- - `problem()`: why the caller cannot wait where it stands, nil if it can; calls that act before they wait ask first.
 --   Default: nil
 -- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
 --   has nothing to do. Default: `settle`, at once
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
--- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`, `worker`
--- and `host`, and must not touch others. What it is given is not copied.
+-- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`, `worker`,
+-- `thread` and `host`, and must not touch others. What it is given is not copied.
 -- @module holdfast.loop
 local core = require "holdfast.core"
 local log = require "holdfast.log"

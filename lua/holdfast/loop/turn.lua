@@ -6,7 +6,8 @@ local core = require "holdfast.core"
 local heap = require "holdfast.loop.heap"
 local workers = require "holdfast.loop.workers"
 
-local now, yield, continue = core.now, coroutine.yield, workers.continue
+local now, continue = core.now, workers.continue
+local status, yield = coroutine.status, coroutine.yield
 
 local BATCH = 128 -- mails handed out between two looks at the timers
 
@@ -21,41 +22,68 @@ local turn = {
   changed = nil, -- `changed()`: there is something to do sooner than expected
 }
 
+-- Takes the first of the ready ones out. The window does not slide: that would have the table rehashed again and again.
+local function advance()
+  ready[first_ready] = nil
+  first_ready = first_ready + 1
+  if first_ready > last_ready then
+    first_ready = 1
+    last_ready = 0
+  end
+end
+
+-- An interruption (Ctrl-C, a hook) may come between any two steps: who is ready stays in the list until its coroutine
+-- has gone on, and may stand in it twice.
 local function resume_ready()
   for _ = first_ready, last_ready do -- those that become ready meanwhile have their turn after the mailbox
     if first_ready > last_ready then
       return -- a turn further up the stack took the rest
     end
     local waiter = ready[first_ready]
-    ready[first_ready] = nil
-    first_ready = first_ready + 1
-    if first_ready > last_ready then
-      first_ready, last_ready = 1, 0 -- a window that slides would have the table rehashed again and again
+    local worker = waiter and waiter.worker
+    if waiter then
+      waiter.done = true
     end
-    local worker = waiter.worker
-    if not worker then
-      turn.wake(waiter)
-    elseif worker.waiter == waiter then
+    if worker and worker.waiter == waiter then
       continue(worker)
+    elseif waiter and not worker and parked[waiter] then
+      turn.wake(waiter)
+      parked[waiter] = nil
+    end
+    if ready[first_ready] == waiter then
+      advance()
     end
   end
 end
 
 --- Lets go on who is parked on the waiter; a second call means nothing.
 -- @tparam table waiter
+-- @treturn ?boolean false when its coroutine has been ended: what was meant for it can go to another
 function turn.unpark(waiter)
   if waiter.done then
     return
   end
-  waiter.done = true
   heap.remove(timers, waiter)
-  if waiter.worker or waiter.host then
+  if turn.is_gone(waiter) then
+    turn.abandon(waiter)
+    parked[waiter] = nil
+    return false
+  elseif waiter.worker or waiter.host then
+    ready[last_ready + 1] = waiter
     last_ready = last_ready + 1
-    ready[last_ready] = waiter
-    if turn.changed then
-      turn.changed()
-    end
   end
+  waiter.done = true
+  if turn.changed and first_ready <= last_ready then
+    turn.changed()
+  end
+end
+
+--- Whether the coroutine that is parked on a waiter has been ended (`coroutine.close`).
+-- @tparam table waiter
+-- @treturn boolean
+function turn.is_gone(waiter)
+  local thread = waiter.thread or waiter.worker and waiter.worker.coroutine
+  return thread ~= nil and status(thread) == "dead"
 end
 
 local function fire_timers()
@@ -63,8 +91,11 @@ local function fire_timers()
   if first then
     local time = now()
     while first and first.due <= time do
-      first.timed_out = true
-      turn.unpark(first)
+      if not first.done then
+        first.timed_out = true
+        turn.unpark(first)
+      end
+      heap.remove(timers, first)
       first = timers[1]
     end
   end
