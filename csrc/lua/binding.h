@@ -10,6 +10,7 @@
 #include "keeper/client.h"
 #include "keeper/event.h"
 #include "lua/compat.h"
+#include "lua/receipts.h"
 
 /* settings.c: the table at `index` as options for hf_client_new; throws naming the field. */
 hf_client_options *hf_lua_settings(lua_State *L, int index);
@@ -21,10 +22,28 @@ void hf_lua_push_properties(lua_State *L, const hf_properties *properties); /* a
 
 /* event.c */
 void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text);
-int hf_lua_push_mail(lua_State *L, hf_mail *mail); /* what mailbox:take() returns; the mail stays the caller's */
+
+/* What mailbox:take() returns; the mail stays the caller's. `receipt`: of a message. */
+int hf_lua_push_mail(lua_State *L, hf_mail *mail, uint64_t receipt);
 
 /* mailbox.c: the mailbox of this Lua state, made at first use; pushes its userdata. */
 hf_mailbox *hf_lua_mailbox(lua_State *L);
+
+/* A client's handle that is owed for: messages which Lua is done with and of which the keeper has not been told. */
+typedef struct hf_lua_debtor {
+  struct hf_lua_debtor *next;
+  hf_client *client; /* NULL: in no list */
+  size_t messages, bytes;
+} hf_lua_debtor;
+
+/* Of one Lua state: kept by its mailbox, as long as the state lives. */
+typedef struct hf_lua_debts {
+  hf_receipts receipts;
+  hf_lua_debtor *debtors;
+} hf_lua_debts;
+
+hf_lua_debts *hf_lua_debts_of(lua_State *L);
+void hf_lua_settle(hf_lua_debts *debts); /* client.c: the list is empty afterwards */
 
 /* status.c */
 int hf_lua_status(lua_State *L, hf_client *client);

@@ -11,12 +11,18 @@
 typedef struct handle {
   hf_client *client; /* NULL once collected */
   hf_parting parting;
+  hf_lua_debts *debts; /* of the Lua state's mailbox, which ends after it */
+  hf_lua_debtor debtor;
 } handle;
 
-static hf_client *check(lua_State *L) {
+static handle *check_handle(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, CLIENT);
   if (!h->client) luaL_error(L, "holdfast: this client has been collected");
-  return h->client;
+  return h;
+}
+
+static hf_client *check(lua_State *L) {
+  return check_handle(L)->client;
 }
 
 static int failure(lua_State *L, const char *message, const char *code) {
@@ -178,6 +184,44 @@ static int consumed(lua_State *L) {
   return 0;
 }
 
+enum { CREDITS = 64 }; /* given back at once by a program that reads without ever waiting */
+
+static void pay(hf_lua_debtor *debtor) {
+  if (debtor->messages) hf_client_consumed(debtor->client, debtor->messages, debtor->bytes);
+  debtor->messages = debtor->bytes = 0;
+}
+
+void hf_lua_settle(hf_lua_debts *debts) {
+  while (debts->debtors) {
+    hf_lua_debtor *debtor = debts->debtors;
+    debts->debtors = debtor->next;
+    pay(debtor);
+    debtor->client = NULL;
+  }
+}
+
+/* done(receipt): the last taker of that message is done with it; a second call means nothing. True when the client owes
+ * nothing else: somebody must see to it that mailbox:settle() comes soon. */
+static int done_with(lua_State *L) {
+  handle *h = check_handle(L);
+  size_t bytes;
+  if (hf_thread_forked()) return forked(L);
+  if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2), &bytes))
+    return 0;
+  hf_lua_debtor *debtor = &h->debtor;
+  bool first = !debtor->client;
+  debtor->messages++;
+  debtor->bytes += bytes;
+  if (first) {
+    *debtor = (hf_lua_debtor){h->debts->debtors, h->client, debtor->messages, debtor->bytes};
+    h->debts->debtors = debtor;
+  } else if (debtor->messages >= CREDITS) {
+    pay(debtor);
+  }
+  lua_pushboolean(L, first);
+  return 1;
+}
+
 static int status(lua_State *L) {
   hf_client *client = check(L);
   return hf_thread_forked() ? forked(L) : hf_lua_status(L, client);
@@ -219,6 +263,8 @@ static int collect(lua_State *L) {
   hf_client *client = h->client;
   h->client = NULL;
   if (client && !hf_thread_forked()) {
+    hf_lua_settle(h->debts);
+    hf_receipts_forget(&h->debts->receipts, hf_client_id(client));
     tell_loss(L, client);
     hf_parting_remove(&h->parting);
     hf_client_release(client);
@@ -239,6 +285,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"delay", delay},
                                    {"turn", turn},
                                    {"consumed", consumed},
+                                   {"done", done_with},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},
@@ -249,8 +296,9 @@ static int new_client(lua_State *L) {
   static atomic_uint last_id; /* Lua states on other threads make clients too */
   luaL_checktype(L, 1, LUA_TTABLE);
   hf_mailbox *mailbox = hf_lua_mailbox(L);
+  hf_lua_debts *debts = hf_lua_debts_of(L);
   handle *h = hf_lua_newuserdata(L, sizeof *h);
-  *h = (handle){0};
+  *h = (handle){.client = NULL, .debts = debts};
   luaL_setmetatable(L, CLIENT);
   hf_keeper *keeper = hf_keeper_shared();
   if (!keeper)

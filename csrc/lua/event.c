@@ -253,14 +253,15 @@ static void push_wishes(lua_State *L, const hf_message *message) {
 }
 
 /* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
-int hf_lua_push_mail(lua_State *L, hf_mail *mail) {
+int hf_lua_push_mail(lua_State *L, hf_mail *mail, uint64_t receipt) {
   const hf_client *client = mail->owner;
   if (mail->kind == HF_EVENT_MESSAGE) {
     lua_pushliteral(L, "message");
     lua_pushinteger(L, (lua_Integer)hf_client_id(client));
     push_message(L, (const hf_message *)mail);
     push_wishes(L, (const hf_message *)mail);
-    return 4;
+    hf_lua_pushint64(L, (int64_t)receipt);
+    return 5;
   }
   if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
   lua_pushstring(L, kind_name(mail->kind));

@@ -16,9 +16,13 @@
 
 typedef struct mailbox {
   hf_mailbox *mails;
-  hf_mail *pending; /* taken out of it, not handed to Lua yet */
-  bool traces;      /* the library's trace comes here, unless another Lua state has asked since */
-  hf_alarm alarm;   /* made when it is first set */
+  hf_mail *pending; /* taken out of it, not handed out to its end by Lua yet */
+  uint64_t serial;  /* of the mail that was shown to Lua last */
+  uint64_t receipt; /* of that, if it is a message */
+  bool shown;       /* the first pending one has been */
+  hf_lua_debts debts;
+  bool traces;    /* the library's trace comes here, unless another Lua state has asked since */
+  hf_alarm alarm; /* made when it is first set */
   hf_bridge bridge;
 } mailbox;
 
@@ -101,17 +105,57 @@ static void taken(hf_mail *mail) {
     hf_client_event_taken(client, mail);
 }
 
-/* The mail stays first in `pending` until all of it is on the stack: an error of Lua's own (memory) loses nothing. */
+static void finish_shown(mailbox *box) {
+  hf_mail *mail = box->pending;
+  box->shown = false;
+  box->receipt = 0;
+  box->pending = mail->next;
+  taken(mail);
+}
+
+/* The next mail has a serial, and a message a receipt, before any of it is on the stack. */
+static void show(lua_State *L, mailbox *box) {
+  const hf_mail *mail = box->pending;
+  if (mail->kind == HF_EVENT_MESSAGE) {
+    const hf_message *message = (const hf_message *)mail;
+    box->receipt = hf_receipts_open(&box->debts.receipts, hf_client_id(mail->owner),
+                                    message->topic.length + message->payload.length);
+    if (!box->receipt) luaL_error(L, "not enough memory");
+  }
+  box->shown = true;
+  box->serial++;
+}
+
+/* take([finished]) -> serial, kind, client, ...: the next mail. It stays first in `pending` until Lua says that it has
+ * been handed out to its end, by its serial (nil: whichever was shown); until then it is shown again, so that an error
+ * anywhere between (memory, a hook, Ctrl-C) loses nothing. */
 static int take(lua_State *L) {
   mailbox *box = check(L);
   if (hf_thread_forked()) return 0;
+  if (box->shown && (lua_isnoneornil(L, 2) || (uint64_t)lua_tonumber(L, 2) == box->serial)) finish_shown(box);
   if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
-  hf_mail *mail = box->pending;
-  if (!mail) return 0;
-  int count = hf_lua_push_mail(L, mail);
-  box->pending = mail->next;
-  taken(mail);
-  return count;
+  if (!box->pending) return 0;
+  if (!box->shown) show(L, box);
+  hf_lua_pushint64(L, (int64_t)box->serial);
+  return 1 + hf_lua_push_mail(L, box->pending, box->receipt);
+}
+
+/* finish(serial[, unclaimed]): that mail has been handed out, before the next one is asked for: its room is free from
+ * now on. `unclaimed`: there was nobody for it, so that nothing is owed for it. */
+static int finish(lua_State *L) {
+  mailbox *box = check(L);
+  if (hf_thread_forked() || !box->shown || (uint64_t)luaL_checknumber(L, 2) != box->serial) return 0;
+  if (box->receipt && lua_toboolean(L, 3))
+    hf_receipts_close(&box->debts.receipts, hf_client_id(box->pending->owner), box->receipt, NULL);
+  finish_shown(box);
+  return 0;
+}
+
+/* settle(): has the keeper know of everything that Lua is done with. */
+static int settle(lua_State *L) {
+  mailbox *box = check(L);
+  if (!hf_thread_forked()) hf_lua_settle(&box->debts);
+  return 0;
 }
 
 /* For hosts that wait on a stream that they have opened: listen() -> path; the host connects to it; accept() -> true. A
@@ -152,6 +196,7 @@ static int collect(lua_State *L) {
     hf_event_discard(box->pending);
     box->pending = next;
   }
+  hf_receipts_end(&box->debts.receipts);
   hf_alarm_close(&box->alarm);
   hf_bridge_close(&box->bridge);
   if (box->mails) {
@@ -165,9 +210,9 @@ static int collect(lua_State *L) {
 
 /* What cqueues polls has pollfd, events and timeout; what LuaSocket's select takes has getfd and dirty. */
 static const luaL_Reg methods[] = {
-    {"wait", wait},       {"take", take},        {"alarm", alarm}, {"pollfd", descriptor},    {"events", events},
-    {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty}, {"listen", bridge_listen}, {"accept", bridge_accept},
-    {"hang_up", hang_up}, {NULL, NULL}};
+    {"finish", finish},        {"settle", settle},        {"wait", wait},       {"take", take},        {"alarm", alarm},
+    {"pollfd", descriptor},    {"events", events},        {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty},
+    {"listen", bridge_listen}, {"accept", bridge_accept}, {"hang_up", hang_up}, {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
@@ -176,6 +221,10 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_pop(L, 1);
   box = hf_lua_newuserdata(L, sizeof *box);
   box->pending = NULL;
+  box->serial = box->receipt = 0;
+  box->shown = false;
+  box->debts.debtors = NULL;
+  hf_receipts_init(&box->debts.receipts);
   box->mails = NULL;
   box->traces = false;
   box->alarm = (hf_alarm){-1, -1};
@@ -186,6 +235,13 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
   return box->mails;
+}
+
+hf_lua_debts *hf_lua_debts_of(lua_State *L) {
+  hf_lua_mailbox(L);
+  mailbox *box = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return &box->debts;
 }
 
 static bool listen_to_trace(mailbox *box, hf_trace_level level) {

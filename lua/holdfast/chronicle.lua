@@ -85,6 +85,28 @@ function chronicle.refused(client, filter, reason)
   end
 end
 
+--- Says, even where nobody listens, that messages which the broker was told we have are dropped, for nobody reads them.
+-- @tparam table subscription
+function chronicle.unread(subscription)
+  local filter, most = subscription.filter, subscription.most_messages
+  log.write("warning", ("nobody reads subscription %s: its oldest messages are dropped beyond %d, or the bytes of the "
+    .. "inbox, and were acknowledged; subscription.dropped counts them"):format(filter, most),
+    { client = subscription.client.handle:status().client_id, event = "unread", filter = filter })
+end
+
+--- Says, even where nobody listens but only once a client, that a message which the broker was told we have belongs to
+-- no subscription.
+-- @tparam table client
+-- @tparam table message
+function chronicle.unclaimed(client, message)
+  if message.qos > 0 and not client.is_told_unclaimed then
+    client.is_told_unclaimed = true
+    log.write("warning", ("a message for %s belongs to no subscription, maybe to one of this client id in an earlier "
+      .. "process: it is dropped, as others will be; client:on(\"message\") takes them"):format(message.topic),
+      { client = client.handle:status().client_id, event = "unclaimed", topic = message.topic })
+  end
+end
+
 --- Says, even where nobody listens, that a client believes whoever answers.
 -- @tparam table client
 function chronicle.unverified(client)

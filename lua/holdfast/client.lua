@@ -60,14 +60,13 @@ function client.new(given, adapt)
     defaults = own,
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters
+    observed = {}, -- name of an event -> set of what client:event has returned
     wishes = {}, -- wish -> subscription
     last_wish = 0,
     outcomes = {}, -- id of a publish -> waiter
     line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
     connecting = line.new(), -- those of connect
-    consumed_messages = 0,
-    consumed_bytes = 0,
   }, Client)
   registry.add(self, delivery.deliver, mail)
   if values.tls and not values.tls.verify then
@@ -111,27 +110,8 @@ local function timeout_words(self, timeout)
   return reason and ("%s; the last failure is %s (%s)"):format(words, reason.name, reason.text) or words
 end
 
---- Starts the client and waits until it is ready: connected, and every subscription answered by the broker.
--- It goes on trying after a timeout. A client that sleeps is not woken, `wake` does that.
--- @tparam[opt] number timeout seconds; default: that of `client.defaults.connect`, or no end
--- @treturn ?boolean true, or nil
--- @treturn ?string message
--- @treturn ?string "timeout", "sleeping", "closed" or "forked"
--- @treturn ?table the reason, when sleeping
--- @raise when the timeout is no time, or the caller stands where nothing can wait; then it is not started
-function Client:connect(timeout)
-  check.method(self, "handle", "client:connect")
-  timeout = defaults.timeout(self, "connect", timeout)
-  local problem = check.timeout_problem(timeout)
-  if problem then
-    error("connect: " .. problem, 2)
-  end
-  listening.must_wait "connect"
-  local status
-  local fine, message, code = self:start()
-  if fine then
-    status, message, code = self.handle:status()
-  end
+local function wait_ready(self, timeout)
+  local status, message, code = self.handle:status()
   if not status then
     return nil, message, code
   elseif self.asleep then
@@ -151,7 +131,53 @@ function Client:connect(timeout)
   return nil, waiter.message, waiter.code, waiter.reason
 end
 
+--- Starts the client and waits until it is ready: connected, and every subscription answered by the broker.
+-- It goes on trying after a timeout. A client that sleeps is not woken, `wake` does that.
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.connect`, or no end
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string "timeout", "sleeping", "closed" or "forked"
+-- @treturn ?table the reason, when sleeping
+-- @raise when the timeout is no time, or the caller stands where nothing can wait; then it is not started
+function Client:connect(timeout)
+  check.method(self, "handle", "client:connect")
+  timeout = defaults.timeout(self, "connect", timeout)
+  local problem = check.timeout_problem(timeout)
+  if problem then
+    error("connect: " .. problem, 2)
+  end
+  listening.must_wait "connect"
+  local fine, message, code = self:start()
+  if not fine then
+    return nil, message, code
+  end
+  return wait_ready(self, timeout)
+end
+
+--- Waits until the client is ready: at once if it is, else as @{connect}, but it is not started.
+-- @tparam[opt] number timeout seconds; default: no end
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string "timeout", "sleeping", "closed" or "forked"
+-- @treturn ?table the reason, when sleeping
+-- @raise when the timeout is no time
+function Client:ready(timeout)
+  check.method(self, "handle", "client:ready")
+  local problem = check.timeout_problem(timeout)
+  if problem then
+    error("ready: " .. problem, 2)
+  elseif self.closing then
+    return nil, CLOSED, "closed"
+  end
+  local status = self.handle:status()
+  if status and not status.ready then
+    listening.must_wait "ready"
+  end
+  return wait_ready(self, timeout)
+end
+
 Client.on, Client.once, Client.off, Client.wait = listening.on, listening.once, listening.off, listening.wait
+Client.event = listening.event
 Client.subscribe, Client.forget_wish = wishing.subscribe, wishing.forget_wish
 Client.publish, Client.post = publish.publish, publish.post
 

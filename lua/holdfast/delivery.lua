@@ -1,36 +1,59 @@
 --- The way of a received message to those who take it: the path that everything hot runs on.
--- A taker is a handler of `message`, or a subscription. A message counts against the client's inbox until its last
--- taker is done with it: the *item* that travels with it is its size while there is one taker, or a table that counts
--- them. An item is false once the message has been paid for.
+-- A taker is a handler of `message`, or a subscription. A message has one owner at any time: the mailbox until each
+-- taker has it, then the buffer of a subscription until a reader shifts it, or the coroutine of a handler. Handing it
+-- out can be interrupted anywhere (an error of a hook, Ctrl-C, no memory), so each step is done again until it is known
+-- to be done, and doing one twice means nothing.
+--
+-- A message counts against the client's inbox until its last taker is done with it: the *item* that travels with it is
+-- its receipt while there is one taker, or a table for each. It comes by two moments, both in this room: @{begun}, when
+-- a handler of it starts, and @{done}, when a taker needs it no more. A reader has both at once as it shifts it.
 -- @module holdfast.delivery
+local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
 
 local delivery = {}
 
-local credit = registry.credit
+local hand = registry.hand
 
---- One taker is done.
+--- A taker is done with a message, however that came: it has been handled, shifted, dropped, or given up. A second call
+-- means nothing.
 -- @tparam table client
 -- @param item
-local function consume(client, item)
-  if item then
-    if type(item) == "table" then
-      item.takers = item.takers - 1
-      if item.takers > 0 then
-        return
-      end
-      item = item.bytes
+local function done(client, item)
+  if type(item) == "table" then
+    local among = item.among
+    among[item] = nil
+    if next(among) ~= nil then
+      return
     end
-    credit(client, item)
+    item = item.receipt
+  end
+  if client.handle:done(item) then
+    loop.owing()
   end
 end
 
-delivery.consume = consume
+delivery.done = done
+
+--- A taker has the message, so that it is not handed to that one again.
+-- @param item
+local function begun(item)
+  if hand.item == item then
+    if hand.takers then
+      hand.served = hand.serving
+    else
+      hand.finished = hand.serial
+    end
+    hand.item = nil
+  end
+end
+
+delivery.begun = begun
 
 local function listener_done(client, item, err, trace)
-  consume(client, item)
+  done(client, item)
   if err ~= nil then
     events.report(client, err, trace)
   end
@@ -38,41 +61,86 @@ end
 
 local function handler_done(subscription, item, err, trace)
   local client = subscription.client
-  consume(client, item)
+  done(client, item)
   if err ~= nil then
     events.report(client, err, trace)
   end
 end
 
-local function accept(subscription, message, item)
-  local handler = subscription.handler
-  if handler and not subscription.buffered then
-    return loop.start(handler_done, subscription, item, handler, message, subscription)
-  end
-  return subscription:accept(message, item)
+local function listen(fn, message, given)
+  begun(given[2])
+  fn(message, given[1])
 end
 
-local function deliver_to_many(client, message, bytes, wishes)
-  local listeners, count = events.take(client, "message")
-  local subscriptions = {}
+local function handle(subscription, message, item)
+  begun(item)
+  subscription.handler(message, subscription)
+end
+
+local function give(subscription, message, item)
+  hand.item = item
+  if subscription.buffered then
+    subscription:accept(message, item)
+  else
+    loop.start(handler_done, subscription, item, handle, subscription, message, item)
+  end
+  begun(item) -- who starts it later has it, too
+end
+
+-- Who takes a message, and the item of each.
+local function takers_of(client, receipt, wishes)
+  local listeners = client.handlers.message
+  local takers = {}
+  for index = 1, listeners and listeners.count or 0 do
+    takers[index] = { fn = listeners[index].fn }
+  end
   for _, wish in ipairs(wishes) do
-    subscriptions[#subscriptions + 1] = client.wishes[wish]
-  end
-  events.meet(client, "message", message)
-  local takers = count + #subscriptions
-  if takers == 0 then
-    return credit(client, bytes)
-  end
-  local item = takers == 1 and bytes or { takers = takers, bytes = bytes }
-  for index = 1, count do
-    loop.start(listener_done, client, item, listeners[index].fn, message, client)
-  end
-  for _, subscription in ipairs(subscriptions) do
-    if subscription.removed then -- by one of the takers before it
-      consume(client, item)
-    else
-      accept(subscription, message, item)
+    local subscription = client.wishes[wish]
+    if subscription then
+      takers[#takers + 1] = { subscription = subscription }
     end
+  end
+  local among = #takers > 1 and {}
+  for _, taker in ipairs(takers) do
+    taker.item = among and { among = among, receipt = receipt } or receipt
+    if among then
+      among[taker.item] = true
+    end
+  end
+  return takers
+end
+
+local function serve(client, taker, message)
+  local subscription = taker.subscription
+  if subscription and subscription.removed then -- by one of the takers before it
+    done(client, taker.item)
+    hand.served = hand.serving
+    return
+  elseif subscription then
+    return give(subscription, message, taker.item)
+  end
+  hand.item = taker.item
+  loop.start(listener_done, client, taker.item, listen, taker.fn, message, { client, taker.item })
+  begun(taker.item)
+end
+
+-- A message that is shown again, since handing it out was interrupted, goes to those who have not got it.
+local function deliver_to_many(client, message, wishes, receipt)
+  local serial = hand.serial
+  if hand.many ~= serial then
+    hand.served, hand.message, hand.takers = 0, message, takers_of(client, receipt, wishes)
+    hand.many = serial
+  end
+  local takers = hand.takers
+  events.take(client, "message")
+  events.meet(client, "message", hand.message)
+  if #takers == 0 then
+    chronicle.unclaimed(client, message)
+    return done(client, receipt)
+  end
+  while hand.serial == serial and hand.served < #takers do
+    hand.serving = hand.served + 1
+    serve(client, takers[hand.serving], hand.message)
   end
 end
 
@@ -80,17 +148,21 @@ end
 -- @tparam table client
 -- @tparam table message
 -- @tparam ?number|{number,...} wish of the subscription it is for; several in a table
-function delivery.deliver(client, message, wish)
-  local bytes = #message.topic + #message.payload -- now, a handler may change the table
+-- @tparam number receipt
+function delivery.deliver(client, message, wish, receipt)
   local several = type(wish) == "table"
-  if several or client.handlers.message or client.expected.message then
-    return deliver_to_many(client, message, bytes, several and wish or { wish })
+  if several or client.handlers.message or client.expected.message or client.observed.message then
+    return deliver_to_many(client, message, several and wish or { wish }, receipt)
   end
+  hand.takers = nil
   local subscription = client.wishes[wish or 0]
   if subscription then
-    return accept(subscription, message, bytes)
+    return give(subscription, message, receipt)
   end
-  return credit(client, bytes)
+  if not wish then
+    chronicle.unclaimed(client, message)
+  end
+  return done(client, receipt)
 end
 
 return delivery

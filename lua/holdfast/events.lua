@@ -3,6 +3,7 @@
 -- were added; one that waits holds up nothing. An error in one becomes an `error` event; where nobody listens to that,
 -- and from a handler of `error`, it goes to `holdfast.log`, and without a listener there to the standard error.
 -- @module holdfast.events
+local first = require "holdfast.first"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
@@ -96,7 +97,7 @@ end
 -- @param err what was thrown
 -- @tparam string trace
 function events.report(client, err, trace)
-  if client.handlers.error or client.expected.error then
+  if client.handlers.error or client.expected.error or client.observed.error then
     events.emit(client, "error", { message = words_of(err, trace), traceback = trace, error = err })
   else
     write(client, err, trace)
@@ -150,22 +151,45 @@ function events.forget(client, name, waiter)
   end
 end
 
+--- Has an object keep the newest event of a name as its `value`, as long as anybody has it.
+-- @tparam table client
+-- @tparam string name
+-- @tparam table object with `watchers`
+-- @treturn table it
+function events.observe(client, name, object)
+  local observers = client.observed[name] or setmetatable({}, { __mode = "k" })
+  client.observed[name] = observers
+  observers[object] = true
+  return object
+end
+
+local function show(client, name, event)
+  for object in pairs(client.observed[name]) do
+    object.value = event
+    first.tell(object)
+  end
+end
+
 --- Lets go on all who wait for an event.
 -- @tparam table client
 -- @tparam string name
 -- @param event
 function events.meet(client, name, event)
+  if client.observed[name] then
+    show(client, name, event)
+  end
   local waiting = client.expected[name]
   if waiting then
-    client.expected[name] = nil
-    local waiter = line.shift(waiting)
+    local waiter = line.head(waiting)
     while waiter do
       if not waiter.done then
         waiter.value = event
         loop.unpark(waiter)
       end
-      waiter = line.shift(waiting)
+      line.leave(waiting, waiter)
+      waiter = line.head(waiting)
     end
+    client.expected[name] = nil
   end
 end
 
@@ -185,18 +209,24 @@ function events.dismiss(client, message, code)
   end
 end
 
---- Tells an event.
+--- Starts the handlers of an event.
 -- @tparam table client
 -- @tparam string name
 -- @param event
-function events.emit(client, name, event)
+function events.start(client, name, event)
   local list, count = events.take(client, name)
   for index = 1, count do
     loop.start(handled, client, name, list[index].fn, event, client)
   end
-  if client.expected[name] then
-    events.meet(client, name, event)
-  end
+end
+
+--- Tells an event to everybody.
+-- @tparam table client
+-- @tparam string name
+-- @param event
+function events.emit(client, name, event)
+  events.meet(client, name, event)
+  events.start(client, name, event)
 end
 
 return events

@@ -20,6 +20,7 @@ local holdfast = {
   _VERSION = core.VERSION,
   backoff = require "holdfast.backoff",
   engine = require "holdfast.engine",
+  first = require("holdfast.first").of,
   fleet = require "holdfast.fleet",
   reason = require "holdfast.reason",
 }

@@ -6,6 +6,9 @@ local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
 
+local Event = {}
+Event.__index = Event
+
 local listening = {
   LEAVING = "the worker is leaving, and nobody waits in it without end",
 }
@@ -20,19 +23,40 @@ function listening.must_wait(name)
   end
 end
 
---- Parks the caller on a waiter that `close` knows of. In a fork of the process, where nothing ever comes, it does not.
--- @tparam holdfast.client client
--- @tparam table waiter
--- @tparam ?number timeout seconds
-function listening.park(client, waiter, timeout)
+-- From now on `close` knows of a waiter. In a fork of the process nothing ever comes: there it is done already.
+local function enter(client, waiter)
   local _, message, code = client.handle:consumed(0, 0)
   if code then
     waiter.done, waiter.message, waiter.code = true, message, code
     return
   end
   client.waiters[waiter] = true
+end
+
+--- Parks the caller on a waiter that `close` knows of.
+-- @tparam holdfast.client client
+-- @tparam table waiter
+-- @tparam ?number timeout seconds
+function listening.park(client, waiter, timeout)
+  enter(client, waiter)
   loop.park(waiter, timeout)
   client.waiters[waiter] = nil
+end
+
+--- A waiter of `holdfast.first` watches something of a client.
+-- @tparam table object with `client` and `watchers`
+-- @tparam table waiter
+function listening.watch(object, waiter)
+  enter(object.client, waiter)
+  object.watchers[waiter] = true
+end
+
+--- It does so no more.
+-- @tparam table object
+-- @tparam table waiter
+function listening.unwatch(object, waiter)
+  object.watchers[waiter] = nil
+  object.client.waiters[waiter] = nil
 end
 
 --- Waits for the next event of a name.
@@ -66,6 +90,49 @@ function listening.wait(client, name, timeout)
     return nil, ("no %s within %g s"):format(name, timeout), "timeout"
   end
   return waiter.value, waiter.message, waiter.code
+end
+
+--- Keeps the newest event of a name from now on, until it is taken: nothing is missed between two waits.
+-- @tparam holdfast.client client
+-- @tparam string name
+-- @treturn table for `holdfast.first`; its `wait([timeout])` takes the event, or waits for one, as `client:wait` does
+-- @raise when the name is unknown
+function listening.event(client, name)
+  check.method(client, "handle", "client:event")
+  local problem = events.problem(name)
+  if problem then
+    error("event: " .. problem, 2)
+  end
+  return events.observe(client, name, setmetatable({ client = client, name = name, watchers = {} }, Event))
+end
+
+local function is_over(self)
+  return self.value ~= nil or self.client.closed ~= nil
+end
+
+Event.is_ready, Event.watch, Event.unwatch = is_over, listening.watch, listening.unwatch
+
+-- Takes the newest, waiting for it.
+function Event:wait(timeout)
+  check.method(self, "watchers", "event:wait")
+  local problem = check.timeout_problem(timeout)
+  if problem then
+    error("wait: " .. problem, 2)
+  end
+  local waiter = {}
+  if not is_over(self) then
+    self.watchers[waiter] = true
+    listening.park(self.client, waiter, timeout)
+    self.watchers[waiter] = nil
+  end
+  local event = self.value
+  self.value = nil
+  if event ~= nil then
+    return event
+  elseif waiter.timed_out then
+    return nil, ("no %s within %g s"):format(self.name, timeout), "timeout"
+  end
+  return nil, waiter.message or "the client is closed", waiter.code or "closed"
 end
 
 local function handler_problem(name, fn)

@@ -1,5 +1,6 @@
 --- What a client does with each kind of mail but messages.
 -- @module holdfast.mail
+local buffer = require "holdfast.buffer"
 local budget = require "holdfast.budget"
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
@@ -8,13 +9,11 @@ local line = require "holdfast.line"
 local loop = require "holdfast.loop"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
-local relief = require "holdfast.relief"
 local text = require "holdfast.text"
 
 local mail = {
   outcome = publish.outcome,
   not_withdrawn = publish.not_withdrawn,
-  note = chronicle.note,
   room = publish.room,
 }
 
@@ -26,10 +25,11 @@ local function resolve(waiter, value, message, code, reason)
 end
 
 local function resolve_connecting(client, ...)
-  local waiter = line.shift(client.connecting)
+  local waiter = line.head(client.connecting)
   while waiter do
     resolve(waiter, ...)
-    waiter = line.shift(client.connecting)
+    line.leave(client.connecting, waiter)
+    waiter = line.head(client.connecting)
   end
 end
 
@@ -91,7 +91,7 @@ local function part(client)
   for _, waiter in ipairs(waiters) do
     resolve(waiter, nil, "the client is closed", "closed")
   end
-  relief.finish(client)
+  buffer.finish(client)
   loop.release(client)
   registry.remove(client)
 end
@@ -104,22 +104,30 @@ function mail.event(client, name, event)
     event.retry_in = client.chosen or nil
   end
   client.chosen = nil
+  events.meet(client, name, event)
+  registry.handed()
   chronicle.event(client, name, event)
-  events.emit(client, name, event)
+  events.start(client, name, event)
   if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
-    relief.begin(client)
+    buffer.relieve(client)
   elseif name == "closed" then
     part(client)
   end
 end
 
+function mail.note(client, words)
+  registry.handed()
+  chronicle.note(client, words)
+end
+
 function mail.granted(client, wish, qos, reason)
   local subscription = client.wishes[wish]
   if subscription then
+    subscription:judge(qos, reason)
+    registry.handed()
     if reason then
       chronicle.refused(client, subscription.filter, reason)
     end
-    subscription:judge(qos, reason)
   end
 end
 
@@ -156,6 +164,7 @@ local function credentials_found(client, ticket, err, trace)
 end
 
 function mail.credentials(client, ticket, attempt)
+  registry.handed()
   loop.start(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
 end
 
@@ -183,12 +192,14 @@ local function answered(client, _, err, trace)
 end
 
 function mail.delay(client, ticket, failure)
+  registry.handed()
   client.asking = ticket
   loop.start(answered, client, ticket, find_delay, client, ticket, failure)
   client.asking = nil
 end
 
 function mail.turn(client, ticket)
+  registry.handed()
   loop.start(answered, client, ticket, budget.answer, client, ticket)
 end
 

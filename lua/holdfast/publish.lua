@@ -6,6 +6,7 @@ local events = require "holdfast.events"
 local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
+local registry = require "holdfast.registry"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
 
@@ -70,11 +71,14 @@ end
 -- @tparam ?table reason of the broker
 function publish.outcome(client, id, delivered, why, reason)
   local waiter = client.outcomes[id]
-  client.outcomes[id] = nil
   if waiter then
     waiter.value = delivered
     settle(waiter, reason and reason.text or why_words[why], why, reason)
-  elseif delivered then
+    client.outcomes[id] = nil
+    return
+  end
+  registry.handed()
+  if delivered then
     events.emit(client, "delivered", { id = id, reason = reason })
   else
     events.emit(client, "dropped", { id = id, why = why, reason = reason })
@@ -213,6 +217,10 @@ function publish.publish(client, topic, payload, given)
   return withdraw(client, waiter.id, timeout)
 end
 
+local function is_told(client, name)
+  return client.handlers[name] or client.expected[name] or client.observed[name]
+end
+
 --- Has a message accepted by the queue, without waiting. To wait for the outcome, `publish`: a `wait` for `delivered`
 -- begins when that may have happened already.
 -- @tparam holdfast.client client
@@ -232,8 +240,7 @@ function publish.post(client, topic, payload, given)
   elseif client.closing then
     return nil, "the client is closed", "closed"
   end
-  local notify = client.handlers.delivered or client.handlers.dropped or client.expected.delivered
-    or client.expected.dropped
+  local notify = is_told(client, "delivered") or is_told(client, "dropped")
   return client.handle:post(topic, payload, values.qos, values.retain or nil, values.properties, notify,
     milliseconds(values.ttl or client.ttl))
 end

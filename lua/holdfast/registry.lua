@@ -1,6 +1,6 @@
 --- The clients of this Lua state, and the way of a mail to the one it is for.
--- The registry does not keep a client alive: subscriptions, waiting coroutines and a running loop do. What a client
--- owes to its inbox is given back in one call a turn, not in one a message, where the loop has turns.
+-- The registry does not keep a client alive: subscriptions, waiting coroutines and a running loop do. What is owed to
+-- the inboxes is given back in one call a turn, not in one a message, where the loop has turns.
 -- @module holdfast.registry
 local core = require "holdfast.core"
 local log = require "holdfast.log"
@@ -8,81 +8,75 @@ local loop = require "holdfast.loop"
 
 local registry = {}
 
-local CREDITS = 64 -- given back at once by a program that reads without ever waiting
-
 local clients = setmetatable({}, { __mode = "v" })
-local debtors, count = {}, 0 -- clients with consumed messages that the core has not been told of
-local mailbox, take
+local mailbox, take, finish
 local tracing = false
 local deliver -- of holdfast.delivery, set when the first client is made
 local receivers -- kind of mail -> function(client, ...)
 
-local function settle_one(client)
-  local messages, bytes = client.consumed_messages, client.consumed_bytes
-  if messages > 0 then
-    client.consumed_messages, client.consumed_bytes = 0, 0
-    client.handle:consumed(messages, bytes)
-  end
-end
+-- The mail that is being handed out. It stays the mailbox's, which shows it again after an interruption, until
+-- `finished` has come to its serial; one that is shown again inside the handing out of itself (a handler that drives
+-- the loop) goes on where that stands.
+local hand = {
+  serial = 0,
+  finished = 0,
+  item = nil, -- of the message that a taker is being given
+  many = 0, -- serial of the message that goes to `takers`, of whom `served` have it
+  takers = nil, served = 0, serving = 0, message = nil,
+}
 
+registry.hand = hand
+
+--- What is owed to the inboxes is given back.
 local function settle()
-  for index = 1, count do
-    local client = debtors[index]
-    debtors[index] = nil
-    client.is_debtor = false
-    settle_one(client)
-  end
-  count = 0
+  mailbox:settle()
 end
 
---- A message has been consumed: its room in the inbox is free again.
--- @tparam table client
--- @tparam number bytes of topic and payload
-function registry.credit(client, bytes)
-  local messages = client.consumed_messages + 1
-  client.consumed_messages = messages
-  client.consumed_bytes = client.consumed_bytes + bytes
-  if not client.is_debtor then
-    client.is_debtor = true
-    count = count + 1
-    debtors[count] = client
-    loop.owing()
-  elseif messages >= CREDITS then
-    settle_one(client)
-  end
+--- The mail in hand, which is no message, has done all that must not be lost; what follows is done at most once.
+function registry.handed()
+  hand.finished = hand.serial
+  finish(mailbox, hand.serial)
 end
 
-local function route(kind, id, ...)
-  if kind == nil then
+local function route(serial, kind, id, ...)
+  if serial == nil then
     return false
-  elseif kind == "trace" then
-    log.trace(...)
-    return true
   end
+  hand.serial = serial
   local client = clients[id]
-  if client then
-    if kind == "message" then
-      deliver(client, ...)
-    else
-      receivers[kind](client, ...)
-    end
+  if kind == "trace" then
+    registry.handed()
+    log.trace(...)
+  elseif not client then
+    finish(mailbox, serial, true)
+  elseif kind == "message" then
+    deliver(client, ...)
+  else
+    receivers[kind](client, ...)
+  end
+  if hand.finished < serial then
+    hand.finished = serial
+  end
+  if hand.takers and hand.serial == serial then
+    hand.takers, hand.message = nil, nil
   end
   return true
 end
 
 local function dispatch(limit)
   for taken = 1, limit do
-    if not route(take(mailbox)) then
+    if not route(take(mailbox, hand.finished)) then
       return taken > 1
     end
   end
+  finish(mailbox, hand.finished)
   return true
 end
 
 local function attend()
   if not mailbox then
     mailbox = core.mailbox()
-    take = mailbox.take
+    take, finish = mailbox.take, mailbox.finish
     loop.attend(mailbox, dispatch, settle)
   end
 end

@@ -2,20 +2,22 @@
 --
 -- With a handler, each message starts it in a coroutine of its own; with `ordered = true` one after the other.
 -- Without, messages wait for @{receive} and @{messages}. While somebody reads, none is dropped. While nobody does, the
--- newest are kept (option `buffer`) and `subscription.dropped` counts the others. `subscription.filter` is what was
--- asked for.
+-- newest are kept (option `buffer`) and `subscription.dropped` counts the others; of QoS 1 or 2, the first is told in
+-- the log. `subscription.filter` is what was asked for.
 -- @classmod holdfast.subscription
 local buffer = require "holdfast.buffer"
 local check = require "holdfast.check"
 local defaults = require "holdfast.defaults"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
+local first = require "holdfast.first"
 local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
-local reader = require "holdfast.reader"
 
-local consume = delivery.consume
+local begun, done = delivery.begun, delivery.done
+
+local running = coroutine.running
 
 local Subscription = {}
 Subscription.__index = Subscription
@@ -37,10 +39,10 @@ function subscription.new(client, wish, filter, options, handler)
     filter = filter,
     handler = handler,
     buffered = not handler or options.ordered or false,
-    buffer = buffer.new(),
+    shift = 0, -- how often handlers have begun to run in order
     askers = line.new(), -- of granted
   }, Subscription)
-  reader.attach(self, options.buffer or 1000, client.inbox_bytes)
+  buffer.attach(self, options.buffer or 1000, client.inbox_bytes)
   return self
 end
 
@@ -49,73 +51,107 @@ function Subscription:__tostring()
   return ("holdfast.subscription %s (%s)"):format(self.filter, state)
 end
 
-local function in_order(self)
-  local message, item = buffer.shift(self.buffer)
+-- One handler after the other. What was begun twice, since the first time was interrupted, sees it by its number.
+local function in_order(self, shift)
+  if shift ~= self.shift then
+    return
+  end
+  self.at_work = true
+  local message, item = buffer.head(self.buffer)
   while message do
     self.item = item
+    buffer.drop(self.buffer)
+    begun(item)
     self.handler(message, self)
     self.item = nil
-    consume(self.client, item)
-    message, item = buffer.shift(self.buffer)
+    done(self.client, item)
+    message, item = buffer.head(self.buffer)
   end
 end
 
-local function work(self, _, err, trace)
+local work
+
+local function worked(self, shift, err, trace)
+  local is_mine = shift == self.shift
   if err ~= nil then
-    local item = self.item
-    self.item = nil
-    consume(self.client, item)
+    local item = is_mine and self.item
+    if item then
+      self.item = nil
+      done(self.client, item)
+    end
     events.report(self.client, err, trace)
   end
-  self.busy = self.buffer.count > 0
-  if self.busy then
-    return loop.start(work, self, nil, in_order, self)
+  if is_mine then
+    self.busy = buffer.count(self.buffer) > 0
+    if self.busy then
+      work(self)
+    end
   end
 end
 
---- Takes one message in.
+function work(self)
+  self.busy, self.at_work = true, false
+  self.shift = self.shift + 1
+  loop.start(worked, self, self.shift, in_order, self, self.shift)
+end
+
+--- Takes one message in; a second time means nothing.
 -- @tparam table message
 -- @param item
 -- @local
 function Subscription:accept(message, item)
   if self.removed then
-    return consume(self.client, item)
+    return done(self.client, item)
   elseif not self.handler then
-    return reader.accept(self, message, item)
+    return buffer.accept(self, message, item)
   end
-  buffer.push(self.buffer, message, item, 0)
-  if not self.busy then
-    return work(self)
+  local is_new = buffer.push(self.buffer, message, item, 0)
+  if not self.busy or not is_new and not self.at_work then
+    begun(item) -- before its handler may drive the loop
+    work(self)
+  end
+end
+
+-- Why there will be nothing any more.
+local function over(self)
+  if self.removed then
+    return "the subscription has been removed", "removed"
+  elseif self.client.closed then
+    return "the client is closed", "closed"
   end
 end
 
 -- Waits in one of the subscription's own lines.
-local function wait(self, queue, timeout, what, iterator)
-  local client = self.client
-  if self.removed then
-    return nil, "the subscription has been removed", "removed"
-  elseif client.closed then
-    return nil, "the client is closed", "closed"
-  end
-  local waiter = { iterator = iterator }
+local function wait(self, queue, waiter, timeout, what)
   line.join(queue, waiter)
-  listening.park(client, waiter, timeout)
+  listening.park(self.client, waiter, timeout)
+  line.leave(queue, waiter)
   if waiter.timed_out then
-    line.leave(queue, waiter)
-    return nil, ("no %s within %g s"):format(what, timeout), "timeout"
+    return ("no %s within %g s"):format(what, timeout), "timeout"
   end
-  return waiter.value, waiter.message, waiter.code
+  return waiter.message, waiter.code
 end
 
+-- Shifts a message. Who was woken for one that another has shifted waits again.
 local function next_message(self, timeout, iterator)
-  local message, item = buffer.shift(self.buffer)
-  if message then
-    consume(self.client, item)
-    return message
+  local kept = self.buffer
+  local message, item = buffer.head(kept)
+  local left, since = timeout, nil
+  while not message do
+    local words, code = over(self)
+    if not code then
+      since = since or timeout and loop.now()
+      words, code = wait(self, self.readers, { iterator = iterator }, left, "message")
+      left = timeout and math.max(0, timeout - (loop.now() - since))
+    end
+    message, item = buffer.head(kept)
+    if not message and code then
+      return nil, code == "timeout" and ("no message within %g s"):format(timeout) or words, code
+    end
   end
-  local words, code
-  message, words, code = wait(self, self.readers, timeout, "message", iterator)
-  return message, words, code
+  done(self.client, item)
+  buffer.drop(kept)
+  return message
 end
 
 local function reading_problem(self, timeout)
@@ -138,27 +174,55 @@ function Subscription:receive(timeout)
   if problem then
     error("receive: " .. problem, 2)
   end
-  if self.buffer.count == 0 then
+  if buffer.count(self.buffer) == 0 then
     listening.must_wait "receive"
   end
-  reader.reads(self)
+  buffer.reads(self, buffer.caller(self))
   return next_message(self, timeout)
 end
 
--- A table that can be called: unlike a closure it is no constant of a trace that LuaJIT compiles, so that its
--- collection tells for sure that the loop was left.
-local Iterator = {}
+-- A loop over the messages: what closes it, too. While the task in which it runs, and the loop itself, live, its
+-- subscription is read.
+local Loop = {}
+Loop.__index = Loop
 
-function Iterator:__call()
-  reader.reads(self.subscription, self)
-  local message = next_message(self.subscription, self.timeout, true) -- no tail call: Lua 5.1 must see who called
+--- Ends the loop: its subscription is no longer read by it.
+function Loop:close()
+  if not self.over then
+    self.over = true
+    self.subscription.end_of_loop = self.ending or "left"
+    buffer.leaves(self.subscription, self)
+  end
+end
+
+Loop.__close = Loop.close
+
+local function iterate(self)
+  if self.over then
+    return nil
+  end
+  local task = self.task
+  if self.thread ~= running() or type(task) == "table" and task.over then
+    self.task, self.thread = loop.task() or running(), running()
+  end
+  buffer.reads(self.subscription, self)
+  local message, _, code = next_message(self.subscription, self.timeout, true)
+  if not message then
+    self.ending = code
+    self:close()
+  end
   return message
 end
 
 --- Iterates over the messages as they come, until the subscription is removed or the client closed.
--- On Lua 5.1, which cannot suspend a `for`, only one coroutine at a time can wait in such a loop.
+-- On Lua 5.1, which cannot suspend a `for`, only one coroutine at a time can wait in such a loop. One that is left by
+-- `break`, `return` or an error still counts as somebody who reads, for whom messages are kept, until it is closed: by
+-- Lua 5.4 itself, elsewhere by `closer:close()` or @{leave}.
 -- @tparam[opt] number timeout seconds for each message, after which the loop ends; default: no end
--- @return what a `for` loop calls for the next message
+-- @treturn function what a `for` loop calls for the next message
+-- @return nil
+-- @return nil
+-- @treturn table closer, with `close` (and `__close`)
 -- @raise when the subscription has a handler, or the timeout is no time
 function Subscription:messages(timeout)
   check.method(self, "wish", "subscription:messages")
@@ -167,9 +231,31 @@ function Subscription:messages(timeout)
   if problem then
     error("messages: " .. problem, 2)
   end
-  local iterator = setmetatable({ subscription = self, timeout = timeout }, Iterator)
-  reader.reads(self, iterator)
-  return iterator
+  local state = setmetatable({ subscription = self, timeout = timeout }, Loop)
+  self.end_of_loop = nil
+  buffer.reads(self, state)
+  return function()
+    local message = iterate(state) -- no tail call: Lua 5.1 must see who called
+    return message
+  end, nil, nil, state
+end
+
+--- Says why the latest loop over the messages has ended.
+-- @treturn ?string "left" (closed before its end), "timeout", "removed" or "closed"; nil while it goes on, or before
+-- the first
+function Subscription:ended()
+  check.method(self, "wish", "subscription:ended")
+  return self.end_of_loop
+end
+
+--- Says that nobody reads any more but who waits for a message right now: what closing a loop says of that one alone.
+-- Who reads again, or goes on with its loop, counts again.
+-- @treturn boolean true
+function Subscription:leave()
+  check.method(self, "wish", "subscription:leave")
+  self.end_of_loop = self.end_of_loop or "left"
+  buffer.leaves(self)
+  return true
 end
 
 --- Waits for the broker's verdict, or answers the latest.
@@ -188,8 +274,11 @@ function Subscription:granted(timeout)
   end
   if not self.qos_granted and not self.refusal then
     listening.must_wait "granted"
-    local told, words, code = wait(self, self.askers, timeout, "answer of the broker")
-    if not told then
+    local words, code = over(self)
+    if not code then
+      words, code = wait(self, self.askers, {}, timeout, "answer of the broker")
+    end
+    if code then
       return nil, words, code
     end
   end
@@ -205,11 +294,11 @@ end
 -- @local
 function Subscription:judge(qos, reason)
   self.qos_granted, self.refusal = qos, reason
-  local waiter = line.shift(self.askers)
+  local waiter = line.head(self.askers)
   while waiter do
-    waiter.value = true
     loop.unpark(waiter)
-    waiter = line.shift(self.askers)
+    line.leave(self.askers, waiter)
+    waiter = line.head(self.askers)
   end
 end
 
@@ -222,20 +311,30 @@ function Subscription:remove()
   end
   self.removed = true
   self.client:forget_wish(self)
-  local message, item = buffer.shift(self.buffer)
-  while message do
-    consume(self.client, item)
-    message, item = buffer.shift(self.buffer)
-  end
+  buffer.clear(self)
   for _, queue in ipairs { self.readers, self.askers } do
     local waiter = line.shift(queue)
     while waiter do
-      waiter.message, waiter.code = "the subscription has been removed", "removed"
+      waiter.message, waiter.code = over(self)
       loop.unpark(waiter)
       waiter = line.shift(queue)
     end
   end
+  first.tell(self)
   return true
 end
+
+-- What holdfast.first asks for, see there.
+
+function Subscription:is_ready()
+  return buffer.count(self.buffer) > 0 or over(self) ~= nil
+end
+
+function Subscription:watch(waiter)
+  buffer.reads(self, buffer.caller(self))
+  listening.watch(self, waiter)
+end
+
+Subscription.unwatch = listening.unwatch
 
 return subscription

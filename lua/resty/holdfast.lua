@@ -30,6 +30,7 @@ local holdfast = {
   _VERSION = base._VERSION,
   backoff = base.backoff,
   engine = base.engine,
+  first = base.first,
   log = base.log,
   metrics = base.metrics,
   reason = base.reason,

@@ -43,6 +43,25 @@ function Handle:consumed(messages, bytes)
   self.bytes_consumed = self.bytes_consumed + bytes
 end
 
+-- The receipts are numbered by the core; each is open until it is done with, and the keeper hears of 64 at once.
+function Handle:done(receipt)
+  local bytes = self.core.receipts[receipt]
+  if bytes then
+    local first = self.owed_messages == 0 and not self.core.debtors[self]
+    self.core.receipts[receipt], self.core.debtors[self] = nil, true
+    self.owed_messages, self.owed_bytes = self.owed_messages + 1, self.owed_bytes + bytes
+    if self.owed_messages >= 64 then
+      self:pay()
+    end
+    return first
+  end
+end
+
+function Handle:pay()
+  self:consumed(self.owed_messages, self.owed_bytes)
+  self.owed_messages, self.owed_bytes = 0, 0
+end
+
 function Handle:status()
   return self.snapshot
 end
@@ -66,12 +85,15 @@ local function new_handle(core, settings)
   core.made = core.made + 1
   local handle = setmetatable({
     number = core.made,
+    core = core,
     settings = settings,
     calls = {},
     room = 1000000,
     last_id = 0,
     messages_consumed = 0,
     bytes_consumed = 0,
+    owed_messages = 0,
+    owed_bytes = 0,
     snapshot = { state = "idle", ready = false, client_id = settings.client_id },
   }, Handle)
   core.clients[handle.number] = handle
@@ -79,7 +101,8 @@ local function new_handle(core, settings)
 end
 
 local function new_core(real)
-  local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0, alarms = 0 }
+  local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0, alarms = 0,
+    serial = 0, receipts = {}, debtors = {} }
   setmetatable(core, { __index = real })
 
   function core.now()
@@ -102,11 +125,35 @@ local function new_core(real)
       core.alarm = seconds and core.clock + seconds
       core.alarms = core.alarms + 1
     end,
-    take = function()
-      local mail = table.remove(core.mails, 1)
-      if mail then
-        return (table.unpack or unpack)(mail, 1, mail.n)
+    take = function(box, finished)
+      if core.shown and (finished or core.serial) == core.serial then
+        box:finish(core.serial)
       end
+      local mail = core.mails[1]
+      if not mail then
+        return nil
+      end
+      if not core.shown then
+        core.shown, core.serial = true, core.serial + 1
+        if mail[1] == "message" then
+          mail.n, mail[5] = 5, core.serial
+          core.receipts[core.serial] = #mail[3].topic + #mail[3].payload
+        end
+      end
+      return core.serial, (table.unpack or unpack)(mail, 1, mail.n)
+    end,
+    finish = function(_, serial, unclaimed)
+      if core.shown and serial == core.serial then
+        core.shown = false
+        table.remove(core.mails, 1)
+        core.receipts[serial] = not unclaimed and core.receipts[serial] or nil
+      end
+    end,
+    settle = function()
+      for handle in pairs(core.debtors) do
+        handle:pay()
+      end
+      core.debtors = {}
     end,
     wait = function(_, seconds)
       core.waits = core.waits + 1

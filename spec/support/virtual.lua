@@ -100,8 +100,8 @@ function World:newest_of(client, kind)
   return self.newest[client:id()][kind]
 end
 
-local function keep(world, kind, id, ...)
-  if not kind then
+local function keep(world, serial, kind, id, ...)
+  if not serial then
     return false
   end
   local mail = { now = world:now(), kind = kind, id = id, n = select("#", ...), ... }

@@ -239,27 +239,23 @@ describe("a subscription", function()
     for n = 1, 5000 do
       seed = (seed * 16807) % 2147483647
       if seed % 100 < (n < 2500 and 55 or 45) then
-        buffer.push(kept, { n = n }, n, n)
+        assert(buffer.push(kept, { n = n }, n, n))
+        assert(not buffer.push(kept, { n = n }, n, n)) -- as after an interruption
         model[#model + 1] = n
       else
-        local message, item = buffer.shift(kept)
+        local message, item = buffer.head(kept)
         local expected = table.remove(model, 1)
         assert(item == expected and (message and message.n) == expected)
+        if message then
+          buffer.drop(kept)
+        end
       end
       local bytes = 0
       for _, size in ipairs(model) do
         bytes = bytes + size
       end
-      assert(kept.count == #model and kept.bytes == bytes)
+      assert(buffer.count(kept) == #model and buffer.bytes(kept) == bytes)
     end
-    buffer.push(kept, {}, 5001, 1)
-    local paid = {}
-    model[#model + 1] = 5001
-    buffer.settle(kept, function(_, item)
-      paid[#paid + 1] = item
-    end)
-    assert.same(model, paid)
-    assert.is_false(select(2, buffer.shift(kept)))
   end)
 
   describe("that nobody reads", function()
@@ -301,9 +297,9 @@ describe("a subscription", function()
         assert.is_true(consumed() < 100)
         iterator = nil -- luacheck: ignore 311 (as of a `for` loop that was left in its first round)
         core:mail("event", 1, "lost", { reason = { name = "slow_consumer" } })
-        holdfast.sleep(1)
+        holdfast.sleep(20)
         assert.equal(100, consumed())
-        assert.equal(10, subscription.buffer.count)
+        assert.equal("43", subscription:receive(0).payload) -- nothing is dropped before there is more
       end)
     end)
 
@@ -328,7 +324,6 @@ describe("a subscription", function()
       holdfast.sleep(10)
       assert.equal(1, errors)
       assert.equal(100, consumed())
-      assert.equal(10, subscription.buffer.count)
       core:mail("event", 1, "connecting", {})
       local waits = core.waits
       holdfast.sleep(1000)

@@ -34,15 +34,16 @@
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
--- - `is_gone(waiter)`: whether the coroutine that is parked on a waiter which is not done has been ended. Default: false
+-- - `is_gone(waiter)`: whether the coroutine that is parked on a waiter which is not done has been ended. Default:
+--   false
 -- - `problem()`: why the caller cannot wait where it stands, nil if it can; calls that act before they wait ask first.
 --   Default: nil
 -- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
 --   has nothing to do. Default: `settle`, at once
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
--- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`, `worker`,
--- `thread` and `host`, and must not touch others. What it is given is not copied.
+-- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `due`, `serial`, `place`,
+-- `worker`, `thread` and `host`, and must not touch others. What it is given is not copied.
 -- @module holdfast.loop
 local core = require "holdfast.core"
 local log = require "holdfast.log"

@@ -6,10 +6,10 @@
 -- be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is closed. Either way what
 -- is queued has a little time to be delivered.
 -- @module resty.holdfast.departure
+local buffer = require "holdfast.buffer"
 local events = require "holdfast.events"
 local listening = require "holdfast.listening"
 local openresty = require "holdfast.loop.openresty"
-local relief = require "holdfast.relief"
 
 local departure = {}
 
@@ -24,7 +24,7 @@ local function leave(client, ephemeral, until_then)
   end
   client.leaving = true
   events.dismiss(client, listening.LEAVING, "closed")
-  relief.finish(client)
+  buffer.finish(client)
   for _, subscription in pairs(client.wishes) do
     subscription:remove()
   end

@@ -1,0 +1,92 @@
+--- `holdfast.first`: waits for the first of several things, and takes nothing.
+-- What can be waited for is an object with three methods:
+--
+-- - `is_ready()`: whether what there is to take can be taken now, or never
+-- - `watch(waiter)`: from now on `loop.unpark(waiter)` is called when that may have changed; may set `waiter.done` and
+--   `waiter.code` where it never will. Keeps the waiter in its field `watchers`, a set with weak keys
+-- - `unwatch(waiter)`
+-- @module holdfast.first
+local check = require "holdfast.check"
+local loop = require "holdfast.loop"
+local text = require "holdfast.text"
+
+local first = {}
+
+--- Lets those look who watch an object.
+-- @tparam table object
+function first.tell(object)
+  local waiters = {}
+  for waiter in pairs(object.watchers) do
+    waiters[#waiters + 1] = waiter
+  end
+  for _, waiter in ipairs(waiters) do
+    loop.unpark(waiter)
+  end
+end
+
+--- Checks what is to be waited for.
+-- @param objects
+-- @treturn ?string what is wrong with it
+function first.problem(objects)
+  if type(objects) ~= "table" or objects[1] == nil then
+    return "a list of what to wait for is wanted, got " .. text.describe(objects)
+  end
+  for index, object in ipairs(objects) do
+    if type(object) ~= "table" or type(object.watch) ~= "function" then
+      return ("[%d] must be a subscription, a task or what client:event returns, got %s"):format(index,
+        text.describe(object))
+    end
+  end
+end
+
+local function find(objects)
+  for index, object in ipairs(objects) do
+    if object:is_ready() then
+      return object, index
+    end
+  end
+end
+
+local function wait(objects, seconds)
+  local waiter = {}
+  for _, object in ipairs(objects) do
+    object:watch(waiter)
+  end
+  if not waiter.done then
+    loop.park(waiter, seconds)
+  end
+  for _, object in ipairs(objects) do
+    object:unwatch(waiter)
+  end
+  return waiter
+end
+
+--- Waits until one of several has something to take, and says which. Nothing is taken: that is the caller's, with the
+-- call of the object that takes (and a timeout of 0, where others take from it too).
+-- @tparam {table,...} objects subscriptions, tasks, and what `client:event` returns
+-- @tparam[opt] number timeout seconds; default: no end
+-- @treturn ?table the first in the list that is ready, or nil
+-- @treturn number|string its place in the list; or why not
+-- @treturn ?string "timeout" or "forked"
+-- @raise when there is no list, or something else in it, or the timeout is no time
+function first.of(objects, timeout)
+  local problem = first.problem(objects) or check.timeout_problem(timeout)
+  if problem then
+    error("first: " .. problem, 2)
+  end
+  local object, index = find(objects)
+  local left, since = timeout, timeout and loop.now()
+  while not object do
+    local waiter = wait(objects, left)
+    object, index = find(objects)
+    if not object and waiter.timed_out then
+      return nil, ("nothing within %g s"):format(timeout), "timeout"
+    elseif not object and waiter.code == "forked" then
+      return nil, waiter.message, waiter.code
+    end
+    left = timeout and math.max(0, timeout - (loop.now() - since))
+  end
+  return object, index
+end
+
+return first
