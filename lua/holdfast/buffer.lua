@@ -26,7 +26,7 @@ local LONGEST = 60 -- seconds between two looks for readers that have ended
 
 -- Next to each message lie its *item* (see @{holdfast.delivery}) and its size, because the message itself is a table
 -- that its other takers may change. A ring: a window that slides through a plain Lua table has it rehashed again and
--- again. Each change of it comes true with one assignment, its last: whatever interrupts it leaves the buffer as it was.
+-- again. Each change of it comes true with one assignment, its last: what interrupts it leaves the buffer as it was.
 
 local function new_ring(room)
   return { messages = {}, items = {}, sizes = {}, starts = {}, room = room }

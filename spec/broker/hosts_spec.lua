@@ -107,6 +107,15 @@ describe("in #broker", function()
         end
       end)
 
+      it("a reader that is ended while it waits takes no message along, and does not keep the loop running", function()
+        if host == "copas" or host == "luv" and not coroutine.close then
+          return pending "no coroutine can be ended there"
+        end
+        local lines = run(host, "gone")
+        assert.same({ "first", "second", "closed" }, { lines[1], lines[2], lines[3] })
+        assert.equal(4, #lines, lines[4])
+      end)
+
       it("a wait in the main program drives it", function()
         assert.same({ "spawned", "x", host == "copas" and "run: this Lua state waits on copas; run that, and start "
           .. "coroutines with holdfast.spawn" or "run\tnil\treturned" }, run(host, "main"))

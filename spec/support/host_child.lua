@@ -116,6 +116,49 @@ function main.messages()
   client:close(1)
 end
 
+-- Readers that are ended while they wait: the message is the next one's, and nothing keeps the loop running for them.
+function main.gone()
+  local client = holdfast.new(options())
+  local messages = client:subscribe("a/+", { qos = 1 })
+  local ending -- a reader that is ended after it was woken, and before it goes on
+  client:subscribe("a/+", { qos = 1 }, function()
+    if ending then
+      ending()
+    end
+  end)
+  local ways = {
+    luv = function()
+      local reader = coroutine.create(function()
+        messages:receive()
+        print "never"
+      end)
+      assert(coroutine.resume(reader))
+      return function()
+        coroutine.close(reader)
+      end
+    end,
+    cqueues = function()
+      local inner = require("cqueues").new()
+      inner:wrap(function()
+        messages:receive()
+        print "never"
+      end)
+      assert(inner:loop(0.02)) -- a time limit, after which nobody steps it any more
+      return function() end
+    end,
+  }
+  assert(client:connect(10))
+  ways[host]()()
+  holdfast.spawn(client.publish, client, "a/b", "first", { qos = 1 })
+  print(messages:receive(5).payload)
+  local finish = ways[host]()
+  ending = finish
+  holdfast.spawn(client.publish, client, "a/b", "second", { qos = 1 })
+  print(messages:receive(5).payload)
+  client:close(1)
+  print "closed"
+end
+
 -- The end of a program in the middle of everything.
 function main.exit()
   local client = holdfast.new(options())

@@ -1,0 +1,148 @@
+-- A program that is interrupted again and again while the loop hands out: an error of a hook, as Ctrl-C in the
+-- interpreter is one, comes after every so many instructions of the loop. Nothing is lost, told twice or left over.
+local whole = require "spec.support.whole"
+
+local holdfast, probe = whole.holdfast, whole.probe
+
+local COUNT = 300
+local running, sethook, error = coroutine.running, debug.sethook, error -- busted's globals are slow to come by
+
+-- Whether the caller is in the main coroutine: LuaJIT has one hook for all of them, and Ctrl-C of the interpreter one for
+-- that one alone.
+local function in_main()
+  local thread, is_main = running()
+  return thread == nil or is_main == true
+end
+
+-- Calls fn with an error after so many instructions; what comes out of it is that error and nothing else.
+local function interrupted(every, fn)
+  local is_over = false
+  local function interrupt()
+    if in_main() and not is_over then
+      is_over = true
+      error("interrupted", 0)
+    end
+  end
+  local fine, problem = pcall(function()
+    sethook(interrupt, "", every)
+    fn()
+    is_over = true
+  end)
+  sethook()
+  assert(fine or problem == "interrupted", problem)
+  return not fine
+end
+
+describe("a loop that is interrupted", function()
+  local world, client
+
+  before_each(function()
+    world = whole.new()
+    client = world:client { inbox = { messages = 10 * COUNT } }
+  end)
+
+  after_each(function()
+    world:finish()
+  end)
+
+  local function send_all()
+    for n = 1, COUNT do
+      probe.send("a/b", tostring(n), 1)
+    end
+  end
+
+  -- Interrupted ever after another number of instructions, until `is_complete` says so.
+  local function go_through(is_complete, begin)
+    client:start()
+    world:pass(1)
+    begin = begin or send_all
+    begin()
+    local times, every = 0, 17
+    for _ = 1, 20000 do
+      if is_complete() then
+        break
+      end
+      every = every % 401 + 23
+      times = times + (interrupted(every, function() holdfast.sleep(0) end) and 1 or 0)
+    end
+    assert.is_true(times > 20, times)
+    world:pass(1)
+    assert.are.equal(0, client:status().inbox.messages)
+  end
+
+  local function numbers()
+    local list = {}
+    for n = 1, COUNT do
+      list[n] = n
+    end
+    return table.concat(list, " ")
+  end
+
+  local function note_in(list)
+    return function(message)
+      list[#list + 1] = tonumber(message.payload)
+    end
+  end
+
+  it("starts the handler of each message once, and in order", function()
+    local heard = {}
+    client:subscribe("a/#", { qos = 1 }, note_in(heard))
+    go_through(function() return #heard >= COUNT end)
+    assert.are.equal(numbers(), table.concat(heard, " "))
+  end)
+
+  it("gives one after the other to an ordered handler that waits", function()
+    local heard = {}
+    local note = note_in(heard)
+    client:subscribe("a/#", { qos = 1, ordered = true }, function(message)
+      note(message)
+      if #heard % 7 == 0 then
+        holdfast.sleep(0)
+      end
+    end)
+    go_through(function() return #heard >= COUNT end)
+    assert.are.equal(numbers(), table.concat(heard, " "))
+  end)
+
+  it("gives each message to a reader", function()
+    local heard = {}
+    local note = note_in(heard)
+    local subscription = client:subscribe("a/#", { qos = 1 })
+    holdfast.spawn(function()
+      while true do
+        local message = subscription:receive()
+        if not message then
+          return
+        end
+        note(message)
+      end
+    end)
+    holdfast.sleep(0)
+    go_through(function() return #heard >= COUNT end)
+    assert.are.equal(numbers(), table.concat(heard, " "))
+  end)
+
+  it("gives each message to all of its takers, to each once", function()
+    local lists = { {}, {}, {} }
+    client:subscribe("a/#", { qos = 1 }, note_in(lists[1]))
+    client:subscribe("a/#", { qos = 1, ordered = true }, note_in(lists[2])) -- one of the broker for both
+    client:on("message", note_in(lists[3]))
+    go_through(function() return #lists[1] >= COUNT and #lists[2] >= COUNT and #lists[3] >= COUNT end)
+    for _, list in ipairs(lists) do
+      assert.are.equal(numbers(), table.concat(list, " "))
+    end
+  end)
+
+  it("lets each publish go on that waits for its outcome", function()
+    local done = 0
+    go_through(function() return done >= COUNT end, function()
+      for _ = 1, COUNT do
+        holdfast.spawn(function()
+          assert(client:publish("a/b", "x", { qos = 1 }))
+          done = done + 1
+        end)
+      end
+    end)
+    assert.are.equal(COUNT, done)
+  end)
+end)
