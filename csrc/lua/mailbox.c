@@ -105,6 +105,10 @@ static void taken(hf_mail *mail) {
     hf_client_event_taken(client, mail);
 }
 
+static bool is_shown(const mailbox *box, lua_State *L) {
+  return box->shown && (uint64_t)lua_tonumber(L, 2) == box->serial;
+}
+
 static void finish_shown(mailbox *box) {
   hf_mail *mail = box->pending;
   box->shown = false;
@@ -132,7 +136,7 @@ static void show(lua_State *L, mailbox *box) {
 static int take(lua_State *L) {
   mailbox *box = check(L);
   if (hf_thread_forked()) return 0;
-  if (box->shown && (lua_isnoneornil(L, 2) || (uint64_t)lua_tonumber(L, 2) == box->serial)) finish_shown(box);
+  if (box->shown && (lua_isnoneornil(L, 2) || is_shown(box, L))) finish_shown(box);
   if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
   if (!box->pending) return 0;
   if (!box->shown) show(L, box);
@@ -144,17 +148,19 @@ static int take(lua_State *L) {
  * now on. `unclaimed`: there was nobody for it, so that nothing is owed for it. */
 static int finish(lua_State *L) {
   mailbox *box = check(L);
-  if (hf_thread_forked() || !box->shown || (uint64_t)luaL_checknumber(L, 2) != box->serial) return 0;
+  if (hf_thread_forked() || !is_shown(box, L)) return 0;
   if (box->receipt && lua_toboolean(L, 3))
     hf_receipts_close(&box->debts.receipts, hf_client_id(box->pending->owner), box->receipt, NULL);
   finish_shown(box);
   return 0;
 }
 
-/* settle(): has the keeper know of everything that Lua is done with. */
+/* settle(finished): has the keeper know of everything that Lua is done with; `finished` as for take. */
 static int settle(lua_State *L) {
   mailbox *box = check(L);
-  if (!hf_thread_forked()) hf_lua_settle(&box->debts);
+  if (hf_thread_forked()) return 0;
+  if (is_shown(box, L)) finish_shown(box);
+  hf_lua_settle(&box->debts);
   return 0;
 }
 

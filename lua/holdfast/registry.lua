@@ -29,7 +29,7 @@ registry.hand = hand
 
 --- What is owed to the inboxes is given back.
 local function settle()
-  mailbox:settle()
+  mailbox:settle(hand.finished)
 end
 
 --- The mail in hand, which is no message, has done all that must not be lost; what follows is done at most once.
@@ -69,7 +69,6 @@ local function dispatch(limit)
       return taken > 1
     end
   end
-  finish(mailbox, hand.finished)
   return true
 end
 

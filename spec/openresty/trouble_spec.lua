@@ -128,6 +128,44 @@ describe("trouble in nginx #broker", function()
     end)
   end)
 
+  -- Of two threads the first is waited for and the loser ended, as people write it.
+  it("that ends a reader between its message and its turn loses no message", function()
+    start('read = client:subscribe("race", { qos = 1 }) got = {}', { locations = {
+      ["/ready"] = "ngx.say(tostring(client:status().ready))",
+      ["/race"] = [[
+        local function receive(timeout)
+          local message = read:receive(timeout)
+          got[#got + 1] = message and message.payload
+          return message
+        end
+        for n = 1, 400 do
+          local reader = ngx.thread.spawn(receive)
+          local clock = ngx.thread.spawn(function() ngx.sleep(0.001 * (n % 4 + 1)) end)
+          ngx.thread.wait(reader, clock)
+          ngx.thread.kill(reader)
+          ngx.thread.kill(clock)
+        end
+        while receive(0.5) do end
+        ngx.say(table.concat(got, " "))
+      ]],
+      ["/inbox"] = "ngx.say(client:status().inbox.messages, read.dropped)",
+    } })
+    server:eventually("/ready", "^true$")
+    local other = publisher()
+    local asking = sockets.connect(server.port)
+    assert(asking:send "GET /race HTTP/1.0\r\n\r\n")
+    local numbers = {}
+    for n = 1, 400 do
+      numbers[n] = tostring(n)
+      assert(other:publish("race", numbers[n], { qos = 1 }))
+    end
+    other:close()
+    local _, _, answer = asking:receive(1000000, 20000)
+    asking:close()
+    assert.are.equal(table.concat(numbers, " "), answer:match "\r\n\r\n([^\n]*)\n$", tostring(answer) .. server:log())
+    assert.are.equal("00", server:answer "/inbox")
+  end)
+
   it("of a handler that calls ngx.exit is told, and ends nothing but the handlers under way", function()
     start([[
       got = {}

@@ -149,7 +149,8 @@ local function new_core(real)
         core.receipts[serial] = not unclaimed and core.receipts[serial] or nil
       end
     end,
-    settle = function()
+    settle = function(box, finished)
+      box:finish(finished)
       for handle in pairs(core.debtors) do
         handle:pay()
       end

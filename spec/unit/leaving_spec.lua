@@ -205,6 +205,26 @@ describe("of a subscription", function()
       assert.has_error(function() subscription.ended() end)
     end)
 
+    it("that was left and not closed is looked for in small steps while the client is away", function()
+      local subscription = client:subscribe "t"
+      local options, collect = {}, collectgarbage
+      finally(function() _G.collectgarbage = collect end)
+      holdfast.run(function()
+        send "1"
+        read(subscription, 1)
+        send_many(2, 100)
+        holdfast.sleep(0.1)
+        _G.collectgarbage = function(option, ...)
+          options[option or "collect"] = true
+          return collect(option, ...)
+        end
+        core:mail("event", 1, "lost", { reason = { name = "slow_consumer", text = "too slow" } })
+        holdfast.sleep(60)
+      end)
+      assert.are.same({ step = true }, options)
+      assert.are.equal(100, consumed())
+    end)
+
     it("that has ended goes on saying so", function()
       local subscription = client:subscribe "t"
       local next_message, _, _, closer = subscription:messages(0)
