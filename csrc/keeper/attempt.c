@@ -87,7 +87,7 @@ static void find_address(hf_client *client) {
 }
 
 void hf_attempt_resolved(hf_client *client, const hf_resolved *answer) {
-  if (client->gate != HF_GATE_NAME || answer->mail.generation != client->generation) return;
+  if (client->gate != HF_GATE_NAME || answer->question.mail.generation != client->generation) return;
   client->gate = HF_GATE_NONE;
   if (answer->failure) {
     hf_driver_fail(client, HF_SOURCE_NETWORK, answer->failure, NULL);

@@ -1,5 +1,6 @@
 #define _DEFAULT_SOURCE
 #include "keeper/inside.h"
+#include "keeper/knock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@ void hf_commands_discard(hf_mail *mail) {
     atomic_store(&((hf_signal *)mail)->under_way, false);
   else if (mail->kind == HF_COMMAND_PUBLISH)
     hf_publish_free((hf_publish *)mail);
-  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED || mail->kind == HF_COMMAND_WITHDRAW)
+  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED ||
+           mail->kind == HF_COMMAND_KNOCKED || mail->kind == HF_COMMAND_WITHDRAW)
     free(mail);
   else
     free_command((hf_command *)mail);
@@ -117,9 +119,6 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_DELAY:
     delay(client, command);
     break;
-  case HF_COMMAND_KNOCKED:
-    hf_primary_knocked(client, command);
-    break;
   default:
     break;
   }
@@ -160,6 +159,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
     hf_outbox_withdraw(client, (hf_event *)mail);
   } else if (mail->kind == HF_COMMAND_RESOLVED) {
     hf_attempt_resolved(client, (const hf_resolved *)mail);
+    free(mail);
+  } else if (mail->kind == HF_COMMAND_KNOCKED) {
+    hf_primary_knocked(client, (const hf_knocked *)mail);
     free(mail);
   } else if (mail->kind == HF_COMMAND_DIAGNOSED) {
     hf_diagnosis_answer(client, (const hf_diagnosed *)mail);

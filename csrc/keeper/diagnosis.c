@@ -1,78 +1,42 @@
 #define _DEFAULT_SOURCE
 #include "keeper/diagnosis.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "keeper/inside.h"
 #include "sys/clock.h"
-#include "sys/thread.h"
-#include "sys/wakeup.h"
 
-/* ms: for one look; between two tries to begin one while HF_DIAGNOSES_AT_ONCE are under way. */
+/* ms: for one look, once it has begun; between two tries to ask for one. */
 enum { PATIENCE = 3000, AGAIN = 25 };
 
-/* ---- the errand, on a thread of its own ---- */
+/* ---- the errand ---- */
 
-typedef struct errand {
-  hf_mailbox *inbox;       /* a reference */
-  hf_diagnosed *answer;    /* with a reference to its client, which keeps the options */
-  const hf_server *server; /* NULL: the files are looked at, and nobody is asked */
-  int64_t deadline;
-} errand;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static hf_wakeup stop = {.descriptor = -1};
-static atomic_uint under_way;
-
-static void prepare(void) {
-  hf_wakeup_init(&stop);
+static void look(hf_errand *errand) {
+  hf_diagnosed *mine = (hf_diagnosed *)hf_question_of(errand);
+  const hf_client *client = mine->question.mail.owner;
+  const hf_link_tls *tls = hf_options_tls(hf_client_options_of(client));
+  int64_t deadline = hf_clock_ms() + PATIENCE;
+  if (deadline > mine->deadline) deadline = mine->deadline;
+  if (mine->server)
+    hf_tls_check(mine->server->host, mine->server->port, tls, deadline, hf_errand_stop(), &mine->finding);
+  else
+    hf_tls_check_files(tls, &mine->finding);
 }
 
-static void *run(void *argument) {
-  errand *mine = argument;
-  const hf_client *client = mine->answer->mail.owner;
-  const hf_link_tls *tls = hf_options_tls(hf_client_options_of(client));
-  hf_tls_finding *finding = &mine->answer->finding;
-  if (mine->server)
-    hf_tls_check(mine->server->host, mine->server->port, tls, mine->deadline, stop.descriptor, finding);
-  else
-    hf_tls_check_files(tls, finding);
-  hf_mailbox_push(mine->inbox, &mine->answer->mail);
-  hf_mailbox_release(mine->inbox);
-  free(mine);
-  atomic_fetch_sub(&under_way, 1);
-  return NULL;
+static void answer(hf_errand *errand, const hf_errand *worked) {
+  (void)worked;
+  hf_question_answer(hf_question_of(errand));
 }
 
 bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                       int64_t deadline) {
-  pthread_once(&once, prepare);
-  if (atomic_load(&under_way) >= HF_DIAGNOSES_AT_ONCE) return false;
-  errand *mine = malloc(sizeof *mine);
-  hf_diagnosed *answer = calloc(1, sizeof *answer);
-  if (mine && answer) {
-    answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_DIAGNOSED};
-    *mine = (errand){.inbox = hf_mailbox_hold(inbox), .answer = answer, .server = server, .deadline = deadline};
-    atomic_fetch_add(&under_way, 1);
-    if (hf_thread_run("holdfast-tls", run, mine)) return true;
-    atomic_fetch_sub(&under_way, 1);
-    hf_mailbox_release(inbox);
-    hf_client_drop(client);
-  }
-  free(mine);
-  free(answer);
-  return false;
-}
-
-void hf_diagnosis_end(int64_t deadline) {
-  const struct timespec moment = {.tv_nsec = 1000000};
-  if (stop.descriptor < 0) return;
-  hf_wakeup_signal(&stop);
-  while (atomic_load(&under_way) > 0 && hf_clock_ms() < deadline)
-    nanosleep(&moment, NULL);
+  hf_diagnosed *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_DIAGNOSED);
+  if (!asked) return false;
+  asked->server = server;
+  asked->deadline = deadline;
+  asked->question.errand = (hf_errand){.kind = HF_ERRAND_TLS, .work = look, .done = answer};
+  return hf_question_ask(&asked->question);
 }
 
 /* ---- the client's side ---- */
@@ -133,12 +97,11 @@ static void let_go(hf_client *client) {
 
 static void ask(hf_client *client) {
   hf_keeper *keeper = client->keeper;
-  int64_t deadline = keeper->now + PATIENCE;
-  if (client->engine.deadline < deadline) deadline = client->engine.deadline;
   bool files = client->gate == HF_GATE_FILES;
   client->due[HF_DUE_TURN] = HF_NEVER;
   hf_driver_dirty(client);
-  if (!keeper->means.diagnose(keeper->inbox, client, client->generation, files ? NULL : client->server, deadline))
+  if (!keeper->means.diagnose(keeper->inbox, client, client->generation, files ? NULL : client->server,
+                              client->engine.deadline))
     client->due[HF_DUE_TURN] = keeper->now + AGAIN;
   else if (!files)
     hf_tell_note(client, "looking into a TLS failure on a connection of its own");
@@ -210,7 +173,7 @@ static void remember(hf_client *client, const hf_tls_finding *finding) {
 }
 
 void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
-  if (!hf_diagnosis_holds(client) || answer->mail.generation != client->generation) return;
+  if (!hf_diagnosis_holds(client) || answer->question.mail.generation != client->generation) return;
   if (client->gate == HF_GATE_FILES)
     name_file(&client->diagnosis.held, &answer->finding);
   else

@@ -1,6 +1,6 @@
 /* diagnosis.h: a TLS failure that the link cannot name is looked into before it is told.
  *
- * The first such failure of an outage is held back while a short-lived thread
+ * The first such failure of an outage is held back while an errand
  * shakes hands with the server once more (link/tls_check.h), so that event,
  * history and policy have the true reason from the first attempt on: a policy
  * of "stop" on a wrong host name stops there and then. What was found holds for
@@ -19,10 +19,10 @@
 #ifndef HF_KEEPER_DIAGNOSIS_H
 #define HF_KEEPER_DIAGNOSIS_H
 
-#include "keeper/client.h"
+#include "keeper/question.h"
 #include "link/tls_check.h"
 
-enum { HF_VERDICTS = 4, HF_DIAGNOSES_AT_ONCE = 16 };
+enum { HF_VERDICTS = 4 };
 
 typedef struct hf_verdict {
   const hf_server *server;
@@ -36,8 +36,10 @@ typedef struct hf_diagnosis {
   size_t count;
 } hf_diagnosis;
 
-typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED; one block */
-  hf_mail mail;
+typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED */
+  hf_question question;
+  const hf_server *server; /* NULL: the files are looked at, and nobody is asked */
+  int64_t deadline;
   hf_tls_finding finding;
 } hf_diagnosed;
 
@@ -45,7 +47,6 @@ typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED; one block */
  * False when it cannot be tried now: no answer then. */
 bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                       int64_t deadline);
-void hf_diagnosis_end(int64_t deadline); /* at exit: any thread; waits until nobody is asking */
 
 /* A FAILED has come. True: it is held back, and comes again through hf_answers_failed. False: tell it; its reason may
  * be another one now. */

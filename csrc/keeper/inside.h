@@ -43,8 +43,8 @@ enum hf_command_kind {
   HF_COMMAND_UNSUBSCRIBE,
   HF_COMMAND_CREDENTIALS,
   HF_COMMAND_DELAY,
-  HF_COMMAND_RESOLVED, /* hf_resolved */
-  HF_COMMAND_KNOCKED,
+  HF_COMMAND_RESOLVED,  /* hf_resolved */
+  HF_COMMAND_KNOCKED,   /* hf_knocked */
   HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
   HF_COMMAND_TURN,      /* in `number` ms this attempt may begin; below 0: Lua does not know */
   HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */
@@ -68,7 +68,7 @@ typedef struct hf_signal {
   atomic_bool under_way;
 } hf_signal;
 
-struct hf_command {
+typedef struct hf_command {
   hf_mail mail;
   uint64_t id;
   int64_t number; /* a delay, a timeout */
@@ -79,7 +79,7 @@ struct hf_command {
   hf_bytes second;           /* password */
   hf_properties *properties; /* owned */
   char data[];
-};
+} hf_command;
 
 typedef struct hf_outbox {
   hf_line again;        /* came back from a link; goes out before all that is fresh, whose ids are higher */
@@ -149,6 +149,7 @@ struct hf_client {
   hf_subscriptions *subscriptions;
   hf_outbox outbox;
   hf_heap_item timer;
+  hf_errand tend, close_store;
   hf_client *next_dirty;
   hf_client *next, **previous; /* of the keeper's clients; previous NULL: not started */
   char *assigned_id;           /* NULL: the options' own */
@@ -177,7 +178,7 @@ struct hf_client {
   bool asked_clean;   /* this attempt asked for a clean start */
   bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
-  bool tending;      /* a thread does, right now */
+  bool tending;      /* an errand does, right now */
   bool store_closed; /* or is being closed */
 };
 

@@ -12,6 +12,7 @@
 #include "core/heap.h"
 #include "keeper/client.h"
 #include "link/link.h"
+#include "sys/errand.h"
 #include "sys/mailbox.h"
 
 /* NULL when it cannot be started, or in a child of fork(). */
@@ -24,7 +25,7 @@ typedef struct hf_keeper_means {
   bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
   bool (*diagnose)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                    int64_t deadline);
-  bool (*run)(const char *name, void *(*work)(void *), void *argument); /* what waits for a disk; NULL: in place */
+  bool (*run)(hf_errand *errand); /* what waits for a disk; NULL: in place */
 } hf_keeper_means;
 
 hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed);

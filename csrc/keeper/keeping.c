@@ -106,25 +106,38 @@ bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish) {
   return client->store && publish->qos == 2 && !hf_store_well(client->store);
 }
 
-static void *tend(void *argument) {
-  hf_client *client = argument;
-  hf_store_tend(client->store);
+static hf_client *client_of(hf_errand *errand, size_t offset) {
+  return (hf_client *)(void *)((char *)errand - offset);
+}
+
+static void tend(hf_errand *errand) {
+  hf_store_tend(client_of(errand, offsetof(hf_client, tend))->store);
+}
+
+static void tended(hf_errand *errand, const hf_errand *worked) {
+  (void)worked;
+  hf_client *client = client_of(errand, offsetof(hf_client, tend));
   hf_client_signal(client, HF_SIGNAL_TENDED);
   hf_client_drop(client);
-  return NULL;
 }
 
-static void *close_store(void *argument) {
-  hf_client *client = argument;
-  hf_store_close(client->store);
+static void close_store(hf_errand *errand) {
+  hf_store_close(client_of(errand, offsetof(hf_client, close_store))->store);
+}
+
+static void closed(hf_errand *errand, const hf_errand *worked) {
+  (void)worked;
+  hf_client *client = client_of(errand, offsetof(hf_client, close_store));
   hf_client_signal(client, HF_SIGNAL_REAP);
   hf_client_drop(client);
-  return NULL;
 }
 
-static void send_on_errand(hf_client *client, void *(*errand)(void *)) {
+static void send_on_errand(hf_client *client, hf_errand *errand) {
   hf_client_hold(client);
-  if (!client->keeper->means.run || !client->keeper->means.run("holdfast store", errand, client)) errand(client);
+  errand->kind = HF_ERRAND_DISK;
+  if (client->keeper->means.run && client->keeper->means.run(errand)) return;
+  errand->work(errand);
+  errand->done(errand, errand);
 }
 
 static int64_t wait_to_tend(const hf_client *client) {
@@ -142,7 +155,8 @@ void hf_keeping_settle(hf_client *client) {
   if (client->keeper->now < client->due[HF_DUE_TEND]) return;
   client->due[HF_DUE_TEND] = HF_NEVER;
   client->tending = true;
-  send_on_errand(client, tend);
+  client->tend = (hf_errand){.work = tend, .done = tended};
+  send_on_errand(client, &client->tend);
 }
 
 void hf_keeping_tended(hf_client *client) {
@@ -153,6 +167,7 @@ void hf_keeping_tended(hf_client *client) {
 bool hf_keeping_end(hf_client *client) {
   if (!client->store || client->store_closed) return true;
   client->store_closed = true;
-  send_on_errand(client, close_store);
+  client->close_store = (hf_errand){.work = close_store, .done = closed};
+  send_on_errand(client, &client->close_store);
   return false;
 }

@@ -1,6 +1,7 @@
 #include "keeper/primary.h"
 
 #include "keeper/inside.h"
+#include "keeper/knock.h"
 
 enum { TWICE = 2, DOUBLINGS = 4 };
 
@@ -29,10 +30,10 @@ void hf_primary_due(hf_client *client) {
     wait_a_while(client);
 }
 
-void hf_primary_knocked(hf_client *client, const hf_command *answer) {
+void hf_primary_knocked(hf_client *client, const hf_knocked *answer) {
   hf_primary *primary = &client->primary;
-  if (!client->connected || answer->mail.generation != client->generation) return;
-  primary->opened = answer->number ? (uint8_t)(primary->opened + 1) : 0;
+  if (!client->connected || answer->question.mail.generation != client->generation) return;
+  primary->opened = answer->opened ? (uint8_t)(primary->opened + 1) : 0;
   if (primary->opened < TWICE) {
     wait_a_while(client);
     return;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 typedef struct hf_client hf_client;
-typedef struct hf_command hf_command;
+typedef struct hf_knocked hf_knocked;
 
 typedef struct hf_primary {
   uint8_t opened;   /* knocks in a row that were answered */
@@ -22,6 +22,6 @@ typedef struct hf_primary {
 void hf_primary_connected(hf_client *client);
 void hf_primary_stable(hf_client *client); /* it has stood for a while */
 void hf_primary_due(hf_client *client);    /* it is time to knock */
-void hf_primary_knocked(hf_client *client, const hf_command *answer);
+void hf_primary_knocked(hf_client *client, const hf_knocked *answer);
 
 #endif

@@ -1,33 +1,32 @@
 /* resolver.h: names to addresses, off the keeper's path.
  *
- * getaddrinfo(3) blocks for as long as a name server likes, so each name that is
- * being looked up has a short-lived thread of its own; whoever asks for a name
- * that is under way already shares its answer. The answer is a mail to the
- * keeper's inbox, which belongs to the keeper and holds a reference to its
- * client. hf_resolver_ask is for the keeper's thread; it never blocks.
+ * getaddrinfo(3) blocks for as long as a name server likes, so it is an errand;
+ * whoever asks for a name that is being looked up, or waits to be, shares its
+ * answer. The answer is a mail to the keeper's inbox, which belongs to the keeper
+ * and holds a reference to its client. hf_resolver_ask is for the keeper's
+ * thread; it never blocks.
  */
 #ifndef HF_KEEPER_RESOLVER_H
 #define HF_KEEPER_RESOLVER_H
 
-#include "keeper/client.h"
-#include "sys/mailbox.h"
+#include "keeper/question.h"
 
-enum { HF_ADDRESSES = 8, HF_ADDRESS_LENGTH = 64, HF_LOOKUPS_AT_ONCE = 64 };
+enum { HF_ADDRESSES = 8, HF_ADDRESS_LENGTH = 64 };
 
 typedef struct hf_address {
   char text[HF_ADDRESS_LENGTH]; /* numeric, with a scope if it has one */
   bool ipv6;
 } hf_address;
 
-typedef struct hf_resolved { /* HF_COMMAND_RESOLVED; one block */
-  hf_mail mail;
+typedef struct hf_resolved { /* HF_COMMAND_RESOLVED */
+  hf_question question;
   hf_network_code failure; /* 0: there are addresses */
   size_t count;
   hf_address addresses[HF_ADDRESSES]; /* in the order of preference (RFC 6724) */
 } hf_resolved;
 
-/* The answer will carry `generation`. False when there is no memory or thread to be had, or when HF_LOOKUPS_AT_ONCE
- * names are under way: then there will be none. */
+/* The answer will carry `generation`; `host` lives as long as the client. False when there is no memory or no thread
+ * to be had: then there will be none. */
 bool hf_resolver_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
 
 #endif

@@ -113,12 +113,12 @@ static void at_exit(void) {
   bool done = has_ended;
   pthread_mutex_unlock(&ending);
   if (done) hf_thread_join(&thread);
-  hf_diagnosis_end(hf_clock_ms() + EXIT_PATIENCE);
+  hf_errand_end(hf_clock_ms() + EXIT_PATIENCE);
 }
 
 hf_keeper *hf_keeper_shared(void) {
   const hf_keeper_means means = {
-      .resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask, .run = hf_thread_run};
+      .resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask, .run = hf_errand_send};
   hf_thread_watch_forks();
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);

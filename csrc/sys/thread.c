@@ -29,6 +29,10 @@ bool hf_thread_run(const char *name, void *(*run)(void *), void *argument) {
   return true;
 }
 
+void hf_thread_name(const char *name) {
+  pthread_setname_np(pthread_self(), name);
+}
+
 static void mark_child(void) {
   atomic_store(&forked, true);
 }

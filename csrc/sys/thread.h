@@ -21,6 +21,8 @@ void hf_thread_join(hf_thread *thread);
 /* The same for a short errand that nobody waits for. */
 bool hf_thread_run(const char *name, void *(*run)(void *), void *argument);
 
+void hf_thread_name(const char *name); /* of the calling thread, up to 15 characters */
+
 /* From the first call of hf_thread_watch_forks on, true in a child that fork() made afterwards: its copy of this
  * process has no keeper thread and must not use what the parent opened. */
 void hf_thread_watch_forks(void);

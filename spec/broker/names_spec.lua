@@ -25,6 +25,7 @@ describe("a name server that misbehaves #broker", function()
       "failing name_server_failing retry dns",
       "slow connected",
       "Lua never waited",
+      "many connect_failed to connect_failed",
       "",
     }, "\n"), said)
   end)

@@ -8,6 +8,7 @@
 
 #include "famine.h"
 #include "keeper/inside.h"
+#include "keeper/knock.h"
 #include "keeper/trace.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
@@ -36,12 +37,11 @@ static int knocks;
 
 static bool knock(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server) {
   (void)server;
-  hf_command *answer = calloc(1, sizeof *answer);
+  hf_knocked *answer = hf_question_new(sizeof *answer, inbox, client, generation, HF_COMMAND_KNOCKED);
   if (!answer) return false;
-  answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_KNOCKED};
-  answer->number = opens;
+  answer->opened = opens;
   knocks++;
-  hf_mailbox_push(inbox, &answer->mail);
+  hf_question_answer(&answer->question);
   return true;
 }
 
@@ -54,17 +54,15 @@ static size_t question_count;
 
 static void answer_names(void) {
   for (size_t i = 0; i < question_count; i++)
-    hf_mailbox_push(hf_keeper_inbox(keeper), &questions[i]->mail);
+    hf_question_answer(&questions[i]->question);
   question_count = 0;
 }
 
 static bool resolve(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host) {
-  (void)inbox;
   (void)host;
   if (naming == REFUSE || question_count == QUESTIONS) return false;
-  hf_resolved *answer = calloc(1, sizeof *answer);
+  hf_resolved *answer = hf_question_new(sizeof *answer, inbox, client, generation, HF_COMMAND_RESOLVED);
   if (!answer) return false;
-  answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_RESOLVED};
   answer->failure = naming == FAIL || naming == HOLD_FAIL ? HF_NETWORK_NAME_NOT_FOUND : 0;
   answer->count = 2;
   strcpy(answer->addresses[0].text, "10.0.0.1");
@@ -93,19 +91,18 @@ static void answer_diagnoses(const char *name) {
   for (size_t i = 0; i < held_count; i++) {
     held[i]->finding.code = tls_code_named(name);
     strcpy(held[i]->finding.text, held[i]->finding.code ? "as found" : "");
-    hf_mailbox_push(hf_keeper_inbox(keeper), &held[i]->mail);
+    hf_question_answer(&held[i]->question);
   }
   held_count = 0;
 }
 
 static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                      int64_t deadline) {
-  (void)inbox, (void)deadline;
+  (void)deadline;
   if (strcmp(finds, "full") == 0 || held_count == HELD) return false;
-  hf_diagnosed *answer = calloc(1, sizeof *answer);
+  hf_diagnosed *answer = hf_question_new(sizeof *answer, inbox, client, generation, HF_COMMAND_DIAGNOSED);
   if (!answer) return false;
   held[held_count++] = answer;
-  answer->mail = (hf_mail){.owner = hf_client_hold(client), .generation = generation, .kind = HF_COMMAND_DIAGNOSED};
   if (server)
     looks++;
   else
@@ -236,6 +233,11 @@ static int script(lua_State *L) {
   s->refuse_to_take = flag_field(L, "refuse_to_take", s->refuse_to_take);
   s->refuse_to_create = flag_field(L, "refuse_to_create", s->refuse_to_create);
   opens = flag_field(L, "opens", opens);
+  lua_getfield(L, 1, "knocks");
+  if (!lua_isnil(L, -1)) {
+    static const char *const knockings[] = {"script", "real", NULL};
+    hf_keeper_shared()->means.knock = luaL_checkoption(L, -1, NULL, knockings) ? hf_knock_ask : knock;
+  }
   lua_getfield(L, 1, "names");
   if (!lua_isnil(L, -1)) {
     static const char *const namings[] = {"answer", "fail", "hold", "hold_fail", "refuse", NULL};

@@ -23,6 +23,24 @@ local function failure(host)
   return table.concat({ event.reason.name, event.reason.class, last.phase }, " ")
 end
 
+-- How many of so many clients, each with a name of its own that is found and a port where nobody listens, hear what.
+local function many(count)
+  local heard = {}
+  for i = 1, count do
+    local client = new("brief." .. i, { connect_timeout = 10 })
+    client:once("failed", function(event)
+      heard[#heard + 1] = event.reason.name
+      client:close()
+    end)
+    client:start()
+  end
+  while #heard < count do
+    holdfast.sleep(0.05)
+  end
+  table.sort(heard)
+  return heard[1] .. " to " .. heard[count]
+end
+
 local function threads(name)
   local pipe = io.popen("cat /proc/" .. io.open("/proc/self/stat"):read "*n" .. "/task/*/comm")
   local count = 0
@@ -68,6 +86,8 @@ holdfast.run(function()
   assert(patient:connect(8))
   report[#report + 1] = "slow " .. (core.now() - before >= 2.9 and "connected" or "too early")
   report[#report + 1] = "Lua " .. (latest < 0.3 and "never waited" or "waited " .. latest)
+  port = 1
+  report[#report + 1] = "many " .. many(300)
   for _, client in ipairs(stuck) do
     client:close()
   end

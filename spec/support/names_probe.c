@@ -1,7 +1,7 @@
 /* names_probe: a name server that misbehaves, for a process that is started with this in LD_PRELOAD.
  *
- * Names under "slow." take 3 s, those under "never." a minute, "missing." has none, "failing." has no server that
- * answers; "broker." is loopback. Everything else is asked of the system. As a Lua module it is empty. */
+ * Names under "slow." take 3 s, under "brief." 0.1 s, under "never." a minute, "missing." has none, "failing." has no
+ * server that answers; "broker." is loopback. Everything else is asked of the system. As a Lua module it is empty. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -23,7 +23,8 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
   if (under(host, "failing.")) return EAI_AGAIN;
   if (under(host, "never.")) sleep(60);
   if (under(host, "slow.")) sleep(3);
-  bool ours = under(host, "slow.") || under(host, "never.") || under(host, "broker.");
+  if (under(host, "brief.")) usleep(100000);
+  bool ours = under(host, "slow.") || under(host, "brief.") || under(host, "never.") || under(host, "broker.");
   return real(ours ? "127.0.0.1" : host, service, hints, found);
 }
 
