@@ -28,6 +28,10 @@ static inline void hf_list_append(hf_list_link *head, hf_list_link *at) {
   head->previous = at;
 }
 
+static inline void hf_list_prepend(hf_list_link *head, hf_list_link *at) {
+  hf_list_append(head->next, at);
+}
+
 static inline void hf_list_remove(hf_list_link *at) {
   at->previous->next = at->next;
   at->next->previous = at->previous;

@@ -194,6 +194,16 @@ bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *reque
   return true;
 }
 
+void hf_subscriptions_put_back(hf_subscriptions *set, uint32_t ticket) {
+  hf_index_link *found = hf_index_find(&set->tickets, ticket);
+  if (!found) return;
+  hf_entry *e = HF_OWNER(hf_entry, by_ticket, found);
+  hf_index_remove(&set->tickets, found);
+  hf_list_remove(&e->queued);
+  e->phase = HF_DUE;
+  hf_list_prepend(e->suspect && !e->guilty ? &set->doubtful : &set->due, &e->queued);
+}
+
 size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_request *oldest) {
   if (hf_list_empty(&set->sent)) return 0;
   const hf_entry *e = HF_OWNER(hf_entry, queued, set->sent.next);

@@ -71,6 +71,9 @@ void hf_subscriptions_lost(hf_subscriptions *set);
 /* The next request that is due, marked as sent; false when none is. Meaningful only while connected. */
 bool hf_subscriptions_next(hf_subscriptions *set, hf_subscription_request *request);
 
+/* Nobody has taken the request with this ticket: it was not sent after all, and is the next of its like. */
+void hf_subscriptions_put_back(hf_subscriptions *set, uint32_t ticket);
+
 /* How many requests have no answer yet; `oldest`, when there is one, is filled with the ticket, kind and filter of the
  * one that has waited longest. */
 size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_request *oldest);

@@ -170,7 +170,7 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
     client->leaving = false;
     hf_attempt_left(client);
   } else if (current && !client->finished) {
-    switch (mail->kind) {
+    switch ((enum hf_link_mail)mail->kind) {
     case HF_LINK_CONNECTED:
       connected(client, (hf_link_connected *)mail);
       break;
@@ -182,8 +182,14 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
       if (client->connected)
         hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT, .same_server = true}, NULL);
       break;
-    default:
+    case HF_LINK_FAILED:
+    case HF_LINK_DOWN:
       ended(client, (hf_link_down *)mail);
+      break;
+    case HF_LINK_CLOSED:
+    case HF_LINK_MESSAGE:
+    case HF_LINK_DELIVERED:
+      break;
     }
   }
   hf_link_mail_free(mail);

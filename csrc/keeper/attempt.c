@@ -186,6 +186,12 @@ void hf_attempt_begin(hf_client *client) {
   client->generation++;
   client->address.text[0] = '\0';
   hf_snapshot_attempt(client);
+  hf_keeper *keeper = client->keeper;
+  if (!keeper->begun) keeper->begun = keeper->operations->begin();
+  if (!keeper->begun) {
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "the transport cannot begin its work");
+    return;
+  }
   if (!client->link) {
     hf_link_sink sink = {hf_keeper_deliver, client->keeper, client};
     client->link = client->keeper->operations->create(sink);

@@ -41,7 +41,6 @@ static void step(hf_client *client, hf_input input) {
 static void start(hf_client *client) {
   hf_keeper *keeper = client->keeper;
   if (client->engine.state != HF_STATE_IDLE) return;
-  if (!keeper->begun) keeper->begun = keeper->operations->begin();
   if (client->options->watch_network) keeper->watching = true;
   client->next = keeper->clients;
   client->previous = &keeper->clients;

@@ -21,6 +21,8 @@ typedef struct hf_client hf_client;
   ROW(PROBE, true, hf_driver_probe_unanswered)         /* of the one that is out */                                    \
   ROW(SUBSCRIBE, true, hf_driver_subscribe_unanswered) /* of the SUBACK that is awaited */                             \
   ROW(ENGINE, false, hf_driver_engine_due)             /* copied from the engine */                                    \
+  ROW(PROBE_AGAIN, true, hf_wishes_probe)              /* the link would not take it */                                \
+  ROW(ASK, true, settled)                              /* nor a SUBSCRIBE */                                           \
   ROW(PUMP, true, settled)                             /* the link would not take what it was offered */               \
   ROW(FLUSH, false, settled)                           /* closing: what is queued has so long to get out */            \
   ROW(TEND, false, settled)                            /* the store's */                                               \

@@ -131,6 +131,13 @@ static void pass_hint(hf_keeper *keeper) {
   }
 }
 
+/* The last client has gone, and no other will come. */
+static void end(hf_keeper *keeper) {
+  if (!keeper->stopping || keeper->clients || !keeper->begun) return;
+  keeper->begun = false;
+  keeper->operations->end();
+}
+
 static void settle(hf_keeper *keeper) {
   while (keeper->dirty) {
     hf_client *client = keeper->dirty;
@@ -147,6 +154,7 @@ int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now) {
   fire(keeper);
   settle(keeper);
   hf_tell_raise(keeper);
+  end(keeper);
   hf_tell_reserve(keeper);
   const hf_heap_item *first = hf_heap_first(&keeper->timers);
   int64_t due = first ? first->due : INT64_MAX;

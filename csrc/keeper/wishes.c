@@ -11,6 +11,7 @@ enum {
   REQUESTS_AT_ONCE = 64,
   PROBE_TICKET = 0, /* the subscriptions number theirs from 1 */
   PROBE_AT_LEAST = 2000,
+  ASK_AGAIN = 20, /* ms until a link that would not take a request is asked again, unless an outcome comes first */
 };
 
 enum { /* SUBACK reason codes for what CONNACK has ruled out already, MQTT 5 section 3.9.3 */
@@ -65,10 +66,13 @@ static void tell_ready(hf_client *client) {
 }
 
 /* It is the oldest request that is waited for. Each answer to it is a sign of life that gives the next one as much
- * time; answers to others are none, or who goes on subscribing would wait for ever. */
+ * time; answers to others are none, or who goes on subscribing would wait for ever. A link that takes none is given as
+ * much. */
 static void expect(hf_client *client) {
   hf_subscription_request oldest = {.ticket = client->awaited};
-  if (client->requests == 0) {
+  if (client->due[HF_DUE_ASK] != HF_NEVER && client->due[HF_DUE_SUBSCRIBE] == HF_NEVER) {
+    client->due[HF_DUE_SUBSCRIBE] = client->keeper->now + client->options->engine.connect_timeout;
+  } else if (client->requests == 0 && client->due[HF_DUE_ASK] == HF_NEVER) {
     client->due[HF_DUE_SUBSCRIBE] = HF_NEVER;
   } else if (hf_subscriptions_unanswered(client->subscriptions, &oldest) > 0 && oldest.ticket != client->awaited) {
     client->awaited = oldest.ticket;
@@ -79,6 +83,7 @@ static void expect(hf_client *client) {
 void hf_wishes_pump(hf_client *client) {
   const hf_link_operations *operations = client->keeper->operations;
   hf_subscription_request request;
+  client->due[HF_DUE_ASK] = HF_NEVER;
   while (client->requests < REQUESTS_AT_ONCE && hf_subscriptions_next(client->subscriptions, &request)) {
     if (!client->limits.identifiers_available || client->protocol < 5) request.options.identifier = 0;
     int code = request.subscribe ? ruled_out(client, &request) : 0;
@@ -86,12 +91,14 @@ void hf_wishes_pump(hf_client *client) {
       if (!verdict(client, request.ticket, code, NULL)) client->requests++;
       continue;
     }
-    /* A link that does not take it is losing its connection; the request is due again after the next one. */
-    client->requests++;
-    if (request.subscribe)
-      operations->subscribe(client->link, &request);
-    else
-      operations->unsubscribe(client->link, &request);
+    client->requests++; /* first: a link may answer before it returns */
+    if (request.subscribe ? operations->subscribe(client->link, &request)
+                          : operations->unsubscribe(client->link, &request))
+      continue;
+    client->requests--;
+    hf_subscriptions_put_back(client->subscriptions, request.ticket);
+    client->due[HF_DUE_ASK] = client->keeper->now + ASK_AGAIN;
+    break;
   }
   expect(client);
   if (!client->ready && hf_subscriptions_settled(client->subscriptions)) tell_ready(client);
@@ -150,4 +157,6 @@ void hf_wishes_probe(hf_client *client) {
   if (patience > client->options->engine.connect_timeout) patience = client->options->engine.connect_timeout;
   if (client->keeper->operations->probe(client->link, PROBE_TICKET))
     client->due[HF_DUE_PROBE] = client->keeper->now + patience;
+  else
+    client->due[HF_DUE_PROBE_AGAIN] = client->keeper->now + ASK_AGAIN;
 }

@@ -191,14 +191,35 @@ void hf_fake_accept(hf_link *link) {
 
 /* ---- the operations ---- */
 
-static bool begin(void) {
+/* Whether this call, told by its name, says no: once after each time that the script asks for it. */
+static bool refuses(const char *call) {
+  enum { CALLS = 8 };
+  static const char *refused[CALLS];
+  size_t count = 0;
+  if (!script.refuse_once) memset(refused, 0, sizeof refused);
+  while (count < CALLS && refused[count] && strcmp(refused[count], call) != 0)
+    count++;
+  if (!script.refuse_once || count == CALLS || refused[count]) return false;
+  refused[count] = call;
+  note("refused %s\n", call);
   return true;
 }
 
-static void end(void) {}
+static bool begin(void) {
+  return !refuses("begin");
+}
+
+static void end(void) {
+  note("end\n");
+}
+
+static bool clear(hf_link *link) {
+  (void)link;
+  return !refuses("clear");
+}
 
 static hf_link *create(hf_link_sink sink) {
-  hf_link *link = link_count < LINKS && !script.refuse_to_create ? calloc(1, sizeof *link) : NULL;
+  hf_link *link = link_count < LINKS && !script.refuse_to_create && !refuses("create") ? calloc(1, sizeof *link) : NULL;
   if (!link) return NULL;
   link->sink = sink;
   links[link_count++] = link;
@@ -274,6 +295,7 @@ static void route(hf_bytes topic, hf_bytes payload, const hf_properties *propert
 
 static bool publish(hf_link *link, hf_publish *publish) {
   if (script.refuse_to_take || link->position != CONNECTED || link->held_count >= WINDOW) return false;
+  if (refuses("publish")) return false;
   note("publish %s qos=%d id=%ld\n", publish->topic.data, publish->qos, (long)publish->id);
   route(publish->topic, publish->payload, publish->properties, publish->qos, publish->retain);
   if (script.hold_publishes)
@@ -308,6 +330,7 @@ static void drop_filter(session *of, const char *filter) {
 
 static bool subscribe(hf_link *link, const hf_subscription_request *request) {
   if (link->position != CONNECTED || !link->session) return false;
+  if (script.refuse_to_subscribe || refuses("subscribe")) return false;
   char *filter = sure_copy(request->filter.data, request->filter.length);
   note("subscribe %s qos=%d identifier=%ld\n", filter, request->options.qos, (long)request->options.identifier);
   drop_filter(link->session, filter);
@@ -325,7 +348,7 @@ static bool subscribe(hf_link *link, const hf_subscription_request *request) {
 }
 
 static bool unsubscribe(hf_link *link, const hf_subscription_request *request) {
-  if (link->position != CONNECTED || !link->session) return false;
+  if (link->position != CONNECTED || !link->session || refuses("unsubscribe")) return false;
   char *filter = sure_copy(request->filter.data, request->filter.length);
   note("unsubscribe %s\n", filter);
   drop_filter(link->session, filter);
@@ -335,7 +358,7 @@ static bool unsubscribe(hf_link *link, const hf_subscription_request *request) {
 }
 
 static bool probe(hf_link *link, uint32_t ticket) {
-  if (link->position != CONNECTED) return false;
+  if (link->position != CONNECTED || refuses("probe")) return false;
   note("probe\n");
   answer(link, HF_LINK_UNSUBSCRIBED, ticket, 0);
   return true;
@@ -374,6 +397,7 @@ const hf_link_operations hf_link_fake = {
     .end = end,
     .create = create,
     .resume = resume,
+    .clear = clear,
     .open = open_link,
     .abandon = abandon,
     .publish = publish,

@@ -29,6 +29,8 @@ typedef struct hf_fake_script {
   const char *refuse_only;  /* the topic or filter that these two are for; NULL: all */
   bool refuse_to_take;      /* publish() answers false */
   bool refuse_to_create;    /* create() answers NULL */
+  bool refuse_to_subscribe; /* subscribe() answers false */
+  bool refuse_once;         /* every call that can say no says it once more */
   hf_link_connected limits; /* of CONNACK; keep_alive 0: as asked */
   const char *assigned_client_id;
   const char *server_reference; /* with FAILED and DOWN */

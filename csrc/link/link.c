@@ -3,30 +3,29 @@
 #include <stdlib.h>
 
 void hf_link_mail_free(hf_mail *mail) {
-  switch (mail->kind) {
+  switch ((enum hf_link_mail)mail->kind) {
   case HF_LINK_CONNECTED:
     free(((hf_link_connected *)mail)->assigned_client_id);
     free(((hf_link_connected *)mail)->properties);
-    free(mail);
     break;
   case HF_LINK_FAILED:
   case HF_LINK_DOWN:
   case HF_LINK_CLOSED:
     free(((hf_link_down *)mail)->text);
     free(((hf_link_down *)mail)->server_reference);
-    free(mail);
     break;
   case HF_LINK_MESSAGE:
     hf_message_free((hf_message *)mail);
-    break;
+    return;
   case HF_LINK_DELIVERED:
     hf_publish_free((hf_publish *)mail);
+    return;
+  case HF_LINK_SUBSCRIBED:
+  case HF_LINK_UNSUBSCRIBED:
+    free(((hf_link_answer *)mail)->text);
     break;
   case HF_LINK_RENEW:
-    free(mail);
     break;
-  default:
-    free(((hf_link_answer *)mail)->text);
-    free(mail);
   }
+  free(mail);
 }

@@ -148,7 +148,8 @@ typedef void hf_trace_line_function(hf_trace_level level, const char *line);
 typedef struct hf_link_operations {
   const char *name;
 
-  /* Process-wide; called once on the keeper thread before the first `create`, and after the last `destroy`. */
+  /* Process-wide; on the keeper thread before the first `create`, again after a false, and once after the last
+   * `destroy` of a process that ends. */
   bool (*begin)(void);
   void (*end)(void);
 
@@ -175,7 +176,7 @@ typedef struct hf_link_operations {
   bool (*subscribe)(hf_link *link, const hf_subscription_request *request);
   bool (*unsubscribe)(hf_link *link, const hf_subscription_request *request);
 
-  /* Asks the broker for any answer at all: an UNSUBSCRIBED mail with this ticket. */
+  /* Asks the broker for any answer at all: an UNSUBSCRIBED mail with this ticket. False: likewise. */
   bool (*probe)(hf_link *link, uint32_t ticket);
 
   /* DISCONNECT with a reason code (0x00, or 0x04 to have the will sent: protocol 5 only), session expiry < 0: as it
@@ -195,7 +196,8 @@ typedef struct hf_link_operations {
 
 extern const hf_link_operations hf_link_paho;
 
-/* Frees a mail of one of the structs above, message and publish included. Any thread. */
+/* Frees a mail of one of the structs above, message and publish included, and of one it does not know the block. Any
+ * thread. */
 void hf_link_mail_free(hf_mail *mail);
 
 #endif

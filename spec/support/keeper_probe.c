@@ -231,6 +231,8 @@ static int script(lua_State *L) {
   s->hold_subscriptions = flag_field(L, "hold_subscriptions", s->hold_subscriptions);
   s->hold_close = flag_field(L, "hold_close", s->hold_close);
   s->refuse_to_take = flag_field(L, "refuse_to_take", s->refuse_to_take);
+  s->refuse_to_subscribe = flag_field(L, "refuse_to_subscribe", s->refuse_to_subscribe);
+  s->refuse_once = flag_field(L, "refuse_once", s->refuse_once);
   s->refuse_to_create = flag_field(L, "refuse_to_create", s->refuse_to_create);
   opens = flag_field(L, "opens", opens);
   lua_getfield(L, 1, "knocks");
@@ -337,6 +339,17 @@ static int reset(lua_State *L) {
   return 0;
 }
 
+/* The process ends: its clients are closed, and the link is told. Afterwards there may be others. */
+static int stop(lua_State *L) {
+  hf_command *command = calloc(1, sizeof *command);
+  if (!command) return luaL_error(L, "not enough memory");
+  command->mail.kind = HF_COMMAND_STOP;
+  hf_mailbox_push(hf_keeper_inbox(hf_keeper_shared()), &command->mail);
+  settle(L);
+  keeper->stopping = false;
+  return 0;
+}
+
 /* Everything that was asked of names and held back is answered. */
 static int resolved(lua_State *L) {
   (void)L;
@@ -402,6 +415,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"news", news},
                                      {"knocked", knocked},
                                      {"starve", starve},
+                                     {"stop", stop},
                                      {"asked", asked},
                                      {"links", links},
                                      {"reset", reset},
