@@ -92,14 +92,15 @@ static bool judge(hf_engine *engine, int64_t now, const hf_reason *reason, int c
 
 /* ---- hints ---- */
 
-/* A delay from the first window of the class, as if nothing had failed before. What the network itself did says nothing
- * any more once the network has changed; what a broker said still does. */
+/* A delay from the first window of the class, as if nothing had failed before; from the second where a hint has come to
+ * nothing already, and so on: a network that changes all the time must not take the place of a backoff. What the
+ * network itself did says nothing any more once the network has changed; what a broker said still does. */
 static bool draw_after_hint(hf_engine *engine, uint32_t *delay) {
   bool network = !engine->reason || engine->reason->source == HF_SOURCE_NETWORK;
   hf_backoff_options options = network ? engine->options->backoff : wait_options(engine);
-  hf_backoff first = {.random = engine->backoff.random};
-  if (!hf_backoff_next(&options, &first, delay)) return false;
-  engine->backoff.random = first.random;
+  hf_backoff state = {.random = engine->backoff.random, .steps = engine->hints};
+  if (!hf_backoff_next(&options, &state, delay)) return false;
+  engine->backoff.random = state.random;
   return true;
 }
 
@@ -108,6 +109,7 @@ static void shorten_wait(hf_engine *engine, int64_t now) {
   if (!draw_after_hint(engine, &delay) || now + delay >= engine->deadline) return;
   engine->delay = delay;
   engine->deadline = now + delay;
+  if (engine->hints < UINT8_MAX) engine->hints++;
 }
 
 static void forget_failures(hf_engine *engine) {
@@ -120,6 +122,7 @@ static void forget_failures(hf_engine *engine) {
 static void forgive(hf_engine *engine) {
   uint8_t repeats = engine->repeats;
   forget_failures(engine);
+  engine->hints = 0;
   if (hf_reason_find((hf_source)engine->repeat_source, engine->repeat_code)->fight) engine->repeats = repeats;
 }
 
@@ -189,6 +192,10 @@ static void prepare(hf_engine *engine, const hf_engine_event *event) {
   if (engine->state == HF_STATE_SLEEPING && event->input != HF_INPUT_CLOSE) {
     forget_failures(engine);
     engine->server = 0;
+    if (event->input != HF_INPUT_HINT)
+      engine->hints = 0;
+    else if (engine->hints < UINT8_MAX)
+      engine->hints++;
   }
 }
 

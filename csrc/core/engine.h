@@ -98,6 +98,7 @@ typedef struct hf_engine {
   int16_t repeat_code;
   uint16_t server; /* of the running, or else of the next attempt */
   uint8_t repeat_source;
+  uint8_t hints;   /* that were acted upon since the last stable connection, saturating */
   uint8_t repeats; /* the same (source, code) in a row, saturating */
   uint8_t state;   /* hf_state */
   uint8_t cls;     /* hf_class that `reason` was given */

@@ -56,7 +56,7 @@ local schema = {
   { name = "return_to_primary", type = "seconds", unit = "s", above = 0,
     doc = "connected to another server, look so often whether the first is back; default: only at the next outage" },
   { name = "watch_network", type = "boolean", default = false,
-    doc = "Linux: a link or an address that comes up is a `network_changed()`" },
+    doc = "Linux: a link that comes up or an address that is new is a `network_changed()`" },
   { name = "redirect", group = "optional", doc = "follow a broker that names another server (MQTT 5 section 4.11)" },
   { name = "redirect.allow", type = "names", required = true,
     doc = 'hosts that may be followed; "*.example" stands for every name below' },

@@ -15,6 +15,6 @@ describe("a network that returns #broker", function()
       return
     end
     assert(ended, "it hangs")
-    assert.are.equal("tried again\nstill waiting\n", said)
+    assert.are.equal("tried again\nstill waiting\nnot disturbed\nthe second step\n", said)
   end)
 end)

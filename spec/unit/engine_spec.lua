@@ -344,6 +344,35 @@ describe("the user and the network", function()
     assert.same(soon, c:state())
   end)
 
+  it("a hint that came to nothing makes the next draw from the next step, until a connection is stable", function()
+    local backoff = { strategy = "exponential", jitter = "none", min = 1000, max = 60000, factor = 2 }
+    local c = clockwork.new { backoff = backoff, stable_after = 10000 }
+    c:step "start"
+    for _ = 1, 9 do
+      c:step("failed", "network", REFUSED)
+      c:next_attempt()
+    end
+    local function after_hint()
+      c:step("failed", "network", REFUSED)
+      assert.equal(60000, c:state().delay)
+      c:step "hint"
+      local delay = c:state().delay
+      c:next_attempt()
+      return delay
+    end
+    assert.same({ 1000, 2000, 4000, 8000 }, { after_hint(), after_hint(), after_hint(), after_hint() })
+    c:step "connected"
+    c.now = c:state().deadline
+    c:step "timer"
+    c:step("lost", "network", REFUSED)
+    c:next_attempt()
+    for _ = 1, 9 do
+      c:step("failed", "network", REFUSED)
+      c:next_attempt()
+    end
+    assert.equal(1000, after_hint())
+  end)
+
   it("a hint forgives what the network did, but keeps to the floor that a broker's word asks for", function()
     local slow = { strategy = "exponential", jitter = "none", min = 30000, max = 600000, factor = 2 }
     local function after_hint(source, code)
