@@ -89,7 +89,8 @@ typedef enum hf_read {
  * Passed on although the text forbids them: codes of CONNACK and DISCONNECT that nobody has assigned (the connection
  * ends in either case, and the reason table has names for them), and those of SUBACK and UNSUBACK (one filter is
  * refused, and no connection ends that all others live on). A CONNACK that refuses may be in the form of the other
- * protocol: that is how a broker which does not speak ours says so. */
+ * protocol: that is how a broker which does not speak ours says so. A Payload Format Indicator above 1 and a Response
+ * Topic that is no topic name come from other clients through brokers that do not look. */
 hf_read hf_packet_read(const hf_packet_rules *rules, hf_bytes bytes, hf_packet *packet, hf_violation *violation);
 
 /* A PUBLISH as a message of its own, one block; `topic` in place of the packet's when an alias stood for it. NULL when

@@ -75,10 +75,13 @@ static bool text_is_fine(const hf_property *property) {
   }
 }
 
-/* 0, or the code of a value that the property may not have. */
+/* 0, or the code of a value that the property may not have.
+ *
+ * Not looked at are a Payload Format Indicator above 1 and a Response Topic that is empty or has wildcards
+ * [MQTT-3.3.2-14]: brokers hand on from other clients what these say (mosquitto 2.0.11 does), and whoever publishes
+ * could end the connection of all who subscribe, again and again while the message is waiting for them. */
 static uint8_t value_problem(const hf_property *property) {
   switch (property->identifier) {
-  case HF_PROPERTY_ID_PAYLOAD_FORMAT:
   case HF_PROPERTY_ID_MAXIMUM_QOS: /* 2 is said by leaving it out */
   case HF_PROPERTY_ID_RETAIN_AVAILABLE:
   case HF_PROPERTY_ID_WILDCARD_AVAILABLE:
@@ -91,8 +94,6 @@ static uint8_t value_problem(const hf_property *property) {
     return property->number == 0 ? HF_PROTOCOL_ERROR : 0;
   case HF_PROPERTY_ID_TOPIC_ALIAS:
     return property->number == 0 ? HF_TOPIC_ALIAS_INVALID : 0;
-  case HF_PROPERTY_ID_RESPONSE_TOPIC: /* [MQTT-3.3.2-14], [MQTT-4.7.3-1] */
-    return property->text.length == 0 || hf_topic_has_wildcard(property->text) ? HF_PROTOCOL_ERROR : 0;
   default:
     return 0;
   }
@@ -101,7 +102,7 @@ static uint8_t value_problem(const hf_property *property) {
 static void keep(hf_packet_properties *to, const hf_property *property) {
   switch (property->identifier) {
   case HF_PROPERTY_ID_PAYLOAD_FORMAT:
-    to->has_payload_format = true;
+    to->has_payload_format = property->number <= 1; /* what is neither bytes nor text says nothing */
     to->payload_format = (uint8_t)property->number;
     break;
   case HF_PROPERTY_ID_MESSAGE_EXPIRY:
