@@ -72,10 +72,12 @@ spec-support: $(PROBE_MODULES) $(if $(filter address thread,$(SANITIZE)),$(HERE)
 
 PROBE_FLOORS = $(foreach floor,core mqtt sys store stream link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
-# The core once more, counting what it does (spec/fuzz/work.h).
-COUNTED := $(patsubst csrc/core/%.c,$(BUILD)/counted/%.o,$(filter csrc/core/%,$(PLAIN))) $(BUILD)/counted/spec/work.o
+# The pure floors once more, counting what they do (spec/fuzz/work.h).
+COUNTED := $(patsubst csrc/%.c,$(BUILD)/counted/%.o,$(filter csrc/core/% csrc/mqtt/%,$(PLAIN))) \
+           $(BUILD)/counted/spec/work.o
+COUNT   := -Wl,--wrap=__sanitizer_cov_trace_pc # libFuzzer has one of its own, which ends the program
 
-$(filter-out %/spec/work.o,$(COUNTED)): $(BUILD)/counted/%.o: csrc/core/%.c Makefile
+$(filter-out %/spec/work.o,$(COUNTED)): $(BUILD)/counted/%.o: csrc/%.c Makefile
 	$(call compile,-fsanitize-coverage=trace-pc)
 
 $(BUILD)/counted/spec/work.o: spec/fuzz/work.c Makefile
@@ -90,7 +92,8 @@ $(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(HERE)/obj/spec/f
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)
 
-$(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(COUNTED)
+$(HERE)/spec/subscriptions_probe.so $(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
+$(HERE)/spec/subscriptions_probe.so $(HERE)/spec/mqtt_probe.so: $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(COUNTED)
 	$(call link,$^)
 
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
@@ -108,9 +111,10 @@ LUA_LIBRARY = -l$(patsubst luajit,luajit-5.1,$(INTERPRETER))
 fuzzers: $(FUZZERS:%=$(HERE)/fuzz/%)
 
 $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Makefile \
-    $(filter-out $(BUILD)/obj/core/% $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(COUNTED) $(BINDING_OBJECTS)
+    $(filter-out $(BUILD)/obj/core/% $(BUILD)/obj/mqtt/% $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) \
+    $(COUNTED) $(BINDING_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(COUNT) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
 # The bench's C programs: raw Paho, and a server that costs next to nothing.

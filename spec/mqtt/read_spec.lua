@@ -218,12 +218,25 @@ describe("reading", function()
     ["Subscription Identifiers"] = { "\11\127", "subscription_identifier_count", "subscription_identifiers" },
     ["User Properties"] = { "\38" .. pair("", ""), "user_count", "user" },
   } do
-    it("has no end of patience with " .. name, function() -- were the work not linear it would not end
-      local count = 400000
-      local one = read(5, packet(0x30, text "a", measured(case[1]:rep(count)), "x"))
-      assert.are.equal(count, one.properties[case[2]])
-      assert.are.equal(count, #one.message.properties[case[3]])
+    local function given(count)
+      return packet(0x30, text "a", measured(case[1]:rep(count)), "x")
+    end
+
+    it("takes 400,000 " .. name, function()
+      local one = read(5, given(400000))
+      assert.are.equal(400000, one.properties[case[2]])
+      assert.are.equal(400000, #one.message.properties[case[3]])
       assert.are.equal("x", one.message.payload)
     end)
+
+    it("does a hundred times the work for a hundred times the " .. name, function()
+      assert.is_true(mqtt.work(5, given(400000)) <= 101 * mqtt.work(5, given(4000)))
+    end)
   end
+
+  it("does as much work for a long topic or payload as for its bytes", function()
+    local short = mqtt.work(4, packet(0x30, text "a"))
+    assert.is_true(mqtt.work(4, packet(0x30, text "a", ("x"):rep(1000000))) <= short + 20)
+    assert.is_true(mqtt.work(4, packet(0x30, text(("\195\164"):rep(30000)))) <= short + 60000 * 10)
+  end)
 end)

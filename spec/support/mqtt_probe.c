@@ -12,6 +12,8 @@
 #include "mqtt/packet.h"
 #include "mqtt/write.h"
 
+#include "../fuzz/work.h"
+
 /* ---- tables ---- */
 
 static void set_number(lua_State *L, const char *name, lua_Integer value) {
@@ -236,6 +238,21 @@ static int probe_read(lua_State *L) {
   return count;
 }
 
+/* work(protocol, bytes) -> what it costs to read a PUBLISH and make a message of it (spec/fuzz/work.h) */
+static int probe_work(lua_State *L) {
+  hf_packet_rules rules = {.protocol = (uint8_t)luaL_checkinteger(L, 1)};
+  hf_packet packet;
+  hf_violation violation;
+  uint64_t before = work_done;
+  hf_read read = hf_packet_read(&rules, check_bytes(L, 2), &packet, &violation);
+  hf_message *message = read == HF_READ_PACKET ? hf_packet_message(&packet, packet.topic) : NULL;
+  uint64_t after = work_done;
+  if (!message) return luaL_error(L, "no PUBLISH, or no memory");
+  hf_message_free(message);
+  lua_pushnumber(L, (lua_Number)(after - before));
+  return 1;
+}
+
 /* ---- writing ---- */
 
 /* Into a block of just the size that was counted. */
@@ -426,6 +443,7 @@ int luaopen_mqtt_probe(lua_State *L) {
       {"resolve", aliases_resolve}, {"clear", aliases_in_clear}, {"__gc", aliases_in_clear}, {NULL, NULL}};
   static const luaL_Reg aliases_out[] = {{"choose", aliases_choose}, {"__gc", aliases_out_gc}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"read", probe_read},
+                                       {"work", probe_work},
                                        {"connect", probe_connect},
                                        {"publish", probe_publish},
                                        {"ack", probe_ack},
