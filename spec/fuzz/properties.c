@@ -1,6 +1,8 @@
 /* Properties and messages of any shape: copies are whole, in one block of the size that was asked for. */
 #include "bytes.h"
 #include "core/message.h"
+#include "core/wire.h"
+#include "work.h"
 
 enum { MOST = 20 };
 
@@ -20,7 +22,24 @@ static bool same_properties(const hf_properties *a, const hf_properties *b) {
   return equal;
 }
 
+/* As they are on the wire: refused, or read into what takes no more bytes. */
+static void read_back(const uint8_t *data, size_t size) {
+  hf_properties *read = NULL;
+  bool right = false;
+  linear(size, right = hf_wire_read_properties((hf_bytes){(const char *)data, size}, &read));
+  promise(right || !read);
+  if (!read) return;
+  size_t needed = hf_properties_publish_size(read);
+  promise(needed <= size);
+  char *written = malloc(needed ? needed : 1);
+  if (!written) abort();
+  promise(hf_wire_put_properties(written, read) == written + needed);
+  free(written);
+  free(read);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  read_back(data, size);
   bytes from = {data, size};
   hf_bytes texts[5 + 2 * MOST];
   hf_user_property user[MOST];
@@ -43,11 +62,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     identifiers[i] = take_number(&from);
   hf_bytes topic = take_text(&from), payload = take_text(&from);
 
-  hf_properties *copy = hf_properties_copy(&given);
+  hf_properties *copy = NULL;
+  linear(size + given.subscription_identifier_count, copy = hf_properties_copy(&given));
   promise(same_properties(&given, copy));
   free(copy);
   hf_publish *publish = hf_publish_new(topic, payload, &given);
-  hf_message *message = hf_message_new(topic, payload, which & 1 ? &given : NULL);
+  hf_message *message = NULL;
+  linear(size + given.subscription_identifier_count,
+         message = hf_message_new(topic, payload, which & 1 ? &given : NULL));
   promise(same(publish->topic, topic) && same(publish->payload, payload));
   promise(same(message->topic, topic) && same(message->payload, payload));
   promise(same_properties(&given, publish->properties));

@@ -3,12 +3,14 @@
 
 #include "bytes.h"
 #include "core/topic.h"
+#include "work.h"
 
-enum { WISHES = 16 };
+enum { WISHES = 16, MANY = 4096 };
 
 /* Few filters, so that wishes share them. */
 static hf_bytes take_filter(bytes *from) {
-  static const char *const filters[] = {"a", "a/b", "a/+", "#", "+/b", "$share/g/a", "$share/g/#", "$SYS/#", "b/c/d"};
+  static const char *const filters[] = {"a",          "a/b",    "a/+",   "#",        "+/b",           "$share/g/a",
+                                        "$share/g/#", "$SYS/#", "b/c/d", "$queue/a", "$exclusive/+/b"};
   const char *chosen = filters[take_byte(from) % (sizeof filters / sizeof filters[0])];
   return (hf_bytes){chosen, strlen(chosen)};
 }
@@ -16,12 +18,17 @@ static hf_bytes take_filter(bytes *from) {
 static void match(hf_subscriptions *set, bytes *from, const bool *there) {
   static const char *const topics[] = {"a", "a/b", "x", "$SYS/x", "b/c/d"};
   const char *topic = topics[take_byte(from) % (sizeof topics / sizeof topics[0])];
-  uint32_t identifiers[3], wishes[WISHES + 1];
+  uint32_t identifiers[MANY], wishes[WISHES + 1];
   size_t count = take_byte(from) % 4u, room = take_byte(from) % (WISHES + 1u);
   for (size_t i = 0; i < count; i++)
     identifiers[i] = take_byte(from) % 32u;
+  if (count == 3 && take_byte(from) % 8 == 0) /* or a crowd of them, step by step */
+    for (uint32_t step = identifiers[0] % 4; count < MANY; count++)
+      identifiers[count] = identifiers[count - 1] + step;
   wishes[room] = 0xABCDEF;
-  size_t found = hf_subscriptions_match(set, (hf_bytes){topic, strlen(topic)}, identifiers, count, wishes, room);
+  size_t found = 0, length = strlen(topic);
+  linear(length + count + 2 * hf_subscriptions_wishes(set),
+         found = hf_subscriptions_match(set, (hf_bytes){topic, length}, identifiers, count, wishes, room));
   promise(wishes[room] == 0xABCDEF);
   promise(found <= hf_subscriptions_wishes(set));
   for (size_t i = 0; i < found && i < room; i++) {

@@ -2,6 +2,7 @@
 #include "core/topic.h"
 
 #include "bytes.h"
+#include "work.h"
 
 /* Level by level, from MQTT 5 section 4.7 as it is written. */
 static bool matches(const char *filter, const char *filter_end, const char *name, const char *name_end) {
@@ -21,7 +22,9 @@ static bool matches(const char *filter, const char *filter_end, const char *name
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bytes from = {data, size};
   hf_bytes filter = take_text(&from), name = take_text(&from);
-  const char *bad_filter = hf_topic_filter_problem(filter), *bad_name = hf_topic_name_problem(name);
+  const char *bad_filter = NULL, *bad_name = NULL;
+  linear(filter.length, bad_filter = hf_topic_filter_problem(filter));
+  linear(name.length, bad_name = hf_topic_name_problem(name));
   promise(!bad_filter || strlen(bad_filter) > 0);
   if (!bad_name) {
     promise(!hf_topic_has_wildcard(name));
@@ -33,7 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (hf_topic_is_shared(filter)) start = (const char *)memchr(start + 7, '/', filter.length - 7) + 1;
     bool hidden = name.data[0] == '$' && start < end && *start != '$';
     bool wanted = !hidden && matches(start, end, name.data, name.data + name.length);
-    promise(hf_topic_matches(filter, name) == wanted);
+    bool found = false;
+    linear(filter.length + name.length, found = hf_topic_matches(filter, name));
+    promise(found == wanted);
   }
   free_text(filter);
   free_text(name);
