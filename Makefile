@@ -117,12 +117,14 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(COUNT) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
-# The bench's C programs: raw Paho, and a server that costs next to nothing.
-bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer
+# The bench's C programs: raw Paho, a server that costs next to nothing, and the core alone.
+bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer $(BUILD)/bench/matching
+
+$(BUILD)/bench/matching: $(filter $(BUILD)/obj/core/%,$(PLAIN_OBJECTS))
 
 $(BUILD)/bench/%: bench/%.c bench/arguments.h Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $< -Wl,--as-needed $(LIBS)
+	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $(filter %.c %.o,$^) -Wl,--as-needed $(LIBS)
 
 -include $(PLAIN_OBJECTS:.o=.d) $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) $(PROBES:spec/support/%.c=$(HERE)/obj/spec/%.d)
 

@@ -1,4 +1,4 @@
-/* arguments.h: `key=value` words of a command line, for the two C programs of the bench.
+/* arguments.h: `key=value` words of a command line, for the C programs of the bench.
  *
  * Each asks for what it knows; nothing is owned, argv is borrowed. Main thread
  * only.

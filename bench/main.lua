@@ -17,6 +17,7 @@ Parts (all of them unless named):
   trust     a connect over TLS, and a connected client's memory: a file with one certificate, a hashed folder, the
             system's certificates
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
+  matching  a message, a wish, a publish that comes back among 1,000, 10,000 and 100,000 others: csrc/core alone
   hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
 
   --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
@@ -283,6 +284,37 @@ function run_part.trust()
   broker:kill()
 end
 
+local GROWING = {
+  { "again", "the same message again, by its topic" },
+  { "topic", "a message, by its topic" },
+  { "identifier", "a message, by its identifier" },
+  { "add", "a filter more" },
+  { "remove", "a filter less" },
+  { "join", "a wish more for one filter, granted" },
+  { "leave", "a wish less for one filter" },
+  { "back", "a publish put back in its line" },
+}
+
+function run_part.matching()
+  local sizes, results = { 1000, 10000, 100000 }, {}
+  for _, size in ipairs(sizes) do
+    results[size] = {}
+    for run = 1, given.runs do
+      results[size][run] = tools.measure("build/bench/matching", "", { count = size, rounds = 200000 })
+    end
+  end
+  say("\n%-38s %12s %19s %19s", "nanoseconds of one among", "1,000", "10,000", "100,000")
+  for _, row in ipairs(GROWING) do
+    local line, least = {}, nil
+    for i, size in ipairs(sizes) do
+      local each = median(column(results[size], function(result) return result[row[1]] end))
+      least = least or each
+      line[i] = i == 1 and string.format("%12.0f", each) or string.format("%10.0f (x%5.1f)", each, each / least)
+    end
+    say("%-38s %s", row[2], table.concat(line, " "))
+  end
+end
+
 local MODES = {
   alone = "no client",
   idle = "connected and silent",
@@ -317,7 +349,8 @@ function run_part.hosts()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "hosts" }
+local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "matching",
+  "hosts" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)

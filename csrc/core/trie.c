@@ -44,6 +44,7 @@ static uint32_t path(const level *parent, uint32_t hash) {
 }
 
 static level *find(const hf_trie *trie, const level *parent, hf_bytes text, uint32_t hash) {
+  if (parent->children == (size_t)(parent->any != NULL) + (size_t)(parent->rest != NULL)) return NULL;
   hf_index_link *at = hf_index_find(&trie->levels, path(parent, hash));
   for (; at; at = hf_index_again(at)) {
     level *found = HF_OWNER(level, by_path, at);
