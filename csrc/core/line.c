@@ -19,16 +19,22 @@ void hf_line_append(hf_line *line, hf_publish *publish) {
 }
 
 void hf_line_insert(hf_line *line, hf_publish *publish) {
-  hf_publish *next = line->first, *previous = line->last;
-  while (next && next->id < publish->id && previous->id > publish->id) {
-    next = next->next;
-    previous = previous->previous;
+  hf_publish *before = line->recent ? line->recent : line->last;
+  if (line->first && line->first->id < publish->id) {
+    if (line->last->id < publish->id) before = line->last;
+    while (before->id > publish->id)
+      before = before->previous;
+    while (before->next && before->next->id < publish->id)
+      before = before->next;
+    put_before(line, publish, before->next);
+  } else {
+    put_before(line, publish, line->first);
   }
-  if (next && next->id < publish->id) next = previous->next;
-  put_before(line, publish, next);
+  line->recent = publish;
 }
 
 void hf_line_remove(hf_line *line, hf_publish *publish) {
+  if (line->recent == publish) line->recent = publish->previous;
   if (publish->previous)
     publish->previous->next = publish->next;
   else

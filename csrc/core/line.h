@@ -13,12 +13,13 @@
 typedef struct hf_line {
   hf_publish *first;
   hf_publish *last;
+  hf_publish *recent; /* inserted last, or one near it; NULL: nobody knows */
 } hf_line;
 
 void hf_line_append(hf_line *line, hf_publish *publish); /* its id is the highest */
 
-/* To where its id belongs, looked for from both ends at once: what comes back from a lost connection belongs to the
- * end, in whichever order, and what a link would not take to the front. */
+/* To where its id belongs: to an end, or else looked for from where the last one went, since what comes back from a
+ * lost connection comes in runs. */
 void hf_line_insert(hf_line *line, hf_publish *publish);
 
 void hf_line_remove(hf_line *line, hf_publish *publish);

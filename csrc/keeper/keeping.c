@@ -59,7 +59,7 @@ bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
   const hf_client_options *options = client->options;
   if (!options->store) return true;
   client->store = hf_store_open(options->store, options->client_id, problem);
-  hf_line found = {NULL, NULL};
+  hf_line found = {0};
   bool whole = client->store && hf_store_read(client->store, take, &found, problem);
   if (whole) {
     atomic_store(&client->next_publish, hf_store_next_id(client->store));

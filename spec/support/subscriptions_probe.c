@@ -196,16 +196,18 @@ static int work(lua_State *L) {
   return 1;
 }
 
-/* insert{ id, ... } -> the ids in the order of a line into which they came one by one, the work of that */
+/* insert{ id, ... } -> the ids in the order of a line into which they came one by one, the work of that, and of the
+ * last of them */
 static int insert(lua_State *L) {
   size_t count = lua_rawlen(L, 1);
   hf_publish *all = calloc(count ? count : 1, sizeof *all);
   hf_line line = {0};
-  uint64_t before = work_done;
+  uint64_t before = work_done, last = before;
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
     all[i].id = (uint64_t)lua_tonumber(L, -1);
     lua_pop(L, 1);
+    last = work_done;
     hf_line_insert(&line, &all[i]);
   }
   uint64_t after = work_done;
@@ -217,7 +219,8 @@ static int insert(lua_State *L) {
   }
   free(all);
   lua_pushnumber(L, (lua_Number)(after - before));
-  return 2;
+  lua_pushnumber(L, (lua_Number)(after - last));
+  return 3;
 }
 
 static const luaL_Reg methods[] = {{"add", set_add},

@@ -137,22 +137,45 @@ describe("the work of putting back into a line", function()
   end
 
   local function sorted(ids)
-    local line, steps = probe.insert(ids)
+    local line, steps, last_steps = probe.insert(ids)
     table.sort(ids)
     assert.same(ids, line)
-    return steps
+    return steps, last_steps
   end
 
-  it("does not grow with what stands in it, for those that belong to an end", function()
+  it("does not grow with what stands in it, for those that come one after the other", function()
     grows_with(function(n) return sorted(numbers(1, n, 1)) end, 100, 5000)
     grows_with(function(n) return sorted(numbers(n, 1, -1)) end, 100, 5000)
+    for _, step in ipairs { 1, -1 } do
+      grows_with(function(n)
+        local list = {}
+        for _, from in ipairs { 2 * n, 1, n } do -- three runs, as of packet ids that have begun anew
+          for i = 0, n - 2 do
+            list[#list + 1] = step == 1 and from + i or from + n - 2 - i
+          end
+        end
+        return sorted(list)
+      end, 100, 3000)
+    end
+  end)
+
+  it("does not grow with what stands in it, for those that go to its ends in turn", function()
     grows_with(function(n)
-      local list = numbers(1000, 1000 + n, 2)
-      for i = 999, 999 - n, -1 do
-        list[#list + 1] = i
+      local list = numbers(n, 2 * n, 1)
+      for i = 1, n - 1 do
+        list[#list + 1] = n - i
+        list[#list + 1] = 2 * n + i
       end
       return sorted(list)
-    end, 100, 900)
+    end, 100, 3000)
+  end)
+
+  it("does not grow with what stands in it, for one that goes back to the front", function()
+    is_flat(function(n)
+      local list = numbers(2, n, 1)
+      list[#list + 1] = 1
+      return select(2, sorted(list))
+    end, 100, 5000)
   end)
 
   it("puts each where it belongs, wherever that is", function()
