@@ -86,14 +86,20 @@ $(BUILD)/counted/spec/work.o: spec/fuzz/work.c Makefile
 $(HERE)/obj/spec/%.o: spec/support/%.c Makefile
 	$(call compile,-I$(LUA_INCDIR) -fvisibility=default)
 
+FAMINE := $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
+
 # The whole module on virtual time: the probe brings a clock, a keeper and a shortage of memory of its own.
-$(HERE)/spec/keeper_probe.so: LDFLAGS += $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
+$(HERE)/spec/keeper_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/keeper_probe.so: $(HERE)/obj/spec/keeper_probe.o $(HERE)/obj/spec/famine.o $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)
 
-$(HERE)/spec/subscriptions_probe.so $(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
-$(HERE)/spec/subscriptions_probe.so $(HERE)/spec/mqtt_probe.so: $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(COUNTED)
+$(HERE)/spec/subscriptions_probe.so: LDFLAGS += $(COUNT) $(FAMINE)
+$(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(HERE)/obj/spec/famine.o $(COUNTED)
+	$(call link,$^)
+
+$(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
+$(HERE)/spec/mqtt_probe.so: $(HERE)/obj/spec/mqtt_probe.o $(COUNTED)
 	$(call link,$^)
 
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)

@@ -191,6 +191,12 @@ static int set_last(lua_State *L) {
   return 0;
 }
 
+/* memory(n): csrc/core is granted n more requests for memory; without n all of them. */
+static int memory(lua_State *L) {
+  work_memory = (long)luaL_optinteger(L, 1, -1);
+  return 0;
+}
+
 static int work(lua_State *L) {
   lua_pushnumber(L, (lua_Number)work_done);
   return 1;
@@ -235,7 +241,8 @@ static const luaL_Reg methods[] = {{"add", set_add},
                                    {"last", set_last},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new", new_subscriptions}, {"work", work}, {"insert", insert}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"new", new_subscriptions}, {"work", work}, {"memory", memory}, {"insert", insert}, {NULL, NULL}};
 
 int luaopen_subscriptions_probe(lua_State *L);
 

@@ -204,3 +204,45 @@ describe("a topic without identifiers", function()
     assert.is_true(found > 4000, found .. " found")
   end)
 end)
+
+describe("a wish for which there is no memory", function()
+  after_each(function()
+    probe.memory()
+  end)
+
+  it("changes nothing, at whichever request for memory it fails", function()
+    set:add(1, "a/b/c")
+    local needed = 0
+    while true do
+      probe.memory(needed)
+      local added = set:add(2, "$queue/a/+/c/d/e", { note = "kept" })
+      probe.memory()
+      if added then
+        break
+      end
+      assert.same({ settled = false, wishes = 1, refused = 0, confirmed = 0 }, set:facts())
+      assert.same({ { 1 }, {}, {} }, { match "a/b/c", match "$queue/a/b/c/d/e", match("a/b/c/d/e", { 2 }) })
+      needed = needed + 1
+    end
+    assert.is_true(needed >= 13, needed .. " requests")
+    assert.same({ { 1 }, { 2 }, { 2 } },
+      { match "a/b/c", match "$queue/a/b/c/d/e", match("a/b/c/d/e", { 2 }) })
+    assert.is_true(set:remove(2))
+    set:connected(false)
+    assert.same({ "a/b/c=1" }, take())
+  end)
+
+  it("is no error where there is none for a larger table", function()
+    for wish = 1, 12 do
+      set:add(wish, "f/" .. wish)
+    end
+    for wish = 13, 200 do
+      probe.memory(3) -- the wish, its filter and its level
+      assert(set:add(wish, "f/" .. wish))
+    end
+    probe.memory()
+    for wish = 1, 200, 7 do
+      assert.same({ wish }, match("f/" .. wish))
+    end
+  end)
+end)
