@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 extern uint64_t work_done; /* blocks, since the program began */
-extern long work_memory;   /* so many more requests for memory are granted; below 0: all */
 
 /* More than any byte of a packet, or any level of a filter that a topic meets, may take. */
 enum { WORK_EACH = 40, WORK_AT_LEAST = 400 };

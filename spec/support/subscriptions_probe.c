@@ -12,6 +12,7 @@
 #include "../fuzz/work.h"
 #include "core/line.h"
 #include "core/subscriptions_inside.h"
+#include "famine.h"
 #include "lua/compat.h"
 
 static void set_number(lua_State *L, const char *name, lua_Integer value) {
@@ -191,9 +192,9 @@ static int set_last(lua_State *L) {
   return 0;
 }
 
-/* memory(n): csrc/core is granted n more requests for memory; without n all of them. */
-static int memory(lua_State *L) {
-  work_memory = (long)luaL_optinteger(L, 1, -1);
+/* fail(n): the n-th request for memory from now on fails, counted from 1; 0: none. */
+static int fail(lua_State *L) {
+  famine_fail((long)luaL_checkinteger(L, 1));
   return 0;
 }
 
@@ -242,7 +243,7 @@ static const luaL_Reg methods[] = {{"add", set_add},
                                    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"new", new_subscriptions}, {"work", work}, {"memory", memory}, {"insert", insert}, {NULL, NULL}};
+    {"new", new_subscriptions}, {"work", work}, {"fail", fail}, {"insert", insert}, {NULL, NULL}};
 
 int luaopen_subscriptions_probe(lua_State *L);
 

@@ -207,16 +207,16 @@ end)
 
 describe("a wish for which there is no memory", function()
   after_each(function()
-    probe.memory()
+    probe.fail(0)
   end)
 
   it("changes nothing, at whichever request for memory it fails", function()
     set:add(1, "a/b/c")
     local needed = 0
     while true do
-      probe.memory(needed)
+      probe.fail(needed + 1)
       local added = set:add(2, "$queue/a/+/c/d/e", { note = "kept" })
-      probe.memory()
+      probe.fail(0)
       if added then
         break
       end
@@ -232,17 +232,18 @@ describe("a wish for which there is no memory", function()
     assert.same({ "a/b/c=1" }, take())
   end)
 
-  it("is no error where there is none for a larger table", function()
-    for wish = 1, 12 do
-      set:add(wish, "f/" .. wish)
-    end
-    for wish = 13, 200 do
-      probe.memory(3) -- the wish, its filter and its level
-      assert(set:add(wish, "f/" .. wish))
-    end
-    probe.memory()
-    for wish = 1, 200, 7 do
-      assert.same({ wish }, match("f/" .. wish))
+  it("is another thing than a table that cannot grow", function()
+    for request = 4, 7 do -- after the wish, its filter and its level
+      set = probe.new()
+      set:add(1, "f/1")
+      for wish = 2, 200 do
+        probe.fail(request)
+        assert(set:add(wish, "f/" .. wish))
+      end
+      probe.fail(0)
+      for wish = 1, 200, 7 do
+        assert.same({ wish }, match("f/" .. wish))
+      end
     end
   end)
 end)
