@@ -32,6 +32,7 @@ static void draw(const hf_backoff_options *options, uint32_t seed) {
     promise(again == (options->strategy != HF_BACKOFF_NONE));
     promise(!again || !keeps_bounds(options) || (delay >= options->min && delay <= options->max));
     hf_backoff_after(options, &state, i % 3 ? (int64_t)delay * i : HF_BACKOFF_LOST, &delay);
+    promise(i < 60 || state.steps >= UINT32_MAX - 3); /* no failure is the first one again */
   }
 }
 

@@ -54,6 +54,17 @@ describe("the budget of attempts", function()
     assert.are.equal(7, opened())
   end)
 
+  it("saves up no more than the burst, however long nothing is tried", function()
+    core.limit(2, 3)
+    start(1)
+    world:pass(100)
+    start(7)
+    world:pass(0)
+    assert.are.equal(1 + 3, opened())
+    world:pass(0.6)
+    assert.are.equal(1 + 3 + 1, opened())
+  end)
+
   it("does not count the time in line against connect_timeout", function()
     core.limit(0.05, 1) -- one in 20 s, with a connect_timeout of 10 s
     probe.script { connect = "silent" }
