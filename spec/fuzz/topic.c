@@ -2,6 +2,7 @@
 #include "core/topic.h"
 
 #include "bytes.h"
+#include "core/trie.h"
 #include "work.h"
 
 /* Level by level, from MQTT 5 section 4.7 as it is written. */
@@ -17,6 +18,26 @@ static bool matches(const char *filter, const char *filter_end, const char *name
     filter = f + 1;
     name = n + 1;
   }
+}
+
+static void count(void *context, const hf_trie_item *item) {
+  (void)item;
+  ++*(int *)context;
+}
+
+/* The same by a trie, twice in which the filter is, and which is empty again afterwards. */
+static int found_in_trie(hf_bytes filter, hf_bytes name) {
+  hf_trie *trie = hf_trie_new();
+  hf_trie_item items[2];
+  int found = 0;
+  for (int i = 0; i < 2; i++)
+    linear(filter.length, promise(hf_trie_put(trie, &items[i], hf_topic_unshared(filter))));
+  linear(filter.length + name.length, hf_trie_match(trie, name, count, &found));
+  for (int i = 0; i < 2; i++)
+    linear(filter.length, hf_trie_remove(trie, &items[i]));
+  hf_trie_match(trie, name, count, &found);
+  hf_trie_free(trie);
+  return found;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -39,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool found = false;
     linear(filter.length + name.length, found = hf_topic_matches(filter, name));
     promise(found == wanted);
+    promise(found_in_trie(filter, name) == (wanted ? 2 : 0));
   }
   free_text(filter);
   free_text(name);
