@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link/tls_files.h"
+#include "stream/tls_files.h"
 #include "sys/clock.h"
 
 enum { LAST_WORD = 1000 /* ms for an alert about our certificate, which comes after the handshake in TLS 1.3 */ };
@@ -27,11 +27,6 @@ typedef struct check {
   int socket, stop;
   bool asked; /* for a certificate that we do not have */
 } check;
-
-static void find(check *c, hf_tls_code code, const char *text) {
-  c->finding->code = code;
-  snprintf(c->finding->text, sizeof c->finding->text, "%s", text);
-}
 
 /* ---- the way there ---- */
 
@@ -95,78 +90,24 @@ static bool offer_names(SSL *ssl, const char *const *names) {
 
 /* ---- what is wrong ---- */
 
-static hf_tls_code code_of(int verdict) {
-  switch (verdict) {
-  case X509_V_ERR_CERT_HAS_EXPIRED:
-    return HF_TLS_EXPIRED;
-  case X509_V_ERR_CERT_NOT_YET_VALID:
-    return HF_TLS_NOT_YET_VALID;
-  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    return HF_TLS_SELF_SIGNED;
-  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-  case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* an authority of the right name, and another key */
-  case X509_V_ERR_CERT_UNTRUSTED:
-    return HF_TLS_UNKNOWN_CA;
-  default:
-    return HF_TLS_CERTIFICATE;
-  }
-}
-
-/* The first complaint is the one that counts. Names in a certificate are whatever its maker wrote; X509_NAME_oneline
- * leaves nothing in them that could upset a terminal. */
+/* The first complaint is the one that counts. */
 static int judge(int fine, X509_STORE_CTX *store) {
   check *c = check_of(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   if (fine || c->finding->code) return fine;
-  if (c->tls->psk_identity) {
-    find(c, HF_TLS_HANDSHAKE, "the server shows a certificate and does not use the shared key");
-    return 0;
-  }
-  char name[120] = "", text[sizeof c->finding->text];
-  int verdict = X509_STORE_CTX_get_error(store);
-  X509 *certificate = X509_STORE_CTX_get_current_cert(store);
-  if (certificate) X509_NAME_oneline(X509_get_subject_name(certificate), name, sizeof name);
-  snprintf(text, sizeof text, "%s: %s", X509_verify_cert_error_string(verdict), name);
-  find(c, code_of(verdict), text);
+  if (c->tls->psk_identity)
+    hf_tls_find(c->finding, HF_TLS_HANDSHAKE, "the server shows a certificate and does not use the shared key");
+  else
+    hf_tls_find_verdict(c->finding, X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_current_cert(store));
   return 0;
-}
-
-static hf_tls_code code_of_error(const check *c, unsigned long error) {
-  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return HF_TLS_HANDSHAKE;
-  switch (ERR_GET_REASON(error)) {
-  case SSL_R_UNSUPPORTED_PROTOCOL:
-  case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-    return HF_TLS_VERSION;
-  case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE: /* how a TLS 1.2 server says that it wants a certificate */
-    return c->asked ? HF_TLS_CLIENT_CERTIFICATE : HF_TLS_HANDSHAKE;
-  case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-  case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-  case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-  case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-  case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-  case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-  case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-  case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-  case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    return c->tls->psk_identity ? HF_TLS_HANDSHAKE : HF_TLS_CLIENT_CERTIFICATE;
-  default:
-    return HF_TLS_HANDSHAKE;
-  }
 }
 
 static void explain(check *c, int how) {
   if (c->finding->code) return;
   unsigned long error = ERR_peek_error();
-  if (how == SSL_ERROR_SSL && error) {
-    char text[160];
-    ERR_error_string_n(error, text, sizeof text); /* "error:<number>:<library>:<function>:<reason>" */
-    const char *reason = ERR_reason_error_string(error);
-    find(c, code_of_error(c, error), reason ? reason : text);
-  } else {
-    find(c, HF_TLS_HANDSHAKE, "the server closed the connection during the TLS handshake");
-  }
+  if (how == SSL_ERROR_SSL && error)
+    hf_tls_find_error(c->finding, error, c->asked, c->tls->psk_identity != NULL);
+  else
+    hf_tls_find(c->finding, HF_TLS_HANDSHAKE, "the server closed the connection during the TLS handshake");
 }
 
 /* What SSL_connect or SSL_read wants next; false when it is over, one way or the other, and `how` says which. */
@@ -184,13 +125,7 @@ static bool is_waiting(int how) {
 static void look_at_name(check *c) {
   X509 *certificate = SSL_get_peer_certificate(c->ssl);
   if (!certificate) return;
-  if (X509_check_host(certificate, c->host, strlen(c->host), 0, NULL) != 1 &&
-      X509_check_ip_asc(certificate, c->host, 0) != 1) {
-    char name[120] = "", text[sizeof c->finding->text];
-    X509_NAME_oneline(X509_get_subject_name(certificate), name, sizeof name);
-    snprintf(text, sizeof text, "the certificate is not for %.80s: %s", c->host, name);
-    find(c, HF_TLS_HOSTNAME, text);
-  }
+  if (!hf_tls_is_for(certificate, c->host)) hf_tls_find_other_host(c->finding, certificate, c->host);
   X509_free(certificate);
 }
 
@@ -255,11 +190,6 @@ static void look_at_configuration(void) {
 bool hf_tls_is_modern(void) {
   pthread_once(&once, look_at_configuration);
   return modern;
-}
-
-void hf_tls_prepare(void) {
-  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-  OPENSSL_init_ssl(0, NULL);
 }
 
 void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding) {

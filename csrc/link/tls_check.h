@@ -14,16 +14,7 @@
 #define HF_LINK_TLS_CHECK_H
 
 #include "link/link.h"
-
-/* Paho lowers OpenSSL's security level to 1 and has no way to ask for a least version. The level is Debian's own again,
- * and no cipher suite is left that any TLS before 1.2 could use; those of 1.3 are not part of these lists. */
-#define HF_TLS_CIPHERS "DEFAULT:!SSLv3:!TLSv1:!PSK:!SRP:@SECLEVEL=2"
-#define HF_TLS_PSK_CIPHERS "PSK+TLSv1.2:!RSAPSK:@SECLEVEL=2"
-
-typedef struct hf_tls_finding {
-  hf_tls_code code; /* 0: nothing wrong was found, or nothing at all */
-  char text[240];   /* one line; "" when there is nothing to say beyond the reason's own text */
-} hf_tls_finding;
+#include "stream/tls_names.h"
 
 /* `deadline` is on hf_clock_ms; it ends early, with nothing found, when there is something to read from the descriptor
  * `stop`. */
@@ -35,11 +26,5 @@ void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding);
 
 /* Whether OpenSSL may speak TLS 1.3 here; the system's configuration can forbid it. */
 bool hf_tls_is_modern(void);
-
-/* Before OpenSSL is used. OpenSSL frees its own memory at exit(3), under the feet of Paho's threads and of a look: one
- * in the middle of a handshake, on a machine too busy to finish it in time, took the process down with SIGSEGV. So it
- * is told to leave that to the system. If the host has used it before, that comes too late; then what is registered
- * with atexit(3) after this at least runs before OpenSSL's end does. */
-void hf_tls_prepare(void);
 
 #endif

@@ -1,4 +1,8 @@
-/* tcp.h: the lowest stream, bytes over TCP. */
+/* tcp.h: the lowest stream, bytes over TCP.
+ *
+ * The connection is the one that csrc/stream/connect finds first. Nothing is kept
+ * here: what the system takes is accepted, what it does not is the owner's still.
+ */
 #ifndef HF_STREAM_TCP_H
 #define HF_STREAM_TCP_H
 

@@ -36,10 +36,17 @@ typedef struct hf_tls_problem {
   char text[200];          /* names the file and what is wrong with it */
 } hf_tls_problem;
 
+/* Before OpenSSL is used. OpenSSL frees its own memory at exit(3), under the feet of Paho's threads and of a look: one
+ * in the middle of a handshake, on a machine too busy to finish it in time, took the process down with SIGSEGV. So it
+ * is told to leave that to the system. If the host has used it before, that comes too late; then what is registered
+ * with atexit(3) after this at least runs before OpenSSL's end does. */
+void hf_tls_prepare(void);
+
 /* The context of these options: one that exists already, if none of the files behind it has changed since, else a new
  * one. NULL: `problem` says why. Waits for files; any thread. */
 hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem *problem);
 hf_tls_context *hf_tls_context_hold(hf_tls_context *context);
+/* Tickets live in it: who means to come back holds it between its attempts, or has to be lucky. */
 void hf_tls_context_drop(hf_tls_context *context); /* any thread */
 
 /* The one that hf_tls_context_get would give without reading a file, other than looking at when they changed; NULL: it

@@ -49,20 +49,25 @@ static bool readable(int descriptor, int64_t deadline) {
   return poll(&watched, 1, left > 0 ? (int)left : 0) > 0;
 }
 
-/* listen([port[, backlog]]) -> socket, port */
+/* listen([port[, backlog[, address[, receive buffer]]]]) -> socket, port; of 127.0.0.1 unless told */
 static int listen_on(lua_State *L) {
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)luaL_optinteger(L, 1, 0)),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  int one = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  in_port_t port = htons((uint16_t)luaL_optinteger(L, 1, 0));
+  const char *text = luaL_optstring(L, 3, "127.0.0.1");
+  struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = port};
+  struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = port};
+  bool is_six = inet_pton(AF_INET6, text, &six.sin6_addr) == 1;
+  luaL_argcheck(L, is_six || inet_pton(AF_INET, text, &four.sin_addr) == 1, 3, "an address expected");
+  struct sockaddr *address = is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four;
+  socklen_t length = is_six ? sizeof six : sizeof four;
+  int one = 1, backlog = (int)luaL_optinteger(L, 2, 16), small = (int)luaL_optinteger(L, 4, 0);
+  int s = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (s < 0) return failed(L);
   push(L, s);
   setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(s, (struct sockaddr *)&address, sizeof address) != 0 || listen(s, (int)luaL_optinteger(L, 2, 16)) != 0 ||
-      getsockname(s, (struct sockaddr *)&address, &length) != 0)
+  if (small) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  if (bind(s, address, length) != 0 || listen(s, backlog) != 0 || getsockname(s, address, &length) != 0)
     return failed(L);
-  lua_pushinteger(L, ntohs(address.sin_port));
+  lua_pushinteger(L, ntohs(is_six ? six.sin6_port : four.sin_port));
   return 2;
 }
 
@@ -163,6 +168,12 @@ static int close_socket(lua_State *L) {
   return 0;
 }
 
+/* socket:half_close(): FIN, and reading goes on */
+static int half_close(lua_State *L) {
+  shutdown(check(L)->descriptor, SHUT_WR);
+  return 0;
+}
+
 /* socket:reset(): RST instead of FIN */
 static int reset(lua_State *L) {
   struct linger now = {.l_onoff = 1};
@@ -191,9 +202,9 @@ static int connected_to(lua_State *L) {
 }
 
 int luaopen_socket_probe(lua_State *L) {
-  static const luaL_Reg methods[] = {{"accept", accept_one}, {"receive", receive}, {"some", receive_some},
-                                     {"send", send_bytes},   {"reset", reset},     {"close", close_socket},
-                                     {"__gc", close_socket}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"accept", accept_one}, {"receive", receive},       {"some", receive_some},
+                                     {"send", send_bytes},   {"reset", reset},           {"close", close_socket},
+                                     {"__gc", close_socket}, {"half_close", half_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"listen", listen_on}, {"connect", connect_to}, {"connected_to", connected_to}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);

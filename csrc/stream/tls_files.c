@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "link/tls_files.h"
+#include "stream/tls_files.h"
 
 #include <openssl/err.h>
 #include <stdio.h>
@@ -36,17 +36,17 @@ static bool blame(hf_tls_finding *finding, const char *option, const char *path,
 }
 
 /* What OpenSSL said first is what went wrong. Of the system's errors it has no words in some versions. */
-static bool unreadable(hf_tls_finding *finding, const char *option, const char *path, const char *what) {
+bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *path, const char *what) {
   unsigned long error = ERR_peek_error();
   char words[100], system[80];
   if (ERR_GET_LIB(error) == ERR_LIB_SYS)
     return blame(finding, option, path, strerror_r(ERR_GET_REASON(error), system, sizeof system));
-  const char *reason = ERR_reason_error_string(error);
+  const char *reason = error ? ERR_reason_error_string(error) : "there is none";
   snprintf(words, sizeof words, "no %s can be read from it (%s)", what, reason ? reason : "unknown error");
   return blame(finding, option, path, words);
 }
 
-static bool load_key(SSL_CTX *context, const hf_link_tls *tls, const pass_phrase *phrase, hf_tls_finding *finding) {
+static bool load_key(SSL_CTX *context, const hf_tls_options *tls, const pass_phrase *phrase, hf_tls_finding *finding) {
   const char *path = tls->key ? tls->key : tls->cert;
   const char *option = tls->key ? "tls.key" : "tls.key (the same as tls.cert)";
   if (SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1) return true;
@@ -56,30 +56,30 @@ static bool load_key(SSL_CTX *context, const hf_link_tls *tls, const pass_phrase
   if (phrase->asked)
     return blame(finding, option, path,
                  phrase->text ? "tls.key_password is not its pass phrase" : "it wants a tls.key_password");
-  return unreadable(finding, option, path, "private key");
+  return hf_tls_unreadable(finding, option, path, "private key");
 }
 
-static bool load_own(SSL_CTX *context, const hf_link_tls *tls, hf_tls_finding *finding) {
+bool hf_tls_load_own(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding) {
   pass_phrase phrase = {.text = tls->key_password};
   SSL_CTX_set_default_passwd_cb(context, give_phrase);
   SSL_CTX_set_default_passwd_cb_userdata(context, &phrase);
   bool fine = SSL_CTX_use_certificate_chain_file(context, tls->cert) == 1
                   ? load_key(context, tls, &phrase, finding)
-                  : unreadable(finding, "tls.cert", tls->cert, "certificate");
+                  : hf_tls_unreadable(finding, "tls.cert", tls->cert, "certificate");
   SSL_CTX_set_default_passwd_cb(context, NULL);
   SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
   return fine;
 }
 
-bool hf_tls_load_files(SSL_CTX *context, const hf_link_tls *tls, hf_tls_finding *finding) {
+bool hf_tls_load_files(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding) {
   struct stat about;
   ERR_clear_error();
   SSL_CTX_set_security_level(context, 1);
   if (tls->psk_identity) return true; /* no certificate is to be trusted */
-  if (tls->cert && !load_own(context, tls, finding)) return false;
+  if (tls->cert && !hf_tls_load_own(context, tls, finding)) return false;
   if (!tls->ca) SSL_CTX_set_default_verify_paths(context); /* the system's are looked for when one is wanted */
   if (!tls->ca) return true;
   bool folder = stat(tls->ca, &about) == 0 && S_ISDIR(about.st_mode);
   return SSL_CTX_load_verify_locations(context, folder ? NULL : tls->ca, folder ? tls->ca : NULL) == 1 ||
-         unreadable(finding, "tls.ca", tls->ca, "certificate");
+         hf_tls_unreadable(finding, "tls.ca", tls->ca, "certificate");
 }

@@ -1,0 +1,35 @@
+/* tls_context.h: what is inside of a context, for the streams that use it.
+ *
+ * The context belongs to those who hold it; what it points to, to itself. All of
+ * it but the tickets stays as it was made, for any thread to read; the tickets
+ * are under the lock of the contexts, which these functions take.
+ */
+#ifndef HF_STREAM_TLS_CONTEXT_H
+#define HF_STREAM_TLS_CONTEXT_H
+
+#include <openssl/ssl.h>
+
+#include "stream/tls.h"
+
+bool hf_tls_context_verifies(const hf_tls_context *context);
+bool hf_tls_context_has_psk(const hf_tls_context *context);
+
+typedef struct hf_tls_use { /* the application's data of each SSL made of a context */
+  hf_tls_context *context;  /* a reference */
+  char *host;               /* as in SNI and in the check: see hf_tls_use_init */
+  uint16_t port;
+  bool is_address; /* the host is one, and no name */
+  bool trusted;    /* the server has passed all checks: from then on its tickets are taken */
+  bool waiting;    /* it gave one before that (TLS 1.2) */
+} hf_tls_use;
+
+/* Takes a reference to the context; the host without the dot at its end, or its zone. False: no memory. */
+bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port);
+void hf_tls_use_free(hf_tls_use *use);
+
+/* The SSL, with what it may be resumed by, if there is anything; NULL: no memory. */
+SSL *hf_tls_use_begin(hf_tls_use *use);
+void hf_tls_use_trust(hf_tls_use *use, SSL *ssl);
+void hf_tls_use_distrust(hf_tls_use *use); /* TLS has failed: no ticket of that server is used again */
+
+#endif

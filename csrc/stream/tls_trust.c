@@ -1,0 +1,171 @@
+#define _GNU_SOURCE
+#include "stream/tls_trust.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/tls_files.h"
+#include "stream/tls_stamp.h"
+#include "sys/clock.h"
+
+struct hf_tls_trust {
+  hf_tls_trust *next;
+  char *ca; /* NULL: the system's */
+  X509_STORE *store;
+  hf_tls_stamps stamps;
+  size_t references;
+  bool listed; /* not found to have changed yet */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static hf_tls_trust *all;
+
+/* ---- reading ---- */
+
+static int give_nothing(char *buffer, int size, int writing, void *context) {
+  (void)buffer, (void)size, (void)writing, (void)context;
+  return -1;
+}
+
+/* How many certificates there were; lists of revoked ones are taken as well. */
+static size_t load_file(X509_STORE *store, const char *path) {
+  BIO *file = BIO_new_file(path, "r");
+  STACK_OF(X509_INFO) *found = file ? PEM_X509_INFO_read_bio(file, NULL, give_nothing, NULL) : NULL;
+  size_t count = 0;
+  for (int i = 0; found && i < sk_X509_INFO_num(found); i++) {
+    const X509_INFO *one = sk_X509_INFO_value(found, i);
+    if (one->x509) count += X509_STORE_add_cert(store, one->x509) == 1;
+    if (one->crl) X509_STORE_add_crl(store, one->crl);
+  }
+  sk_X509_INFO_pop_free(found, X509_INFO_free);
+  BIO_free(file);
+  return count;
+}
+
+/* As openssl-rehash(1) names them: eight hexadecimal digits, a dot, a number. */
+static bool is_hashed(const char *name) {
+  size_t digits = strspn(name, "0123456789abcdef");
+  return digits == 8 && name[8] == '.' && isdigit((unsigned char)name[9]);
+}
+
+static bool load_folder(hf_tls_trust *trust, const char *path) {
+  char name[4096];
+  DIR *folder = opendir(path);
+  bool fine = hf_tls_stamps_add(&trust->stamps, path);
+  for (const struct dirent *entry; fine && folder && (entry = readdir(folder));) {
+    if (!is_hashed(entry->d_name)) continue;
+    snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+    fine = hf_tls_stamps_add(&trust->stamps, name);
+    load_file(trust->store, name); /* what is no certificate there vouches for nobody, and that is all */
+  }
+  if (folder) closedir(folder);
+  return fine;
+}
+
+static const char *from_environment(const char *name, const char *otherwise) {
+  const char *text = secure_getenv(name);
+  return text ? text : otherwise;
+}
+
+/* Where OpenSSL has been built to look, or is told to by the environment. */
+static bool load_system(hf_tls_trust *trust) {
+  const char *file = from_environment(X509_get_default_cert_file_env(), X509_get_default_cert_file());
+  char *folders = strdup(from_environment(X509_get_default_cert_dir_env(), X509_get_default_cert_dir())), *rest;
+  bool fine = folders && hf_tls_stamps_add(&trust->stamps, file);
+  load_file(trust->store, file);
+  for (char *one = folders ? strtok_r(folders, ":", &rest) : NULL; fine && one; one = strtok_r(NULL, ":", &rest))
+    fine = load_folder(trust, one);
+  free(folders);
+  return fine;
+}
+
+static bool load(hf_tls_trust *trust, const char *ca, hf_tls_finding *finding) {
+  struct stat about;
+  if (!ca) return load_system(trust);
+  if (stat(ca, &about) == 0 && S_ISDIR(about.st_mode)) return load_folder(trust, ca);
+  if (!hf_tls_stamps_add(&trust->stamps, ca)) return false;
+  ERR_clear_error();
+  return load_file(trust->store, ca) > 0 || hf_tls_unreadable(finding, "tls.ca", ca, "certificate");
+}
+
+static void destroy(hf_tls_trust *trust) {
+  X509_STORE_free(trust->store);
+  hf_tls_stamps_free(&trust->stamps);
+  free(trust->ca);
+  free(trust);
+}
+
+static hf_tls_trust *make(const char *ca, hf_tls_finding *finding) {
+  hf_tls_trust *trust = calloc(1, sizeof *trust);
+  if (!trust) return NULL;
+  trust->references = 1;
+  trust->ca = ca ? strdup(ca) : NULL;
+  trust->store = X509_STORE_new();
+  bool fine = trust->store && (!ca || trust->ca) && load(trust, ca, finding);
+  ERR_clear_error();
+  if (fine) return trust;
+  destroy(trust);
+  return NULL;
+}
+
+/* ---- sharing ---- */
+
+static bool is_same(const char *one, const char *other) {
+  return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static void unlist(hf_tls_trust *trust) {
+  hf_tls_trust **at = &all;
+  while (*at != trust)
+    at = &(*at)->next;
+  *at = trust->next;
+  trust->listed = false;
+}
+
+hf_tls_trust *hf_tls_trust_get(const char *ca, hf_tls_finding *finding) {
+  pthread_mutex_lock(&lock);
+  hf_tls_trust *found = all;
+  while (found && !is_same(found->ca, ca))
+    found = found->next;
+  if (found && !hf_tls_stamps_hold(&found->stamps, hf_clock_ms(), 0)) {
+    unlist(found);
+    found = NULL;
+  }
+  if (found) found->references++;
+  pthread_mutex_unlock(&lock);
+  if (found) return found;
+  hf_tls_trust *made = make(ca, finding); /* another may be made by somebody else meanwhile: both will do */
+  if (!made) return NULL;
+  pthread_mutex_lock(&lock);
+  made->listed = true;
+  made->next = all;
+  all = made;
+  pthread_mutex_unlock(&lock);
+  return made;
+}
+
+void hf_tls_trust_drop(hf_tls_trust *trust) {
+  if (!trust) return;
+  pthread_mutex_lock(&lock);
+  bool last = --trust->references == 0;
+  if (last && trust->listed) unlist(trust);
+  pthread_mutex_unlock(&lock);
+  if (last) destroy(trust);
+}
+
+X509_STORE *hf_tls_trust_store(const hf_tls_trust *trust) {
+  return trust->store;
+}
+
+bool hf_tls_trust_holds(hf_tls_trust *trust, int64_t now, int64_t age) {
+  pthread_mutex_lock(&lock);
+  bool holds = hf_tls_stamps_hold(&trust->stamps, now, age);
+  pthread_mutex_unlock(&lock);
+  return holds;
+}

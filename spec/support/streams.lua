@@ -1,0 +1,91 @@
+--- Streams for specs: one loop, what is open on it, and the wait for what shall become of it.
+
+local loops = require "loop_probe"
+local process = require "process_probe"
+local probe = require "stream_probe"
+
+local streams = {}
+streams.__index = streams
+
+function streams.new()
+  return setmetatable({ loop = loops.loop(), all = {} }, streams)
+end
+
+--- Turns the loop until `fn` answers something true, which is returned; nil after `ms` (5,000 unless told).
+function streams:wait(fn, ms)
+  local deadline = process.now() + (ms or 5000)
+  repeat
+    local answer = fn()
+    if answer then return answer end
+    self.loop:turn(10)
+  until process.now() > deadline
+  return fn() or nil
+end
+
+--- Turns the loop for so long.
+function streams:rest(ms)
+  self:wait(function() return false end, ms)
+end
+
+--- A stream that is read at each `changed`, unless `target.idle`: what came is in `got`; `changes` counts.
+function streams:open(target)
+  local one = { got = {}, changes = 0 }
+  target.addresses = target.addresses or { "127.0.0.1" }
+  one.stream = probe.open(self.loop, target, function(stream)
+    one.changes = one.changes + 1
+    one.state = stream:state()
+    if target.changed then return target.changed(one) end
+    if target.idle then return end
+    one.ended = streams.read(one)
+  end)
+  self.all[#self.all + 1] = one
+  return one
+end
+
+--- Reads what there is; true once it has ended.
+function streams.read(one)
+  while true do
+    local bytes = one.stream:read()
+    if not bytes then
+      if bytes == false then one.state = "ended" end
+      return bytes == false
+    end
+    one.got[#one.got + 1] = bytes
+  end
+end
+
+function streams.text(one)
+  return table.concat(one.got)
+end
+
+--- Waits until it is open, or has ended.
+function streams:opened(target)
+  local one = self:open(target)
+  assert(self:wait(function() return one.stream:state() ~= "opening" end), "neither opened nor ended")
+  return one
+end
+
+--- Waits for its end -> reason | nil for in good order, text
+function streams:ending(one)
+  assert(self:wait(function() return one.stream:state() == "ended" end), "it does not end")
+  return one.stream:ending()
+end
+
+--- Writes all of it, as there is room.
+function streams:write(one, bytes)
+  local from = 1
+  assert(self:wait(function()
+    from = from + one.stream:write(bytes, from)
+    return from > #bytes
+  end, 20000), "it does not take all")
+end
+
+function streams:finish()
+  for _, one in ipairs(self.all) do
+    if pcall(one.stream.state, one.stream) then one.stream:abort() end
+    assert(one.stream:calls_inside() == 0, "`changed` from within a call of the owner's")
+  end
+  self.all = {}
+end
+
+return streams
