@@ -114,6 +114,11 @@ static int due(lua_State *L) { /* loop:due() -> ms | nil */
   return 1;
 }
 
+static int spend(lua_State *L) { /* loop:spend(us), as a costly task does */
+  hf_probe_loop_check(L, 1)->loop.spent += (int64_t)luaL_checknumber(L, 2);
+  return 0;
+}
+
 static int descriptor(lua_State *L) {
   lua_pushinteger(L, hf_pollset_descriptor(hf_probe_loop_check(L, 1)->loop.pollset));
   return 1;
@@ -288,7 +293,7 @@ int luaopen_loop_probe(lua_State *L) {
   static const luaL_Reg loop_methods[] = {
       {"turn", turn},       {"at", at},         {"run", run},         {"due", due},
       {"timer", new_timer}, {"task", new_task}, {"watch", new_watch}, {"descriptor", descriptor},
-      {NULL, NULL}};
+      {"spend", spend},     {NULL, NULL}};
   static const luaL_Reg timer_methods[] = {{"set", timer_set}, {"stop", timer_stop}, {NULL, NULL}};
   static const luaL_Reg task_methods[] = {{"later", task_later}, {"cancel", task_cancel}, {NULL, NULL}};
   static const luaL_Reg watch_methods[] = {{"change", watch_change}, {"remove", watch_remove}, {NULL, NULL}};
