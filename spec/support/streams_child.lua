@@ -90,4 +90,5 @@ print("probing", probing.quiet_for >= 600, probing.unacknowledged, probing.probi
 drop(false)
 assert(world:wait(function() return not stream:progress().probing end, 20000), "no answer to a probe")
 print("answered", stream:progress().quiet_for < 600)
+world:finish()
 print "over"
