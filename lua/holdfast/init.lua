@@ -66,16 +66,17 @@ function holdfast.run(fn, ...)
   return run(fn, ...)
 end
 
---- Runs `fn(...)` in a coroutine of its own, from now on. It ends with the `run` that it was spawned in; an error in it
--- ends that run.
+--- Runs `fn(...)` in a coroutine of its own, from now on. It ends with the `run` that it was spawned in, what a handler
+-- spawns with the outermost one; an error in it ends that run, unless somebody waits in `join`.
 -- @tparam function fn
 -- @param ... its arguments
+-- @treturn holdfast.task
 function holdfast.spawn(fn, ...)
   local problem = function_problem(fn)
   if problem then
     error("spawn: " .. problem, 2)
   end
-  loop.spawn(fn, ...)
+  return loop.spawn(fn, ...)
 end
 
 --- Waits, while everything else goes on.

@@ -165,7 +165,7 @@ end
 
 function mail.credentials(client, ticket, attempt)
   registry.handed()
-  loop.start(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
+  loop.serve(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
 end
 
 local function find_delay(client, ticket, failure)
@@ -194,13 +194,13 @@ end
 function mail.delay(client, ticket, failure)
   registry.handed()
   client.asking = ticket
-  loop.start(answered, client, ticket, find_delay, client, ticket, failure)
+  loop.serve(answered, client, ticket, find_delay, client, ticket, failure)
   client.asking = nil
 end
 
 function mail.turn(client, ticket)
   registry.handed()
-  loop.start(answered, client, ticket, budget.answer, client, ticket)
+  loop.serve(answered, client, ticket, budget.answer, client, ticket)
 end
 
 return mail

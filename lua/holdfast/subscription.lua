@@ -51,7 +51,8 @@ function Subscription:__tostring()
   return ("holdfast.subscription %s (%s)"):format(self.filter, state)
 end
 
--- One handler after the other. What was begun twice, since the first time was interrupted, sees it by its number.
+-- One handler after the other, as long as there is time. What was begun twice, since the first time was interrupted,
+-- sees it by its number.
 local function in_order(self, shift)
   if shift ~= self.shift then
     return
@@ -65,6 +66,9 @@ local function in_order(self, shift)
     self.handler(message, self)
     self.item = nil
     done(self.client, item)
+    if loop.is_late() then
+      return
+    end
     message, item = buffer.head(self.buffer)
   end
 end

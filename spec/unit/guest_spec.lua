@@ -196,20 +196,21 @@ describe("a guest", function()
     local count = 0
     client:subscribe("a", function()
       count = count + 1
+      core.clock = core.clock + 0.002
     end)
     client:start()
-    for _ = 1, 1000 do
+    for _ = 1, 20 do
       core:message(1, "a", "", 1)
     end
     host.step()
-    assert.is_true(count > 0 and count < 1000)
+    assert.equal(3, count)
     assert.equal(core.clock, core.alarm)
     for _ = 1, 10 do
       if core.alarm then
         host.step()
       end
     end
-    assert.equal(1000, count)
+    assert.equal(20, count)
     assert.is_nil(core.alarm)
   end)
 
@@ -281,10 +282,9 @@ describe("a guest", function()
   end)
 
   it("leaves the handlers to a host that makes the coroutines itself, and has no run then", function()
-    local client = install { start = function(finish, owner, item, fn, a, b, c)
+    local client = install { begin = function(run)
       note "started"
-      fn(a, b, c)
-      finish(owner, item)
+      run()
     end }
     client:on("ready", function()
       note "handled"

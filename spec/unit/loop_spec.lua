@@ -317,34 +317,6 @@ describe("the built-in loop", function()
     assert.same({ "2 slept" }, log)
   end)
 
-  it("looks at the timers however much mail there is", function()
-    local client = holdfast.new { server = "localhost" }
-    local count = 0
-    client:subscribe("t", function()
-      count = count + 1
-      core.clock = core.clock + 0.001
-      core:message(1, "t", "", 1)
-    end)
-    core:message(1, "t", "", 1)
-    holdfast.sleep(0.5)
-    assert.is_true(count >= 500 and count <= 500 + 128, "handled " .. count)
-  end)
-
-  it("uses the coroutine of a handler again", function()
-    local client = holdfast.new { server = "localhost" }
-    local used, count = {}, 0
-    client:subscribe("t", function()
-      local thread = coroutine.running()
-      count = count + (used[thread] and 0 or 1)
-      used[thread] = true
-    end)
-    for _ = 1, 100 do
-      core:message(1, "t", "", 1)
-    end
-    holdfast.sleep(0)
-    assert.equal(1, count)
-  end)
-
   it("goes on with a coroutine that yielded to a scheduler of its own and was resumed by it", function()
     local thread
     holdfast.run(function()

@@ -143,6 +143,27 @@ describe("a subscription", function()
       assert.equal(6, handle.bytes_consumed)
     end)
 
+    it("goes on after one that throws, a thousand times, on a stack that does not grow", function()
+      local failures, count, deepest = 0, 0, 0
+      client:on("error", function(event)
+        assert.equal("bad message", event.message)
+        failures = failures + 1
+      end)
+      client:subscribe("t", { ordered = true }, function(message)
+        if message.payload == "1" then
+          holdfast.sleep(1) -- meanwhile the others come
+        end
+        count = count + 1
+        local _, levels = debug.traceback():gsub("\n", "")
+        deepest = math.max(deepest, levels)
+        error("bad message", 0)
+      end)
+      send_many(1, 1000)
+      holdfast.sleep(1.5)
+      assert.same({ 1000, 1000, 1000 }, { count, failures, consumed() })
+      assert.is_true(deepest < 20, deepest)
+    end)
+
     it("starts one after the other when ordered", function()
       client:subscribe("t", { ordered = true }, function(message)
         note("start " .. message.payload)

@@ -3,6 +3,9 @@
 -- It runs only while somebody waits: inside `holdfast.run`, or inside any call that waits outside of it. Such a call
 -- drives the loop on its own stack until it is answered, and so does one in a coroutine that is not the loop's, or in
 -- a place where Lua cannot suspend (a sort comparator; on Lua 5.1 also `pcall` and the iterator of a `for`).
+--
+-- Such drives stand on one another. While one holds up a handler no other handler begins, except for the one `for` that
+-- may wait so; and in those that stand too high for the C stack nobody but their own caller goes on.
 -- @module holdfast.loop.builtin
 local core = require "holdfast.core"
 local log = require "holdfast.log"
@@ -16,11 +19,12 @@ local take, is_ready = turn.take, turn.is_ready
 
 local loop = {
   start = workers.start,
-  task = workers.task,
+  serve = workers.serve,
+  task = workers.current,
+  is_late = turn.is_late,
   unpark = turn.unpark,
   due = turn.due,
   is_gone = turn.is_gone,
-  kill = turn.kill,
   elsewhere = nil, -- `elsewhere()` answers why the loop must not be driven here, nil if it may
 }
 
@@ -31,6 +35,8 @@ local ONE_LOOP = "this `for` loop over messages cannot be suspended (Lua 5.1, or
 
 local ENDLESS = "a call waits for what cannot happen: no client has been started (client:start, client:connect)"
 
+local DEEPEST = 8 -- drives on one another in which others go on, too
+
 local driving -- the waiter of the innermost drive
 local iterating -- the waiter of the `for` loop that drives
 local mailbox
@@ -40,8 +46,8 @@ local pins = setmetatable({}, { __mode = "v" }) -- pins.strong: the same, held b
 local is_told = false -- of ENDLESS
 
 -- Waits for mail, or until a time has come.
-local function rest()
-  local due = loop.due()
+local function rest(alone)
+  local due = turn.due(alone)
   if not due and next(wanted) == nil and not is_told then
     is_told = true
     log.write("error", ENDLESS)
@@ -69,11 +75,12 @@ local function turns(waiter)
       strong[object] = true
     end
   end
+  local alone = waiter.depth > DEEPEST
   while strong and not waiter.done do
-    local busy = take()
+    local busy = take(alone)
     check_below(waiter)
-    if not busy and not waiter.done and not is_ready() then
-      rest()
+    if not busy and not waiter.done and (alone or not is_ready()) then
+      rest(alone)
     end
   end
 end
@@ -81,9 +88,12 @@ end
 -- Runs the loop until the waiter is done. Ctrl-C arrives as an error in here.
 local function drive(waiter)
   mailbox = mailbox or core.mailbox()
-  waiter.below, driving = driving, waiter
+  local worker = workers.innermost()
+  local barred = workers.bar(worker ~= nil and not worker.group and not waiter.iterator)
+  waiter.depth, waiter.below, driving = driving and driving.depth + 1 or 1, driving, waiter
   local fine, err = pcall(turns, waiter)
   driving, waiter.below = waiter.below, nil
+  workers.unwind(worker, barred)
   if not fine then
     turn.abandon(waiter)
     return err == nil and "nil" or err
@@ -98,8 +108,10 @@ end
 -- The worker that can be suspended, nil if the loop is to be driven; and what forbids both.
 local function stance()
   local worker = current_worker()
-  if run.has_ended(worker) then
-    return nil, run.ENDED
+  local problem = run.problem(worker)
+  if problem then
+    turn.retire(worker)
+    return nil, problem
   elseif worker and can_yield() then
     return worker
   end

@@ -65,14 +65,10 @@ function host.step()
   copas.step()
 end
 
-function host.start(finish, owner, item, fn, a, b, c)
+function host.begin(run, fail)
   copas.addthread(function()
-    copas.setErrorHandler(function(err, thread)
-      local words = type(err) == "string" and err or type(err)
-      finish(owner, item, err == nil and words or err, debug.traceback(thread, words))
-    end)
-    fn(a, b, c)
-    finish(owner, item)
+    copas.setErrorHandler(fail)
+    run()
   end)
 end
 

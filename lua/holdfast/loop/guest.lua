@@ -14,7 +14,8 @@
 -- - `is_running()`: whether the caller is inside the loop, so that it cannot be driven
 -- - `step()` does what there is to do, or waits for it; answers what is wrong, nil if nothing is
 -- - `can_suspend()`, if not every coroutine is one of the host: whether that which calls is
--- - `start`, if handlers must run in coroutines that the host makes: as in @{holdfast.loop}. There is no `run` then
+-- - `begin(run, fail)`, if handlers must run in coroutines that the host makes: calls `run()` in one, and
+--   `fail(err, thread)` if that throws. There is no `run` then
 --
 -- @module holdfast.loop.guest
 local core = require "holdfast.core"
@@ -140,15 +141,20 @@ local function drive(waiter)
   end
 end
 
-local loop = { unpark = turn.unpark, due = turn.due, kill = turn.kill, is_gone = turn.is_gone }
+local loop = {
+  start = workers.start, serve = workers.serve, unpark = turn.unpark, due = turn.due, is_gone = turn.is_gone,
+  is_late = turn.is_late,
+}
 
 -- Whether the caller can be suspended, in which worker, and what forbids to wait here at all.
 local function stance()
   local worker = current_worker()
   local suspendable = guest.in_coroutine() and can_yield()
     and (worker ~= nil or not host.can_suspend or host.can_suspend() ~= nil)
-  if run.has_ended(worker) then
-    return suspendable, worker, run.ENDED
+  local problem = run.problem(worker)
+  if problem then
+    turn.retire(worker)
+    return suspendable, worker, problem
   end
   return suspendable, worker, not suspendable and host.is_running() and refusal() or nil
 end
@@ -218,10 +224,11 @@ function guest.of(name, which)
   host.name = name
   mailbox = core.mailbox()
   mailbox:alarm(nil) -- the descriptor stays the same from here on
-  turn.changed, turn.wake = changed, wake
-  loop.start = host.start or workers.start
-  if not host.start then
-    loop.task = workers.task
+  turn.changed, turn.wake, workers.changed = changed, wake, changed
+  if host.begin then
+    workers.borrow(host.begin)
+  else
+    loop.task = workers.current
     run.equip(loop)
   end
   return loop

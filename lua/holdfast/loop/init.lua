@@ -18,19 +18,21 @@
 --   coroutine that is parked has been ended: what was meant for it can go to another
 -- - `start(finish, owner, item, fn, a, b, c)` runs `fn(a, b, c)`, which may wait, in a coroutine of its own; then calls
 --   `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw (`err` is never nil then).
---   Coroutines begin in the order of the calls, at once or soon
+--   Coroutines begin in the order of the calls, at once or soon; one that `finish` starts not before it has returned
 -- - `attend(mailbox, dispatch, settle)`, called once, says where mail comes from. Whenever the mailbox wants it
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and eleven may be left out:
+-- and thirteen may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
 --   running. Default: nothing
 -- - `now()`: seconds on a monotonic clock. Default: that of the core
 -- - `sleep(seconds)`. Default: `park`
--- - `spawn(fn, ...)`. Default: `start`, an error goes to `holdfast.log`
+-- - `serve`, as `start`, for what somebody who waits may be waiting for. Default: `start`
+-- - `is_late()`: whether what runs has had its share of time, and others should have theirs. Default: false
+-- - `spawn(fn, ...)` as @{holdfast.spawn}. Default: `start`, an error goes to `holdfast.log`
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
 -- - `task()`: a table that stands for the `fn` of `start` in which the caller runs, nil if there is none; its `over`
 --   becomes true when that ends. Default: nil
@@ -46,16 +48,13 @@
 -- `worker`, `thread` and `host`, and must not touch others. What it is given is not copied.
 -- @module holdfast.loop
 local core = require "holdfast.core"
-local log = require "holdfast.log"
 local text = require "holdfast.text"
 
 local loop = {}
 
-local unpack = table.unpack or unpack -- luacheck: globals unpack
-
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
-  "is_gone", "problem",
+  "is_gone", "problem", "serve", "is_late",
 }
 
 local chosen -- a name, or a user's table
@@ -84,18 +83,12 @@ function default.sleep(seconds)
   loop.park({}, seconds)
 end
 
-local function spawned(_, _, err, trace)
-  if err ~= nil then
-    log.write("error", "error in a spawned coroutine: " .. trace)
-  end
+function default.is_late()
+  return false
 end
 
-local function perform(fn, arguments)
-  fn(unpack(arguments, 1, arguments.count))
-end
-
-function default.spawn(fn, ...)
-  loop.start(spawned, nil, nil, perform, fn, { count = select("#", ...), ... })
+function default.serve(...)
+  return loop.start(...)
 end
 
 -- The choice ----------------------------------------------------------------------------------------------------------
@@ -136,8 +129,12 @@ local function install(what)
     found = module
   end
   chosen = what
+  loop.spawn = nil
   for _, name in ipairs(FUNCTIONS) do
     loop[name] = found[name] or default[name]
+  end
+  if not loop.spawn then
+    require("holdfast.loop.spawn").equip(loop)
   end
   function loop.attend(mailbox, dispatch, settle)
     attention = { mailbox, dispatch, settle }
@@ -204,7 +201,7 @@ for _, name in ipairs { "park", "unpark", "start", "sleep", "spawn", "problem" }
 end
 
 loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
-loop.is_gone = default.is_gone
+loop.is_gone, loop.is_late, loop.serve = default.is_gone, default.is_late, default.serve
 
 function loop.attend(mailbox, dispatch, settle)
   attention = { mailbox, dispatch, settle }

@@ -1,8 +1,11 @@
 --- `run` and `spawn`: coroutines that belong together and end together.
 -- A run inside a run is a run like any other: it returns when its own function has returned, and ends what that one
--- spawned. An error in a spawned coroutine ends its run, which raises it: a task that dies unseen helps nobody.
+-- spawned. An error in a spawned coroutine ends its run, which raises it: a task that dies unseen helps nobody. What
+-- belongs to no run that goes on, such as the child of a handler, belongs to the outermost one.
 -- @module holdfast.loop.run
 local log = require "holdfast.log"
+local task = require "holdfast.task"
+local turn = require "holdfast.loop.turn"
 local workers = require "holdfast.loop.workers"
 
 local unpack = table.unpack or unpack -- luacheck: globals unpack
@@ -11,51 +14,73 @@ local run = {
   ENDED = "the holdfast.run that this coroutine belongs to has ended",
 }
 
-local loop -- what they run on: with `start`, `park`, `try_park`, `unpark` and `kill`
+local CANCELLED = "the task that this coroutine is has been cancelled"
+
+local loop -- what they run on: with `try_park` and `unpark`
 local active = {} -- groups of the runs that have not returned, innermost last
 local outside = { tasks = {} } -- of what is spawned while no run is active
 
-local function finished(group, task, err, trace)
-  group.tasks[task] = nil
-  task.worker.group = nil
-  if err == nil or group.ended then
-    return
-  elseif group == outside then
-    log.write("error", "error in a spawned coroutine: " .. trace)
-  elseif not group.waiter.done then
-    group.failure = { type(err) == "string" and trace or err }
-    loop.unpark(group.waiter)
+local finish
+
+-- Ends a task where it waits; one that is further down the stack ends at its next wait.
+local function stop(which)
+  local waiter = turn.kill(which.worker)
+  if waiter and waiter.group then
+    finish(waiter.group) -- it was waiting for a run of its own
   end
 end
 
-local function perform(task, group)
-  local worker = workers.current()
-  task.worker, worker.group = worker, group
-  loop.park(task)
-  task.fn(unpack(task, 1, task.count))
-end
-
--- The coroutine starts at the loop's next turn, not on top of whoever makes it.
-local function launch(group, fn, ...)
-  local task = { fn = fn, count = select("#", ...), ... }
-  group.tasks[task] = true
-  loop.start(finished, group, task, perform, task, group)
-  loop.unpark(task)
-end
-
-local function finish(group)
+function finish(group)
+  if group.ended then
+    return
+  end
   group.ended = true
   for index = #active, 1, -1 do
     if active[index] == group then
       table.remove(active, index)
     end
   end
-  for task in pairs(group.tasks) do
-    local waiter = loop.kill(task.worker)
-    if waiter and waiter.group then
-      finish(waiter.group) -- it was waiting for a run of its own
-    end
+  local tasks = group.tasks
+  group.tasks = {}
+  for which in pairs(tasks) do
+    task.settle(which, "the run that the task belongs to has ended", "ended")
+    stop(which)
   end
+  loop.unpark(group.waiter)
+end
+
+local function finished(group, which, err, trace)
+  group.tasks[which] = nil
+  local is_heard = task.finish(which, err, trace)
+  if err ~= nil and not is_heard then
+    if group == outside then
+      log.write("error", "error in a spawned coroutine: " .. trace)
+    elseif not group.ended then
+      group.failure = { type(err) == "string" and trace or err }
+      finish(group)
+    end
+  elseif which == group.main then
+    finish(group)
+  end
+end
+
+local function kill(which)
+  local worker = which.worker
+  worker.group.tasks[which] = nil
+  stop(which)
+  if worker == workers.current() then
+    turn.retire(worker)
+  end
+end
+
+-- The coroutine starts at the loop's next turn, not on top of whoever makes it.
+local function launch(group, fn, ...)
+  local which = task.new(kill, fn, ...)
+  group.tasks[which] = true
+  which.worker = workers.new(finished, group, which)
+  which.worker.group = group
+  turn.begin(which.worker, task.perform, which)
+  return which
 end
 
 --- Runs `fn(...)` in a coroutine, with the loop, until it returns.
@@ -68,14 +93,7 @@ function run.run(fn, ...)
   local group = { tasks = {} }
   group.waiter = { group = group }
   active[#active + 1] = group
-  local count, results
-  local function keep(...)
-    count, results = select("#", ...), { ... }
-    loop.unpark(group.waiter)
-  end
-  launch(group, function(...)
-    keep(fn(...))
-  end, ...)
+  group.main = launch(group, fn, ...)
   local err = loop.try_park(group.waiter)
   finish(group)
   if group.failure then
@@ -84,30 +102,34 @@ function run.run(fn, ...)
   if err ~= nil then
     error(err, 0)
   end
-  return unpack(results, 1, count)
+  local results = group.main.results
+  return unpack(results, 1, results.count)
 end
 
 --- Runs `fn(...)` in a coroutine of its own, which belongs to the run of its maker.
 -- @tparam function fn
 -- @param ... its arguments
+-- @treturn holdfast.task
 function run.spawn(fn, ...)
-  local worker = workers.current()
+  local worker = workers.current() or workers.innermost()
   local group = worker and worker.group
   if not group or group.ended then
-    group = active[#active] or outside
+    group = active[1] or outside
   end
-  launch(group, fn, ...)
+  return launch(group, fn, ...)
 end
 
---- Whether a worker belongs to a run that is over.
+--- Why a worker must not wait any more.
 -- @tparam ?table worker
--- @treturn boolean
-function run.has_ended(worker)
-  return worker ~= nil and worker.group ~= nil and worker.group.ended == true
+-- @treturn ?string nil: it may
+function run.problem(worker)
+  if worker and worker.group then
+    return worker.group.ended and run.ENDED or worker.state == "dead" and CANCELLED or nil
+  end
 end
 
 --- Gives a loop its `run` and `spawn`.
--- @tparam table which with `start`, `park`, `try_park`, `unpark` and `kill`
+-- @tparam table which with `try_park` and `unpark`
 function run.equip(which)
   loop = which
   loop.run, loop.spawn = run.run, run.spawn

@@ -1,59 +1,80 @@
---- One turn of the loop: mail, the coroutines that it makes ready, and those whose time has come.
+--- One turn of the loop: whose time has come, who is to go on, and then mail.
 -- The built-in loop takes one turn after the other; in a loop of another library `holdfast.loop.guest` takes one
--- whenever there is reason to. Every waiter that is waited on is known here.
+-- whenever there is reason to. A turn ends after some milliseconds, whatever is left to do, but not before one of each
+-- kind has had its part. Every waiter that is waited on is known here.
 -- @module holdfast.loop.turn
 local core = require "holdfast.core"
 local heap = require "holdfast.loop.heap"
+local span = require "holdfast.loop.span"
+local stack = require "holdfast.loop.stack"
 local workers = require "holdfast.loop.workers"
 
-local now, continue = core.now, workers.continue
+local can_yield = stack.can_yield
+local now, continue, flush = core.now, workers.continue, workers.flush
 local status, yield = coroutine.status, coroutine.yield
 
-local BATCH = 128 -- mails handed out between two looks at the timers
+local LENGTH = 0.005 -- seconds that a turn takes, and what the last one in it takes beyond
 
 local timers = heap.new()
-local ready, first_ready, last_ready = {}, 1, 0 -- waiters whose coroutine is to be resumed
+local ready, expired = { first = 1, last = 0 }, { first = 1, last = 0 } -- waiters whose coroutine is to be resumed
 local parked = {} -- waiters: keeps suspended coroutines, and through them their clients, alive
 local dispatch, settle
+local slice = span.new(LENGTH, now)
+local is_late = slice.is_over
 
 local turn = {
   now = now,
+  is_late = is_late, -- `is_late()`: whether the turn has taken its time
   wake = nil, -- `wake(waiter)` resumes a coroutine of another library's loop, which is what `waiter.host` stands for
   changed = nil, -- `changed()`: there is something to do sooner than expected
 }
 
--- Takes the first of the ready ones out. The window does not slide: that would have the table rehashed again and again.
-local function advance()
-  ready[first_ready] = nil
-  first_ready = first_ready + 1
-  if first_ready > last_ready then
-    first_ready = 1
-    last_ready = 0
+-- Takes the first of a queue out. The window does not slide: that would have the table rehashed again and again.
+local function advance(queue)
+  queue[queue.first] = nil
+  queue.first = queue.first + 1
+  if queue.first > queue.last then
+    queue.first = 1
+    queue.last = 0
   end
 end
 
 -- An interruption (Ctrl-C, a hook) may come between any two steps: who is ready stays in the list until its coroutine
 -- has gone on, and may stand in it twice.
-local function resume_ready()
-  for _ = first_ready, last_ready do -- those that become ready meanwhile have their turn after the mailbox
-    if first_ready > last_ready then
-      return -- a turn further up the stack took the rest
-    end
-    local waiter = ready[first_ready]
+local function resume_all(queue)
+  for _ = queue.first, queue.last do -- those that become ready meanwhile have their turn after the mailbox
+    local first = queue.first
+    local waiter = queue[first]
     local worker = waiter and waiter.worker
-    if waiter then
+    if first > queue.last then
+      return -- a turn further up the stack took the rest
+    elseif waiter then
       waiter.done = true
     end
-    if worker and worker.waiter == waiter then
+    if worker and worker.state == "begun" then
+      workers.begin(worker, worker.fn, worker.argument)
+    elseif worker and worker.waiter == waiter then
       continue(worker)
     elseif waiter and not worker and parked[waiter] then
       turn.wake(waiter)
       parked[waiter] = nil
     end
-    if ready[first_ready] == waiter then
-      advance()
+    if queue.first == first and queue[first] == waiter then
+      advance(queue)
+    end
+    if is_late() then
+      return
     end
   end
+end
+
+local function hand_out()
+  repeat
+    if not dispatch(1) then
+      return false
+    end
+  until is_late()
+  return true
 end
 
 --- Lets go on who is parked on the waiter; a second call means nothing.
@@ -69,11 +90,12 @@ function turn.unpark(waiter)
     parked[waiter] = nil
     return false
   elseif waiter.worker or waiter.host then
-    ready[last_ready + 1] = waiter
-    last_ready = last_ready + 1
+    local queue = waiter.timed_out and expired or ready
+    queue[queue.last + 1] = waiter
+    queue.last = queue.last + 1
   end
   waiter.done = true
-  if turn.changed and first_ready <= last_ready then
+  if turn.changed and turn.is_ready() then
     turn.changed()
   end
 end
@@ -83,7 +105,7 @@ end
 -- @treturn boolean
 function turn.is_gone(waiter)
   local thread = waiter.thread or waiter.worker and waiter.worker.coroutine
-  return thread ~= nil and status(thread) == "dead"
+  return thread and status(thread) == "dead" or false
 end
 
 local function fire_timers()
@@ -101,12 +123,25 @@ local function fire_timers()
   end
 end
 
+local function go_on()
+  resume_all(ready)
+  flush(is_late)
+end
+
 --- Takes a turn.
+-- @tparam ?boolean alone only for who waits in it: nobody else goes on
 -- @treturn boolean whether there may be more mail
-function turn.take()
-  local busy = dispatch and dispatch(BATCH)
-  resume_ready()
+function turn.take(alone)
+  slice.begin()
   fire_timers()
+  if not alone then
+    resume_all(expired)
+    go_on()
+  end
+  local busy = dispatch ~= nil and hand_out()
+  if not alone and not is_late() then
+    go_on() -- whom the mail has woken
+  end
   if settle then
     settle()
   end
@@ -119,32 +154,33 @@ function turn.pay()
 end
 
 --- Says where mail comes from.
--- @tparam function hand_out `hand_out(limit)` hands out up to `limit` mails and answers whether there were any
+-- @tparam function hand_out_mails `hand_out_mails(limit)` hands out up to `limit` mails, answers whether there were any
 -- @tparam function before_wait called once a turn
-function turn.attend(hand_out, before_wait)
-  dispatch, settle = hand_out, before_wait
+function turn.attend(hand_out_mails, before_wait)
+  dispatch, settle = hand_out_mails, before_wait
+end
+
+--- Whether there is somebody to resume or to begin with.
+-- @treturn boolean
+function turn.is_ready()
+  return ready.last > 0 or expired.last > 0 or workers.is_waiting()
 end
 
 --- When there is something to do that no mail brings.
+-- @tparam ?boolean alone as of `take`
 -- @treturn ?number seconds from now; nil: never
-function turn.due()
-  if first_ready <= last_ready then
+function turn.due(alone)
+  if not alone and turn.is_ready() then
     return 0
   end
   local first = timers[1]
   return first and math.max(0, first.due - now())
 end
 
---- Whether there is somebody to resume.
--- @treturn boolean
-function turn.is_ready()
-  return first_ready <= last_ready
-end
-
 --- Whether somebody is suspended, or about to go on.
 -- @treturn boolean
 function turn.is_awaited()
-  return first_ready <= last_ready or next(parked) ~= nil
+  return turn.is_ready() or next(parked) ~= nil
 end
 
 --- Gives a waiter an end.
@@ -175,8 +211,16 @@ function turn.suspend(worker, waiter)
   parked[waiter] = true
   repeat
     yield()
-  until waiter.done
+  until waiter.done and worker.state ~= "dead" -- a scheduler that knows neither may have resumed it
   parked[waiter], worker.waiter = nil, nil
+end
+
+--- Suspends a worker that has ended itself, for ever.
+-- @tparam table worker
+function turn.retire(worker)
+  while worker.state == "dead" and can_yield() do
+    yield()
+  end
 end
 
 --- Keeps, or no longer keeps, a waiter whose coroutine is not a worker's.
@@ -184,6 +228,16 @@ end
 -- @tparam ?boolean kept
 function turn.keep(waiter, kept)
   parked[waiter] = kept
+end
+
+--- Has a worker begin at the next turn, with `fn(argument)`.
+-- @tparam table worker
+-- @tparam function fn
+-- @param argument
+function turn.begin(worker, fn, argument)
+  local waiter = { worker = worker }
+  worker.waiter, worker.fn, worker.argument = waiter, fn, argument
+  turn.unpark(waiter)
 end
 
 --- Ends a worker where it waits; one that is further down the stack ends at its next wait.

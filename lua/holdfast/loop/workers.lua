@@ -1,23 +1,60 @@
---- Coroutines that run one task after the other, so that a handler costs no new one.
--- A task that throws is told to its `finish`, whoever resumed it last. Lua 5.1 cannot yield across `xpcall`: there the
--- coroutine is the protection, so that a task that somebody else resumes throws at that one. An idle worker keeps
--- nothing alive.
+--- Coroutines of the loop: how each begins, is suspended and resumed, and ends.
+--
+-- A worker is one call of a function in a coroutine of its own. It is in one of these states, and goes from one to the
+-- next as @{workers.moves} says; what has no place there does not happen:
+--
+--              resume   suspend  finish   close
+--     begun    running  -        -        dead     made, and waits for its turn
+--     running  -        parked   over     dead
+--     parked   running  -        over *   dead     it waits
+--     over     -        -        -        -        its function has returned or thrown; `finish` has been called
+--     dead     -        -        -        -        it was ended from outside; `finish` is not called
+--
+--     * where the scheduler of another library has resumed it
+--
+-- No coroutine is used for a second call: what a user keeps by it, sets on it (a hook) or resumes too late is that
+-- call's own. And nothing starts on the stack of what it follows: what is started by a `finish`, or while a wait that
+-- cannot be suspended holds up a handler, waits for @{workers.flush}.
+--
+-- A call that throws is told to its `finish`, whoever resumed it last. Lua 5.1 cannot yield across `xpcall`: there the
+-- coroutine is the protection, so that a call that somebody else resumes throws at that one.
 -- @module holdfast.loop.workers
 local workers = {
-  foreign = nil, -- `foreign(worker, word, ...)` hears what a task yields to a scheduler of another library
+  foreign = nil, -- `foreign(worker, word, ...)` hears what a call yields to a scheduler of another library
+  changed = nil, -- `changed()`: there is something to flush
 }
 
-local create, resume, running, status, yield =
-  coroutine.create, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
+local create, resume, running, status = coroutine.create, coroutine.resume, coroutine.running, coroutine.status
 local close = coroutine.close -- Lua 5.4
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 local traceback = debug.traceback
 
-local KEPT = 64 -- idle ones
-local IDLE = {} -- what a worker yields when its task is over
+local OVER = {} -- what a worker answers when its call is over
 
-local idle, count = {}, 0
-local owned = setmetatable({}, { __mode = "kv" }) -- coroutine -> worker
+--- State -> what happens -> the next state.
+workers.moves = {
+  begun = { resume = "running", close = "dead" },
+  running = { suspend = "parked", finish = "over", close = "dead" },
+  parked = { resume = "running", finish = "over", close = "dead" },
+  over = {},
+  dead = {},
+}
+
+local moves = workers.moves
+local top -- the innermost worker on the stack
+local known = setmetatable({}, { __mode = "kv" }) -- coroutine -> worker, of those that have been suspended
+local waiting, first, last = {}, 1, 0 -- workers that are to begin
+local finishing = false -- a `finish` is on the stack
+local barred = false -- no handler begins
+
+local function move(worker, what)
+  local state = moves[worker.state][what]
+  if state then
+    worker.state = state
+    return true
+  end
+  return false
+end
 
 local function words_of(err)
   if type(err) == "string" then
@@ -44,74 +81,177 @@ else
   end
 end
 
-local function perform(worker, fn, a, b, c)
+--- A call is over.
+-- @tparam table worker
+-- @param err what was thrown; nil: nothing
+-- @tparam ?string trace
+function workers.conclude(worker, err, trace)
+  if move(worker, "finish") then
+    worker.over = true
+    finishing = true
+    worker.finish(worker.owner, worker.item, err, trace)
+    finishing = false
+  end
+end
+
+local conclude = workers.conclude
+
+local function body(worker, fn, a, b, c)
   local fine, failure = call(fn, a, b, c)
-  local finish, owner, item = worker.finish, worker.owner, worker.item
-  worker.finish, worker.owner, worker.item = nil, nil, nil
-  if worker.task then
-    worker.task.over, worker.task = true, nil
+  if worker.state == "running" then
+    return OVER, not fine and failure or nil
+  elseif fine then
+    conclude(worker)
+  else
+    conclude(worker, failure.err, failure.trace)
   end
-  if fine then
-    return finish(owner, item)
-  end
-  finish(owner, item, failure.err, failure.trace)
 end
 
-local function new()
-  local worker = {}
-  worker.coroutine = create(function()
-    while true do
-      perform(worker, yield(IDLE))
-    end
-  end)
-  resume(worker.coroutine)
-  owned[worker.coroutine] = worker
-  return worker
+local function shut(thread)
+  if close and thread and status(thread) == "suspended" then
+    close(thread)
+  end
 end
 
--- What follows a resume: the worker is free again, waits, or is dead.
-local function step(worker, alive, word, ...)
-  if word == IDLE then
-    if count < KEPT then
-      count = count + 1
-      idle[count] = worker
+-- What follows a resume.
+local function hear(worker, below, alive, word, ...)
+  top = below
+  if word == OVER then
+    local failure = ...
+    if failure then
+      return conclude(worker, failure.err, failure.trace)
     end
+    return conclude(worker)
   elseif not alive then
-    if worker.task then
-      worker.task.over = true
-    end
     local words = words_of(word)
-    return worker.finish(worker.owner, worker.item, word == nil and words or word, traceback(worker.coroutine, words))
-  elseif word ~= nil and workers.foreign then
+    return conclude(worker, word == nil and words or word, traceback(worker.coroutine, words))
+  elseif not move(worker, "suspend") then
+    return shut(worker.coroutine) -- it has ended itself
+  end
+  known[worker.coroutine] = worker
+  if word ~= nil and workers.foreign then
     return workers.foreign(worker, word, ...)
   end
 end
 
---- Runs `fn(a, b, c)` in a coroutine of its own, now, and `finish` after it.
+local function begin(worker, fn, a, b, c)
+  local below, thread = top, create(body)
+  top, worker.state, worker.coroutine = worker, "running", thread
+  return hear(worker, below, resume(thread, worker, fn, a, b, c))
+end
+
+--- Goes on with a worker.
+-- @tparam table worker
+-- @param ... what it yielded for
+function workers.continue(worker, ...)
+  if move(worker, "resume") then
+    local below = top
+    top = worker
+    return hear(worker, below, resume(worker.coroutine, ...))
+  end
+end
+
+--- Has workers run in coroutines of another library.
+-- @tparam function make `make(run, fail)` calls `run()` in one, and `fail(err, thread)` when that has thrown
+function workers.borrow(make)
+  function begin(worker, fn, a, b, c)
+    worker.state = "running"
+    make(function()
+      fn(a, b, c)
+      conclude(worker)
+    end, function(err, thread)
+      local words = words_of(err)
+      conclude(worker, err == nil and words or err, traceback(thread, words))
+    end)
+  end
+end
+
+--- Makes a worker.
 -- @tparam function finish called as `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw
 -- @param owner for `finish`
 -- @param item for `finish`
+-- @treturn table whose `over` becomes true with its end
+function workers.new(finish, owner, item)
+  return { state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false }
+end
+
+local new = workers.new
+
+--- Begins with a worker: runs `fn(a, b, c)` in its coroutine, now.
+-- @tparam table worker
 -- @tparam function fn
 -- @param a
 -- @param b
 -- @param c
-function workers.start(finish, owner, item, fn, a, b, c)
-  local worker
-  if count > 0 then
-    worker = idle[count]
-    idle[count] = nil
-    count = count - 1
-  else
-    worker = new()
+function workers.begin(worker, fn, a, b, c)
+  if worker.state == "begun" then
+    return begin(worker, fn, a, b, c)
   end
-  worker.finish, worker.owner, worker.item = finish, owner, item
-  return step(worker, resume(worker.coroutine, fn, a, b, c))
 end
 
---- Goes on with a worker that has yielded in its task.
--- @tparam table worker
-function workers.continue(worker)
-  return step(worker, resume(worker.coroutine))
+--- Runs `fn(a, b, c)` in a coroutine of its own, now or at the next flush, and `finish` after it. Workers begin in the
+-- order of the calls. The arguments are those of @{workers.new} and of @{workers.begin}.
+function workers.start(finish, owner, item, fn, a, b, c)
+  local worker = new(finish, owner, item)
+  if not finishing and not barred and first > last then
+    return begin(worker, fn, a, b, c)
+  end
+  last = last + 1
+  waiting[last] = { worker, fn, a, b, c }
+  if workers.changed then
+    workers.changed()
+  end
+end
+
+--- As `start`, for what a wait may be waiting for: now, whatever else is held up.
+function workers.serve(finish, owner, item, fn, a, b, c)
+  return begin(new(finish, owner, item), fn, a, b, c)
+end
+
+--- Begins with those that wait for it.
+-- @tparam function is_late whether the others have to wait for the next flush
+function workers.flush(is_late)
+  finishing = false -- an error may have passed through a `finish`
+  while first <= last and not barred do
+    local call_of = waiting[first]
+    waiting[first] = nil
+    first = first + 1
+    if first > last then
+      first, last = 1, 0
+    end
+    begin(unpack(call_of, 1, 5))
+    if is_late() then
+      return
+    end
+  end
+end
+
+--- Whether a flush would begin with somebody.
+-- @treturn boolean
+function workers.is_waiting()
+  return first <= last and not barred
+end
+
+--- The innermost worker on the stack: the caller is in its coroutine, or in one that it resumes.
+-- @treturn ?table nil in the main program
+function workers.innermost()
+  return top
+end
+
+--- From here on, until `unwind`, begins with no more handlers.
+-- @tparam boolean wanted
+-- @treturn boolean whether that was so before
+function workers.bar(wanted)
+  local before = barred
+  barred = before or wanted
+  return before
+end
+
+--- Those above a worker are gone from the stack, by an error perhaps.
+-- @tparam ?table worker of `innermost`
+-- @tparam boolean before of `bar`
+function workers.unwind(worker, before)
+  top, barred = worker, before
 end
 
 local function pack(...)
@@ -119,12 +259,12 @@ local function pack(...)
 end
 
 local function carry(worker, wait)
-  while worker.asked and not worker.is_closed do
+  while worker.asked and worker.state == "parked" do
     local asked = worker.asked
     worker.asked = nil
     local answer = pack(wait(unpack(asked, 1, asked.count)))
-    if not worker.is_closed then
-      step(worker, resume(worker.coroutine, unpack(answer, 1, answer.count)))
+    if worker.state == "parked" then
+      workers.continue(worker, unpack(answer, 1, answer.count))
     end
   end
   worker.is_carried = nil
@@ -146,28 +286,19 @@ end
 --- The worker in whose coroutine the caller runs.
 -- @treturn ?table nil in the main program and in coroutines that are not the loop's
 function workers.current()
-  return owned[running() or 0]
-end
-
---- What stands for the task in which the caller runs.
--- @treturn ?table with `over` true once the task has ended; nil where there is no task
-function workers.task()
-  local worker = owned[running() or 0]
-  if worker then
-    worker.task = worker.task or {}
-    return worker.task
+  local thread = running()
+  if top and top.coroutine == thread then
+    return top
   end
+  return known[thread or 0]
 end
 
---- Ends a worker that is suspended in its task, without `finish`.
+--- Ends a worker, without `finish`: where it is suspended, or at its next suspension.
 -- @tparam table worker
 function workers.close(worker)
-  worker.is_closed = true
-  if worker.task then
-    worker.task.over = true
-  end
-  if close and status(worker.coroutine) == "suspended" then
-    close(worker.coroutine)
+  if move(worker, "close") then
+    worker.over = true
+    shut(worker.coroutine)
   end
 end
 

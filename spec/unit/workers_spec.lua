@@ -1,0 +1,142 @@
+-- Workers: the coroutines of handlers and of what is spawned.
+local fake_core = require "spec.support.fake_core"
+
+describe("a worker", function()
+  local core, holdfast
+
+  before_each(function()
+    core, holdfast = fake_core.install()
+  end)
+
+  after_each(fake_core.remove)
+
+  it("goes through the states of the table, and through no others", function()
+    local workers = require "holdfast.loop.workers"
+    local log = {}
+    local function made(state)
+      local worker = workers.new(function()
+        log[#log + 1] = "finished"
+      end)
+      if state == "dead" then
+        workers.close(worker)
+      elseif state ~= "begun" then
+        workers.begin(worker, function()
+          coroutine.yield()
+          log[#log + 1] = "went on"
+        end)
+      end
+      if state == "over" then
+        workers.continue(worker)
+      end
+      assert.equal(state, worker.state)
+      log = {}
+      return worker
+    end
+    local events = {
+      resume = function(worker)
+        workers.begin(worker, function()
+          log[#log + 1] = "began"
+        end)
+        if #log == 0 then
+          workers.continue(worker)
+        end
+        return #log > 0
+      end,
+      close = function(worker)
+        workers.close(worker)
+        return worker.state == "dead"
+      end,
+      finish = function(worker)
+        workers.conclude(worker)
+        return #log > 0
+      end,
+    }
+    for state, moves in pairs(workers.moves) do
+      for name, happen in pairs(state ~= "running" and events or {}) do -- a running one is seen from inside below
+        local worker = made(state)
+        local before = worker.state
+        local has_happened = happen(worker)
+        if moves[name] then
+          assert.is_true(has_happened, state .. " " .. name)
+        else
+          assert.equal(before, worker.state, state .. " " .. name)
+          assert.same({}, log, state .. " " .. name)
+        end
+      end
+    end
+    local worker = workers.new(function()
+      log[#log + 1] = "finished"
+    end)
+    log = {}
+    workers.begin(worker, function()
+      log[#log + 1] = worker.state
+      workers.continue(worker)
+      workers.begin(worker, print)
+      workers.close(worker)
+      log[#log + 1] = worker.state
+    end)
+    assert.same({ "running", "dead" }, log)
+    assert.is_true(worker.over)
+  end)
+
+  it("has its states printed where they are kept", function()
+    local text = require("spec.support.tree").read "lua/holdfast/loop/workers.lua"
+    local moves, printed = require("holdfast.loop.workers").moves, {}
+    local rest = text:match "%-%- +resume +suspend +finish +close\n(.-)\n%-%-\n"
+    for state, resume, suspend, finish, close in rest:gmatch "%-%- +(%l+) +([%l-]+) +([%l-]+) +([%l-]+)[ *]+([%l-]+)" do
+      printed[state] = { resume = resume, suspend = suspend, finish = finish, close = close }
+      for name, next_state in pairs(printed[state]) do
+        printed[state][name] = next_state ~= "-" and next_state or nil
+      end
+    end
+    assert.same(moves, printed)
+  end)
+
+  it("gives each handler a coroutine of its own, which nobody wakes once it is over", function()
+    local client = holdfast.new { server = "localhost" }
+    local used, count = {}, 0
+    client:subscribe("t", function(message)
+      local thread = coroutine.running()
+      assert.is_nil(used[thread])
+      used[thread] = message.payload
+    end)
+    for n = 1, 100 do
+      core:message(1, "t", tostring(n), 1)
+    end
+    holdfast.sleep(0)
+    for thread in pairs(used) do
+      count = count + 1
+      assert.same({ false, "cannot resume dead coroutine" }, { coroutine.resume(thread) })
+    end
+    assert.equal(100, count)
+    core:message(1, "t", "after", 1)
+    holdfast.sleep(0)
+    assert.equal(101, core.clients[1].messages_consumed)
+  end)
+
+  if not jit then -- which has one hook for all coroutines
+    it("leaves no hook of one handler to the next", function()
+      local client = holdfast.new { server = "localhost" }
+      local failures, sum = {}, 0
+      client:on("error", function(event)
+        failures[#failures + 1] = event.message
+      end)
+      client:subscribe("t", function(message)
+        if message.payload == "1" then
+          debug.sethook(function()
+            error("too long", 0)
+          end, "", 1000)
+        end
+        for n = 1, 1000 do
+          sum = sum + n
+        end
+      end)
+      for n = 1, 3 do
+        core:message(1, "t", tostring(n), 1)
+      end
+      holdfast.sleep(0)
+      assert.same({ "too long" }, failures)
+      assert.is_true(sum >= 2 * 500500)
+    end)
+  end
+end)
