@@ -34,6 +34,7 @@ local holdfast = {
   log = base.log,
   metrics = base.metrics,
   reason = base.reason,
+  spawn = base.spawn,
 }
 
 wishing.adapt(dict.handler) -- in place of a handler, `subscribe` takes a shared dict

@@ -116,6 +116,35 @@ describe("in #broker", function()
         assert.equal(4, #lines, lines[4])
       end)
 
+      it("handlers that compute hold up neither coroutines nor the host's timer for long", function()
+        local lines = run(host, "busy")
+        assert.equal(3, #lines, table.concat(lines, "\n"))
+        for _, line in ipairs(lines) do
+          assert.is_true(tonumber(line:match "([%d.]+) s") < LATEST, line)
+        end
+      end)
+
+      it("of a thousand messages whose handlers throw none is lost", function()
+        local lines = run(host, "throwing")
+        assert.same({ "1000\t1000\t0", "1000\t1000\t0" }, { lines[1], lines[2] })
+      end)
+
+      it("a handler's coroutine is nobody else's, and is not woken after its end", function()
+        local lines = run(host, "late")
+        local dead = "false\tcannot resume dead coroutine"
+        assert.same({ dead, dead, dead, "true\t1 2 3" }, { lines[1], lines[2], lines[3], lines[4] })
+      end)
+
+      it("a task is waited for, and ended", function()
+        local lines = run(host, "tasks")
+        table.remove(lines)
+        assert.same({
+          "joined\t3\t1\tnil\t3", "joined\tat once", "joined\tnil\tbroken\tfailed\tbroken",
+          "joined\tnil\tthe task is not over within 0.01 s\ttimeout",
+          "cancelled\ttrue\tfalse\tnil\tthe task has been cancelled\tcancelled\tnil", "went on\tfalse",
+        }, lines)
+      end)
+
       it("a wait in the main program drives it", function()
         assert.same({ "spawned", "x", host == "copas" and "run: this Lua state waits on copas; run that, and start "
           .. "coroutines with holdfast.spawn" or "run\tnil\treturned" }, run(host, "main"))

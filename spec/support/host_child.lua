@@ -159,6 +159,108 @@ function main.gone()
   print "closed"
 end
 
+local function post_many(client, count, topic)
+  for n = 1, count do
+    assert(client:post(topic or "a/b", tostring(n), { qos = 1 }))
+  end
+end
+
+-- Handlers that compute, 1.5 s in all: how late a coroutine of ours and the host's timer are beside them.
+function main.busy()
+  for _, ordered in ipairs { false, true } do
+    local client = holdfast.new(options())
+    local count, late = 0, 0
+    client:subscribe("a/+", { qos = 1, ordered = ordered }, function()
+      local began = now()
+      repeat until now() - began >= 0.005
+      count = count + 1
+    end)
+    assert(client:connect(10))
+    post_many(client, 300)
+    repeat
+      local due = now() + 0.01
+      holdfast.sleep(0.01)
+      late = math.max(late, now() - due)
+    until count == 300
+    print(("late by %.3f s"):format(late))
+    client:close(1)
+  end
+end
+
+-- Each of a thousand messages is handled by an error, the first of them after a wait.
+function main.throwing()
+  for _, ordered in ipairs { true, false } do
+    local client = holdfast.new(options())
+    local count, failures = 0, 0
+    client:on("error", function()
+      failures = failures + 1
+    end)
+    client:subscribe("a/+", { qos = 1, ordered = ordered }, function(message)
+      if message.payload == "1" then
+        holdfast.sleep(0.2)
+      end
+      count = count + 1
+      error("bad message", 0)
+    end)
+    assert(client:connect(10))
+    post_many(client, 1000)
+    local ends = now() + 15
+    repeat
+      holdfast.sleep(0.01)
+    until failures == 1000 or now() > ends
+    print(count, failures, client:status().inbox.messages)
+    client:close(1)
+  end
+end
+
+-- A timer of the user's resumes the coroutine of a handler that is over.
+function main.late()
+  local client = holdfast.new(options())
+  local threads, handled = {}, {}
+  client:subscribe("a/+", { qos = 1 }, function(message)
+    threads[#threads + 1] = coroutine.running()
+    handled[#handled + 1] = message.payload
+  end)
+  assert(client:connect(10))
+  for n = 1, 3 do
+    assert(client:publish("a/b", tostring(n), { qos = 1 }))
+    while #handled < n do
+      holdfast.sleep(0.001)
+    end
+    print(coroutine.resume(threads[n]))
+  end
+  print(threads[1] ~= threads[2] and threads[2] ~= threads[3], table.concat(handled, " "))
+  client:close(1)
+end
+
+-- What is spawned is waited for, and ended.
+function main.tasks()
+  local client = holdfast.new(options())
+  assert(client:connect(10))
+  local function after(seconds, fn)
+    return holdfast.spawn(function(...)
+      holdfast.sleep(seconds)
+      return fn(...)
+    end, 1, nil, 3)
+  end
+  print("joined", after(0.01, function(...) return select("#", ...), ... end):join())
+  print("joined", holdfast.spawn(function() return "at once" end):join(5))
+  print("joined", after(0.01, function() error("broken", 0) end):join())
+  local went_on = false
+  local endless = after(0.1, function() went_on = true end)
+  print("joined", endless:join(0.01))
+  print("cancelled", endless:cancel(), endless:cancel(), endless:join())
+  local waiting = holdfast.spawn(function()
+    client:wait "lost"
+    went_on = true
+  end)
+  holdfast.sleep(0.01)
+  waiting:cancel()
+  holdfast.sleep(0.15)
+  client:close(1)
+  print("went on", went_on)
+end
+
 -- The end of a program in the middle of everything.
 function main.exit()
   local client = holdfast.new(options())

@@ -3,6 +3,11 @@
 -- lives as long as its worker a thread for each task would be a leak; these are kept. Tasks begin in the order in which
 -- they came. Whoever takes one that others stand behind first calls somebody for those, since it may wait. When nginx
 -- ends the timer, another crew inherits the tasks: those that had begun fail, the others are begun there.
+--
+-- All threads together have a span of time. Once it is over none begins with a task before nginx has had its turn: one
+-- thread sleeps for no time at all, which nginx takes for "after the next look at the sockets", and then calls another
+-- one. It is not the sleeper that goes on: nginx fires timers in a row, and would come back to one that slept again
+-- without having looked.
 -- @module holdfast.loop.crew
 local semaphore = require "ngx.semaphore"
 
@@ -11,7 +16,7 @@ local crew = {}
 local Crew = {}
 Crew.__index = Crew
 
-local running = coroutine.running
+local running, gethook, sethook = coroutine.running, debug.gethook, debug.sethook
 
 local ENDED = "nginx has ended the timer in which this handler ran: it, or another one, has called ngx.exit"
 local LONGEST = 86400 -- seconds that a thread waits for the bell before it waits for it again
@@ -75,9 +80,21 @@ local function conclude(self, worker, how, task)
 end
 
 local function run(self, worker, task)
+  local hook, mask, count = gethook()
   self.running[worker] = task
   conclude(self, worker, perform, task)
   self.running[worker] = nil
+  if gethook() ~= hook then -- one that the task has left would end the next
+    sethook(hook, mask, count)
+  end
+end
+
+local function breathe(self)
+  self.breathing = true
+  ngx.sleep(0)
+  self.breathing = false
+  self.span.begin()
+  call(self)
 end
 
 local function work(self)
@@ -91,23 +108,30 @@ local function work(self)
     if self.idle == 0 and not self.over then
       ngx.thread.spawn(work, self)
     end
-    local task = take(self)
-    while task do
+    while not empty(self) and not self.breathing do
+      if self.span.is_over() then
+        breathe(self)
+        break
+      end
+      local task = take(self)
       if not empty(self) then
         call(self)
       end
       run(self, worker, task)
-      task = take(self)
     end
-  until self.over
+  until self.over and empty(self)
+  if self.idle > 0 then -- for those that waited behind the last tasks
+    self.bell:post(self.idle)
+  end
 end
 
 --- A crew without threads yet.
 -- @tparam function complain `complain(words)` about what must not happen
+-- @tparam table span for all of its threads; whoever knows that nginx has had its turn begins it
 -- @treturn table
-function crew.new(complain)
+function crew.new(complain, span)
   return setmetatable({
-    first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain,
+    first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain, span = span, breathing = false,
     running = {}, -- worker -> task
   }, Crew)
 end
@@ -159,7 +183,9 @@ end
 --- Has every thread end that has nothing to do, and the others when they are done.
 function Crew:finish()
   self.over = true
-  self.bell:post(self.idle)
+  if self.idle > 0 then
+    self.bell:post(self.idle)
+  end
 end
 
 --- Whether the context of the threads has ended under them: one of them always waits for the bell, though it may have

@@ -18,6 +18,7 @@ end
 
 local crew = require "holdfast.loop.crew"
 local semaphore = require "ngx.semaphore"
+local span = require "holdfast.loop.span"
 
 local now = core.now
 
@@ -29,8 +30,7 @@ end)
 
 chronicle.watch_losses(false) -- when nginx closes a Lua state, there is nothing left that could be written to
 
-local BATCH = 128 -- mails handed out at once
-local BATCHES = 8 -- in a row, and then nginx has a turn; a wait of 0 needs a patch that plain nginx does not have
+local LENGTH = 0.002 -- seconds until nginx has its turn, and what the last mail or handler takes beyond
 local FOREVER = 2147483647 -- ms
 local LONGEST = 86400 -- seconds that a semaphore is waited for at a time
 local SHORTEST = 0.001 -- seconds: nginx's own grain, below which a wait would not be one
@@ -49,6 +49,7 @@ local unsuspendable = {
   ssl_session_store = POST,
 }
 
+local reading, handling = span.new(LENGTH, now), span.new(LENGTH, now)
 local mailbox, dispatch, settle
 local handing_out = false
 local held = {} -- keeps clients alive
@@ -146,10 +147,10 @@ local function ensure_hands()
   if hands and hands:is_lost() then
     complain "nginx has ended the timer in which handlers run; one of them has called ngx.exit"
     local lost = hands
-    hands = crew.new(complain)
+    hands = crew.new(complain, handling)
     hands:inherit(lost)
   end
-  hands = hands or crew.new(complain)
+  hands = hands or crew.new(complain, handling)
   local problem = ask_timer(hands, begin_hands)
   if problem then
     complain(problem)
@@ -174,9 +175,19 @@ local function connect()
   return socket
 end
 
+local function some()
+  repeat
+    if not dispatch(1) then
+      return false
+    end
+  until reading.is_over()
+  return true
+end
+
 local function hand_out()
+  reading.begin()
   handing_out = true
-  local fine, busy = xpcall(dispatch, debug.traceback, BATCH)
+  local fine, busy = xpcall(some, debug.traceback)
   handing_out = false
   if not fine then
     complain(busy)
@@ -189,12 +200,10 @@ end
 local function attend(me, socket)
   local bytes, problem
   repeat
-    local batches = 0
+    handling.begin() -- nginx has just had its turn
     while hand_out() do
-      batches = batches + 1
-      if batches % BATCHES == 0 then
-        ngx.sleep(SHORTEST)
-      end
+      ngx.sleep(SHORTEST) -- none of 0: see the crew
+      handling.begin()
     end
     if hands then
       ensure_hands()
@@ -326,6 +335,11 @@ end
 -- @treturn boolean
 -- @function loop.is_gone
 loop.is_gone = is_gone
+
+--- Whether what runs has had its time, and nginx should have its turn.
+-- @treturn boolean
+-- @function loop.is_late
+loop.is_late = handling.is_over
 
 --- Runs `fn(a, b, c)` in a light thread, soon, and `finish` after it.
 -- @tparam function finish called as `finish(owner, item)`, or `finish(owner, item, err, traceback)` when `fn` threw
