@@ -185,6 +185,7 @@ build = {
     ["holdfast.loop"] = "lua/holdfast/loop/init.lua",
     ["holdfast.loop.luv"] = "lua/holdfast/loop/luv.lua",
     ["holdfast.loop.openresty"] = "lua/holdfast/loop/openresty.lua",
+    ["holdfast.loop.protect"] = "lua/holdfast/loop/protect.lua",
     ["holdfast.loop.run"] = "lua/holdfast/loop/run.lua",
     ["holdfast.loop.span"] = "lua/holdfast/loop/span.lua",
     ["holdfast.loop.spawn"] = "lua/holdfast/loop/spawn.lua",

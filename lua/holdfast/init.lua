@@ -22,6 +22,7 @@ local holdfast = {
   engine = require "holdfast.engine",
   first = require("holdfast.first").of,
   fleet = require "holdfast.fleet",
+  pcall = require("holdfast.loop.protect").pcall,
   reason = require "holdfast.reason",
 }
 

@@ -29,7 +29,9 @@ function task.new(kill, fn, ...)
 end
 
 local function keep(self, ...)
-  self.results = { count = select("#", ...), ... }
+  if not self.over then -- or it has been cancelled, and has swallowed the error
+    self.results = { count = select("#", ...), ... }
+  end
 end
 
 --- Calls its function.

@@ -145,6 +145,12 @@ describe("in #broker", function()
         }, lines)
       end)
 
+      it("a protected call waits, with holdfast.pcall on Lua 5.1 too", function()
+        local lines = run(host, "protected")
+        assert.same({ "false\tafter the first", "the first", "false\tafter the second" },
+          { lines[1], lines[2], lines[3] })
+      end)
+
       it("a wait in the main program drives it", function()
         assert.same({ "spawned", "x", host == "copas" and "run: this Lua state waits on copas; run that, and start "
           .. "coroutines with holdfast.spawn" or "run\tnil\treturned" }, run(host, "main"))

@@ -261,6 +261,28 @@ function main.tasks()
   print("went on", went_on)
 end
 
+-- A protected call that waits, in a coroutine of the host and in a handler.
+function main.protected()
+  local client = holdfast.new(options())
+  local function call(payload)
+    return holdfast.pcall(function()
+      holdfast.sleep(0.01)
+      assert(client:publish("answers", payload, { qos = 1 }))
+      error("after " .. payload, 0)
+    end)
+  end
+  local answers = client:subscribe("answers", { qos = 1 })
+  client:subscribe("a/+", { qos = 1 }, function(message)
+    print(call(message.payload))
+    client:close(1)
+  end)
+  assert(client:connect(10))
+  print(call "the first")
+  print(answers:receive(10).payload)
+  assert(client:publish("a/b", "the second", { qos = 1 }))
+  assert(client:wait("closed", 10))
+end
+
 -- The end of a program in the middle of everything.
 function main.exit()
   local client = holdfast.new(options())

@@ -228,6 +228,32 @@ describe("the built-in loop", function()
     assert.same({ "2 inner", "5 outer" }, log)
   end)
 
+  it("gives what a handler spawns to the outermost run, not to one that happens to go on", function()
+    local client = holdfast.new { server = "localhost" }
+    client:subscribe("t", function(message)
+      holdfast.spawn(function()
+        holdfast.sleep(3)
+        note(message.payload)
+        error("in the child", 0)
+      end)
+    end)
+    local err = caught(holdfast.run, function()
+      holdfast.spawn(function()
+        holdfast.run(function()
+          core:message(1, "t", "of the handler", 1)
+          holdfast.sleep(1)
+        end)
+        note "inner"
+        holdfast.run(holdfast.sleep, 100)
+        note "never"
+      end)
+      holdfast.sleep(10)
+      note "never"
+    end)
+    assert.matches("^in the child\n", err)
+    assert.same({ "1 inner", "3 of the handler" }, log)
+  end)
+
   it("ends a run that an ended coroutine was waiting for", function()
     holdfast.run(function()
       holdfast.spawn(function()

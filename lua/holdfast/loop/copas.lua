@@ -4,6 +4,7 @@
 -- @module holdfast.loop.copas
 local copas = require "copas"
 local guest = require "holdfast.loop.guest"
+local protect = require "holdfast.loop.protect"
 
 guest.require_version("copas", copas._VERSION, "1.1.7") -- the oldest tried; the release 1.2.0 says so of itself
 
@@ -39,7 +40,7 @@ end
 
 if copas.wakeup then
   function host.suspend(waiter)
-    waiter.host = coroutine.running()
+    waiter.host = protect.running()
     copas.sleep(-1)
   end
   function host.wake(waiter)

@@ -86,7 +86,8 @@ end
 
 local function refusal()
   return ("%s runs already and cannot be driven from here; wait in a coroutine of its own, such as one of "
-    .. "holdfast.spawn (on Lua 5.1 neither inside pcall nor in a `for` over messages; use receive)"):format(host.name)
+    .. "holdfast.spawn (on Lua 5.1 neither inside pcall, in place of which there is holdfast.pcall, nor in a `for` "
+    .. "over messages; use receive)"):format(host.name)
 end
 
 --- Whether the caller runs in a coroutine.

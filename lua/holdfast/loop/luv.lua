@@ -6,6 +6,7 @@
 local guest = require "holdfast.loop.guest"
 local log = require "holdfast.log"
 local luv = require "luv"
+local protect = require "holdfast.loop.protect"
 
 guest.require_version("luv", luv.version_string(), "1.44.0") -- the oldest that has been tried
 
@@ -39,7 +40,7 @@ function host.detach()
 end
 
 function host.suspend(waiter)
-  waiter.host = coroutine.running()
+  waiter.host = protect.running()
   coroutine.yield()
 end
 

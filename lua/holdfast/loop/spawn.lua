@@ -2,11 +2,12 @@
 -- Nothing here can end a coroutine from outside. A cancelled one is let go on, and what it waits in is an error.
 -- @module holdfast.loop.spawn
 local log = require "holdfast.log"
+local protect = require "holdfast.loop.protect"
 local task = require "holdfast.task"
 
 local spawn = {}
 
-local running = coroutine.running
+local running = protect.running
 
 local CANCELLED = "the task that this coroutine is has been cancelled"
 local AGAIN = 1 -- seconds that each further wait of a cancelled task takes: it may be in a loop that swallows errors

@@ -293,6 +293,12 @@ function workers.current()
   return known[thread or 0]
 end
 
+--- Has a coroutine count as that of the worker which calls.
+-- @tparam thread thread
+function workers.adopt(thread)
+  known[thread] = workers.current()
+end
+
 --- Ends a worker, without `finish`: where it is suspended, or at its next suspension.
 -- @tparam table worker
 function workers.close(worker)
