@@ -1,6 +1,7 @@
 --- A function that runs in a coroutine of its own, as @{holdfast.spawn} answers it: to be waited for, or ended.
 -- @classmod holdfast.task
 local check = require "holdfast.check"
+local first = require "holdfast.first"
 local line = require "holdfast.line"
 local loop = require "holdfast.loop"
 
@@ -23,6 +24,7 @@ function task.new(kill, fn, ...)
     fn = fn,
     count = select("#", ...),
     joiners = line.new(),
+    watchers = setmetatable({}, { __mode = "k" }), -- of holdfast.first
     over = false,
     ...
   }, Task)
@@ -60,6 +62,8 @@ function task.settle(self, message, code, ...)
     loop.unpark(waiter)
     waiter = line.shift(self.joiners)
   end
+  is_heard = next(self.watchers) ~= nil or is_heard
+  first.tell(self)
   return is_heard
 end
 
@@ -80,9 +84,10 @@ function Task:__tostring()
   return ("holdfast.task (%s)"):format(self.over and (self.code or "returned") or "running")
 end
 
---- Waits until it is over. While somebody waits here, an error in the task is told to him, and to nobody else.
+--- Waits until it is over. While somebody waits here, or in `holdfast.first`, an error in the task is
+-- told to him, and to nobody else.
 -- @tparam[opt] number timeout seconds; default: no end
--- @return what its function has returned, or nil
+-- @return what its function has returned; or nil
 -- @treturn ?string why not
 -- @treturn ?string "failed" (it has thrown), "cancelled", "ended" (the `run` that it belongs to has returned) or
 -- "timeout"
@@ -107,6 +112,26 @@ function Task:join(timeout)
     return unpack(self.results, 1, self.results.count)
   end
   return nil, self.message, self.code, self.err
+end
+
+--- Whether `join` would not wait, as @{holdfast.first} asks.
+-- @treturn boolean
+function Task:is_ready()
+  return self.over
+end
+
+--- Has a waiter go on once it is over.
+-- @tparam table waiter
+-- @local
+function Task:watch(waiter)
+  self.watchers[waiter] = true
+end
+
+--- Ends what `watch` began.
+-- @tparam table waiter
+-- @local
+function Task:unwatch(waiter)
+  self.watchers[waiter] = nil
 end
 
 --- Ends it where it waits, or at its next wait. On Lua 5.4 its variables are closed. In nginx and in a loop of your own

@@ -92,6 +92,19 @@ describe("a task", function()
     assert.equal(1, #heard)
   end)
 
+  it("is one of several that holdfast.first waits for, which counts as hearing of its error", function()
+    local client = holdfast.new { server = "localhost" }
+    local messages = client:subscribe "t"
+    holdfast.run(function()
+      local task = after(1, error, "broken", 0)
+      assert.same({ nil, "nothing within 0.5 s", "timeout" }, { holdfast.first({ messages, task }, 0.5) })
+      local found, place = holdfast.first { messages, task }
+      assert.same({ 1, 2, true }, { core.clock, place, found == task })
+      assert.equal("failed", select(3, task:join()))
+    end)
+    assert.same({}, heard)
+  end)
+
   it("is ended where it waits", function()
     local client = holdfast.new { server = "localhost" }
     local messages = client:subscribe "t"

@@ -66,7 +66,7 @@ local function check_below(waiter)
   end
 end
 
-local function turns(waiter)
+local function turns(waiter, worker, barred)
   local strong = pins.strong
   if not strong then
     strong = {}
@@ -77,6 +77,7 @@ local function turns(waiter)
   end
   local alone = waiter.depth > DEEPEST
   while strong and not waiter.done do
+    workers.unwind(worker, barred)
     local busy = take(alone)
     check_below(waiter)
     if not busy and not waiter.done and (alone or not is_ready()) then
@@ -88,10 +89,11 @@ end
 -- Runs the loop until the waiter is done. Ctrl-C arrives as an error in here.
 local function drive(waiter)
   mailbox = mailbox or core.mailbox()
-  local worker = workers.innermost()
-  local barred = workers.bar(worker ~= nil and not worker.group and not waiter.iterator)
-  waiter.depth, waiter.below, driving = driving and driving.depth + 1 or 1, driving, waiter
-  local fine, err = pcall(turns, waiter)
+  local worker, barred = workers.innermost()
+  waiter.depth = worker and driving and driving.depth + 1 or 1
+  waiter.below = driving
+  driving = waiter
+  local fine, err = pcall(turns, waiter, worker, barred or worker and not worker.group and not waiter.iterator or false)
   driving, waiter.below = waiter.below, nil
   workers.unwind(worker, barred)
   if not fine then

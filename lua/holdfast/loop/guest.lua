@@ -57,10 +57,12 @@ local function detach()
 end
 
 function take()
+  local below = workers.innermost()
   taking = true
   local fine, problem = pcall(turn.take)
   taking = false
   if not fine then -- it ends the coroutine of the host that called, and with it the watch
+    workers.unwind(below, false)
     detach()
     error(problem, 0)
   end

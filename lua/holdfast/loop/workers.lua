@@ -16,6 +16,9 @@
 -- call's own. And nothing starts on the stack of what it follows: what is started by a `finish`, or while a wait that
 -- cannot be suspended holds up a handler, waits for @{workers.flush}.
 --
+-- An interruption (Ctrl-C, an error of a hook) may come between any two steps. A step that was not done whole is done
+-- again: `finish` may be called twice, and a worker is out of the list when it has begun.
+--
 -- A call that throws is told to its `finish`, whoever resumed it last. Lua 5.1 cannot yield across `xpcall`: there the
 -- coroutine is the protection, so that a call that somebody else resumes throws at that one.
 -- @module holdfast.loop.workers
@@ -86,17 +89,19 @@ end
 -- @param err what was thrown; nil: nothing
 -- @tparam ?string trace
 function workers.conclude(worker, err, trace)
-  if move(worker, "finish") then
-    worker.over = true
+  if moves[worker.state].finish then
     finishing = true
     worker.finish(worker.owner, worker.item, err, trace)
     finishing = false
+    worker.over = true
+    move(worker, "finish")
   end
 end
 
 local conclude = workers.conclude
 
 local function body(worker, fn, a, b, c)
+  move(worker, "resume")
   local fine, failure = call(fn, a, b, c)
   if worker.state == "running" then
     return OVER, not fine and failure or nil
@@ -114,8 +119,7 @@ local function shut(thread)
 end
 
 -- What follows a resume.
-local function hear(worker, below, alive, word, ...)
-  top = below
+local function hear(worker, alive, word, ...)
   if word == OVER then
     local failure = ...
     if failure then
@@ -134,20 +138,28 @@ local function hear(worker, below, alive, word, ...)
   end
 end
 
+-- Until it has been heard the worker is the innermost one.
+local function step(worker, ...)
+  hear(worker, ...)
+  top = worker.below or nil
+end
+
 local function begin(worker, fn, a, b, c)
-  local below, thread = top, create(body)
-  top, worker.state, worker.coroutine = worker, "running", thread
-  return hear(worker, below, resume(thread, worker, fn, a, b, c))
+  local thread = create(body)
+  worker.coroutine, worker.below = thread, top
+  top = worker
+  step(worker, resume(thread, worker, fn, a, b, c))
 end
 
 --- Goes on with a worker.
 -- @tparam table worker
 -- @param ... what it yielded for
 function workers.continue(worker, ...)
-  if move(worker, "resume") then
-    local below = top
+  local thread = worker.coroutine
+  if move(worker, "resume") or worker.state == "running" and status(thread) == "suspended" then
+    worker.below = top
     top = worker
-    return hear(worker, below, resume(worker.coroutine, ...))
+    step(worker, resume(thread, ...))
   end
 end
 
@@ -172,7 +184,9 @@ end
 -- @param item for `finish`
 -- @treturn table whose `over` becomes true with its end
 function workers.new(finish, owner, item)
-  return { state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false }
+  return {
+    state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false, below = false,
+  }
 end
 
 local new = workers.new
@@ -196,8 +210,8 @@ function workers.start(finish, owner, item, fn, a, b, c)
   if not finishing and not barred and first > last then
     return begin(worker, fn, a, b, c)
   end
+  waiting[last + 1] = { worker, fn, a, b, c }
   last = last + 1
-  waiting[last] = { worker, fn, a, b, c }
   if workers.changed then
     workers.changed()
   end
@@ -213,13 +227,17 @@ end
 function workers.flush(is_late)
   finishing = false -- an error may have passed through a `finish`
   while first <= last and not barred do
-    local call_of = waiting[first]
-    waiting[first] = nil
-    first = first + 1
-    if first > last then
-      first, last = 1, 0
+    local place, call_of = first, waiting[first]
+    if call_of and call_of[1].state == "begun" then
+      begin(unpack(call_of, 1, 5))
     end
-    begin(unpack(call_of, 1, 5))
+    if place == first and waiting[place] == call_of then
+      waiting[place] = nil
+      first = place + 1
+      if first > last then
+        first, last = 1, 0
+      end
+    end
     if is_late() then
       return
     end
@@ -232,26 +250,30 @@ function workers.is_waiting()
   return first <= last and not barred
 end
 
+--- Those above a worker are gone from the stack, by an interruption perhaps: who is over and has not been heard is
+-- heard now.
+-- @tparam ?table worker of `innermost`
+-- @tparam boolean no_handlers whether no handler is to begin from here on
+function workers.unwind(worker, no_handlers)
+  barred = no_handlers
+  while top and top ~= worker do
+    local above = top
+    if above.coroutine and status(above.coroutine) == "dead" then
+      conclude(above)
+    end
+    top = above.below or nil
+  end
+end
+
 --- The innermost worker on the stack: the caller is in its coroutine, or in one that it resumes.
 -- @treturn ?table nil in the main program
+-- @treturn boolean whether no handler begins
 function workers.innermost()
-  return top
-end
-
---- From here on, until `unwind`, begins with no more handlers.
--- @tparam boolean wanted
--- @treturn boolean whether that was so before
-function workers.bar(wanted)
-  local before = barred
-  barred = before or wanted
-  return before
-end
-
---- Those above a worker are gone from the stack, by an error perhaps.
--- @tparam ?table worker of `innermost`
--- @tparam boolean before of `bar`
-function workers.unwind(worker, before)
-  top, barred = worker, before
+  local thread, is_main = running()
+  if thread == nil or is_main then
+    workers.unwind(nil, false)
+  end
+  return top, barred
 end
 
 local function pack(...)
