@@ -24,36 +24,33 @@ end)
 
 local asker = holdfast.new { server = address }
 local reply_topic = "adder/reply/" .. asker:status().client_id
-local waiting = {} -- correlation data -> what to do with the answer
+local answers = asker:subscribe(reply_topic, { qos = 1 })
 
-asker:subscribe(reply_topic, { qos = 1 }, function(answer)
-  local take = waiting[answer.properties.correlation_data]
-  if take then
-    take(answer.payload)
-  end
-end)
+local asked = { "1 + 2", "3 + 4 + 5", "20 + 22" }
 
-local function ask(key, question)
-  waiting[key] = function(sum)
-    waiting[key] = nil
-    print(("%s = %s"):format(question, sum))
-  end
-  assert(asker:publish("adder/add", question, {
+local function ask(key)
+  assert(asker:publish("adder/add", asked[key], {
     qos = 1,
-    properties = { response_topic = reply_topic, correlation_data = key, message_expiry = 10 },
+    properties = { response_topic = reply_topic, correlation_data = tostring(key), message_expiry = 10 },
   }))
+end
+
+local function collect()
+  for _ = 1, #asked do
+    local answer = assert(answers:receive(10))
+    print(("%s = %s"):format(asked[tonumber(answer.properties.correlation_data)], answer.payload))
+  end
 end
 
 holdfast.run(function()
   assert(adder:connect(10))
   assert(questions:granted(10))
   assert(asker:connect(10))
-  for key, question in ipairs { "1 + 2", "3 + 4 + 5", "20 + 22" } do
-    ask(tostring(key), question)
+  local collector = holdfast.spawn(collect)
+  for key in ipairs(asked) do
+    ask(key)
   end
-  while next(waiting) do
-    holdfast.sleep(0.05)
-  end
+  collector:join()
   asker:close(1)
   adder:close(1)
 end)
