@@ -89,12 +89,12 @@ end
 -- @param err what was thrown; nil: nothing
 -- @tparam ?string trace
 function workers.conclude(worker, err, trace)
-  if moves[worker.state].finish then
+  local state = moves[worker.state].finish
+  if state then
     finishing = true
     worker.finish(worker.owner, worker.item, err, trace)
     finishing = false
-    worker.over = true
-    move(worker, "finish")
+    worker.state, worker.over = state, true
   end
 end
 
@@ -118,15 +118,8 @@ local function shut(thread)
   end
 end
 
--- What follows a resume.
 local function hear(worker, alive, word, ...)
-  if word == OVER then
-    local failure = ...
-    if failure then
-      return conclude(worker, failure.err, failure.trace)
-    end
-    return conclude(worker)
-  elseif not alive then
+  if not alive then
     local words = words_of(word)
     return conclude(worker, word == nil and words or word, traceback(worker.coroutine, words))
   elseif not move(worker, "suspend") then
@@ -138,9 +131,18 @@ local function hear(worker, alive, word, ...)
   end
 end
 
--- Until it has been heard the worker is the innermost one.
-local function step(worker, ...)
-  hear(worker, ...)
+-- What follows a resume. Until it has been heard the worker is the innermost one.
+local function step(worker, alive, word, ...)
+  if word ~= OVER then
+    hear(worker, alive, word, ...)
+  else
+    local failure = ...
+    if failure then
+      conclude(worker, failure.err, failure.trace)
+    else
+      conclude(worker)
+    end
+  end
   top = worker.below or nil
 end
 
