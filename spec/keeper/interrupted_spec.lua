@@ -7,8 +7,8 @@ local holdfast, probe = whole.holdfast, whole.probe
 local COUNT = 300
 local running, sethook, error = coroutine.running, debug.sethook, error -- busted's globals are slow to come by
 
--- Whether the caller is in the main coroutine: LuaJIT has one hook for all of them, and Ctrl-C of the interpreter one for
--- that one alone.
+-- Whether the caller is in the main coroutine: LuaJIT has one hook for all of them, and Ctrl-C of the interpreter one
+-- for that one alone.
 local function in_main()
   local thread, is_main = running()
   return thread == nil or is_main == true

@@ -232,7 +232,8 @@ describe("a guest", function()
     host.is_inside = true
     local fine, problem = pcall(messages.receive, messages)
     assert.is_false(fine)
-    assert.matches("^receive: scripted runs already and cannot be driven from here; wait in a coroutine of its own", problem)
+    assert.matches("^receive: scripted runs already and cannot be driven from here; wait in a coroutine of its own",
+      problem)
     core:message(1, "a", "kept", 1)
     host.step()
     local payload
