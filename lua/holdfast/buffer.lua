@@ -24,29 +24,32 @@ local LONGEST = 60 -- seconds between two looks for readers that have ended
 
 -- The ring -----------------------------------------------------------------------------------------------------------
 
--- Next to each message lie its *item* (see @{holdfast.delivery}) and its size, because the message itself is a table
--- that its other takers may change. A ring: a window that slides through a plain Lua table has it rehashed again and
+-- Next to each message lie its *item* (see @{holdfast.delivery}) and its size, since the message itself is a table that
+-- its other takers may change. A ring: a window that slides through a plain Lua table has it rehashed again and
 -- again. Each change of it comes true with one assignment, its last: what interrupts it leaves the buffer as it was.
 
+-- `ends` counts bytes from the beginning on; it has an entry for the place before the oldest, too.
 local function new_ring(room)
-  return { messages = {}, items = {}, sizes = {}, starts = {}, room = room }
+  return { messages = {}, items = {}, ends = {}, room = room }
 end
 
 --- An empty buffer.
 -- @treturn table
 function buffer.new()
-  return { ring = new_ring(LEAST), first = 1, last = 0 }
+  local ring = new_ring(LEAST)
+  ring.ends[1] = 0
+  return { ring = ring, first = 1, last = 0 }
 end
 
 local function grow(self)
   local old = self.ring
   local ring = new_ring(old.room * 2)
-  for index = self.first, self.last do
+  for index = self.first - 1, self.last do
     local from, to = index % old.room + 1, index % ring.room + 1
-    ring.messages[to], ring.items[to], ring.sizes[to] = old.messages[from], old.items[from], old.sizes[from]
-    ring.starts[to] = old.starts[from]
+    ring.messages[to], ring.items[to], ring.ends[to] = old.messages[from], old.items[from], old.ends[from]
   end
   self.ring = ring
+  return ring
 end
 
 --- How many messages are in it.
@@ -60,41 +63,37 @@ end
 -- @tparam table self
 -- @treturn number
 function buffer.bytes(self)
-  if self.first > self.last then
-    return 0
-  end
   local ring = self.ring
-  local oldest, newest = self.first % ring.room + 1, self.last % ring.room + 1
-  return ring.starts[newest] + ring.sizes[newest] - ring.starts[oldest]
+  return ring.ends[self.last % ring.room + 1] - ring.ends[(self.first - 1) % ring.room + 1]
 end
 
 --- Adds the newest; one that was the last to be added is not added again.
 -- @tparam table self
 -- @tparam table message
--- @param item
+-- @tparam number item
 -- @tparam number size bytes
 -- @treturn boolean whether it was added
-function buffer.push(self, message, item, size)
+local function push(self, message, item, size)
   local ring, last = self.ring, self.last
   local newest = last % ring.room + 1
   if ring.items[newest] == item then
     return false
-  elseif last - self.first + 1 == ring.room then
-    grow(self)
-    ring = self.ring
+  elseif last - self.first + 2 == ring.room then
+    ring = grow(self)
     newest = last % ring.room + 1
   end
-  local start = last >= self.first and ring.starts[newest] + ring.sizes[newest] or 0
   local place = (last + 1) % ring.room + 1
-  ring.messages[place], ring.items[place], ring.sizes[place], ring.starts[place] = message, item, size, start
+  ring.messages[place], ring.items[place], ring.ends[place] = message, item, ring.ends[newest] + size
   self.last = last + 1
   return true
 end
 
+buffer.push = push
+
 --- The oldest, which stays in it.
 -- @tparam table self
 -- @treturn ?table nil when it is empty
--- @return its item
+-- @treturn number its item
 function buffer.head(self)
   if self.first > self.last then
     return nil
@@ -112,6 +111,24 @@ function buffer.drop(self)
   ring.messages[oldest % ring.room + 1] = false
 end
 
+--- Takes the oldest of a subscription out, of which its reader is done from here on.
+-- @tparam table subscription
+-- @treturn ?table nil when there is none
+function buffer.shift(subscription)
+  local self = subscription.buffer
+  local first_one = self.first
+  if first_one > self.last then
+    return nil
+  end
+  local ring = self.ring
+  local place = first_one % ring.room + 1
+  local message = ring.messages[place]
+  done(subscription.client, ring.items[place])
+  self.first = first_one + 1
+  ring.messages[place] = false
+  return message
+end
+
 -- Those who read ------------------------------------------------------------------------------------------------------
 
 --- Adds what readers need to a subscription.
@@ -125,12 +142,12 @@ function buffer.attach(subscription, messages, bytes)
   subscription.readers = line.new()
   subscription.reader = setmetatable({}, { __mode = "v" }) -- [1]: who read last, while it lives
   subscription.others = setmetatable({}, { __mode = "k" }) -- who read before, as a set
-  subscription.watchers = setmetatable({}, { __mode = "k" }) -- waiters of holdfast.first, as a set
+  subscription.watchers = false -- of holdfast.first, once there has been one
 end
 
---- Somebody reads: a loop (a table, `over` once it was left), a task, a coroutine or the program.
+--- Somebody reads.
 -- @tparam table subscription
--- @param who its life tells how long
+-- @tparam table who a loop over the messages, what @{caller} answers, or the subscription itself for the main program
 function buffer.reads(subscription, who)
   local last = subscription.reader[1]
   if last ~= who then
@@ -141,24 +158,44 @@ function buffer.reads(subscription, who)
   end
 end
 
---- What stands for the caller as a reader.
--- @tparam table subscription
-function buffer.caller(subscription)
-  return loop.task() or running() or subscription
+local tokens = setmetatable({}, { __mode = "k" }) -- coroutine -> what stands for it
+local kept_weakly = { __mode = "v" }
+
+-- What stands for a coroutine of which the loop knows nothing.
+local function token_of(thread)
+  local token = tokens[thread]
+  if not token then
+    token = setmetatable({ thread, is_coroutine = true }, kept_weakly)
+    tokens[thread] = token
+  end
+  return token
 end
 
+--- What stands for the caller, and tells how long it lives.
+-- @treturn ?table nil: the main program
+function buffer.caller()
+  local task = loop.task()
+  if task then
+    return task
+  end
+  local thread = running()
+  return thread and token_of(thread)
+end
+
+-- Of a loop both it and its caller must go on.
 local function lives(who)
-  if type(who) == "thread" then
-    return status(who) ~= "dead"
+  local caller = who.caller or who
+  if who.over or caller.over then
+    return false
+  elseif caller.is_coroutine then
+    return caller[1] ~= nil and status(caller[1]) ~= "dead"
   end
-  return not who.over and not (who.task and not lives(who.task))
+  return true
 end
 
-local function is_read(subscription)
+-- Who read last may have ended, and another one read on.
+local function is_read_by_others(subscription)
   local reader, others = subscription.reader, subscription.others
-  if reader[1] ~= nil and lives(reader[1]) then
-    return true
-  end
   for who in pairs(others) do
     others[who] = nil
     if lives(who) then
@@ -167,13 +204,19 @@ local function is_read(subscription)
     end
   end
   reader[1] = nil
-  while line.head(subscription.readers) do
-    if not line.is_over(line.head(subscription.readers)) then
+  local readers = subscription.readers
+  while line.head(readers) do
+    if not line.is_over(line.head(readers)) then
       return true
     end
-    line.shift(subscription.readers)
+    line.shift(readers)
   end
-  return next(subscription.watchers) ~= nil
+  return subscription.watchers and next(subscription.watchers) ~= nil
+end
+
+local function is_read(subscription)
+  local who = subscription.reader[1]
+  return who and lives(who) or is_read_by_others(subscription)
 end
 
 -- Of QoS 1 and 2 what is dropped here has been acknowledged: nobody else has it.
@@ -219,7 +262,7 @@ function buffer.leaves(subscription, who)
   relieve(subscription)
 end
 
--- Wakes who has waited longest, if the host has not ended it.
+-- Wakes who has waited longest, if the host has not ended it, and all who watch.
 local function wake(subscription)
   local readers = subscription.readers
   local waiter = line.head(readers)
@@ -231,7 +274,7 @@ local function wake(subscription)
     end
     waiter = line.head(readers)
   end
-  if next(subscription.watchers) ~= nil then
+  if subscription.watchers then
     first.tell(subscription)
   end
 end
@@ -258,21 +301,24 @@ end
 --- Takes one message in, and wakes a reader.
 -- @tparam table subscription
 -- @tparam table message
--- @param item
+-- @tparam number item
 function buffer.accept(subscription, message, item)
   local size = #message.topic + #message.payload
   if not is_read(subscription) then
     relieve(subscription)
-    buffer.push(subscription.buffer, message, item, size)
+    push(subscription.buffer, message, item, size)
     done(subscription.client, item)
     return trim(subscription)
   end
   subscription.owing = true
-  buffer.push(subscription.buffer, message, item, size)
-  wake(subscription)
-  if not line.is_empty(subscription.readers) and not subscription.is_looked_after then
-    subscription.is_looked_after = true
-    loop.start(looked, subscription, nil, look_after, subscription)
+  push(subscription.buffer, message, item, size)
+  local readers = subscription.readers
+  if readers.last > 0 or subscription.watchers then
+    wake(subscription)
+    if readers.last > 0 and not subscription.is_looked_after then
+      subscription.is_looked_after = true
+      loop.start(looked, subscription, nil, look_after, subscription)
+    end
   end
 end
 

@@ -61,6 +61,7 @@ function client.new(given, adapt)
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters
     observed = {}, -- name of an event -> set of what client:event has returned
+    shares = {}, -- item of one of several takers -> what they share
     wishes = {}, -- wish -> subscription
     last_wish = 0,
     outcomes = {}, -- id of a publish -> waiter

@@ -5,8 +5,9 @@
 -- to be done, and doing one twice means nothing.
 --
 -- A message counts against the client's inbox until its last taker is done with it: the *item* that travels with it is
--- its receipt while there is one taker, or a table for each. It comes by two moments, both in this room: @{begun}, when
--- a handler of it starts, and @{done}, when a taker needs it no more. A reader has both at once as it shifts it.
+-- its receipt while there is one taker; of several each has a number of its own, below 0. It comes by two moments, both
+-- in this room: @{begun}, when a handler of it starts, and @{done}, when a taker needs it no more. A reader has both at
+-- once as it shifts it.
 -- @module holdfast.delivery
 local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
@@ -20,17 +21,20 @@ local hand = registry.hand
 --- A taker is done with a message, however that came: it has been handled, shifted, dropped, or given up. A second call
 -- means nothing.
 -- @tparam table client
--- @param item
+-- @tparam number item
 local function done(client, item)
-  if type(item) == "table" then
-    local among = item.among
-    among[item] = nil
-    if next(among) ~= nil then
+  if item < 0 then
+    local share = client.shares[item]
+    if not share then
       return
     end
-    item = item.receipt
-  end
-  if client.handle:done(item) then
+    share.takers[item] = nil
+    local receipt = next(share.takers) == nil and share.receipt
+    if receipt and client.handle:done(receipt) then
+      loop.owing()
+    end
+    client.shares[item] = nil
+  elseif client.handle:done(item) then
     loop.owing()
   end
 end
@@ -38,7 +42,7 @@ end
 delivery.done = done
 
 --- A taker has the message, so that it is not handed to that one again.
--- @param item
+-- @tparam number item
 local function begun(item)
   if hand.item == item then
     if hand.takers then
@@ -84,8 +88,12 @@ local function give(subscription, message, item)
   else
     loop.start(handler_done, subscription, item, handle, subscription, message, item)
   end
-  begun(item) -- who starts it later has it, too
+  if hand.item == item then
+    begun(item) -- who starts it later has it, too
+  end
 end
+
+local last_share = 0
 
 -- Who takes a message, and the item of each.
 local function takers_of(client, receipt, wishes)
@@ -100,12 +108,15 @@ local function takers_of(client, receipt, wishes)
       takers[#takers + 1] = { subscription = subscription }
     end
   end
-  local among = #takers > 1 and {}
+  if #takers == 1 then
+    takers[1].item = receipt
+    return takers
+  end
+  local share = { receipt = receipt, takers = {} }
   for _, taker in ipairs(takers) do
-    taker.item = among and { among = among, receipt = receipt } or receipt
-    if among then
-      among[taker.item] = true
-    end
+    last_share = last_share - 1
+    taker.item = last_share
+    share.takers[taker.item], client.shares[taker.item] = true, share
   end
   return takers
 end

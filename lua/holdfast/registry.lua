@@ -44,15 +44,15 @@ local function route(serial, kind, id, ...)
   end
   hand.serial = serial
   local client = clients[id]
-  if kind == "trace" then
+  if client and kind == "message" then
+    deliver(client, ...)
+  elseif client then
+    receivers[kind](client, ...)
+  elseif kind == "trace" then
     registry.handed()
     log.trace(...)
-  elseif not client then
-    finish(mailbox, serial, true)
-  elseif kind == "message" then
-    deliver(client, ...)
   else
-    receivers[kind](client, ...)
+    finish(mailbox, serial, true)
   end
   if hand.finished < serial then
     hand.finished = serial

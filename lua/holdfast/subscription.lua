@@ -136,25 +136,21 @@ local function wait(self, queue, waiter, timeout, what)
   return waiter.message, waiter.code
 end
 
--- Shifts a message. Who was woken for one that another has shifted waits again.
-local function next_message(self, timeout, iterator)
-  local kept = self.buffer
-  local message, item = buffer.head(kept)
-  local left, since = timeout, nil
-  while not message do
+-- Waits for a message, and takes it. Who was woken for one that another has shifted waits again.
+local function await_message(self, timeout, iterator)
+  local left, since = timeout, timeout and loop.now()
+  local message
+  repeat
     local words, code = over(self)
     if not code then
-      since = since or timeout and loop.now()
       words, code = wait(self, self.readers, { iterator = iterator }, left, "message")
       left = timeout and math.max(0, timeout - (loop.now() - since))
     end
-    message, item = buffer.head(kept)
-    if not message and code then
+    message = buffer.shift(self)
+    if code and not message then
       return nil, code == "timeout" and ("no message within %g s"):format(timeout) or words, code
     end
-  end
-  done(self.client, item)
-  buffer.drop(kept)
+  until message
   return message
 end
 
@@ -178,15 +174,19 @@ function Subscription:receive(timeout)
   if problem then
     error("receive: " .. problem, 2)
   end
-  if buffer.count(self.buffer) == 0 then
+  local message = buffer.shift(self)
+  if not message then
     listening.must_wait "receive"
   end
-  buffer.reads(self, buffer.caller(self))
-  return next_message(self, timeout)
+  buffer.reads(self, buffer.caller() or self)
+  if message then
+    return message
+  end
+  return await_message(self, timeout)
 end
 
--- A loop over the messages: what closes it, too. While the task in which it runs, and the loop itself, live, its
--- subscription is read.
+-- A loop over the messages: what closes it, too. While it and the coroutine that calls it live, its subscription is
+-- read.
 local Loop = {}
 Loop.__index = Loop
 
@@ -205,15 +205,20 @@ local function iterate(self)
   if self.over then
     return nil
   end
-  local task = self.task
-  if self.thread ~= running() or type(task) == "table" and task.over then
-    self.task, self.thread = loop.task() or running(), running()
+  local source, caller, thread = self.subscription, self.caller, running()
+  if thread ~= self.thread or caller and caller.over then
+    self.caller, self.thread = buffer.caller(), thread
   end
-  buffer.reads(self.subscription, self)
-  local message, _, code = next_message(self.subscription, self.timeout, true)
+  if source.reader[1] ~= self then
+    buffer.reads(source, self)
+  end
+  local message = buffer.shift(source)
   if not message then
-    self.ending = code
-    self:close()
+    local _
+    message, _, self.ending = await_message(source, self.timeout, true)
+    if not message then
+      self:close()
+    end
   end
   return message
 end
@@ -324,7 +329,9 @@ function Subscription:remove()
       waiter = line.shift(queue)
     end
   end
-  first.tell(self)
+  if self.watchers then
+    first.tell(self)
+  end
   return true
 end
 
@@ -335,7 +342,8 @@ function Subscription:is_ready()
 end
 
 function Subscription:watch(waiter)
-  buffer.reads(self, buffer.caller(self))
+  buffer.reads(self, buffer.caller() or self)
+  self.watchers = self.watchers or setmetatable({}, { __mode = "k" })
   listening.watch(self, waiter)
 end
 
