@@ -15,14 +15,10 @@ typedef struct handle {
   hf_lua_debtor debtor;
 } handle;
 
-static handle *check_handle(lua_State *L) {
+static hf_client *check(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, CLIENT);
   if (!h->client) luaL_error(L, "holdfast: this client has been collected");
-  return h;
-}
-
-static hf_client *check(lua_State *L) {
-  return check_handle(L)->client;
+  return h->client;
 }
 
 static int failure(lua_State *L, const char *message, const char *code) {
@@ -203,8 +199,9 @@ void hf_lua_settle(hf_lua_debts *debts) {
 /* done(receipt): the last taker of that message is done with it; a second call means nothing. True when the client owes
  * nothing else: somebody must see to it that mailbox:settle() comes soon. */
 static int done_with(lua_State *L) {
-  handle *h = check_handle(L);
+  handle *h = hf_lua_checkudata(L, 1, CLIENT);
   size_t bytes;
+  if (!h->client) check(L);
   if (hf_thread_forked()) return forked(L);
   if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2), &bytes))
     return 0;
@@ -285,7 +282,6 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"delay", delay},
                                    {"turn", turn},
                                    {"consumed", consumed},
-                                   {"done", done_with},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},
@@ -325,6 +321,7 @@ static int limit(lua_State *L) {
 void hf_lua_open_client(lua_State *L) {
   luaL_newmetatable(L, CLIENT);
   luaL_newlib(L, methods);
+  hf_lua_setmethod(L, "done", done_with);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

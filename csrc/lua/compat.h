@@ -93,6 +93,22 @@ static inline void *hf_lua_newuserdata(lua_State *L, size_t size) {
 #endif
 }
 
+/* luaL_checkudata without a look for the name: that metatable is the function's first upvalue. */
+static inline void *hf_lua_checkudata(lua_State *L, int index, const char *name) {
+  void *data = lua_touserdata(L, index);
+  if (!data || !lua_getmetatable(L, index)) return luaL_checkudata(L, index, name);
+  bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
+  lua_pop(L, 1);
+  return same ? data : luaL_checkudata(L, index, name);
+}
+
+/* A method for it, into the table at the top, below which its metatable lies. */
+static inline void hf_lua_setmethod(lua_State *L, const char *name, lua_CFunction function) {
+  lua_pushvalue(L, -2);
+  lua_pushcclosure(L, function, 1);
+  lua_setfield(L, -2, name);
+}
+
 /* An integer in every dialect: a Lua integer where there are any, else a number (exact up to 2^53). */
 static inline void hf_lua_pushint64(lua_State *L, int64_t value) {
 #if LUA_VERSION_NUM >= 503

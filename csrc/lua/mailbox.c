@@ -134,7 +134,7 @@ static void show(lua_State *L, mailbox *box) {
  * been handed out to its end, by its serial (nil: whichever was shown); until then it is shown again, so that an error
  * anywhere between (memory, a hook, Ctrl-C) loses nothing. */
 static int take(lua_State *L) {
-  mailbox *box = check(L);
+  mailbox *box = hf_lua_checkudata(L, 1, MAILBOX);
   if (hf_thread_forked()) return 0;
   if (box->shown && (lua_isnoneornil(L, 2) || is_shown(box, L))) finish_shown(box);
   if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
@@ -216,9 +216,9 @@ static int collect(lua_State *L) {
 
 /* What cqueues polls has pollfd, events and timeout; what LuaSocket's select takes has getfd and dirty. */
 static const luaL_Reg methods[] = {
-    {"finish", finish},        {"settle", settle},        {"wait", wait},       {"take", take},        {"alarm", alarm},
-    {"pollfd", descriptor},    {"events", events},        {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty},
-    {"listen", bridge_listen}, {"accept", bridge_accept}, {"hang_up", hang_up}, {NULL, NULL}};
+    {"finish", finish},        {"settle", settle},   {"wait", wait},        {"alarm", alarm}, {"pollfd", descriptor},
+    {"events", events},        {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty}, {"listen", bridge_listen},
+    {"accept", bridge_accept}, {"hang_up", hang_up}, {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
@@ -274,6 +274,7 @@ static int get(lua_State *L) {
 void hf_lua_open_mailbox(lua_State *L) {
   luaL_newmetatable(L, MAILBOX);
   luaL_newlib(L, methods);
+  hf_lua_setmethod(L, "take", take);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
