@@ -45,7 +45,7 @@ end)
 
 holdfast.run(function()
   client:start()
-  client:wait("ready", seconds)
+  client:ready(seconds)
   client:close(1)
   for _, attempt in ipairs(client:history()) do
     print(("%s, got as far as %s%s"):format(attempt.server, attempt.phase, attempt.name and ": " .. attempt.name or ""))
