@@ -54,9 +54,13 @@ end)
 
 describe("memory that runs out in the loop", function()
   -- A loop that one failure leaves in disorder is lost for every client of the process.
-  it("is the error of whoever waits, and nothing is lost but what was being done", function()
+  it("is the error of whoever waits, and nothing is lost", function()
     local failures, point = 0, 0
     local enough
+    if jit then -- the compiler of LuaJIT 2.1 itself does not always survive a refusal
+      jit.off()
+      finally(jit.on)
+    end
     repeat
       point = point + 1
       local world = whole.new()
@@ -73,8 +77,9 @@ describe("memory that runs out in the loop", function()
       failures = failures + (problem and 1 or 0)
       world:pass(1)
       assert.are.equal(0, client:status().inbox.messages, "point " .. point)
-      assert.are.equal("connecting connected ready", book:words())
-      assert.is_true(heard >= 2, "point " .. point)
+      assert.are.equal("connecting connected ready", (book:words():gsub(" error", "")))
+      local told = #book:all "error" -- of a handler that had no memory to begin
+      assert.is_true(heard <= 3 and heard + told >= 3, "point " .. point)
       world:finish()
     until enough or point == 1000
     assert.is_true(point < 1000 and failures > 5, ("%d points, %d failures"):format(point, failures))
