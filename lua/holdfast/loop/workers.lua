@@ -72,6 +72,14 @@ local function explain(err)
   return { err = err == nil and words or err, trace = traceback(words, 2) }
 end
 
+-- What a failed call has come to; where memory has run out nothing was there to explain it in.
+local function parts_of(failure)
+  if type(failure) == "table" then
+    return failure.err, failure.trace
+  end
+  return failure, words_of(failure)
+end
+
 local call
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   function call(fn, a, b, c)
@@ -108,7 +116,7 @@ local function body(worker, fn, a, b, c)
   elseif fine then
     conclude(worker)
   else
-    conclude(worker, failure.err, failure.trace)
+    conclude(worker, parts_of(failure))
   end
 end
 
