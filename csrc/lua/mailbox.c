@@ -28,8 +28,16 @@ typedef struct mailbox {
 
 static const char key; /* its address: where the registry keeps the state's mailbox */
 
+/* A state that closes collects what was made first last: finalizers of what is older than this find it collected. */
+static hf_mailbox *must_be_open(lua_State *L, const mailbox *box) {
+  if (!box->mails) luaL_error(L, "holdfast: this Lua state is closing, and nothing can be done in it any more");
+  return box->mails;
+}
+
 static mailbox *check(lua_State *L) {
-  return luaL_checkudata(L, 1, MAILBOX);
+  mailbox *box = luaL_checkudata(L, 1, MAILBOX);
+  must_be_open(L, box);
+  return box;
 }
 
 /* After a fork the mails in here are the parent's to tell, and so is the descriptor, which both have, to read: cleared
@@ -195,7 +203,7 @@ static int hang_up(lua_State *L) {
 
 /* In a fork the lock of the mails may be held for ever by a thread that is not there. */
 static int collect(lua_State *L) {
-  mailbox *box = check(L);
+  mailbox *box = luaL_checkudata(L, 1, MAILBOX);
   if (hf_thread_forked()) return 0;
   while (box->pending) {
     hf_mail *next = box->pending->next;
@@ -223,7 +231,7 @@ static const luaL_Reg methods[] = {
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
   mailbox *box = lua_touserdata(L, -1);
-  if (box) return box->mails;
+  if (box) return must_be_open(L, box);
   lua_pop(L, 1);
   box = hf_lua_newuserdata(L, sizeof *box);
   box->pending = NULL;
