@@ -13,8 +13,12 @@ static bool watch(int set, int descriptor) {
 }
 
 bool hf_alarm_init(hf_alarm *alarm, int other) {
-  alarm->descriptor = epoll_create1(EPOLL_CLOEXEC);
   alarm->timer = timerfd_create(HF_CLOCK, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (other < 0) {
+    alarm->descriptor = alarm->timer;
+    return alarm->timer >= 0;
+  }
+  alarm->descriptor = epoll_create1(EPOLL_CLOEXEC);
   if (alarm->descriptor >= 0 && alarm->timer >= 0 && watch(alarm->descriptor, other) &&
       watch(alarm->descriptor, alarm->timer))
     return true;
@@ -35,7 +39,7 @@ bool hf_alarm_set(hf_alarm *alarm, double seconds) {
 }
 
 void hf_alarm_close(hf_alarm *alarm) {
-  if (alarm->descriptor >= 0) close(alarm->descriptor);
+  if (alarm->descriptor >= 0 && alarm->descriptor != alarm->timer) close(alarm->descriptor);
   if (alarm->timer >= 0) close(alarm->timer);
   alarm->descriptor = alarm->timer = -1;
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 
 /* What a machine sleeps is time, too: a message gets older, and the broker counts a session's expiry through it. (Who
- * is in poll(2) waits for the rest of its timeout all the same.) */
+ * is in poll(2) waits for the rest of its timeout all the same; an hf_alarm does not.) */
 #ifdef CLOCK_BOOTTIME
 #define HF_CLOCK CLOCK_BOOTTIME
 #else

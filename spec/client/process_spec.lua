@@ -40,12 +40,13 @@ describe("a process with live clients #broker", function()
     process.remove_folder(folder)
   end)
 
-  local function begin(code)
+  local function begin(code, preload)
     local file = assert(io.open(folder .. "/program.lua", "w"))
     file:write(code)
     file:close()
     os.remove(folder .. "/output")
-    local words = { os.getenv "LUA", folder .. "/program.lua", tostring(broker.port), tostring(hung.port) }
+    local words = { "env", "LD_PRELOAD=" .. (preload or ""), os.getenv "LUA", folder .. "/program.lua",
+      tostring(broker.port), tostring(hung.port) }
     return assert(process.spawn(words, folder .. "/output"))
   end
 
@@ -60,8 +61,8 @@ describe("a process with live clients #broker", function()
     return how .. " " .. status, output
   end
 
-  local function run(code)
-    return finish(begin(LIVE .. code))
+  local function run(code, preload)
+    return finish(begin(LIVE .. code, preload))
   end
 
   local function output_when(text)
@@ -83,6 +84,11 @@ describe("a process with live clients #broker", function()
   it("ends once its clients have taken their leave, not when patience does", function()
     assert.same({ "exited 0", "end\nOpenSSL lives\nthe keeper is gone\n" },
       { run [[ require "exit_probe".watch() print "end" ]] })
+  end)
+
+  it("takes its leave also where the wall clock is wrong", function()
+    assert.same({ "exited 0", "end\nOpenSSL lives\nthe keeper is gone\n" },
+      { run([[ require "exit_probe".watch() print "end" ]], assert(package.searchpath("wall_probe", package.cpath))) })
   end)
 
   it("ends at os.exit", function()
