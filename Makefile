@@ -27,11 +27,14 @@ CHECKERS  := $(patsubst address,address$(,)undefined,$(patsubst fuzzer,address$(
 BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 HERE     := $(BUILD)/$(VERSION)
 
-FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -Icsrc -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+FLAGS   := -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -Icsrc -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
            $(if $(SANITIZE),-fsanitize=$(CHECKERS) -fno-omit-frame-pointer) \
            $(if $(filter address fuzzer,$(SANITIZE)),-fno-sanitize-recover=all)
 LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(CHECKERS))
-LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3
+# Where the processor has no atomics of 64 bits (MIPS, older ARM) a library of the compiler's has them.
+ATOMICS := $(shell echo 'int main(void) { static _Atomic(unsigned long long) n; return (int)n++; }' | \
+             $(CC) -std=c11 -xc - -o /dev/null 2>/dev/null || echo -latomic)
+LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3 $(ATOMICS)
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))

@@ -150,7 +150,7 @@ build = {
         "csrc/sys/thread.c",
         "csrc/sys/wakeup.c",
       },
-      defines = { "_POSIX_C_SOURCE=200809L" },
+      defines = { "_POSIX_C_SOURCE=200809L", "_FILE_OFFSET_BITS=64", "_TIME_BITS=64" },
       incdirs = { "csrc", "$(PAHO_INCDIR)", "$(OPENSSL_INCDIR)", "$(CRYPTO_INCDIR)", "$(SQLITE_INCDIR)" },
       libdirs = { "$(PAHO_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)", "$(SQLITE_LIBDIR)" },
       libraries = { "paho-mqtt3as", "ssl", "crypto", "sqlite3", "pthread" },

@@ -118,6 +118,11 @@ static inline void hf_lua_pushint64(lua_State *L, int64_t value) {
 #endif
 }
 
+/* lua_rawlen, which counts in 64 bits even where no table is that long. */
+static inline size_t hf_lua_length(lua_State *L, int index) {
+  return (size_t)lua_rawlen(L, index);
+}
+
 /* Whether the value is a number (no string that looks like one) without a fraction and within int64_t; `value` is 0
  * otherwise. 3.0 counts as an integer, NaN and the infinities do not. */
 static inline bool hf_lua_toint64(lua_State *L, int index, int64_t *value) {

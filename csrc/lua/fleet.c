@@ -62,7 +62,7 @@ static hf_fleet_broker_options server_at(lua_State *L, int index) {
 static simulation *push_simulation(lua_State *L) {
   enum { MOST_SERVERS = 1000 };
   if (hf_lua_getfield(L, 1, "servers") != LUA_TTABLE) luaL_error(L, "'servers' must be a table");
-  size_t count = lua_rawlen(L, -1);
+  size_t count = hf_lua_length(L, -1);
   if (count < 1 || count > MOST_SERVERS) luaL_error(L, "'servers' must have 1 to 1,000 entries");
   simulation *self = hf_lua_newuserdata(L, sizeof *self + count * sizeof self->servers[0]);
   *self = (simulation){.options = {.engine.server_count = (uint16_t)count}};

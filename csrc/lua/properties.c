@@ -46,7 +46,7 @@ static hf_user_property pair(lua_State *L, const char *what, int name, int value
 }
 
 static size_t user_list(lua_State *L, int table, const char *what, hf_user_property *user) {
-  size_t count = lua_rawlen(L, table);
+  size_t count = hf_lua_length(L, table);
   for (size_t i = 0; i < count; i++) {
     if (hf_lua_rawgeti(L, table, (int)i + 1) != LUA_TTABLE)
       luaL_error(L, "%s: user property %d must be a { name, value } pair", what, (int)i + 1);
@@ -86,8 +86,8 @@ const hf_properties *hf_lua_check_properties(lua_State *L, int index, const char
   if (type == LUA_TNIL) return properties;
   if (type != LUA_TTABLE) bad(L, what, "user", "a table");
   int table = lua_gettop(L);
-  bool list = lua_rawlen(L, table) > 0;
-  size_t count = list ? lua_rawlen(L, table) : user_map(L, table, what, NULL);
+  bool list = hf_lua_length(L, table) > 0;
+  size_t count = list ? hf_lua_length(L, table) : user_map(L, table, what, NULL);
   hf_user_property *user = hf_lua_newuserdata(L, (count + 1) * sizeof *user);
   properties->user_count = list ? user_list(L, table, what, user) : user_map(L, table, what, user);
   properties->user = user;

@@ -68,7 +68,7 @@ static const hf_properties *properties(reader *r, int index, const char *what) {
 static void servers(reader *r, int index) {
   lua_State *L = r->L;
   if (!open_table(L, index, "servers")) bad(L, "servers", "a table");
-  size_t count = lua_rawlen(L, -1);
+  size_t count = hf_lua_length(L, -1);
   if (count < 1 || count > UINT16_MAX) luaL_error(L, "holdfast.core: setting 'servers' must have 1 to 65535 entries");
   r->options->servers = need(L, hf_options_allocate(r->options, count * sizeof(hf_server)));
   r->options->engine.server_count = (uint16_t)count;
@@ -103,7 +103,7 @@ static hf_link_will *will(reader *r, int index) {
 
 static const char *const *names(reader *r, int index, const char *field) {
   if (!open_table(r->L, index, field)) return NULL;
-  size_t count = lua_rawlen(r->L, -1);
+  size_t count = hf_lua_length(r->L, -1);
   const char **list = need(r->L, hf_options_allocate(r->options, (count + 1) * sizeof *list));
   for (size_t i = 0; i < count; i++) {
     size_t length;

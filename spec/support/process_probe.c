@@ -62,7 +62,7 @@ static int spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *output = luaL_optstring(L, 2, NULL);
   char *arguments[MOST_ARGUMENTS + 1] = {NULL};
-  size_t count = lua_rawlen(L, 1);
+  size_t count = hf_lua_length(L, 1);
   luaL_argcheck(L, count >= 1 && count <= MOST_ARGUMENTS, 1, "1 to 64 words wanted");
   for (size_t i = 0; i < count; i++) {
     hf_lua_rawgeti(L, 1, (int)i + 1); /* left on the stack, so that the strings live */

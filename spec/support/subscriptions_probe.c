@@ -143,7 +143,7 @@ static int set_match(lua_State *L) {
   enum { MOST = 8 };
   uint32_t identifiers[MOST], wishes[64];
   size_t count = 0, room = (size_t)luaL_optinteger(L, 4, 64);
-  size_t given = lua_istable(L, 3) ? lua_rawlen(L, 3) : 0;
+  size_t given = lua_istable(L, 3) ? hf_lua_length(L, 3) : 0;
   luaL_argcheck(L, given <= MOST && room <= 64, 3, "too many");
   for (; count < given; lua_pop(L, 1)) {
     lua_rawgeti(L, 3, (int)count + 1);
@@ -206,7 +206,7 @@ static int work(lua_State *L) {
 /* insert{ id, ... } -> the ids in the order of a line into which they came one by one, the work of that, and of the
  * last of them */
 static int insert(lua_State *L) {
-  size_t count = lua_rawlen(L, 1);
+  size_t count = hf_lua_length(L, 1);
   hf_publish *all = calloc(count ? count : 1, sizeof *all);
   hf_line line = {0};
   uint64_t before = work_done, last = before;
