@@ -79,8 +79,22 @@ void hf_client_event_taken(hf_client *client, hf_mail *event);
 /* Lua is done with messages of that many payload and topic bytes. */
 void hf_client_consumed(hf_client *client, size_t messages, size_t bytes);
 
+/* EACH(name): of a client, and of the process. */
+#define HF_COUNTERS(EACH)                                                                                              \
+  EACH(attempts)                                                                                                       \
+  EACH(connects)                                                                                                       \
+  EACH(losses)                                                                                                         \
+  EACH(sent)                                                                                                           \
+  EACH(delivered)                                                                                                      \
+  EACH(dropped)                                                                                                        \
+  EACH(received)                                                                                                       \
+  EACH(inbox_dropped)                                                                                                  \
+  EACH(events_dropped)
+
 typedef struct hf_counters {
-  uint64_t attempts, connects, losses, sent, delivered, dropped, received, inbox_dropped, events_dropped;
+#define COUNTER(name) uint64_t name;
+  HF_COUNTERS(COUNTER)
+#undef COUNTER
 } hf_counters;
 
 /* What keeps a client away from its broker besides time. */

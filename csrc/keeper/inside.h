@@ -112,7 +112,9 @@ typedef enum hf_gate {
 } hf_gate;
 
 typedef struct hf_shared_counters {
-  atomic_uint_fast64_t attempts, connects, losses, sent, delivered, dropped, received, inbox_dropped, events_dropped;
+#define COUNTER(name) atomic_uint_fast64_t name;
+  HF_COUNTERS(COUNTER)
+#undef COUNTER
 } hf_shared_counters;
 
 struct hf_client {

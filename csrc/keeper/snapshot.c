@@ -16,16 +16,8 @@ void hf_count(hf_client *client, size_t counter, uint64_t amount) {
 }
 
 static void read_counters(hf_shared_counters *from, hf_counters *to) {
-#define READ(name) to->name = atomic_load_explicit(&from->name, memory_order_relaxed)
-  READ(attempts);
-  READ(connects);
-  READ(losses);
-  READ(sent);
-  READ(delivered);
-  READ(dropped);
-  READ(received);
-  READ(inbox_dropped);
-  READ(events_dropped);
+#define READ(name) to->name = atomic_load_explicit(&from->name, memory_order_relaxed);
+  HF_COUNTERS(READ)
 #undef READ
 }
 
