@@ -50,6 +50,7 @@ void hf_paho_retire(hf_link *link) {
   hf_paho_requests_free(attempt);
   hf_paho_queue_free(attempt);
   hf_paho_psk_free(attempt->psk);
+  hf_paho_sockets_free(attempt);
   free(attempt->farewell);
   free(attempt);
   link->attempt = NULL;
@@ -101,6 +102,7 @@ static void connect(hf_paho_attempt *attempt, const hf_link_attempt *from, const
     bury(attempt, failed);
     return;
   }
+  hf_paho_sockets_note(attempt);
   attempt->waiting = true;
   hf_paho_waker_hold();
   hf_paho_waker_settle();

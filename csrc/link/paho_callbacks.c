@@ -119,7 +119,7 @@ static void connected(hf_paho_attempt *attempt, bool session_present, MQTTProper
     if (mail) hf_link_mail_free(&mail->mail);
     return;
   }
-  hf_paho_send_at_once(attempt->port);
+  hf_paho_sockets_claim(attempt);
   tune(attempt, mail->keep_alive);
   hf_paho_return(attempt, lost);
   link->sink.deliver(link->sink.context, &mail->mail);

@@ -146,6 +146,12 @@ typedef struct hf_paho_psk {
   char identity[HF_PSK_IDENTITY + 1];
 } hf_paho_psk;
 
+typedef struct hf_paho_others { /* sockets that are connected to the attempt's port, and were before it began */
+  uint64_t *cookies;
+  size_t count, room;
+  bool incomplete; /* memory was short: nobody's is touched */
+} hf_paho_others;
+
 struct hf_paho_attempt {
   hf_link *link;
   MQTTAsync handle;
@@ -156,6 +162,7 @@ struct hf_paho_attempt {
   uint32_t session_expiry;
   uint16_t keep_alive;
   uint16_t port;
+  hf_paho_others others; /* read only while Paho's threads may look */
   uint8_t protocol;
   bool tls;
   bool keeps_session;
@@ -259,8 +266,12 @@ bool hf_paho_unsubscribe(hf_link *link, const hf_subscription_request *request);
 bool hf_paho_probe(hf_link *link, uint32_t ticket);
 void hf_paho_requests_free(hf_paho_attempt *attempt);
 
-/* paho_socket.c: TCP_NODELAY on the sockets of this process that are connected to this port. Any thread. */
-void hf_paho_send_at_once(uint16_t port);
+/* paho_socket.c: Nagle's algorithm off and close-on-exec on, for the socket that Paho has made for this attempt.
+ */
+void hf_paho_sockets_note(hf_paho_attempt *attempt);  /* before Paho connects: which ones are others' */
+void hf_paho_sockets_claim(hf_paho_attempt *attempt); /* after it has; any thread */
+void hf_paho_sockets_free(hf_paho_attempt *attempt);
+void hf_paho_sockets_claim_peer(int descriptor); /* the other end of this one, in this process: close-on-exec */
 
 /* paho_properties.c */
 bool hf_paho_properties_number(MQTTProperties *to, enum MQTTPropertyCodes code, uint32_t value);

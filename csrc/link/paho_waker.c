@@ -284,6 +284,7 @@ static void shake_hands(void) {
 static void meet(void) {
   shut(&peer);
   peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  hf_paho_sockets_claim_peer(peer);
 }
 
 static void listen_to_peer(void) {

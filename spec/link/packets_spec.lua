@@ -279,9 +279,21 @@ describe("packets of the Paho link #broker", function()
     end)
   end)
 
-  it("are not held back by Nagle's algorithm", function()
+  it("are not held back by Nagle's algorithm, which nobody else is deprived of", function()
+    local other = assert(sockets.connect(broker.port))
+    broker:accept()
     connect {}
-    assert.are.same({ 1, 1 }, { sockets.connected_to(broker.port) })
+    assert.are.same({ 2, 1 }, { sockets.connected_to(broker.port) })
+    other:close()
+  end)
+
+  it("have a socket that no child of the process gets", function()
+    connect {}
+    local child = io.popen "ls -l /proc/self/fd"
+    local descriptors = child:read "*a"
+    child:close()
+    assert.matches("pipe:", descriptors)
+    assert.is_nil(descriptors:match "[^\n]*socket:")
   end)
 
   describe("SUBSCRIBE", function()
