@@ -142,6 +142,9 @@ static void heed(hf_client *client, hf_signal *signal) {
   case HF_SIGNAL_NOT_KEPT:
     hf_driver_dirty(client);
     break;
+  case HF_SIGNAL_COMMITTED:
+    hf_keeping_committed(client);
+    break;
   case HF_SIGNAL_TENDED:
     hf_keeping_tended(client);
     break;

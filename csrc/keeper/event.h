@@ -28,6 +28,7 @@ enum hf_event_kind {
   HF_EVENT_CREDENTIALS,
   HF_EVENT_DELAY,
   HF_EVENT_ROOM,  /* hf_mail, at most one a client */
+  HF_EVENT_STORE, /* `code`, an hf_store_code, and `text` */
   HF_EVENT_NOTE,  /* `text`, for the log */
   HF_EVENT_TRACE, /* `text`, of no client: see trace.h */
   HF_EVENT_TURN,  /* when may this attempt begin? */

@@ -55,11 +55,12 @@ enum hf_command_kind {
 
 /* Commands of which one that is on its way says all, so that they are at most one a client and live in it. */
 typedef enum hf_signal_kind {
-  HF_SIGNAL_CLOSE,    /* within `close_within` */
-  HF_SIGNAL_RELEASE,  /* Lua has drained enough */
-  HF_SIGNAL_NOT_KEPT, /* the store would not take a post */
-  HF_SIGNAL_TENDED,   /* what the store wrote is on the medium */
-  HF_SIGNAL_REAP,     /* from the keeper to itself: everything of this client has been handled */
+  HF_SIGNAL_CLOSE,     /* within `close_within` */
+  HF_SIGNAL_RELEASE,   /* Lua has drained enough */
+  HF_SIGNAL_NOT_KEPT,  /* the store would not take a post */
+  HF_SIGNAL_COMMITTED, /* what is done is out of the store */
+  HF_SIGNAL_TENDED,    /* what the store wrote is on the medium */
+  HF_SIGNAL_REAP,      /* from the keeper to itself: everything of this client has been handled */
   HF_SIGNAL_COUNT
 } hf_signal_kind;
 
@@ -151,7 +152,7 @@ struct hf_client {
   hf_subscriptions *subscriptions;
   hf_outbox outbox;
   hf_heap_item timer;
-  hf_errand tend, close_store;
+  hf_errand commit, tend, close_store;
   hf_client *next_dirty;
   hf_client *next, **previous; /* of the keeper's clients; previous NULL: not started */
   char *assigned_id;           /* NULL: the options' own */
@@ -180,7 +181,8 @@ struct hf_client {
   bool asked_clean;   /* this attempt asked for a clean start */
   bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
-  bool tending;      /* an errand does, right now */
+  bool committing;   /* an errand does, right now */
+  bool tending;      /* likewise */
   bool store_closed; /* or is being closed */
 };
 
@@ -269,6 +271,7 @@ void hf_keeping_resume(hf_client *client); /* the link is new, and learns what t
 void hf_keeping_over(hf_client *client, hf_publish *publish); /* its outcome is known; sets HF_PUBLISH_KEPT */
 bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish); /* what cannot be written is not sent */
 void hf_keeping_settle(hf_client *client);                                      /* at the end of a turn */
+void hf_keeping_committed(hf_client *client);
 void hf_keeping_tended(hf_client *client);
 bool hf_keeping_end(hf_client *client); /* false: it is being closed, and HF_COMMAND_REAP comes once more */
 

@@ -1,31 +1,19 @@
 #include "keeper/inside.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-#include "sys/clock.h"
-
-/* A client's store: what is accepted goes in before `post` returns, what is done goes out at the end of a turn, and the
- * medium is waited for on a thread of its own. */
+/* A client's store: what is accepted goes in before `post` returns. All else that it is asked to write or wait for is
+ * done on a thread of its own: the keeper's never waits for it. */
 
 /* ms between two looks at a disk that was full, at least. */
 enum { LOOK_AGAIN = 1000 };
 
 /* ---- on the thread that makes the client, or posts ---- */
 
-/* Deadlines are moments of this process's clock, and mean nothing to the next. */
-static int64_t on_the_wall(int64_t moment) {
-  return moment == INT64_MAX ? INT64_MAX : moment - hf_clock_ms() + hf_clock_wall_ms();
-}
-
-static int64_t off_the_wall(int64_t moment) {
-  return moment == INT64_MAX ? INT64_MAX : moment - hf_clock_wall_ms() + hf_clock_ms();
-}
-
 bool hf_keeping_append(hf_client *client, const hf_publish *publish) {
   hf_store *store = client->store;
   if (publish->qos == 0) return hf_store_claim(store, publish->id) == HF_STORE_OK;
-  if (hf_store_append(store, publish, on_the_wall(publish->deadline), on_the_wall(publish->expires)) != HF_STORE_OK)
-    return false;
+  if (hf_store_append(store, publish) != HF_STORE_OK) return false;
   return client->options->store_sync > 0 || hf_store_sync(store) == HF_STORE_OK;
 }
 
@@ -35,8 +23,6 @@ static void take(void *line, hf_publish *publish) {
 
 /* Into the keeper's inbox, as if it had been posted just now. */
 static void post_again(hf_client *client, hf_publish *publish) {
-  publish->deadline = off_the_wall(publish->deadline);
-  publish->expires = off_the_wall(publish->expires);
   publish->weight = hf_client_weigh(publish);
   publish->flags = HF_PUBLISH_NOTIFY | HF_PUBLISH_RESTORED;
   if (publish->packet_id) publish->flags |= HF_PUBLISH_SENT | HF_PUBLISH_LENT;
@@ -106,8 +92,24 @@ bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish) {
   return client->store && publish->qos == 2 && !hf_store_well(client->store);
 }
 
+/* ---- errands: the client is held until they are over ---- */
+
 static hf_client *client_of(hf_errand *errand, size_t offset) {
   return (hf_client *)(void *)((char *)errand - offset);
+}
+
+static void is_over(hf_client *client, hf_signal_kind kind) {
+  hf_client_signal(client, kind);
+  hf_client_drop(client);
+}
+
+static void commit(hf_errand *errand) {
+  hf_store_commit(client_of(errand, offsetof(hf_client, commit))->store);
+}
+
+static void committed(hf_errand *errand, const hf_errand *worked) {
+  (void)worked;
+  is_over(client_of(errand, offsetof(hf_client, commit)), HF_SIGNAL_COMMITTED);
 }
 
 static void tend(hf_errand *errand) {
@@ -116,9 +118,7 @@ static void tend(hf_errand *errand) {
 
 static void tended(hf_errand *errand, const hf_errand *worked) {
   (void)worked;
-  hf_client *client = client_of(errand, offsetof(hf_client, tend));
-  hf_client_signal(client, HF_SIGNAL_TENDED);
-  hf_client_drop(client);
+  is_over(client_of(errand, offsetof(hf_client, tend)), HF_SIGNAL_TENDED);
 }
 
 static void close_store(hf_errand *errand) {
@@ -127,17 +127,25 @@ static void close_store(hf_errand *errand) {
 
 static void closed(hf_errand *errand, const hf_errand *worked) {
   (void)worked;
-  hf_client *client = client_of(errand, offsetof(hf_client, close_store));
-  hf_client_signal(client, HF_SIGNAL_REAP);
-  hf_client_drop(client);
+  is_over(client_of(errand, offsetof(hf_client, close_store)), HF_SIGNAL_REAP);
 }
 
-static void send_on_errand(hf_client *client, hf_errand *errand) {
-  hf_client_hold(client);
-  errand->kind = HF_ERRAND_DISK;
-  if (client->keeper->means.run && client->keeper->means.run(errand)) return;
+static void do_here(hf_errand *errand) {
   errand->work(errand);
   errand->done(errand, errand);
+}
+
+/* False: there is no thread to be had now. A keeper of a spec has none at all. */
+static bool send_on_errand(hf_client *client, hf_errand *errand) {
+  const hf_keeper_means *means = &client->keeper->means;
+  hf_client_hold(client);
+  errand->kind = HF_ERRAND_DISK;
+  if (means->run && means->run(errand)) return true;
+  if (means->run)
+    hf_client_drop(client);
+  else
+    do_here(errand);
+  return !means->run;
 }
 
 static int64_t wait_to_tend(const hf_client *client) {
@@ -146,17 +154,36 @@ static int64_t wait_to_tend(const hf_client *client) {
   return promised || sync > LOOK_AGAIN ? sync : LOOK_AGAIN;
 }
 
+static void tell_news(hf_client *client) {
+  hf_store_problem news;
+  if (!hf_store_news(client->store, &news)) return;
+  hf_event *event = hf_tell_make(client, HF_EVENT_STORE);
+  if (!event) return;
+  event->code = (int)news.code;
+  event->text = strdup(news.text);
+  hf_tell_send(client, event);
+}
+
 void hf_keeping_settle(hf_client *client) {
   hf_store *store = client->store;
   if (!store || client->finished) return;
-  hf_store_commit(store);
+  int64_t *due = &client->due[HF_DUE_TEND], now = client->keeper->now;
+  tell_news(client);
+  if (!client->committing && hf_store_wants_commit(store)) {
+    client->commit = (hf_errand){.work = commit, .done = committed};
+    client->committing = send_on_errand(client, &client->commit);
+  }
   if (client->tending || !hf_store_wants_tending(store)) return;
-  if (client->due[HF_DUE_TEND] == HF_NEVER) client->due[HF_DUE_TEND] = client->keeper->now + wait_to_tend(client);
-  if (client->keeper->now < client->due[HF_DUE_TEND]) return;
-  client->due[HF_DUE_TEND] = HF_NEVER;
-  client->tending = true;
+  if (*due == HF_NEVER) *due = now + wait_to_tend(client);
+  if (now < *due) return;
   client->tend = (hf_errand){.work = tend, .done = tended};
-  send_on_errand(client, &client->tend);
+  client->tending = send_on_errand(client, &client->tend);
+  *due = client->tending ? HF_NEVER : now + LOOK_AGAIN;
+}
+
+void hf_keeping_committed(hf_client *client) {
+  client->committing = false;
+  hf_driver_dirty(client);
 }
 
 void hf_keeping_tended(hf_client *client) {
@@ -164,10 +191,13 @@ void hf_keeping_tended(hf_client *client) {
   hf_driver_dirty(client);
 }
 
+/* Better late than never: where no thread is to be had, this one waits. */
 bool hf_keeping_end(hf_client *client) {
   if (!client->store || client->store_closed) return true;
   client->store_closed = true;
   client->close_store = (hf_errand){.work = close_store, .done = closed};
-  send_on_errand(client, &client->close_store);
+  if (send_on_errand(client, &client->close_store)) return false;
+  hf_client_hold(client);
+  do_here(&client->close_store);
   return false;
 }

@@ -28,6 +28,11 @@ void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code
   lua_setfield(L, -2, "text");
 }
 
+static void set_string(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
 static void set_reason(lua_State *L, const hf_event *event) {
   hf_lua_push_reason(L, event->reason, event->cls, event->code, event->text);
   lua_setfield(L, -2, "reason");
@@ -143,6 +148,11 @@ static int push_event(lua_State *L, const hf_event *event) {
     push_named(L, "sleeping");
     set_reason(L, event);
     set_seconds(L, "wake_in", event->retry_in);
+    break;
+  case HF_EVENT_STORE:
+    push_named(L, "store");
+    if (event->code) set_string(L, "code", hf_store_word((hf_store_code)event->code));
+    set_string(L, "text", event->text);
     break;
   default:
     push_named(L, "closed");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,12 @@
 
 enum { WORTH_COMPACTING = 1024 /* pages that hold nothing */ };
 
-/* Exclusive, so that the index of the log is in memory: mapped, it would end the process by SIGBUS should somebody cut
- * the file. No log is folded but by hf_store_tend, since SQLite would do it under whoever writes next. */
-static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                               "PRAGMA mmap_size = 0;"
+/* Keeps the file locked against other processes and the index of the log in memory: mapped, it would end the process by
+ * SIGBUS should somebody cut the file. Its connections may be several, if they are of this process. */
+static const char way_of_locking[] = "unix-excl";
+
+/* No log is folded but by hf_store_tend, since SQLite would do it under whoever writes next. */
+static const char settings[] = "PRAGMA mmap_size = 0;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA secure_delete = OFF;"
@@ -25,6 +28,11 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA journal_mode = WAL;"
                                "BEGIN EXCLUSIVE; COMMIT;";
 
+static const char settings_of_folder[] = "PRAGMA mmap_size = 0;"
+                                         "PRAGMA cache_size = -64;"
+                                         "PRAGMA synchronous = NORMAL;"
+                                         "SELECT one FROM about;"; /* has it open the log */
+
 static const char *const statements[HF_STORE_STATEMENTS] = {
     [HF_STORE_BEGIN] = "BEGIN",
     [HF_STORE_COMMIT] = "COMMIT",
@@ -34,6 +42,7 @@ static const char *const statements[HF_STORE_STATEMENTS] = {
     [HF_STORE_DELETE_FLIGHT] = "DELETE FROM flight WHERE id = ?",
     /* `turn`: SQLite does not write what is the same as before. */
     [HF_STORE_CLAIM] = "UPDATE about SET next = ?, turn = turn + 1",
+    [HF_STORE_MOMENT] = "INSERT OR REPLACE INTO moment VALUES (1, ?, ?, ?, ?)",
     [HF_STORE_SENT] = "INSERT OR REPLACE INTO flight VALUES (?2, ?1, 0)",
     [HF_STORE_RELEASED] = "UPDATE flight SET released = 1 WHERE packet_id = ?",
     [HF_STORE_RECEIVED] = "INSERT OR REPLACE INTO received VALUES (?1, ?2)",
@@ -124,12 +133,38 @@ static hf_store_code read_about(hf_store *store, const char *client_id, hf_store
   if (!result) result = ask(store->database, "SELECT ifnull(max(id), 0) FROM message", &highest);
   if (!result) result = ask(store->database, "SELECT count(*) FROM message", &messages);
   if (!result)
-    result =
-        ask(store->database, "SELECT EXISTS (SELECT 1 FROM flight) OR EXISTS (SELECT 1 FROM received)", &exchanges);
+    result = ask(store->database,
+                 "SELECT EXISTS (SELECT 1 FROM flight JOIN message ON message.id = flight.id WHERE flags & 3 = 2)"
+                 " OR EXISTS (SELECT 1 FROM received)",
+                 &exchanges);
   if (store->next <= (uint64_t)highest) store->next = (uint64_t)highest + 1;
   store->claimed = store->next;
   store->messages = (size_t)messages;
   store->mid_exchange = exchanges != 0;
+  return judge(store, result, problem);
+}
+
+/* When the store was written last; one of the first version does not say, and its deadlines are the wall's. */
+static hf_store_code read_moment(hf_store *store, hf_store_problem *problem) {
+  sqlite3_stmt *row = NULL;
+  hf_store_moment last = {.clock = 0};
+  char upgrade[300];
+  snprintf(upgrade, sizeof upgrade,
+           "CREATE TABLE IF NOT EXISTS moment (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,"
+           " clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL); PRAGMA user_version = %d;",
+           HF_STORE_VERSION);
+  int result = sqlite3_exec(store->database, upgrade, NULL, NULL, NULL);
+  if (!result) result = sqlite3_prepare_v2(store->database, "SELECT boot, clock, wall, own FROM moment", -1, &row, NULL);
+  bool known = !result && (result = sqlite3_step(row)) == SQLITE_ROW;
+  if (known) {
+    const char *boot = (const char *)sqlite3_column_text(row, 0);
+    snprintf(last.boot, sizeof last.boot, "%s", boot ? boot : "");
+    last.clock = sqlite3_column_int64(row, 1);
+    last.wall = sqlite3_column_int64(row, 2);
+    last.own = sqlite3_column_int64(row, 3);
+  }
+  sqlite3_finalize(row);
+  hf_store_age_begin(store, known ? &last : NULL);
   return judge(store, result, problem);
 }
 
@@ -164,53 +199,88 @@ static hf_store_code prepare(hf_store *store, hf_store_problem *problem) {
   return judge(store, result, problem);
 }
 
+static hf_store_code connect(const hf_store *store, sqlite3 **database, hf_store_problem *problem) {
+  int result = sqlite3_open_v2(store->path, database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, way_of_locking);
+  if (result) return hf_store_judge(store->path, *database, result, problem);
+  sqlite3_extended_result_codes(*database, 1);
+  sqlite3_db_config(*database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  sqlite3_db_config(*database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  return HF_STORE_OK;
+}
+
+static hf_store_code open_folder(hf_store *store, hf_store_problem *problem) {
+  hf_store_code code = connect(store, &store->folder, problem);
+  if (code) return code;
+  return hf_store_judge(store->path, store->folder, sqlite3_exec(store->folder, settings_of_folder, NULL, NULL, NULL),
+                        problem);
+}
+
 static hf_store_code open_database(hf_store *store, hf_store_problem *problem) {
-  int result = sqlite3_open_v2(store->path, &store->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-  if (result) return judge(store, result, problem);
-  sqlite3_extended_result_codes(store->database, 1);
-  sqlite3_db_config(store->database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-  sqlite3_db_config(store->database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  hf_store_code code = connect(store, &store->database, problem);
+  if (code) return code;
   if (sqlite3_db_readonly(store->database, "main")) return hf_store_say(problem, HF_STORE_READ_ONLY, store->path, NULL);
   return HF_STORE_OK;
 }
 
-static hf_store_code open_all(hf_store *store, const char *client_id, hf_store_problem *problem) {
+/* The log comes into being with the first write; it is also the proof that one can be made. */
+static hf_store_code write_once(hf_store *store, hf_store_problem *problem) {
+  int result = hf_store_step(store, HF_STORE_BEGIN);
+  if (!result) result = hf_store_step_with(store, HF_STORE_CLAIM, store->next);
+  if (!result) result = hf_store_write_moment(store);
+  if (!result) result = hf_store_step(store, HF_STORE_COMMIT);
+  hf_store_code code = judge(store, result, problem);
+  return code ? code : open_log(store, problem);
+}
+
+hf_store_code hf_store_open_all(hf_store *store, const char *client_id, hf_store_problem *problem) {
+  errno = 0;
   hf_store_code code = open_database(store, problem);
   if (!code) code = check_header(store, problem);
   if (!code) code = judge(store, sqlite3_exec(store->database, settings, NULL, NULL, NULL), problem);
   if (!code) code = check_all(store, problem);
-  if (!code) code = read_about(store, client_id, problem);
+  if (!code && client_id) code = read_about(store, client_id, problem);
+  if (!code && client_id) code = read_moment(store, problem);
   if (!code) compact(store);
   if (!code) code = prepare(store, problem);
   if (!code) sqlite3_wal_hook(store->database, counted, store);
-  if (!code) code = judge(store, sqlite3_step(store->statements[HF_STORE_BEGIN]), problem);
+  if (!code) code = write_once(store, problem);
+  if (!code) code = open_folder(store, problem);
   return code;
 }
 
-/* The log comes into being with the first write; it is also the proof that one can be made. */
-static hf_store_code write_once(hf_store *store, hf_store_problem *problem) {
-  sqlite3_stmt *claim = store->statements[HF_STORE_CLAIM], *commit = store->statements[HF_STORE_COMMIT];
-  sqlite3_reset(store->statements[HF_STORE_BEGIN]);
-  sqlite3_bind_int64(claim, 1, (sqlite3_int64)store->next);
-  int result = sqlite3_step(claim);
-  if (result == SQLITE_DONE) result = sqlite3_step(commit);
-  hf_store_code code = judge(store, result, problem);
-  sqlite3_reset(claim);
-  sqlite3_reset(commit);
-  return code ? code : open_log(store, problem);
+void hf_store_shut_all(hf_store *store) {
+  for (size_t i = 0; i < HF_STORE_STATEMENTS; i++)
+    sqlite3_finalize(store->statements[i]);
+  memset(store->statements, 0, sizeof store->statements);
+  sqlite3_close(store->folder);
+  sqlite3_close(store->database);
+  store->database = store->folder = NULL;
+  if (store->log >= 0) close(store->log);
+  store->log = -1;
 }
 
-/* Names beginning with a colon mean something to SQLite. */
-static char *plain(const char *path) {
-  size_t size = strlen(path) + sizeof "./";
-  char *copy = malloc(size);
-  if (copy) snprintf(copy, size, "%s%s", path[0] == ':' ? "./" : "", path);
-  return copy;
+/* A program may change its working directory, and names that begin with a colon mean something to SQLite. */
+static char *absolute(const char *path) {
+  char here[PATH_MAX];
+  if (path[0] == '/') return strdup(path);
+  if (!getcwd(here, sizeof here)) return NULL;
+  size_t size = strlen(here) + strlen(path) + 2;
+  char *name = malloc(size);
+  if (name) snprintf(name, size, "%s/%s", here, path);
+  return name;
 }
 
-hf_store *hf_store_open(const char *path, const char *client_id, hf_store_problem *problem) {
+/* Where a link leads: the log is beside that. */
+static void follow(hf_store *store) {
+  char *led_to = realpath(store->path, NULL);
+  if (!led_to) return;
+  free(store->path);
+  store->path = led_to;
+}
+
+static hf_store *make(const char *path, hf_store_problem *problem) {
   hf_store *store = calloc(1, sizeof *store);
-  char *name = plain(path);
+  char *name = absolute(path);
   if (!store || !name) {
     free(store);
     free(name);
@@ -219,15 +289,45 @@ hf_store *hf_store_open(const char *path, const char *client_id, hf_store_proble
   }
   pthread_mutex_init(&store->slow, NULL);
   pthread_mutex_init(&store->lock, NULL);
+  pthread_mutex_init(&store->mind, NULL);
   store->path = name;
   store->log = -1;
-  problem->code = HF_STORE_OK;
+  return store;
+}
+
+/* Room for the ids of all that may be done: hf_store_done must not fail. */
+static hf_store_code reserve(hf_store *store, hf_store_problem *problem) {
+  store->done_room = store->messages + 64;
+  store->done = malloc(store->done_room * sizeof *store->done);
+  return store->done ? HF_STORE_OK : hf_store_say(problem, HF_STORE_NO_MEMORY, store->path, NULL);
+}
+
+static hf_store_code open_or_make(hf_store *store, const char *client_id, hf_store_problem *problem) {
   struct stat about;
-  if (stat(name, &about) != 0 && errno == ENOENT) hf_store_create(name, client_id, problem);
-  errno = 0;
-  if (problem->code == HF_STORE_OK) open_all(store, client_id, problem);
-  if (problem->code == HF_STORE_OK) write_once(store, problem);
-  if (problem->code == HF_STORE_OK) return store;
+  if (sqlite3_threadsafe() == 0)
+    return hf_store_say(problem, HF_STORE_FAILED, store->path,
+                        "this SQLite is built for a single thread, SQLITE_THREADSAFE=0");
+  follow(store);
+  hf_store_code code = hf_store_finish_move(store->path, problem);
+  if (!code && stat(store->path, &about) != 0 && errno == ENOENT)
+    code = hf_store_create(store->path, client_id, problem);
+  follow(store);
+  if (!code) code = hf_store_lock_take(&store->shut, store->path, problem);
+  if (!code) code = hf_store_open_all(store, client_id, problem);
+  if (!code) code = reserve(store, problem);
+  if (!code) hf_store_clean(store->path);
+  return code;
+}
+
+hf_store *hf_store_open(const char *path, const char *client_id, hf_store_problem *problem) {
+  hf_store *store = make(path, problem);
+  if (!store) return NULL;
+  problem->code = HF_STORE_OK;
+  if (open_or_make(store, client_id, problem) == HF_STORE_OK) {
+    pthread_mutex_lock(&store->lock);
+    hf_store_leave(store); /* what it wants is known from now on */
+    return store;
+  }
   hf_store_free(store);
   return NULL;
 }

@@ -95,3 +95,8 @@ hf_store_code hf_store_judge(const char *path, sqlite3 *database, int result, hf
   bool system = (result & 0xFF) == SQLITE_IOERR || (result & 0xFF) == SQLITE_CANTOPEN;
   return hf_store_say(problem, code, path, system && error ? strerror(error) : sqlite3_errstr(result));
 }
+
+hf_store_code hf_store_judge_errno(const char *path, int error, hf_store_problem *problem) {
+  if (error == ENOMEM) return hf_store_say(problem, HF_STORE_NO_MEMORY, path, NULL);
+  return hf_store_say(problem, of_system(error), path, strerror(error));
+}

@@ -59,6 +59,9 @@ end
 -- @tparam string name
 -- @tparam table event
 function chronicle.event(client, name, event)
+  if name == "store" then -- even where nobody listens: what was promised may not hold
+    log.write(event.code and "error" or "warning", event.text, fields_of(client, name, event))
+  end
   local line = lines[name]
   if line and log.is_heard() then
     log.tell(line[1], line[2](event), fields_of(client, name, event))

@@ -14,7 +14,7 @@ local events = {}
 --- The names of all events.
 events.names = {
   "connecting", "connected", "ready", "failed", "lost", "sleeping", "closed", "message", "delivered", "dropped",
-  "error",
+  "store", "error",
 }
 
 local known = {}

@@ -51,7 +51,7 @@ static void make_sound_one(void) {
     promise(publish);
     publish->id = id;
     publish->qos = 2;
-    promise(hf_store_append(store, publish, INT64_MAX, INT64_MAX) == HF_STORE_OK);
+    promise(hf_store_append(store, publish) == HF_STORE_OK);
     hf_publish_free(publish);
     if (id % 2) hf_store_sent(store, (uint16_t)id, id);
     if (id % 4 == 1) hf_store_released(store, (uint16_t)id);

@@ -209,7 +209,7 @@ static int keep(lua_State *L) {
   hf_publish *publish = hf_publish_new((hf_bytes){"a", 1}, payload, NULL);
   publish->id = (uint64_t)luaL_checkinteger(L, 2);
   publish->qos = 2;
-  lua_pushboolean(L, hf_store_append(probe->store, publish, INT64_MAX, INT64_MAX) == HF_STORE_OK);
+  lua_pushboolean(L, hf_store_append(probe->store, publish) == HF_STORE_OK);
   hf_publish_free(publish);
   return 1;
 }

@@ -95,8 +95,9 @@ static hf_publish *publish_at(lua_State *L) {
 static int append(lua_State *L) {
   hf_store *store = check(L);
   hf_publish *publish = publish_at(L);
-  hf_store_code code =
-      hf_store_append(store, publish, number_field(L, "deadline", INT64_MAX), number_field(L, "expires", INT64_MAX));
+  publish->deadline = number_field(L, "deadline", INT64_MAX);
+  publish->expires = number_field(L, "expires", INT64_MAX);
+  hf_store_code code = hf_store_append(store, publish);
   hf_publish_free(publish);
   if (code) return done_or_trouble(L, store);
   lua_pushboolean(L, true);
@@ -192,6 +193,43 @@ CALL(begin_session, hf_store_begin_session(store, (uint8_t)number(L, 2)))
 CALL(tend, hf_store_tend(store))
 CALL(trouble, (void)0)
 
+/* note("sent", packet id, number or packet) -> its place; noted() -> up to which one all are written */
+static int note(lua_State *L) {
+  static const char *const kinds[] = {"session", "sent", "released", "received", "completed", NULL};
+  hf_store_note made = {.kind = (hf_store_note_kind)luaL_checkoption(L, 2, NULL, kinds),
+                        .packet_id = (uint16_t)number(L, 3)};
+  if (made.kind == HF_STORE_NOTE_RECEIVED)
+    made.packet.data = luaL_checklstring(L, 4, &made.packet.length);
+  else
+    made.number = (uint64_t)luaL_optnumber(L, 4, 0);
+  lua_pushnumber(L, (lua_Number)hf_store_take_note(check(L), made));
+  return 1;
+}
+
+static int noted(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)hf_store_noted(check(L)));
+  return 1;
+}
+
+/* news() -> word, text; nothing if there are none */
+static int news(lua_State *L) {
+  hf_store_problem problem;
+  if (!hf_store_news(check(L), &problem)) return 0;
+  lua_pushstring(L, hf_store_word(problem.code));
+  lua_pushstring(L, problem.text);
+  return 2;
+}
+
+static int well(lua_State *L) {
+  lua_pushboolean(L, hf_store_well(check(L)));
+  return 1;
+}
+
+static int mid_exchange(lua_State *L) {
+  lua_pushboolean(L, hf_store_mid_exchange(check(L)));
+  return 1;
+}
+
 static int refusal(lua_State *L) {
   hf_store_problem problem;
   hf_store_refusal(check(L), &problem);
@@ -280,6 +318,11 @@ int luaopen_store_probe(lua_State *L) {
                                      {"sync", sync_now},
                                      {"trouble", trouble},
                                      {"refusal", refusal},
+                                     {"note", note},
+                                     {"noted", noted},
+                                     {"news", news},
+                                     {"well", well},
+                                     {"mid_exchange", mid_exchange},
                                      {"close", close_store},
                                      {"free", collect},
                                      {"__gc", collect},
