@@ -39,6 +39,10 @@ static void break_down(hf_store *store) {
 hf_store_code hf_store_wait_for_disk(hf_store *store) {
   if (!hf_store_enter(store)) return hf_store_answer(store);
   uint64_t written = store->written;
+  if (written == store->synced) {
+    hf_store_leave(store);
+    return HF_STORE_OK;
+  }
   pthread_mutex_unlock(&store->lock);
   bool fine = hf_store_sync_descriptor(store->log, true);
   int error = errno;

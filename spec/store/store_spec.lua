@@ -142,6 +142,85 @@ describe("a store", function()
     assert.same({ 2 }, { messages[2].packet_id, messages[2].released })
   end)
 
+  it("gives back the packet id of QoS 1 too, which is no exchange to go on with", function()
+    assert(store:append { id = 1, qos = 1 })
+    assert(store:append { id = 2, qos = 1 })
+    store:begin_session(4)
+    assert(store:sent(9, 1))
+    assert(store:sent(10, 2))
+    store:done(2)
+    reopen()
+    assert.equal(9, store:read()[1].packet_id)
+    assert.is_false(store:mid_exchange())
+    assert(store:append { id = 3, qos = 2 })
+    assert(store:sent(11, 3))
+    reopen()
+    assert.is_true(store:mid_exchange())
+  end)
+
+  describe("takes notes of those who must not wait,", function()
+    before_each(function()
+      for id = 1, 3 do
+        assert(store:append { id = id, qos = 2 })
+      end
+    end)
+
+    local function kept(copy)
+      local list = {}
+      for i, message in ipairs(copy:read()) do
+        list[i] = ("%d%s"):format(message.packet_id or 0, message.released and "r" or "")
+      end
+      local received = copy:read_received()
+      local said = table.concat(list, " ") .. " " .. tostring(received[5]) .. " protocol " .. copy:protocol()
+      copy:free()
+      return said
+    end
+
+    local function note_all()
+      assert.same({ 1, 2, 3, 4, 5, 6, 7 }, {
+        store:note("session", 0, 5), store:note("sent", 1, 1), store:note("sent", 2, 2), store:note("released", 1),
+        store:note("received", 5, "five"), store:note("received", 6, "six"), store:note("completed", 6),
+      })
+    end
+
+    it("and writes them in their order when it is told to", function()
+      note_all()
+      assert.equal(0, store:noted())
+      assert.equal("0 0 0 nil protocol 0", kept(killed()))
+      store:commit()
+      assert.equal(7, store:noted())
+      assert.equal("1r 2 0 five protocol 5", kept(killed()))
+    end)
+
+    it("before what others write, and no later than it is closed", function()
+      note_all()
+      store:sent(3, 3)
+      assert.equal(7, store:noted())
+      assert.equal("1r 2 3 five protocol 5", kept(killed()))
+      assert.equal(8, store:note("released", 3))
+      reopen()
+      assert.equal("1r 2 3r five protocol 5", kept(killed()))
+    end)
+
+    it("and begins no exchange while they cannot be written", function()
+      note_all()
+      assert.is_true(store:well())
+      store_probe.file_size(#files.read(path .. "-wal"))
+      store:commit()
+      assert.is_false(store:well())
+      assert.equal(0, store:noted())
+      for id = 1, 1000 do
+        store:note("sent", 1, id % 3 + 1)
+      end
+      store:commit()
+      store_probe.file_size(0)
+      store:tend()
+      assert.is_true(store:well())
+      assert.equal(1007, store:noted())
+      assert.equal("0 1 0 five protocol 5", kept(killed()))
+    end)
+  end)
+
   it("keeps what was received until it is complete", function()
     assert(store:received(1, "packet"))
     assert(store:received(2, ""))

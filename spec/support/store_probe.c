@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/wire.h"
 #include "lua/compat.h"
@@ -286,6 +288,19 @@ static int file_size(lua_State *L) {
   return 1;
 }
 
+/* mode(path) -> its permissions, as "600"; link(path, name): the name leads there */
+static int mode(lua_State *L) {
+  struct stat about;
+  if (stat(luaL_checkstring(L, 1), &about) != 0) return 0;
+  lua_pushfstring(L, "%d%d%d", (int)(about.st_mode >> 6 & 7), (int)(about.st_mode >> 3 & 7), (int)(about.st_mode & 7));
+  return 1;
+}
+
+static int make_link(lua_State *L) {
+  lua_pushboolean(L, symlink(luaL_checkstring(L, 1), luaL_checkstring(L, 2)) == 0);
+  return 1;
+}
+
 /* packet(publish, protocol, packet id) -> bytes: a PUBLISH as it goes over the wire */
 static int packet(lua_State *L) {
   lua_pushnil(L);
@@ -328,7 +343,8 @@ int luaopen_store_probe(lua_State *L) {
                                      {"__gc", collect},
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {
-      {"open", open_store}, {"file_size", file_size}, {"packet", packet}, {NULL, NULL}};
+      {"open", open_store}, {"file_size", file_size}, {"mode", mode}, {"link", make_link}, {"packet", packet},
+      {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

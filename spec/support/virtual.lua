@@ -178,6 +178,7 @@ local events = {
   failed = function(e) return e.reason.name, number(e.attempt), seconds("retry_in", e.retry_in) end,
   lost = function(e) return e.reason.name, seconds("uptime", e.uptime), seconds("retry_in", e.retry_in) end,
   sleeping = function(e) return e.reason.name, seconds("wake_in", e.wake_in) end,
+  store = function(e) return e.code or "anew" end,
   closed = function() end,
 }
 
