@@ -4,11 +4,11 @@
 
 #include "sys/clock.h"
 
-/* A store has a time of its own, in which its deadlines are written: that of the wall when it was made, and going on from
- * there by what is known to have passed. Within one start of the machine that is the clock that counts from it, whatever
- * becomes of the wall's. Over another start only the wall can tell; it takes nothing off where it is before the last one
- * that the store has seen, or where that one was before this code was: a machine without a clock of its own starts in
- * 1970, or when its system was made, and learns the time later. */
+/* A store has a time of its own, in which its deadlines are written: that of the wall when it was made, and going on
+ * from there by what is known to have passed. Within one start of the machine that is the clock that counts from it,
+ * whatever becomes of the wall's. Over another start only the wall can tell; it takes nothing off where it is before
+ * the last one that the store has seen, or where that one was before this code was: a machine without a clock of its
+ * own starts in 1970, or when its system was made, and learns the time later. */
 
 static const int64_t written_in = 1735689600000; /* 2025-01-01 */
 static const int64_t most = (int64_t)1 << 53;

@@ -19,8 +19,7 @@ static hf_store_code put_in_place(const char *path, hf_store_problem *problem) {
   if (!fine) errno = ENOMEM;
   struct stat about;
   bool there = fine && stat(fresh, &about) == 0;
-  if (there)
-    fine = (unlink(log) == 0 || errno == ENOENT) && rename(fresh, path) == 0 && hf_store_sync_folder(path);
+  if (there) fine = (unlink(log) == 0 || errno == ENOENT) && rename(fresh, path) == 0 && hf_store_sync_folder(path);
   int error = errno;
   free(fresh);
   free(log);

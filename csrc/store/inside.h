@@ -68,16 +68,16 @@ struct hf_store {
   sqlite3 *database; /* NULL: closed, or being made anew */
   sqlite3 *folder;
   sqlite3_stmt *statements[HF_STORE_STATEMENTS];
-  char *path;              /* absolute */
-  hf_store_lock *shut;     /* against all others */
-  int log;                 /* descriptor of the log, to wait for it without the lock */
-  int frames;              /* in the log */
-  int fold_at;             /* from so many on */
-  uint64_t written;        /* commits */
-  uint64_t synced;         /* of them on the medium */
-  uint64_t claimed;        /* ids below this are not given by a later process */
-  uint64_t next;           /* the first id that nobody has */
-  hf_store_moment begun;   /* when it was opened */
+  char *path;            /* absolute */
+  hf_store_lock *shut;   /* against all others */
+  int log;               /* descriptor of the log, to wait for it without the lock */
+  int frames;            /* in the log */
+  int fold_at;           /* from so many on */
+  uint64_t written;      /* commits */
+  uint64_t synced;       /* of them on the medium */
+  uint64_t claimed;      /* ids below this are not given by a later process */
+  uint64_t next;         /* the first id that nobody has */
+  hf_store_moment begun; /* when it was opened */
   uint8_t protocol;
   bool mid_exchange; /* when it was opened */
   bool broken;       /* what it wrote is not on the medium, or not at its path: it must be made anew */
@@ -89,11 +89,11 @@ struct hf_store {
   size_t done_count, done_room;
   size_t messages; /* in the file */
   hf_store_late *first_late, *last_late;
-  bool overdue; /* they could not be written */
+  bool overdue;           /* they could not be written */
   uint64_t noted, places; /* places of hf_store_take_note: written, given */
   hf_store_problem news;
   bool has_news;
-  bool ended; /* `closed`, for those who must not wait */
+  bool ended;                     /* `closed`, for those who must not wait */
   bool ailing, unsynced, lengthy; /* as of the last `leave` */
 };
 

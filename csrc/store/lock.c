@@ -113,7 +113,8 @@ void hf_store_lock_drop(hf_store_lock *lock) {
 
 bool hf_store_lock_is_of(const hf_store_lock *lock, const char *path, bool *gone) {
   struct stat about;
-  *gone = stat(path, &about) != 0 && errno == ENOENT;
-  if (*gone) return false;
-  return lock->descriptor < 0 || (lock->device == about.st_dev && lock->inode == about.st_ino);
+  bool there = stat(path, &about) == 0;
+  *gone = !there && errno == ENOENT;
+  if (!there || lock->descriptor < 0) return !*gone; /* what cannot be told is as it was */
+  return lock->device == about.st_dev && lock->inode == about.st_ino;
 }

@@ -154,7 +154,8 @@ static hf_store_code read_moment(hf_store *store, hf_store_problem *problem) {
            " clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL); PRAGMA user_version = %d;",
            HF_STORE_VERSION);
   int result = sqlite3_exec(store->database, upgrade, NULL, NULL, NULL);
-  if (!result) result = sqlite3_prepare_v2(store->database, "SELECT boot, clock, wall, own FROM moment", -1, &row, NULL);
+  if (!result)
+    result = sqlite3_prepare_v2(store->database, "SELECT boot, clock, wall, own FROM moment", -1, &row, NULL);
   bool known = !result && (result = sqlite3_step(row)) == SQLITE_ROW;
   if (known) {
     const char *boot = (const char *)sqlite3_column_text(row, 0);

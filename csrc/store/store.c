@@ -23,6 +23,7 @@ int hf_store_step(hf_store *store, hf_store_statement which) {
   errno = 0;
   int result = sqlite3_step(store->statements[which]);
   sqlite3_reset(store->statements[which]);
+  if (result == SQLITE_IOERR_FSYNC) store->broken = true;
   return result == SQLITE_DONE || result == SQLITE_ROW ? SQLITE_OK : result;
 }
 

@@ -79,8 +79,9 @@ bool hf_store_news(hf_store *store, hf_store_problem *news);
 /* The first id that no message of this store has had. */
 uint64_t hf_store_next_id(const hf_store *store);
 
-/* Hands each message to `take`, which owns it, in the order of their ids. Their `packet_id`, if not 0, is one under which
- * the session may know them, at QoS 1 and 2; `released` says how far the exchange of QoS 2 is. False: `problem`. */
+/* Hands each message to `take`, which owns it, in the order of their ids. Their `packet_id`, if not 0, is one under
+ * which the session may know them, at QoS 1 and 2; `released` says how far the exchange of QoS 2 is. False: `problem`.
+ */
 typedef void (*hf_store_take)(void *context, hf_publish *publish);
 bool hf_store_read(hf_store *store, hf_store_take take, void *context, hf_store_problem *problem);
 

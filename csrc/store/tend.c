@@ -23,10 +23,17 @@ bool hf_store_is_lengthy(const hf_store *store) {
 
 bool hf_store_wants_tending(hf_store *store) {
   pthread_mutex_lock(&store->mind);
-  bool wants = !store->ended && (store->ailing || store->unsynced || store->lengthy || store->done_count > 0 ||
-                                 store->first_late);
+  bool wants = !store->ended &&
+               (store->ailing || store->unsynced || store->lengthy || store->done_count > 0 || store->first_late);
   pthread_mutex_unlock(&store->mind);
   return wants;
+}
+
+static bool is_lengthy(hf_store *store) {
+  pthread_mutex_lock(&store->mind);
+  bool lengthy = store->lengthy;
+  pthread_mutex_unlock(&store->mind);
+  return lengthy;
 }
 
 /* What is not on the medium cannot be brought there by asking again: the system may have let go of it. */
@@ -94,22 +101,21 @@ static int start_log_again(hf_store *store) {
   return result ? result : restored;
 }
 
+/* A full disk is no failure: what was written before is as it was. */
+static void judge(hf_store *store, sqlite3 *database, int result) {
+  hf_store_code code = hf_store_judge(store->path, database, result, &store->trouble);
+  if (result == SQLITE_IOERR_FSYNC || ((result & 0xFF) == SQLITE_IOERR && code != HF_STORE_FULL)) break_down(store);
+}
+
 /* True when that is all of it. Only `folder` waits for the disk. */
 static bool copy_log(hf_store *store, bool *again) {
   int length = 0, copied = 0;
-  hf_store_problem problem;
   errno = 0;
   int result = sqlite3_wal_checkpoint_v2(store->folder, NULL, SQLITE_CHECKPOINT_PASSIVE, &length, &copied);
-  hf_store_code code = hf_store_judge(store->path, store->folder, result, &problem);
-  *again = false;
-  if (!hf_store_enter(store)) return false;
-  if (code == HF_STORE_OK) {
-    *again = copied < store->frames;
-    return !*again;
-  }
-  store->trouble = problem;
-  if ((result & 0xFF) == SQLITE_IOERR && code != HF_STORE_FULL) break_down(store);
-  return false;
+  bool open = hf_store_enter(store);
+  if (open && result) judge(store, store->folder, result);
+  *again = open && !result && copied < store->frames;
+  return open && !result && !*again;
 }
 
 static void fold(hf_store *store) {
@@ -119,7 +125,7 @@ static void fold(hf_store *store) {
     whole = copy_log(store, &again);
   }
   if (whole || (again && store->frames >= AT_LAST))
-    hf_store_judge(store->path, store->database, start_log_again(store), &store->trouble);
+    judge(store, store->database, start_log_again(store));
   else if (again)
     store->fold_at = store->frames + FOLD_AGAIN;
   mend(store);
@@ -160,6 +166,6 @@ void hf_store_tend(hf_store *store) {
   mend(store);
   bool open = store->database && !store->broken;
   hf_store_leave(store);
-  if (open && sync_or_mend(store) == HF_STORE_OK && store->lengthy) fold(store);
+  if (open && sync_or_mend(store) == HF_STORE_OK && is_lengthy(store)) fold(store);
   pthread_mutex_unlock(&store->slow);
 }

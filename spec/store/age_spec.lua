@@ -39,7 +39,10 @@ describe("a message that is kept", function()
   end)
 
   it("gets older while the machine is off", function()
-    assert.equal("21.0\n", left [[clock.boot "1" clock.wall(RIGHT) post() clock.passes(3 * HOUR) clock.boot "2" tell()]])
+    assert.equal("21.0\n", left [[
+      clock.boot "1" clock.wall(RIGHT) post()
+      clock.passes(3 * HOUR) clock.boot "2" tell()
+    ]])
   end)
 
   it("does not notice that the clock on the wall has been set, in either direction", function()

@@ -1,10 +1,10 @@
 /* disk_probe: a disk that is slow or fails, for a process that is started with this in LD_PRELOAD.
  *
  * In such a process `require "disk_probe"` gives
- *   slow(ms)      each fsync and fdatasync takes that long from now on
- *   fail(name, count, after)   so many of them fail with EINTR, EIO, ENOSPC or EDQUOT, after so many more (0) that do not
- *   syncs(thread) how many there were, on threads of that name
- *   built_alone() SQLite says that it was built for a single thread */
+ *   slow(ms)            each fsync and fdatasync takes that long from now on
+ *   fail(name, count)   so many of them fail with EINTR, EIO, ENOSPC or EDQUOT; the third argument: after so many
+ *   syncs(thread)       how many there were, on threads of that name
+ *   built_alone()       SQLite says that it was built for a single thread */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
--- Run by slow_disk_spec in a process whose syncs take 3 s: `slow_disk_child.lua port folder`. Client A has a store and no
+-- Run by slow_disk_spec in a process whose syncs take 3 s: `slow_disk_child.lua port folder`. Client A has a store, no
 -- broker, and a log that is long enough to be folded; B has a broker and no store.
 local core = require "holdfast.core"
 local disk = require "disk_probe"
@@ -20,7 +20,7 @@ end
 
 holdfast.run(function()
   local a = assert(holdfast.new { server = "mqtt://127.0.0.1:1", client_id = "a",
-    backoff = { strategy = "constant", min = 60, max = 60, jitter = "none" },
+    backoff = { strategy = "constant", min = 0.1, max = 0.1, jitter = "none" },
     queue = { store = folder .. "/queue", messages = 50000, bytes = 1e9 } })
   a:start()
   local b = assert(holdfast.new { server = "mqtt://127.0.0.1:" .. port })

@@ -342,9 +342,8 @@ int luaopen_store_probe(lua_State *L) {
                                      {"free", collect},
                                      {"__gc", collect},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"open", open_store}, {"file_size", file_size}, {"mode", mode}, {"link", make_link}, {"packet", packet},
-      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"open", open_store}, {"file_size", file_size}, {"mode", mode},
+                                       {"link", make_link},  {"packet", packet},       {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
