@@ -48,12 +48,12 @@ static bool is_held(const struct stat *about) {
 }
 
 /* False: somebody has it. */
-static bool lock_byte(int descriptor) {
+static bool set_lock(int descriptor, short type) {
 #ifdef F_OFD_SETLK
-  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BYTE, .l_len = 1};
-  return fcntl(descriptor, F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES);
+  struct flock byte = {.l_type = type, .l_whence = SEEK_SET, .l_start = BYTE, .l_len = 1};
+  return fcntl(descriptor, F_OFD_SETLK, &byte) == 0 || (errno != EAGAIN && errno != EACCES);
 #else
-  (void)descriptor;
+  (void)descriptor, (void)type;
   return true;
 #endif
 }
@@ -70,7 +70,7 @@ static hf_store_code take(hf_store_lock *lock, const char *path, hf_store_proble
     if (is_held(&about)) return hf_store_say(problem, HF_STORE_LOCKED, path, NULL);
     lock->descriptor = open(path, O_RDWR | O_CLOEXEC);
     if (lock->descriptor < 0) return HF_STORE_OK;
-    if (!lock_byte(lock->descriptor)) {
+    if (!set_lock(lock->descriptor, F_WRLCK)) {
       close(lock->descriptor);
       lock->descriptor = -1;
       return hf_store_say(problem, HF_STORE_LOCKED, path, NULL);
@@ -106,7 +106,10 @@ void hf_store_lock_drop(hf_store_lock *lock) {
       break;
     }
   }
-  if (lock->descriptor >= 0) close(lock->descriptor);
+  if (lock->descriptor >= 0) {
+    set_lock(lock->descriptor, F_UNLCK); /* a child may just be being born */
+    close(lock->descriptor);
+  }
   pthread_mutex_unlock(&opening);
   free(lock);
 }

@@ -48,23 +48,60 @@ describe("the file of a store", function()
       assert.equal("store_locked\n", other_process())
     end)
 
-    it("and against this one, however often it asks", function()
-      for _ = 1, 2 do
-        assert.same({ nil, "store_locked" }, { store_probe.open(path), (select(3, store_probe.open(path))) })
-      end
+    it("and against this one", function()
+      assert.equal("store_locked", (select(3, store_probe.open(path))))
       assert.equal("store_locked\n", other_process())
     end)
   end)
 
-  it("is not kept shut by a child that has outlived its parent's use of it", function()
-    local child = process.fork(function()
-      process.sleep(20000)
-      return 0
+  it("is not unlocked by this process's asking for it", function()
+    local function locks()
+      local count = 0
+      for line in files.read("/proc/locks"):gmatch "[^\n]+" do
+        count = count + (line:find(("POSIX%%s+ADVISORY%%s+WRITE%%s+%d "):format(process.self())) and 1 or 0)
+      end
+      return count
+    end
+    local before = locks()
+    assert.equal("store_locked", (select(3, store_probe.open(path))))
+    assert.same({ true, before }, { before > 0, locks() })
+  end)
+
+  describe("is not kept shut by a child", function()
+    it("whose parent has let it go", function()
+      local child = process.fork(function()
+        process.sleep(20000)
+        return 0
+      end)
+      store:free()
+      store = assert(store_probe.open(path))
+      process.kill(child, "KILL")
+      process.wait(child, 5000)
     end)
-    store:free()
-    store = assert(store_probe.open(path))
-    process.kill(child, "KILL")
-    process.wait(child, 5000)
+
+    it("whose parent was killed", function()
+      store:free()
+      local log = folder .. "/log"
+      local parent = process.spawn({ os.getenv "LUA" or "lua5.4", "-e", ([[
+        local process = require "process_probe"
+        store = assert(require "store_probe".open(%q))
+        process.fork(function()
+          print("child " .. process.self() .. ".")
+          io.stdout:flush()
+          process.sleep(20000)
+          return 0
+        end)
+        process.sleep(20000)]]):format(path) }, log)
+      local deadline, child = process.now() + 10000, nil
+      repeat
+        process.sleep(5)
+        child = (files.read(log) or ""):match "child (%d+)%."
+      until child or process.now() > deadline
+      process.kill(parent, "KILL")
+      assert(process.wait(parent, 5000))
+      store = assert(store_probe.open(path))
+      process.kill(tonumber(child), "KILL")
+    end)
   end)
 
   describe("that is gone", function()
@@ -155,6 +192,16 @@ describe("the file of a store", function()
     store:free()
     store = assert(store_probe.open(path))
     assert.same({ 1 }, ids(store))
+  end)
+
+  it("stays where it is when the way to it leads elsewhere", function()
+    store:free()
+    assert(store_probe.link(folder, folder .. "/way"))
+    store = assert(store_probe.open(folder .. "/way/new"))
+    os.remove(folder .. "/way")
+    assert(store:append { id = 1 })
+    store:tend()
+    assert.is_nil(store:news())
   end)
 
   it("that was being made anew when the process was killed is the fresh one", function()
