@@ -92,7 +92,7 @@ describe("the file of a store", function()
           return 0
         end)
         process.sleep(20000)]]):format(path) }, log)
-      local deadline, child = process.now() + 10000, nil
+      local deadline, child = process.now() + 10000
       repeat
         process.sleep(5)
         child = (files.read(log) or ""):match "child (%d+)%."
