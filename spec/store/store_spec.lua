@@ -165,6 +165,8 @@ describe("a store", function()
       end
     end)
 
+    after_each(function() store_probe.file_size(0) end)
+
     local function kept(copy)
       local list = {}
       for i, message in ipairs(copy:read()) do
@@ -214,10 +216,23 @@ describe("a store", function()
       end
       store:commit()
       store_probe.file_size(0)
+      assert(store:append { id = 4, qos = 2 })
+      assert.is_false(store:well())
       store:tend()
       assert.is_true(store:well())
       assert.equal(1007, store:noted())
-      assert.equal("0 1 0 five protocol 5", kept(killed()))
+      assert.equal("0 1 0 0 five protocol 5", kept(killed()))
+    end)
+
+    it("and forgets what later ones have made pointless, or a full disk would fill the memory", function()
+      store_probe.file_size(#files.read(path .. "-wal"))
+      local before = process.heap()
+      for _ = 1, 200 do
+        store:note("received", 5, ("x"):rep(100000))
+        store:commit()
+      end
+      assert.is_true(process.heap() - before < 5000000)
+      store_probe.file_size(0)
     end)
   end)
 
