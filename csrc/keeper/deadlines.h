@@ -25,6 +25,7 @@ typedef struct hf_client hf_client;
   ROW(ASK, true, settled)                              /* nor a SUBSCRIBE */                                           \
   ROW(PUMP, true, settled)                             /* the link would not take what it was offered */               \
   ROW(FLUSH, false, settled)                           /* closing: what is queued has so long to get out */            \
+  ROW(COMMIT, false, settled)                          /* the store has just had one */                                \
   ROW(TEND, false, settled)                            /* the store's */                                               \
   ROW(EXPIRY, false, settled)                          /* copied from the outbox */
 

@@ -5,8 +5,10 @@
 /* A client's store: what is accepted goes in before `post` returns. All else that it is asked to write or wait for is
  * done on a thread of its own: the keeper's never waits for it. */
 
-/* ms between two looks at a disk that was full, at least. */
-enum { LOOK_AGAIN = 1000 };
+enum {
+  LOOK_AGAIN = 1000, /* ms between two looks at a disk that was full, at least */
+  GATHER = 10,       /* ms in which what is done gathers for one commit */
+};
 
 /* ---- on the thread that makes the client, or posts ---- */
 
@@ -164,15 +166,20 @@ static void tell_news(hf_client *client) {
   hf_tell_send(client, event);
 }
 
+static void commit_if_due(hf_client *client) {
+  int64_t *due = &client->due[HF_DUE_COMMIT];
+  if (client->keeper->now >= *due) *due = HF_NEVER;
+  if (client->committing || *due != HF_NEVER || !hf_store_wants_commit(client->store)) return;
+  client->commit = (hf_errand){.work = commit, .done = committed};
+  client->committing = send_on_errand(client, &client->commit);
+}
+
 void hf_keeping_settle(hf_client *client) {
   hf_store *store = client->store;
   if (!store || client->finished) return;
   int64_t *due = &client->due[HF_DUE_TEND], now = client->keeper->now;
   tell_news(client);
-  if (!client->committing && hf_store_wants_commit(store)) {
-    client->commit = (hf_errand){.work = commit, .done = committed};
-    client->committing = send_on_errand(client, &client->commit);
-  }
+  commit_if_due(client);
   if (client->tending || !hf_store_wants_tending(store)) return;
   if (*due == HF_NEVER) *due = now + wait_to_tend(client);
   if (now < *due) return;
@@ -183,6 +190,7 @@ void hf_keeping_settle(hf_client *client) {
 
 void hf_keeping_committed(hf_client *client) {
   client->committing = false;
+  client->due[HF_DUE_COMMIT] = client->keeper->now + GATHER;
   hf_driver_dirty(client);
 }
 
