@@ -133,9 +133,6 @@ static void win(hf_connect *race, attempt *one) {
   int descriptor = one->watch.descriptor;
   hf_pollset_remove(race->loop->pollset, &one->watch);
   race->under_way--;
-  hf_loop_stop(race->loop, &race->timer);
-  for (attempt *other = race->attempts; other < race->attempts + race->next; other++)
-    if (other->watch.descriptor >= 0) leave(race, other);
   race->watcher.done(race->watcher.owner, descriptor);
 }
 

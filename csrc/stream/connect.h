@@ -2,8 +2,8 @@
  *
  * The families take turns, beginning with that of the first address; the next
  * attempt begins 250 ms after the one before it, or as soon as that has failed;
- * the first connection that is there wins, and the others are closed. It belongs
- * to whoever began it, who frees it, at any time. Only the loop's thread.
+ * the first connection that is there wins, and the others are closed with the
+ * struct. It belongs to whoever began it, who frees it, at any time. Only the loop's thread.
  */
 #ifndef HF_STREAM_CONNECT_H
 #define HF_STREAM_CONNECT_H
@@ -18,7 +18,8 @@ enum { HF_CONNECT_STAGGER = 250 /* ms */ };
 typedef struct hf_connect hf_connect;
 
 typedef struct hf_connect_watcher {
-  /* Called once, from the loop: a descriptor, which is the owner's from then on, or -1. It may free the hf_connect. */
+  /* From the loop: a descriptor, which is the owner's from then on, and who frees the hf_connect in this call; or -1,
+   * and then it may do that later. */
   void (*done)(void *owner, int descriptor);
   void *owner;
 } hf_connect_watcher;

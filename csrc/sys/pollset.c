@@ -11,7 +11,7 @@ enum { AT_ONCE = 128 /* events a wait; what is ready beyond them comes with the 
 /* An event of the system's says which place of the table it is about, and in which of its lives: a watch that has gone
  * leaves events behind, and its place may have another one by then. */
 typedef struct place {
-  hf_watch *watch; /* NULL: free */
+  hf_watch *watch;
   uint32_t generation;
   uint32_t next_free;
 } place;
@@ -97,7 +97,6 @@ void hf_pollset_remove(hf_pollset *set, hf_watch *watch) {
   if (watch->descriptor < 0) return;
   place *mine = &set->places[watch->place];
   epoll_ctl(set->descriptor, EPOLL_CTL_DEL, watch->descriptor, NULL);
-  mine->watch = NULL;
   mine->generation++;
   mine->next_free = set->first_free;
   set->first_free = watch->place;
@@ -106,7 +105,7 @@ void hf_pollset_remove(hf_pollset *set, hf_watch *watch) {
 
 static void tell(hf_pollset *set, const struct epoll_event *event) {
   const place *about = &set->places[event->data.u64 & UINT32_MAX];
-  if (!about->watch || about->generation != event->data.u64 >> 32) return;
+  if (about->generation != event->data.u64 >> 32) return;
   unsigned events = event->events & EPOLLIN ? HF_POLL_READ : 0;
   if (event->events & EPOLLOUT) events |= HF_POLL_WRITE;
   if (event->events & (EPOLLERR | EPOLLHUP)) events |= HF_POLL_FAILED;

@@ -73,6 +73,18 @@ describe("a stream towards many addresses", function()
     assert.are.equal("open", one.stream:state())
   end)
 
+  it("goes on at once where it is refused, while another does not answer", function()
+    hole "127.0.0.2"
+    listen "127.0.0.20"
+    local addresses = { "127.0.0.2" }
+    for i = 3, 9 do addresses[#addresses + 1] = "127.0.0." .. i end
+    addresses[#addresses + 1] = "127.0.0.20"
+    local began = process.now()
+    local one = world:opened { addresses = addresses, port = port }
+    assert.are.equal("open", one.stream:state())
+    assert.is_true(process.now() - began < 1500) -- 250 ms, and not eight times that
+  end)
+
   it("waits on for one that is slow, when all others have failed", function()
     local slow = hole "127.0.0.2"
     local one = world:open { addresses = { "127.0.0.2", "127.0.0.3", "127.0.0.4" }, port = port }
