@@ -46,7 +46,8 @@ void hf_tls_prepare(void);
  * one. NULL: `problem` says why. Waits for files; any thread. */
 hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem *problem);
 hf_tls_context *hf_tls_context_hold(hf_tls_context *context);
-/* Tickets live in it: who means to come back holds it between its attempts, or has to be lucky. */
+/* Tickets live in it, and one with a key in it is gone with its last holder: who means to come back holds it between
+ * its attempts. */
 void hf_tls_context_drop(hf_tls_context *context); /* any thread */
 
 /* The one that hf_tls_context_get would give without reading a file, other than looking at when they changed; NULL: it

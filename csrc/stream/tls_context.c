@@ -18,7 +18,8 @@
 
 enum {
   IDENTITY = 32,
-  IDLE = 8, /* contexts that nobody holds are kept, for who comes back without having held his */
+  IDLE = 8, /* contexts that nobody holds are kept, if there is no secret in them, for who comes back without having
+             * held his */
 };
 
 struct hf_tls_context {
@@ -31,7 +32,7 @@ struct hf_tls_context {
   char *psk_identity;
   unsigned char *psk_key;
   size_t psk_length, references;
-  bool verifies, listed;
+  bool verifies, listed, has_secret;
   unsigned char identity[IDENTITY];
 };
 
@@ -170,6 +171,7 @@ static hf_tls_context *make(const hf_tls_options *options, const unsigned char *
   memcpy(context->identity, identity, IDENTITY);
   context->references = 1;
   context->verifies = options->verify;
+  context->has_secret = options->cert || options->psk_identity;
   context->ssl = SSL_CTX_new(TLS_client_method());
   bool fine = context->ssl && furnish(context, options, finding);
   ERR_clear_error();
@@ -281,7 +283,7 @@ void hf_tls_context_drop(hf_tls_context *context) {
     idle = context;
     for (hf_tls_context *at = idle; at; at = at->next, count++)
       oldest = at;
-    if (!context->listed)
+    if (!context->listed || context->has_secret)
       gone = unlist(context);
     else if (count > IDLE)
       gone = unlist(oldest);

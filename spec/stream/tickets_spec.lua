@@ -107,6 +107,18 @@ describe("a context", function()
     assert.is_truthy(probe.find(options { alpn = { "theirs20" } }))
   end)
 
+  it("with a secret in it is not kept when nobody holds it", function()
+    for _, fields in ipairs { client "client", { ca = false, psk_identity = "a", psk_key = "kept from all" } } do
+      local mine = options(fields)
+      local one, other = assert(probe.context(mine)), assert(probe.context(mine))
+      one:drop()
+      assert.is_truthy(probe.find(mine) == other)
+      collectgarbage()
+      other:drop()
+      assert.is_nil(probe.find(mine))
+    end
+  end)
+
   it("says which file is at fault, and what is wrong with it", function()
     local file = assert(io.open(folder .. "/empty.pem", "w"))
     file:close()
