@@ -4,7 +4,7 @@
 #include <string.h>
 
 static void drop(hf_tls_ticket *ticket) {
-  OPENSSL_clear_free(ticket->bytes, ticket->length);
+  SSL_SESSION_free(ticket->session); /* which wipes it */
   *ticket = (hf_tls_ticket){0};
 }
 
@@ -92,20 +92,14 @@ static int64_t life_of(SSL_SESSION *session) {
 
 void hf_tls_tickets_put(hf_tls_tickets *tickets, const char *host, uint16_t port, SSL_SESSION *session, int64_t now) {
   int64_t life = SSL_SESSION_is_resumable(session) ? life_of(session) : 0;
-  hf_tls_ticket ticket = {.expires = now + life * 1000};
-  int length = life > 0 ? i2d_SSL_SESSION(session, &ticket.bytes) : 0;
-  if (length <= 0) return;
-  ticket.length = (size_t)length;
-  hf_tls_server *server = find_or_make(tickets, host, port);
-  if (!server) {
-    drop(&ticket);
-    return;
-  }
+  hf_tls_server *server = life > 0 ? find_or_make(tickets, host, port) : NULL;
+  if (!server) return;
   if (server->count == HF_TLS_TICKETS) {
     drop(&server->tickets[0]);
     close_gap(server, 0);
   }
-  server->tickets[server->count++] = ticket;
+  SSL_SESSION_up_ref(session);
+  server->tickets[server->count++] = (hf_tls_ticket){.session = session, .expires = now + life * 1000};
 }
 
 SSL_SESSION *hf_tls_tickets_take(hf_tls_tickets *tickets, const char *host, uint16_t port, int64_t now) {
@@ -114,12 +108,10 @@ SSL_SESSION *hf_tls_tickets_take(hf_tls_tickets *tickets, const char *host, uint
   expire(server, now);
   if (server->count == 0) return NULL;
   hf_tls_ticket *newest = &server->tickets[server->count - 1];
-  const unsigned char *bytes = newest->bytes;
-  SSL_SESSION *session = d2i_SSL_SESSION(NULL, &bytes, (long)newest->length);
-  if (server->count > 1) {
-    drop(newest);
-    server->count--;
-  }
+  SSL_SESSION *session = newest->session;
+  if (server->count == 1) return SSL_SESSION_dup(session);
+  *newest = (hf_tls_ticket){0};
+  server->count--;
   return session;
 }
 

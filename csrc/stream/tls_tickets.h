@@ -3,8 +3,9 @@
  * They belong to one context, and so to one identity: by the server alone another
  * client would be let in as this one, or a check that was off would seem passed
  * (native-rules 45 of the design). The newest comes first; each goes once, but the
- * last, which many clients may share. They are kept as bytes (some 2 KB), since a
- * session object of TLS 1.3 serves only once. Not locked: the context does that.
+ * last, of which many clients may have a copy, since a session object of TLS 1.3
+ * serves only once. Not as bytes: to read the certificate in them again costs
+ * more than what is saved. Not locked: the context does that.
  */
 #ifndef HF_STREAM_TLS_TICKETS_H
 #define HF_STREAM_TLS_TICKETS_H
@@ -20,9 +21,8 @@ enum {
 };
 
 typedef struct hf_tls_ticket {
-  unsigned char *bytes;
-  size_t length;
-  int64_t expires; /* ms, on the clock of `now` */
+  SSL_SESSION *session; /* a reference */
+  int64_t expires;      /* ms, on the clock of `now` */
 } hf_tls_ticket;
 
 typedef struct hf_tls_server {

@@ -189,6 +189,18 @@ for _, version in ipairs { "-tls1_2", "-tls1_3" } do
       assert.are.equal(10, server:resumed(world, 11))
     end)
 
+    it("serve many who come one after another and hear of no new ones", function()
+      start()
+      visit {}
+      local context = assert(probe.context(options()))
+      for _ = 1, 6 do
+        local one = world:opened { host = "localhost", port = server.port, tls = context, idle = true }
+        assert.are.equal("open", one.stream:state())
+        one.stream:abort()
+      end
+      assert.are.equal(6, server:resumed(world, 7))
+    end)
+
     it("are another one's by every part of who they belong to", function()
       copy("ca.pem", "same.pem")
       copy("client.pem", "twin.pem")

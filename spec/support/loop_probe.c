@@ -114,9 +114,11 @@ static int due(lua_State *L) { /* loop:due() -> ms | nil */
   return 1;
 }
 
-static int spend(lua_State *L) { /* loop:spend(us), as a costly task does */
-  hf_probe_loop_check(L, 1)->loop.spent += (int64_t)luaL_checknumber(L, 2);
-  return 0;
+static int spend(lua_State *L) { /* loop:spend(us), as a costly task does -> how much it is by now, in this turn */
+  hf_loop *loop = &hf_probe_loop_check(L, 1)->loop;
+  loop->spent += (int64_t)luaL_checknumber(L, 2);
+  hf_lua_pushint64(L, loop->spent);
+  return 1;
 }
 
 static int descriptor(lua_State *L) {
