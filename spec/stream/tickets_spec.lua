@@ -233,7 +233,10 @@ for _, version in ipairs { "-tls1_2", "-tls1_3" } do
       local function refused(fields, host, reason)
         local one = world:open { host = host, port = server.port, tls = assert(probe.context(options(fields))) }
         assert.are.equal(reason, (world:ending(one)))
+        one.stream:abort()
       end
+      visit {}
+      refused({}, "127.0.0.2", "tls_hostname")
       visit({ verify = false }, "other.example")
       refused({}, "other.example", "tls_hostname")
       visit({ verify = false, ca = folder .. "/strange.pem" })

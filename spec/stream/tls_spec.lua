@@ -93,6 +93,7 @@ describe("a TLS stream", function()
           start(certificate, version, "-cipher", "DEFAULT:@SECLEVEL=0")
           local found, text = fails()
           assert.are.equal(reason, found, certificate .. ": " .. text)
+          assert.are.equal(0, server:count "CONNECTION ESTABLISHED")
           if certificate ~= "weak" then connects { verify = false } end
           server:stop()
         end
@@ -134,6 +135,7 @@ describe("a TLS stream", function()
           assert.are.equal("tls_handshake", reason)
           if version == "-tls1_3" then assert.is_truthy(text:find "shows a certificate") end
         end
+        assert.are.equal(0, server:count "CONNECTION ESTABLISHED") -- nor has it heard the end of a handshake
       end)
 
       it("carries what is larger than anything in between, both ways", function()
