@@ -23,6 +23,7 @@ static size_t sequence(const unsigned char *at, size_t left) {
     if (at[0] == 0xF4) high = 0x8F; /* past U+10FFFF */
   }
   if (length > left || at[1] < low || at[1] > high) return 0;
+  /*@ loop invariant 2 <= i <= length; loop assigns i; loop variant length - i; */
   for (size_t i = 2; i < length; i++)
     if ((at[i] & 0xC0) != 0x80) return 0;
   return length;
@@ -38,6 +39,7 @@ static bool eight_are_plain(const unsigned char *at) {
 const char *hf_utf8_malformed(hf_bytes text) {
   const unsigned char *at = (const unsigned char *)text.data;
   if (text.length > LONGEST) return "must not be longer than 65,535 bytes";
+  /*@ loop invariant i <= text.length; loop assigns i, length; loop variant text.length - i; */
   for (size_t i = 0, length; i < text.length; i += length) {
     length = 8;
     if (text.length - i >= 8 && eight_are_plain(at + i)) continue;

@@ -28,7 +28,7 @@ static inline bool hf_take_one(hf_cursor *from, uint8_t *value) {
 
 static inline bool hf_take_two(hf_cursor *from, uint16_t *value) {
   if (from->left < 2) return false;
-  *value = (uint16_t)(from->at[0] << 8 | from->at[1]);
+  *value = (uint16_t)((uint32_t)from->at[0] << 8 | from->at[1]);
   from->at += 2;
   from->left -= 2;
   return true;
@@ -45,6 +45,9 @@ static inline bool hf_take_four(hf_cursor *from, uint32_t *value) {
 /* At most four bytes, and no more of them than the value needs [MQTT-1.5.5-1]. */
 static inline bool hf_take_variable(hf_cursor *from, uint32_t *value) {
   uint32_t sum = 0;
+  /*@ loop invariant 0 <= shift <= 28 && shift % 7 == 0;
+      loop invariant \valid_read(from->at + (0 .. from->left - 1)) && from->left <= \at(from->left, Pre);
+      loop assigns *from, sum, shift; loop variant 28 - shift; */
   for (unsigned shift = 0; shift <= 21; shift += 7) {
     uint8_t byte;
     if (!hf_take_one(from, &byte)) return false;

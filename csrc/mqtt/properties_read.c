@@ -188,6 +188,25 @@ static bool violate(hf_violation *violation, uint8_t code, hf_packet_type type, 
   return hf_violate(violation, code, hf_text_of_property(type, identifier, problem));
 }
 
+/* The next one; `seen` has a bit for each identifier that has come. */
+static bool read_property(hf_packet_type type, hf_cursor *from, uint64_t *seen, hf_packet_properties *properties,
+                          hf_violation *violation) {
+  hf_property property;
+  uint8_t identifier; /* a variable byte integer, but none beyond 127 has been assigned */
+  if (!hf_take_one(from, &identifier)) return false;
+  uint64_t bit = identifier < HF_PROPERTY_IDS ? UINT64_C(1) << identifier : 0;
+  if (!(bit & allowed[type]))
+    return hf_violate(violation, HF_MALFORMED, hf_text_of_misplaced(type, identifier)); /* section 2.2.2.2 */
+  if (*seen & bit & ~repeats) return violate(violation, HF_PROTOCOL_ERROR, type, identifier, HF_PROPERTY_TWICE);
+  *seen |= bit;
+  if (!hf_property_take(from, identifier, &property) || !text_is_fine(&property))
+    return violate(violation, HF_MALFORMED, type, identifier, HF_PROPERTY_MALFORMED);
+  uint8_t problem = value_problem(&property);
+  if (problem) return violate(violation, problem, type, identifier, HF_PROPERTY_OUT_OF_RANGE);
+  keep(properties, &property);
+  return true;
+}
+
 bool hf_packet_read_properties(hf_packet_type type, hf_cursor *from, hf_packet_properties *properties,
                                hf_violation *violation) {
   uint32_t length;
@@ -197,20 +216,9 @@ bool hf_packet_read_properties(hf_packet_type type, hf_cursor *from, hf_packet_p
   properties->block = block;
   hf_cursor inside = {(const uint8_t *)block.data, block.length};
   uint64_t seen = 0;
-  while (inside.left > 0) {
-    hf_property property;
-    uint8_t identifier; /* a variable byte integer, but none beyond 127 has been assigned */
-    if (!hf_take_one(&inside, &identifier)) break;
-    uint64_t bit = identifier < HF_PROPERTY_IDS ? UINT64_C(1) << identifier : 0;
-    if (!(bit & allowed[type]))
-      return hf_violate(violation, HF_MALFORMED, hf_text_of_misplaced(type, identifier)); /* section 2.2.2.2 */
-    if (seen & bit & ~repeats) return violate(violation, HF_PROTOCOL_ERROR, type, identifier, HF_PROPERTY_TWICE);
-    seen |= bit;
-    if (!hf_property_take(&inside, identifier, &property) || !text_is_fine(&property))
-      return violate(violation, HF_MALFORMED, type, identifier, HF_PROPERTY_MALFORMED);
-    uint8_t problem = value_problem(&property);
-    if (problem) return violate(violation, problem, type, identifier, HF_PROPERTY_OUT_OF_RANGE);
-    keep(properties, &property);
-  }
+  /*@ loop invariant \valid_read(inside.at + (0 .. inside.left - 1));
+      loop assigns inside, seen, *properties, *violation; loop variant inside.left; */
+  while (inside.left > 0)
+    if (!read_property(type, &inside, &seen, properties, violation)) return false;
   return true;
 }

@@ -95,6 +95,8 @@ hf_read hf_packet_read(const hf_packet_rules *rules, hf_bytes bytes, hf_packet *
 
   size_t header = 1, rest = 0;
   uint8_t byte;
+  /*@ loop invariant 1 <= header <= 5 && header <= bytes.length;
+      loop assigns header, rest, byte, *violation; loop variant 5 - header; */
   do {
     if (header == 5) { /* a fourth byte that says there is a fifth */
       hf_violate(violation, HF_MALFORMED, hf_text_of_packet(packet->type, HF_PACKET_BAD_LENGTH));
@@ -121,6 +123,7 @@ hf_read hf_packet_read(const hf_packet_rules *rules, hf_bytes bytes, hf_packet *
   }
   packet->length = header + rest;
   if (bytes.length - header < rest) return HF_READ_MORE;
+  /*@ assert header + rest <= bytes.length; */
 
   hf_cursor from = {at + header, rest};
   packet->topic = packet->payload = packet->codes = (hf_bytes){NULL, 0};

@@ -71,6 +71,8 @@ local BROKEN = {
   { 5, packet(0x30, text "a", "\128\0"), MALFORMED, "PUBLISH with a malformed Property Length" },
   { 5, packet(0x30, text "a", "\255\255\255\255\1"), MALFORMED, "PUBLISH with a malformed Property Length" },
   { 5, packet(0x30, text "a", measured "\11\128\0"), MALFORMED, "PUBLISH with a malformed Subscription Identifier" },
+  { 5, packet(0x30, text "a", measured "\11\255\255\255\255\1"), MALFORMED,
+    "PUBLISH with a malformed Subscription Identifier" },
   { 5, packet(0x30, text "a", measured "\166\0\0\0\0\0"), MALFORMED, "PUBLISH with an unknown property" },
 
   { 5, packet(0x40, two(1), "\0\0\0"), MALFORMED, "PUBACK with bytes after its end" },
