@@ -150,7 +150,8 @@ bool hf_packet_read_body(const hf_packet_rules *rules, hf_cursor *from, hf_packe
     return read_disconnect(&b);
   case HF_PACKET_AUTH:
     return read_auth(&b);
-  default:
-    return ends(&b); /* PINGRESP */
+  default: /* PINGRESP */
+    break;
   }
+  return ends(&b);
 }

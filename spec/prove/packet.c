@@ -165,7 +165,8 @@ static bool violate(hf_violation *violation, uint8_t code, hf_packet_type type, 
     requires sound(from) && from->left > 0;
     requires \separated(from, seen, properties, violation);
     assigns *from, *seen, *properties, *violation;
-    ensures sound(from);
+    ensures \valid(from);
+    ensures \valid_read(from->at + (0 .. from->left - 1));
     ensures \result ==> from->left < \old(from->left);
  */
 static bool read_property(hf_packet_type type, hf_cursor *from, uint64_t *seen, hf_packet_properties *properties,
@@ -175,7 +176,8 @@ static bool read_property(hf_packet_type type, hf_cursor *from, uint64_t *seen, 
     requires sound(from);
     requires \separated(from, properties, violation);
     assigns *from, *properties, *violation;
-    ensures sound(from);
+    ensures \valid(from);
+    ensures \valid_read(from->at + (0 .. from->left - 1));
  */
 bool hf_packet_read_properties(hf_packet_type type, hf_cursor *from, hf_packet_properties *properties,
                                hf_violation *violation);
