@@ -205,10 +205,25 @@ function check.names(value, row)
   return names
 end
 
--- What a URI may show in a message: never what stands in front of an "@".
+-- What a URI may show in a message: never what stands in front of an "@", were it "%40", nor what follows a ":" and is
+-- no port, nor a query.
 local function without_secret(uri)
-  local shown, found = uri:gsub("^(%a+://).*@", "%1...@")
-  return found > 0 and shown or (uri:gsub("^.*@", "...@"))
+  local scheme, rest = uri:match "^(%w*://)(.*)$"
+  scheme, rest = scheme or "", rest or uri
+  local last = rest:match "^.*()@"
+  local encoded = not rest:find "^%[" and rest:match "^.*()%%40"
+  if last or encoded then
+    local at = math.max(last or 0, (encoded or -2) + 2)
+    rest = "...@" .. rest:sub(at + 1)
+  end
+  local host, port, tail = rest:match "^([^:/?#%[]*):([^/?#]*)(.*)$"
+  if not host then
+    host, port, tail = rest:match "^(%[[^%]]*%]):([^/?#]*)(.*)$"
+  end
+  if host and port:find "%D" then
+    rest = host .. ":..." .. tail
+  end
+  return scheme .. rest:gsub("[?#].+$", "?...")
 end
 
 --- A server's address.
@@ -218,7 +233,9 @@ function check.server(value)
   end
   local server, problem = core.parse_server(value)
   if not server then
-    return nil, ("%s, got %s"):format(problem, describe(without_secret(value)))
+    local shown = without_secret(value)
+    local _, safe = core.parse_server(shown) -- which quotes what is wrong
+    return nil, ("%s, got %s"):format(safe or problem:gsub("'.*'", "'...'"), describe(shown))
   end
   return server
 end

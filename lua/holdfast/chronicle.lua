@@ -3,6 +3,7 @@
 -- @module holdfast.chronicle
 local core = require "holdfast.core"
 local log = require "holdfast.log"
+local text = require "holdfast.text"
 
 local chronicle = {}
 
@@ -25,7 +26,8 @@ local lines = {
   end },
   ready = { "info", function(event)
     local refused = event.refused > 0 and (", %d refused"):format(event.refused) or ""
-    return ("ready with %d subscriptions%s"):format(event.subscriptions, refused)
+    local count = event.subscriptions
+    return ("ready with %d subscription%s%s"):format(count, count == 1 and "" or "s", refused)
   end },
   failed = { "warning", function(event)
     return ("attempt %d failed: %s%s"):format(event.attempt, why(event), again(event))
@@ -115,6 +117,22 @@ end
 function chronicle.unverified(client)
   log.write("warning", "tls.verify = false: certificates and host names are not verified, anybody can be the broker",
     { client = client.handle:status().client_id, event = "unverified" })
+end
+
+--- Says, even where nobody listens, what is probably a mistake about a new client.
+-- @tparam table client
+-- @tparam ?string doubt about its options
+-- @tparam ?string server to which another client of this Lua state connects under the same client id
+function chronicle.doubts(client, doubt, server)
+  local id = client.handle:status().client_id
+  if doubt then
+    log.write("warning", doubt, { client = id, event = "doubt" })
+  end
+  if server then
+    local words = "another client of this process has the client_id %s at %s, too: a broker lets in only one of them, "
+      .. "so they will take the connection from each other for ever"
+    log.write("warning", words:format(text.describe(id), server), { client = id, event = "twin" })
+  end
 end
 
 local LOSS = "a client that was not closed has ended, and %d of its messages may be lost; client:close(5) gives them "

@@ -6,6 +6,7 @@ local core = require "holdfast.core"
 local defaults = require "holdfast.defaults"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
+local hints = require "holdfast.hints"
 local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
@@ -18,6 +19,7 @@ local wishing = require "holdfast.wishing"
 
 local Client = {}
 Client.__index = Client
+hints.teach(Client)
 
 local client = {}
 
@@ -69,6 +71,8 @@ function client.new(given, adapt)
     waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
     connecting = line.new(), -- those of connect
   }, Client)
+  self.servers = values.servers
+  chronicle.doubts(self, hints.doubt(given), values.client_id and registry.twin(self))
   registry.add(self, delivery.deliver, mail)
   if values.tls and not values.tls.verify then
     chronicle.unverified(self)

@@ -24,6 +24,7 @@ local holdfast = {
   fleet = require "holdfast.fleet",
   pcall = require("holdfast.loop.protect").pcall,
   reason = require "holdfast.reason",
+  topic = require "holdfast.topic",
 }
 
 --- Makes a client. It does nothing before `start` or `connect`.

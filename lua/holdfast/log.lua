@@ -102,7 +102,9 @@ end
 -- @tparam number dropped lines before it that found no room
 function log.trace(line, level, dropped)
   if dropped > 0 then
-    log.tell("warning", ("%d lines of trace were dropped"):format(dropped), { source = "paho", dropped = dropped })
+    local words = ("%d line%s of trace %s dropped"):format(dropped, dropped == 1 and "" or "s",
+      dropped == 1 and "was" or "were")
+    log.tell("warning", words, { source = "paho", dropped = dropped })
   end
   log.tell("debug", line, { source = "paho", trace = log.traces[level] })
 end

@@ -151,6 +151,14 @@ local function stand_in_line(client, waiter, timeout)
   return false, ("no room in the queue within %g s"):format(timeout), "timeout", "withdrawn"
 end
 
+-- What `publish` answers then: no nil that `print` would show.
+local function delivered(waiter)
+  if waiter.reason then
+    return true, waiter.reason
+  end
+  return true
+end
+
 local function withdraw(client, id, timeout)
   local waiter = {}
   client.outcomes[id] = waiter
@@ -161,7 +169,7 @@ local function withdraw(client, id, timeout)
     listening.park(client, waiter)
   end
   if waiter.value then
-    return true, waiter.reason -- it was on its way already, and has arrived
+    return delivered(waiter) -- it was on its way already, and has arrived
   elseif waiter.code == "withdrawn" or waiter.code == "sent" then
     return nil, ("not delivered within %g s"):format(timeout), "timeout", waiter.code
   end
@@ -210,7 +218,7 @@ function publish.publish(client, topic, payload, given)
   end
   listening.park(client, waiter, left)
   if waiter.value then
-    return true, waiter.reason
+    return delivered(waiter)
   elseif waiter.code or not waiter.timed_out then
     return nil, waiter.message, waiter.code, waiter.reason
   end

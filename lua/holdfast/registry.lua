@@ -109,6 +109,31 @@ function registry.add(client, deliver_message, by_kind)
   clients[client.handle:id()] = client
 end
 
+local function shares_server(one, other)
+  for _, server in ipairs(one.servers) do
+    for _, another in ipairs(other.servers) do
+      if server.host:lower() == another.host:lower() and server.port == another.port then
+        return server.text
+      end
+    end
+  end
+end
+
+--- Whether another client that is not closed has the same client id and a server in common.
+-- @tparam table client that is not added yet
+-- @treturn ?string the server
+function registry.twin(client)
+  local id = client.handle:status().client_id
+  for _, other in pairs(clients) do
+    if not other.closing and other.handle:status().client_id == id then
+      local server = shares_server(client, other)
+      if server then
+        return server
+      end
+    end
+  end
+end
+
 --- Takes a client out; nothing reaches it any more.
 -- @tparam table client
 function registry.remove(client)

@@ -3,6 +3,7 @@
 -- known can be said of the table's own keys alone.
 -- @module holdfast.walk
 local check = require "holdfast.check"
+local hints = require "holdfast.hints"
 local policy = require "holdfast.policy"
 local properties = require "holdfast.properties"
 local schema = require "holdfast.schema"
@@ -63,6 +64,9 @@ local visit
 local function unknown_key(group, given, where)
   for key in pairs(given) do
     if not group.by_name[key] then
+      if group == tree and hints.options[key] then
+        return ("unknown option %s; %s"):format(text.describe(key), hints.options[key])
+      end
       return text.unknown("option" .. where, key, group.names)
     end
   end

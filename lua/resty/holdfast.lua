@@ -35,6 +35,7 @@ local holdfast = {
   metrics = base.metrics,
   reason = base.reason,
   spawn = base.spawn,
+  topic = base.topic,
 }
 
 wishing.adapt(dict.handler) -- in place of a handler, `subscribe` takes a shared dict

@@ -65,6 +65,13 @@ describe("the log", function()
       "warning subscription meters/# refused: not_authorized (the client is not authorized for the filter)", 1, true))
     assert.is_truthy(table.concat(lines(), "\n"):find("info ready with 0 subscriptions, 1 refused", 1, true))
     heard = {}
+    probe.script { refuse_subscriptions = 0 }
+    local one = world:client()
+    one:subscribe "a"
+    one:start()
+    world:pass(0)
+    assert.is_truthy(table.concat(lines(), "\n"):find("info ready with 1 subscription$"))
+    heard = {}
     probe.script { connect = "refuse", source = "tls", code = 2, finds = "tls_expired", refuse_subscriptions = 0 }
     world:client({ servers = { "mqtts://b" }, max_attempts = 1, sleep_for = 60 }):start()
     world:pass(0)

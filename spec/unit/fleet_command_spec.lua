@@ -59,6 +59,12 @@ local function well_formed(svg)
   return seen
 end
 
+describe("the version of the command", function()
+  it("is holdfast's", function()
+    assert.same({ 0, "holdfast-fleet " .. require("holdfast")._VERSION .. "\n", "" }, { run "--version" })
+  end)
+end)
+
 describe("holdfast-fleet", function()
   it("explains itself", function()
     local status, out = run "--help"

@@ -346,6 +346,13 @@ describe("options", function()
   it("never show a secret", function()
     assert.equal("password must be a string, got a number", refusal { username = "u", password = 31337 })
     for _, options in ipairs {
+      { credentials = "hunter2" },
+      { server = "mqtt://u:hunter2%40host" },
+      { server = "mqtt://u:hun/hunter2%40host:99999" },
+      { server = "mqtt://u:hunter2" },
+      { server = "u:hunter2" },
+      { server = "mqtt://[::1]:hunter2" },
+      { server = "mqtt://host?password=hunter2" },
       { username = "hunter2", password = 2 },
       { username = "u\0hunter2" },
       { username = "u", password = ("hunter2"):rep(10000) },
@@ -357,6 +364,13 @@ describe("options", function()
     } do
       assert.not_matches("hunter2", refusal(options))
     end
+  end)
+
+  it("show a server's address as far as it is none", function()
+    assert.equal('server must not have a user name or password; they have options of their own, got "mqtt://...@host"',
+      refusal { server = "mqtt://u:hunter2%40host" })
+    assert.equal("server has the port '...', which must be a number from 1 to 65535, got \"mqtt://host:...\"",
+      refusal { server = "mqtt://host:188e" })
   end)
 
   describe("of the policy", function()

@@ -2,6 +2,7 @@
 -- @module holdfast.fleet.command
 local fleet = require "holdfast.fleet"
 local advise = require "holdfast.fleet.advise"
+local core = require "holdfast.core"
 local model = require "holdfast.fleet.model"
 local picture = require "holdfast.fleet.picture"
 local presets = require "holdfast.presets"
@@ -31,6 +32,7 @@ Simulates a fleet of clients that lose their broker, and shows what the reconnec
   --advise                 search min, max, factor and jitter for this fleet, and say what was found and why
   --quiet                  no progress bar (there is none either where stderr is no terminal)
   --help                   this text
+  --version                the version of holdfast
 
 FILE is Lua and returns a table of the same options, in which `backoff` and `policy` may be tables, as in
 
@@ -43,7 +45,7 @@ local function help()
   return (HELP:gsub("PRESETS", table.concat(presets.names, " "):gsub("(mqttjs) ", "%1\n" .. (" "):rep(27))))
 end
 
-local FLAGS = { advise = true, quiet = true, help = true }
+local FLAGS = { advise = true, quiet = true, help = true, version = true }
 local OWN = { compare = true, svg = true }
 
 local function value_of(word)
@@ -250,7 +252,7 @@ end
 
 local function gather(words)
   local given, own, problem = parse(words)
-  if problem or own.help then
+  if problem or own.help or own.version then
     return nil, own, problem
   elseif own.advise and (own.compare or own.svg) then
     return nil, own, ("--advise compares by itself and draws nothing; leave --%s out"):format(own.compare and "compare"
@@ -323,6 +325,9 @@ function command.main(words, out, err)
     return 2
   elseif own.help then
     out:write(help())
+    return 0
+  elseif own.version then
+    out:write("holdfast-fleet ", core.VERSION, "\n")
     return 0
   end
   local ok, failure = act(options, own, out, err)
