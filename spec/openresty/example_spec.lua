@@ -58,6 +58,7 @@ describe("examples/openresty #broker", function()
     assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, "42") })
     eventually("/meters/kitchen/power", "^42\n$")
     assert.are.equal(404, (server:get("/meters/%2B", nil, "42")))
+    server:expect 'open%(%) "[^"]*/meters/%+" failed'
   end)
 
   it("answers 503 when the broker stays away, and goes on when it is back", function()

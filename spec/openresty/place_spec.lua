@@ -208,5 +208,6 @@ describe("resty.holdfast #broker", function()
       assert(process.now() < deadline, server:log())
       process.sleep(5)
     until server:log():find "%[error%][^\n]*holdfast: [^\n]*: unheard"
+    server:expect ": unheard"
   end)
 end)

@@ -182,7 +182,7 @@ describe("trouble in nginx #broker", function()
       ["/got"] = 'ngx.say(table.concat(got, " "), " ", client:status().inbox.messages)',
       ["/told"] = "ngx.say(tostring(told))",
       ["/ready"] = "ngx.say(tostring(client:status().ready))",
-    } })
+    }, expects = { "one of them has called ngx.exit" } })
     server:eventually("/ready", "^true$")
     local other = publisher()
     local told = {}
@@ -201,7 +201,7 @@ describe("trouble in nginx #broker", function()
 
   it("with too few timers is told before anything is published", function()
     start("", {
-      http = "lua_max_pending_timers 1;",
+      http = "lua_max_pending_timers 1;", expects = { "nginx gives no timer for holdfast" },
       locations = {
         ["/publish"] = 'ngx.say(tostring(select(2, pcall(client.publish, client, "a", "b"))))',
         ["/queued"] = "ngx.say(client:status().queued.messages)",
@@ -217,7 +217,7 @@ describe("trouble in nginx #broker", function()
 
   it("is over once nginx runs timers again", function()
     start("for _ = 1, 2 do ngx.timer.at(0, function() ngx.sleep(1.2) end) end", {
-      http = "lua_max_running_timers 2;",
+      http = "lua_max_running_timers 2;", expects = { "2 lua_max_running_timers are not enough" },
       locations = {
         ["/publish"] = 'ngx.say(tostring(client:publish("a", ngx.var.args, { qos = 1 })))',
       },

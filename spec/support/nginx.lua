@@ -45,7 +45,6 @@ local function configuration(server, options)
   for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
     lines[#lines + 1] = name .. "_temp_path temporary_" .. name .. ";"
   end
-  lines[#lines + 1] = "lua_socket_log_errors off;"
   lines[#lines + 1] = options.http
   lines[#lines + 1] = block("init_by_lua_block", options.init)
   lines[#lines + 1] = block("init_worker_by_lua_block", options.init_worker)
@@ -77,8 +76,8 @@ local function launch(server, arguments)
 end
 
 local function new(port)
-  local server = setmetatable({ port = port or process.free_port(), folder = assert(process.temporary_folder()) },
-    Server)
+  local server = setmetatable({ port = port or process.free_port(), folder = assert(process.temporary_folder()),
+    expected = {} }, Server)
   started[#started + 1] = server
   return server
 end
@@ -91,10 +90,10 @@ end
 
 --- Starts an nginx and waits until it listens.
 -- @tparam table options `workers` (1), `init`, `init_worker`, `locations` (Lua code), `http`, `server` (lines of
--- nginx.conf)
+-- nginx.conf), `expects` (patterns of what it may log at "error" and above)
 -- @treturn table server with `port`, `pid`, `folder`
 function nginx.start(options)
-  local server = new()
+  local server = new():expect((table.unpack or unpack)(options.expects or {}))
   write(server, configuration(server, options))
   return launch(server)
 end
@@ -108,13 +107,46 @@ function nginx.run(text, arguments)
   return launch(server, arguments)
 end
 
+-- Lines of the error log from "error" on that the spec has not expected.
+local function unexpected(server)
+  local lines = {}
+  for line in (server:log() .. server:output()):gmatch "[^\n]+" do
+    local level = line:match "^%S+ %S+ %[([a-z]+)%] "
+    local is_wanted = level ~= "error" and level ~= "crit" and level ~= "alert" and level ~= "emerg"
+    for _, pattern in ipairs(server.expected) do
+      is_wanted = is_wanted or line:find(pattern)
+    end
+    if not is_wanted then
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
 --- Stops every nginx of this module and removes their folders.
+-- @raise when the error log of one has a line that `expect` has not named
 function nginx.finish()
+  local lines = {}
   for _, server in ipairs(started) do
     server:stop()
+    for _, line in ipairs(unexpected(server)) do
+      lines[#lines + 1] = line
+    end
     process.remove_folder(server.folder)
   end
   started = {}
+  if lines[1] then
+    error("nginx has logged:\n" .. table.concat(lines, "\n"), 2)
+  end
+end
+
+--- Names lines of the error log, from "error" on, that belong to the spec.
+-- @tparam string ... patterns
+function Server:expect(...)
+  for _, pattern in ipairs { ... } do
+    table.insert(self.expected, pattern)
+  end
+  return self
 end
 
 --- One request on a connection of its own; with a body it is a POST.

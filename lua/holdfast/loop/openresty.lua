@@ -38,7 +38,7 @@ local KEPT = 256 -- idle semaphores
 local YEAR = 86400 * 365
 local GLANCE = 0.02 -- seconds between two looks whether a worker that leaves is still waited in
 local AGAIN = 1 -- seconds after which what nginx has not done is asked for once more
-local LOOK = 1000 -- ms between two looks whether the timer of the handlers has been ended, while any are under way
+local LOOK = 1 -- seconds between two looks whether the timer of the handlers has been ended, while any are under way
 
 -- Phases in which nginx suspends nobody, and what to do there instead.
 local POST = "use post, which does not wait, or ngx.timer.at"
@@ -55,7 +55,7 @@ local handing_out = false
 local held = {} -- keeps clients alive
 local parked = setmetatable({}, { __mode = "k" }) -- waiters
 local bells, spare = {}, 0 -- semaphores that nobody waits on
-local reader -- { asked, begun, over }
+local reader -- { asked, begun, over, bell, is_idle }
 local hands -- the crew that runs the handlers
 local watching = false
 local before_exit = function() end
@@ -68,8 +68,12 @@ end
 
 local function stop()
   if reader then
+    local bell = reader.bell
     reader.over, reader = true, nil
     mailbox:hang_up()
+    if bell then
+      bell:post(1)
+    end
   end
   if hands then
     hands:finish()
@@ -211,9 +215,21 @@ local function attend(me, socket)
     if me.over then
       return
     end
-    socket:settimeout(hands and hands:is_busy() and LOOK or FOREVER)
     bytes, problem = socket:receiveany(64)
   until not bytes and problem ~= "timeout"
+end
+
+-- A light thread beside the reader, which cannot look for itself: nginx logs an error for each read that times out.
+local function look_out(me)
+  while not me.over do
+    local is_busy = hands and hands:is_busy()
+    me.is_idle = not is_busy
+    me.bell:wait(is_busy and LOOK or LONGEST)
+    me.is_idle = false
+    if hands and not me.over then
+      ensure_hands()
+    end
+  end
 end
 
 local function read(_, me)
@@ -221,6 +237,8 @@ local function read(_, me)
     return
   end
   me.begun = true
+  me.bell = semaphore.new(0)
+  ngx.thread.spawn(look_out, me)
   while not me.over do
     local socket, problem = connect()
     if socket then
@@ -352,6 +370,10 @@ loop.is_late = handling.is_over
 function loop.start(finish, owner, item, fn, a, b, c)
   ensure_hands()
   hands:add(finish, owner, item, fn, a, b, c)
+  if reader and reader.is_idle then
+    reader.is_idle = false
+    reader.bell:post(1)
+  end
 end
 
 --- What stands for the task, request or timer in which the caller runs.
