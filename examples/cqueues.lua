@@ -9,9 +9,7 @@ controller:wrap(function()
   -- Made where the controller runs, so that is the loop it waits on. Elsewhere, say loop = "cqueues".
   local client = holdfast.new { server = address }
 
-  client:on("lost", function(event)
-    print(("lost: %s, again in %.1f s"):format(event.reason.text, event.retry_in))
-  end)
+  client:on("lost", print)
   client:subscribe("thermometer/+/set", { qos = 1 }, function(message)
     cqueues.sleep(0.01) -- a handler may wait for whatever cqueues can wait for
     print(message.topic, message.payload)

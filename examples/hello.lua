@@ -1,8 +1,8 @@
 local holdfast = require "holdfast"
 
 local client = holdfast.new { server = "mqtt://localhost" }
-client:on("lost", function(event) print("lost", event.reason.name, ("again in %.1f s"):format(event.retry_in)) end)
-client:on("ready", function(event) print("ready", ("after %.1f s"):format(event.downtime)) end)
+client:on("lost", print) -- events print themselves; a handler of yours is function(event) ... end
+client:on("ready", print)
 
 local meters = client:subscribe("meters/+/power", { qos = 1 }) -- a wish: kept through every reconnect
 

@@ -6,9 +6,7 @@ local address, readings = arg[1] or "mqtt://localhost", tonumber(arg[2] or 10)
 
 local client = holdfast.new { server = address, loop = "luv" }
 
-client:on("lost", function(event)
-  print(("lost: %s, again in %.1f s"):format(event.reason.text, event.retry_in))
-end)
+client:on("lost", print)
 client:subscribe("thermometer/+/set", { qos = 1 }, function(message)
   holdfast.sleep(0.01) -- a handler is a coroutine: it may wait, or yield until a callback of luv resumes it
   print(message.topic, message.payload)

@@ -34,7 +34,8 @@ local client = holdfast.new {
 }
 
 client:on("failed", function(event)
-  print(("failed: %s (%s), again in %.1f s"):format(event.reason.name, event.reason.class, event.retry_in or 0))
+  local next_one = event.retry_in and ("again in %.1f s"):format(event.retry_in) or "asleep" -- nil: it has given up
+  print(("failed: %s (%s), %s"):format(event.reason.name, event.reason.class, next_one))
 end)
 client:on("ready", function(event)
   print(("ready after %.1f s"):format(event.downtime))

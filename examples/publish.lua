@@ -9,12 +9,8 @@ local client = holdfast.new { server = address }
 client:on("ready", function()
   print("ready at " .. address)
 end)
-client:on("failed", function(event)
-  print(("%s; trying again in %.1f s"):format(event.reason.text, event.retry_in))
-end)
-client:on("lost", function(event)
-  print(("lost: %s; trying again in %.1f s"):format(event.reason.text, event.retry_in))
-end)
+client:on("failed", print)
+client:on("lost", print)
 
 client:start()
 local count = 0

@@ -203,6 +203,7 @@ build = {
     ["holdfast.options"] = "lua/holdfast/options.lua",
     ["holdfast.policy"] = "lua/holdfast/policy.lua",
     ["holdfast.presets"] = "lua/holdfast/presets.lua",
+    ["holdfast.printing"] = "lua/holdfast/printing.lua",
     ["holdfast.properties"] = "lua/holdfast/properties.lua",
     ["holdfast.publish"] = "lua/holdfast/publish.lua",
     ["holdfast.reason"] = "lua/holdfast/reason.lua",

@@ -1,5 +1,8 @@
 #include "lua/binding.h"
 
+#define MESSAGE "holdfast.message"
+#define REASON "holdfast.reason"
+
 static void set_seconds(lua_State *L, const char *name, int64_t milliseconds) {
   if (milliseconds < 0) return;
   lua_pushnumber(L, (lua_Number)milliseconds / 1000);
@@ -26,6 +29,7 @@ void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code
   lua_setfield(L, -2, "source");
   lua_pushstring(L, text ? text : reason->text);
   lua_setfield(L, -2, "text");
+  luaL_setmetatable(L, REASON);
 }
 
 static void set_string(lua_State *L, const char *name, const char *value) {
@@ -67,6 +71,7 @@ static void push_message(lua_State *L, const hf_message *message) {
     hf_lua_push_properties(L, message->properties);
     lua_setfield(L, -2, "properties");
   }
+  luaL_setmetatable(L, MESSAGE);
 }
 
 static const char *why_dropped(uint32_t flags) {
@@ -277,4 +282,11 @@ int hf_lua_push_mail(lua_State *L, hf_mail *mail, uint64_t receipt) {
   lua_pushstring(L, kind_name(mail->kind));
   lua_pushinteger(L, (lua_Integer)hf_client_id(client));
   return 2 + push_rest(L, mail);
+}
+
+void hf_lua_open_event(lua_State *L) {
+  luaL_newmetatable(L, MESSAGE);
+  lua_setfield(L, -2, "message_metatable");
+  luaL_newmetatable(L, REASON);
+  lua_setfield(L, -2, "reason_metatable");
 }

@@ -46,6 +46,7 @@ int luaopen_holdfast_core(lua_State *L) {
   lua_pushliteral(L, HF_VERSION);
   lua_setfield(L, -2, "VERSION");
   hf_lua_open_topic(L);
+  hf_lua_open_event(L);
   hf_lua_open_mailbox(L);
   hf_lua_open_client(L);
   hf_lua_open_backoff(L);

@@ -16,15 +16,24 @@ function gateway.start()
     return ngx.log(ngx.ERR, problem)
   end
   client:set_timeouts(nil, 5000) -- for publish, in milliseconds
-  client:on("lost", function(event)
-    ngx.log(ngx.WARN, "lost: ", event.reason.name, (", again in %.1f s"):format(event.retry_in))
-  end)
-  client:on("ready", function(event)
-    ngx.log(ngx.NOTICE, ("ready after %.1f s"):format(event.downtime))
-  end)
+  client:on("lost", print) -- to the error log, as a notice
+  client:on("ready", print)
   -- The broker deals the messages out among the workers, and each keeps its share where all of them find it.
   client:subscribe("$share/gateway/meters/#", { qos = 1 }, ngx.shared.meters)
   client:start()
+end
+
+-- A body above client_body_buffer_size is in a file.
+local function body()
+  ngx.req.read_body()
+  local name = ngx.req.get_body_file()
+  if not name then
+    return ngx.req.get_body_data() or ""
+  end
+  local file = assert(io.open(name, "rb"))
+  local data = file:read "*a"
+  file:close()
+  return data
 end
 
 local function answer(status, text)
@@ -38,9 +47,8 @@ function gateway.meter()
     local value = ngx.shared.meters:get(topic)
     return answer(value and 200 or 404, value or "nothing yet")
   end
-  ngx.req.read_body()
   -- Waits for the broker's word, through an outage if need be; the worker goes on with other requests meanwhile.
-  local fine, problem, code = client:publish(topic, ngx.req.get_body_data() or "", { qos = 1 })
+  local fine, problem, code = client:publish(topic, body(), { qos = 1 })
   return answer(fine and 200 or 503, fine and "published" or code .. ": " .. problem)
 end
 

@@ -59,6 +59,8 @@ function client.new(given, adapt)
     strategy = values.strategy,
     inbox_bytes = values.inbox.bytes,
     ttl = values.queue.ttl,
+    max_attempts = values.max_attempts,
+    sleep_for = values.sleep_for,
     defaults = own,
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters

@@ -7,6 +7,7 @@ local first = require "holdfast.first"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local printing = require "holdfast.printing"
 local text = require "holdfast.text"
 
 local events = {}
@@ -39,7 +40,7 @@ function events.add(client, name, fn, once)
   local list = client.handlers[name] or { count = 0, passing = false }
   client.handlers[name] = list
   list.count = list.count + 1 -- whoever walks through it goes no further than the count was
-  list[list.count] = { fn = fn, once = once }
+  list[list.count] = { fn = printing.alone(fn), given = fn, once = once }
   list.passing = list.passing or once
 end
 
@@ -58,7 +59,7 @@ local function without(list, is_unwanted, fn)
 end
 
 local function calls(entry, fn)
-  return entry.fn == fn
+  return entry.given == fn
 end
 
 local function passes(entry)
@@ -175,6 +176,7 @@ end
 -- @tparam string name
 -- @param event
 function events.meet(client, name, event)
+  printing.teach(client, name, event)
   if client.observed[name] then
     show(client, name, event)
   end

@@ -16,6 +16,14 @@ function text.number(value)
   return (grouped:gsub("^,", ""):gsub("^%-,", "-"))
 end
 
+--- A number in a sentence, with a point whatever the locale's decimal sign is.
+-- @tparam string format of `string.format`
+-- @tparam number value
+-- @treturn string
+function text.decimal(format, value)
+  return (format:format(value):gsub(",", "."))
+end
+
 local function quote(value)
   local cut = #value > SHOWN and value:sub(1, SHOWN) or value
   local odd = core.utf8_problem((cut:gsub("%c", ""))) and '[%c"\\\128-\255]' or '[%c"\\]'

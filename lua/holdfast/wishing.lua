@@ -1,6 +1,7 @@
 --- `client:subscribe`: checks a wish and hands it to the core.
 -- @module holdfast.wishing
 local check = require "holdfast.check"
+local printing = require "holdfast.printing"
 local subscription = require "holdfast.subscription"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
@@ -85,7 +86,7 @@ function wishing.subscribe(client, filter, given, handler)
     return nil, message, code
   end
   client.last_wish = wish
-  client.wishes[wish] = subscription.new(client, wish, filter, values, handler)
+  client.wishes[wish] = subscription.new(client, wish, filter, values, printing.alone(handler))
   return client.wishes[wish]
 end
 

@@ -2,6 +2,7 @@
 local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local scripted = require "spec.support.scripted_broker"
 local tree = require "spec.support.tree"
 
 describe("the example #broker", function()
@@ -54,6 +55,88 @@ describe("the example #broker", function()
     local said = "\n" .. table.concat(lines, "\n")
     assert.is_truthy(said:find("\nwarning attempt 1 failed: tls_unknown_ca (", 1, true), said)
     assert.is_truthy(said:find("\ntls_unknown_ca: asleep after tls_unknown_ca: ", 1, true), said)
+  end)
+
+  describe("in trouble", function()
+    local folder, pid
+
+    before_each(function()
+      folder = process.temporary_folder()
+    end)
+
+    after_each(function()
+      if pid then
+        process.kill(pid, "KILL")
+        process.wait(pid, 5000)
+      end
+      process.remove_folder(folder)
+    end)
+
+    local function begin(name, port)
+      local source = tree.read("examples/" .. name .. ".lua"):gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. port)
+      local file = assert(io.open(folder .. "/example.lua", "w"))
+      file:write("io.stdout:setvbuf 'line'; function io.lines() return function() return 'a line' end end ", source)
+      file:close()
+      local words = { os.getenv "LUA", folder .. "/example.lua", "mqtt://127.0.0.1:" .. port }
+      pid = process.spawn(words, folder .. "/output")
+    end
+
+    local function expect(pattern)
+      local deadline = process.now() + 15000
+      local output
+      repeat
+        process.sleep(20)
+        output = tree.read(folder .. "/output")
+      until output:find(pattern) or process.now() > deadline
+      assert.truthy(output:find(pattern), "wanted " .. pattern .. " in:\n" .. output)
+      for _, wrong in ipairs { "bad argument", "attempt to" } do
+        assert.is_nil(output:find(wrong, 1, true), output)
+      end
+    end
+
+    local hosts = { copas = "copas", cqueues = "cqueues", luv = "luv" }
+    for _, name in ipairs { "hello", "publish", "policy", "request_response", "copas", "cqueues", "luv" } do
+      if not hosts[name] or pcall(require, hosts[name]) then
+        it(name .. ".lua says so when the client gives up", function()
+          local broker = scripted.listen()
+          finally(function() broker:close() end)
+          begin(name, broker.port)
+          local client = broker:accept(10000)
+          client:expect "connect"
+          client:connack { code = 0x8A }
+          expect "banned"
+        end)
+      end
+    end
+
+    for _, name in ipairs { "hello", "publish", "copas", "cqueues", "luv" } do
+      if not hosts[name] or pcall(require, hosts[name]) then
+        it(name .. ".lua says so when the client gives up a connection that stood", function()
+          local broker = scripted.listen()
+          finally(function() broker:close() end)
+          begin(name, broker.port)
+          local client = broker:accept(10000)
+          client:expect "connect"
+          client:connack()
+          client:disconnect(0x8C)
+          expect "lost: bad_authentication_method, asleep until woken"
+        end)
+      end
+    end
+
+    for _, name in ipairs { "hello", "publish" } do
+      it(name .. ".lua says so when the broker dies, and goes on", function()
+        local broker = mosquitto.start()
+        begin(name, broker.port)
+        expect "ready"
+        broker:kill()
+        expect "\nlost: connection_lost, again in [%d.]+ s"
+        broker:restart()
+        if name == "hello" then
+          expect "\nlost.*\nready"
+        end
+      end)
+    end
   end)
 
   it("each has at most 60 lines", function()

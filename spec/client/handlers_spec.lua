@@ -63,6 +63,21 @@ describe("with a broker #broker", function()
     assert.equal("connected", client:status().state)
   end)
 
+  it("a message prints itself", function()
+    local words
+    client:subscribe("t/print", { qos = 1 }, function(message)
+      words = tostring(message)
+    end)
+    holdfast.run(function()
+      assert(client:connect(10))
+      assert(client:publish("t/print", "hello", { qos = 1 }))
+      while not words do
+        holdfast.sleep(0.005)
+      end
+    end)
+    assert.equal("t/print: hello", words)
+  end)
+
   it("a handler that waits 2 s delays no other event", function()
     local done
     local late = 0

@@ -36,11 +36,11 @@ describe("examples/hello.lua #broker", function()
     file:close()
     pid = process.spawn({ os.getenv "LUA", folder .. "/hello.lua" }, folder .. "/output")
 
-    expect "^ready"
+    expect "^ready: 1 subscription, after [%d.]+ s\n"
     expect "meters/kitchen/power\t42\n"
     broker:kill()
-    expect "\nlost\tconnection_lost\tagain in [%d.]+ s\n"
+    expect "\nlost: connection_lost, again in [%d.]+ s\n"
     broker:restart()
-    expect "\nready\tafter [%d.]+ s\n"
+    expect "\nready: 1 subscription, after [%d.]+ s\n"
   end)
 end)

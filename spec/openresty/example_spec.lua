@@ -61,6 +61,15 @@ describe("examples/openresty #broker", function()
     server:expect 'open%(%) "[^"]*/meters/%+" failed'
   end)
 
+  it("publishes a body that nginx has put into a file, and an empty one", function()
+    local large = ("0123456789"):rep(9000)
+    assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, large) })
+    eventually("/meters/kitchen/power", "^" .. large .. "\n$")
+    server:expect "an? client request body is buffered to a temporary file"
+    assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, "") })
+    eventually("/meters/kitchen/power", "^nothing yet\n$")
+  end)
+
   it("answers 503 when the broker stays away, and goes on when it is back", function()
     broker:kill()
     local before = process.now()
