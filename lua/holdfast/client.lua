@@ -72,6 +72,8 @@ function client.new(given, adapt)
     line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
     connecting = line.new(), -- those of connect
+    questions = {}, -- "credentials", "backoff" -> ticket of the question that is open
+    answering = {}, -- likewise -> coroutine in which the user's function runs
   }, Client)
   self.servers = values.servers
   chronicle.doubts(self, hints.doubt(given), values.client_id and registry.twin(self))
@@ -154,7 +156,10 @@ function Client:connect(timeout)
     error("connect: " .. problem, 2)
   end
   listening.must_wait "connect"
-  local fine, message, code = self:start()
+  local fine, message, code = listening.must_not_answer(self)
+  if fine then
+    fine, message, code = self:start()
+  end
   if not fine then
     return nil, message, code
   end

@@ -23,9 +23,31 @@ function listening.must_wait(name)
   end
 end
 
+--- Before a call that acts and then waits: one in the client's own credentials or backoff function would wait for the
+-- connection that waits for that function.
+-- @tparam holdfast.client client
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string "credentials" or "backoff"
+function listening.must_not_answer(client)
+  if next(client.answering) == nil then
+    return true
+  end
+  local me = coroutine.running()
+  for kind, thread in pairs(client.answering) do
+    if thread == me then
+      return nil, ("the %s function of this client cannot wait for the connection that waits for it"):format(kind), kind
+    end
+  end
+  return true
+end
+
 -- From now on `close` knows of a waiter. In a fork of the process nothing ever comes: there it is done already.
 local function enter(client, waiter)
   local _, message, code = client.handle:consumed(0, 0)
+  if not code then
+    _, message, code = listening.must_not_answer(client)
+  end
   if code then
     waiter.done, waiter.message, waiter.code = true, message, code
     return
@@ -82,6 +104,10 @@ function listening.wait(client, name, timeout)
     return nil, listening.LEAVING, "closed"
   end
   listening.must_wait "wait"
+  local fine, message, code = listening.must_not_answer(client)
+  if not fine then
+    return nil, message, code
+  end
   local waiter = { endless = not timeout }
   events.expect(client, name, waiter)
   listening.park(client, waiter, timeout)

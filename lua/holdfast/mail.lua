@@ -135,8 +135,24 @@ end
 
 local username_row, password_row = { secret = true }, { secret = true }
 
-local function find_credentials(client, ticket, attempt)
-  local username, password = client.credentials(attempt)
+-- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
+-- that waits for the connection would wait for itself.
+local function call(client, kind, fn, ...)
+  client.answering[kind] = coroutine.running()
+  local one, other = fn(...)
+  client.answering[kind] = nil
+  return one, other
+end
+
+-- The ticket that an answer is for: of the latest question, and then none is open any more.
+local function close_question(client, kind)
+  local ticket = client.questions[kind]
+  client.questions[kind], client.answering[kind] = nil, nil
+  return ticket
+end
+
+local function find_credentials(client, attempt)
+  local username, password = call(client, "credentials", client.credentials, attempt)
   local problem
   if username == nil then
     problem = type(password) == "string" and password or "the credentials function returned none"
@@ -149,6 +165,7 @@ local function find_credentials(client, ticket, attempt)
       problem = not fine and "the password " .. problem or nil
     end
   end
+  local ticket = close_question(client, "credentials")
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
@@ -156,20 +173,25 @@ local function find_credentials(client, ticket, attempt)
   end
 end
 
-local function credentials_found(client, ticket, err, trace)
+local function credentials_found(client, _, err, trace)
   if err ~= nil then
-    client.handle:credentials(ticket, false, trace:match "^[^\n]*")
+    client.handle:credentials(close_question(client, "credentials"), false, trace:match "^[^\n]*")
     events.report(client, err, trace)
   end
 end
 
+-- An attempt that comes while the function still runs for the one before gets that answer.
 function mail.credentials(client, ticket, attempt)
   registry.handed()
-  loop.serve(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
+  local is_open = client.questions.credentials
+  client.questions.credentials = ticket
+  if not is_open then
+    loop.serve(credentials_found, client, nil, find_credentials, client, attempt)
+  end
 end
 
 local function find_delay(client, ticket, failure)
-  local answer = client.strategy(failure)
+  local answer = call(client, "backoff", client.strategy, failure)
   local milliseconds = answer
   if type(answer) == "number" and not check.timeout_problem(answer) then
     milliseconds = math.floor(answer * 1000 + 0.5)
@@ -191,10 +213,20 @@ local function answered(client, _, err, trace)
   end
 end
 
+local function delay_found(client, _, err, trace)
+  close_question(client, "backoff")
+  answered(client, nil, err, trace)
+end
+
+-- A failure that comes while the function still thinks about the one before takes the built-in delay.
 function mail.delay(client, ticket, failure)
   registry.handed()
+  if client.questions.backoff then
+    return
+  end
+  client.questions.backoff = ticket
   client.asking = ticket
-  loop.serve(answered, client, ticket, find_delay, client, ticket, failure)
+  loop.serve(delay_found, client, nil, find_delay, client, ticket, failure)
   client.asking = nil
 end
 

@@ -186,7 +186,7 @@ end
 -- sent; default: `queue.ttl`), `timeout` (seconds; default: no end)
 -- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
 -- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
--- @treturn ?string code: "timeout", "refused", "expired", "overflow", "closed", "too_large" ...
+-- @treturn ?string code: "credentials" or "backoff" (called from that function of this client), "timeout", "refused", "expired", "overflow", "closed", "too_large" ...
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)
@@ -198,6 +198,10 @@ function publish.publish(client, topic, payload, given)
     return nil, "the client is closed", "closed"
   end
   listening.must_wait "publish"
+  local fine, message, code = listening.must_not_answer(client)
+  if not fine then
+    return nil, message, code
+  end
   local timeout = values.timeout
   local waiter = {
     topic = topic,
@@ -210,7 +214,8 @@ function publish.publish(client, topic, payload, given)
   local left = timeout
   if line.head(client.line) or not submit(client, waiter) then
     waiter.since = core.now()
-    local submitted, message, code, what = stand_in_line(client, waiter, timeout)
+    local submitted, what
+    submitted, message, code, what = stand_in_line(client, waiter, timeout)
     if not submitted then
       return nil, message, code, what
     end

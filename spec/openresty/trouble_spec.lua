@@ -226,6 +226,19 @@ describe("trouble in nginx #broker", function()
     assert.is_truthy(server:log():find("2 lua_max_running_timers are not enough", 1, true), server:log())
   end)
 
+  it("of a credentials function that publishes on its own client is answered at once", function()
+    start("", {
+      changes = [[credentials = function()
+        code = select(3, client:publish("a", "b"))
+        return "user"
+      end,]],
+      locations = {
+        ["/code"] = "ngx.say(tostring(code), tostring(client:status().ready), client:status().queued.messages)",
+      },
+    })
+    server:eventually("/code", "^credentialstrue0$")
+  end)
+
   it("with a shared dict that is too small is told once", function()
     start('client:subscribe("tiny/#", { qos = 1 }, ngx.shared.tiny)', {
       http = "lua_shared_dict tiny 32k;",
