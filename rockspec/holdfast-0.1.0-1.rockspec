@@ -200,6 +200,7 @@ build = {
     ["holdfast.loop.turn"] = "lua/holdfast/loop/turn.lua",
     ["holdfast.loop.workers"] = "lua/holdfast/loop/workers.lua",
     ["holdfast.mail"] = "lua/holdfast/mail.lua",
+    ["holdfast.master"] = "lua/holdfast/master.lua",
     ["holdfast.options"] = "lua/holdfast/options.lua",
     ["holdfast.policy"] = "lua/holdfast/policy.lua",
     ["holdfast.presets"] = "lua/holdfast/presets.lua",

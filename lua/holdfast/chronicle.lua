@@ -8,7 +8,7 @@ local text = require "holdfast.text"
 local chronicle = {}
 
 local function again(event)
-  return event.retry_in and (", again in %.3g s"):format(event.retry_in) or ""
+  return event.retry_in and text.format(", again in %.3g s", event.retry_in) or ""
 end
 
 local function why(event)
@@ -36,7 +36,7 @@ local lines = {
     return ("connection lost: %s%s"):format(why(event), again(event))
   end },
   sleeping = { "warning", function(event)
-    return ("asleep after %s%s"):format(why(event), event.wake_in and (", for %.3g s"):format(event.wake_in) or "")
+    return ("asleep after %s%s"):format(why(event), event.wake_in and text.format(", for %.3g s", event.wake_in) or "")
   end },
   closed = { "info", function()
     return "closed"

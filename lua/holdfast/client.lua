@@ -11,10 +11,12 @@ local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local mail = require "holdfast.mail"
+local master = require "holdfast.master"
 local options = require "holdfast.options"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
 local settings = require "holdfast.settings"
+local text = require "holdfast.text"
 local wishing = require "holdfast.wishing"
 
 local Client = {}
@@ -35,6 +37,10 @@ local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 -- @treturn ?holdfast.client nil and what is wrong with the options
 -- @local
 function client.new(given, adapt)
+  local misplaced, why = master()
+  if misplaced then
+    return nil, misplaced, why
+  end
   local values, problem = options.check(given)
   if not values then
     return nil, problem
@@ -114,7 +120,7 @@ function Client:start()
 end
 
 local function timeout_words(self, timeout)
-  local words = ("not ready within %g s"):format(timeout)
+  local words = text.format("not ready within %g s", timeout)
   local reason = self.last_failure
   return reason and ("%s; the last failure is %s (%s)"):format(words, reason.name, reason.text) or words
 end

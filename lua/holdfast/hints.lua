@@ -1,5 +1,7 @@
 --- What other clients call things, and what they are called here: for who comes from one of them.
 -- @module holdfast.hints
+local text = require "holdfast.text"
+
 local hints = {}
 
 local SERVER = 'say server = "mqtt://host:1883", or mqtts:// for TLS'
@@ -49,8 +51,8 @@ function hints.doubt(given)
   for name, least in pairs(suspicious) do
     local value = given[name]
     if type(value) == "number" and value >= least and value % 100 == 0 then
-      return ("%s = %g: times are in seconds, so that is %.1f h; if milliseconds are meant, say %s = %g"):format(name,
-        value, value / 3600, name, value / 1000)
+      local words = "%s = %g: times are in seconds, so that is %.1f h; if milliseconds are meant, say %s = %g"
+      return text.format(words, name, value, value / 3600, name, value / 1000)
     end
   end
 end

@@ -12,6 +12,7 @@ local client = require "holdfast.client"
 local core = require "holdfast.core"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local master = require "holdfast.master"
 local registry = require "holdfast.registry"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
@@ -29,8 +30,8 @@ local holdfast = {
 
 --- Makes a client. It does nothing before `start` or `connect`.
 -- @tparam table options `server` or `servers`, and whatever README's table of options lists
--- @treturn ?holdfast.client or nil, message, "forked", "out_of_memory", or what is wrong with `queue.store`:
--- "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign", "store_newer",
+-- @treturn ?holdfast.client or nil, message, "master" (in nginx's), "forked", "out_of_memory", or what is wrong with
+-- `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign", "store_newer",
 -- "store_other_client", "store_failed"
 -- @raise when an option is wrong: names the key, what was wanted, what came
 function holdfast.new(options)
@@ -94,8 +95,13 @@ end
 
 --- Bounds the connection attempts of all clients of this process (a token bucket).
 -- @tparam ?table options `attempts_per_second`, `burst` (default 1); nil: no bound
+-- @treturn ?boolean true, or nil, message, "master", "forked" or "out_of_memory"
 -- @raise when an option is wrong
 function holdfast.limit(options)
+  local misplaced, why = master()
+  if misplaced then
+    return nil, misplaced, why
+  end
   if options == nil then
     return core.limit(nil)
   end
@@ -103,7 +109,7 @@ function holdfast.limit(options)
   if problem then
     error("limit: " .. problem, 2)
   end
-  core.limit(values.attempts_per_second, values.burst)
+  return core.limit(values.attempts_per_second, values.burst)
 end
 
 --- Totals of this process since its start: `clients`, `attempts`, `connects`, `losses`, `sent`, `received` ...

@@ -113,7 +113,7 @@ function listening.wait(client, name, timeout)
   listening.park(client, waiter, timeout)
   if waiter.timed_out then
     events.forget(client, name, waiter)
-    return nil, ("no %s within %g s"):format(name, timeout), "timeout"
+    return nil, text.format("no %s within %g s", name, timeout), "timeout"
   end
   return waiter.value, waiter.message, waiter.code
 end

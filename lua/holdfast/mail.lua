@@ -196,7 +196,7 @@ local function find_delay(client, ticket, failure)
   if type(answer) == "number" and not check.timeout_problem(answer) then
     milliseconds = math.floor(answer * 1000 + 0.5)
   elseif answer ~= nil and answer ~= false then
-    local words = ("backoff must return seconds, false or nil, got %s; the built-in delay of %g s is used"):format(
+    local words = text.format("backoff must return seconds, false or nil, got %s; the built-in delay of %g s is used",
       text.describe(answer), failure.retry_in)
     answer, milliseconds = nil, nil
     events.report(client, words, words)

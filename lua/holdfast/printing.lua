@@ -11,7 +11,7 @@ local following = setmetatable({}, { __mode = "k" }) -- event without `retry_in`
 
 local function again(event)
   if event.retry_in then
-    return (", again in %s s"):format(text.decimal("%.1f", event.retry_in))
+    return (", again in %s s"):format(text.format("%.1f", event.retry_in))
   end
   return following[event] and ", " .. following[event] or ""
 end
@@ -38,7 +38,7 @@ end
 function words.ready(event)
   local refused = event.refused > 0 and (", %d refused"):format(event.refused) or ""
   return ("%s%s, after %s s"):format(plural(event.subscriptions, "subscription"), refused,
-    text.decimal("%.1f", event.downtime or 0))
+    text.format("%.1f", event.downtime or 0))
 end
 
 function words.failed(event)
@@ -50,7 +50,7 @@ function words.lost(event)
 end
 
 function words.sleeping(event)
-  return named(event) .. (event.wake_in and (", for %s s"):format(text.decimal("%g", event.wake_in)) or ", until woken")
+  return named(event) .. (event.wake_in and (", for %s s"):format(text.format("%g", event.wake_in)) or ", until woken")
 end
 
 function words.closed(event)
@@ -87,7 +87,7 @@ local function what_follows(client, event)
   elseif reason and reason.name == "reconnect" then
     return "again at once"
   elseif client.sleep_for and event.attempt and event.attempt >= client.max_attempts and reason.class ~= "stop" then
-    return ("asleep for %s s"):format(text.decimal("%g", client.sleep_for))
+    return ("asleep for %s s"):format(text.format("%g", client.sleep_for))
   end
   return "asleep until woken"
 end

@@ -148,7 +148,7 @@ local function stand_in_line(client, waiter, timeout)
   if life and life <= (timeout or life) then
     return false, why_words.expired, "expired"
   end
-  return false, ("no room in the queue within %g s"):format(timeout), "timeout", "withdrawn"
+  return false, text.format("no room in the queue within %g s", timeout), "timeout", "withdrawn"
 end
 
 -- What `publish` answers then: no nil that `print` would show.
@@ -171,7 +171,7 @@ local function withdraw(client, id, timeout)
   if waiter.value then
     return delivered(waiter) -- it was on its way already, and has arrived
   elseif waiter.code == "withdrawn" or waiter.code == "sent" then
-    return nil, ("not delivered within %g s"):format(timeout), "timeout", waiter.code
+    return nil, text.format("not delivered within %g s", timeout), "timeout", waiter.code
   end
   return nil, waiter.message, waiter.code, waiter.reason
 end
@@ -186,7 +186,8 @@ end
 -- sent; default: `queue.ttl`), `timeout` (seconds; default: no end)
 -- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
 -- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
--- @treturn ?string code: "credentials" or "backoff" (called from that function of this client), "timeout", "refused", "expired", "overflow", "closed", "too_large" ...
+-- @treturn ?string code: "credentials" or "backoff" (called from that function of this client), "timeout",
+-- "refused", "expired", "overflow", "closed", "too_large" ...
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)

@@ -14,6 +14,7 @@ local first = require "holdfast.first"
 local line = require "holdfast.line"
 local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
+local text = require "holdfast.text"
 
 local begun, done = delivery.begun, delivery.done
 
@@ -131,7 +132,7 @@ local function wait(self, queue, waiter, timeout, what)
   listening.park(self.client, waiter, timeout)
   line.leave(queue, waiter)
   if waiter.timed_out then
-    return ("no %s within %g s"):format(what, timeout), "timeout"
+    return text.format("no %s within %g s", what, timeout), "timeout"
   end
   return waiter.message, waiter.code
 end
@@ -148,7 +149,7 @@ local function await_message(self, timeout, iterator)
     end
     message = buffer.shift(self)
     if code and not message then
-      return nil, code == "timeout" and ("no message within %g s"):format(timeout) or words, code
+      return nil, code == "timeout" and text.format("no message within %g s", timeout) or words, code
     end
   until message
   return message

@@ -16,12 +16,20 @@ function text.number(value)
   return (grouped:gsub("^,", ""):gsub("^%-,", "-"))
 end
 
---- A number in a sentence, with a point whatever the locale's decimal sign is.
--- @tparam string format of `string.format`
--- @tparam number value
+--- As `string.format`, with a point in numbers whatever the locale's decimal sign is.
+-- @tparam string format
+-- @param ... values
 -- @treturn string
-function text.decimal(format, value)
-  return (format:format(value):gsub(",", "."))
+function text.format(format, ...)
+  local values, place = { ... }, 0
+  return (format:gsub("%%([%d%.]*)([%a%%])", function(width, kind)
+    if kind == "%" then
+      return "%"
+    end
+    place = place + 1
+    local shown = ("%" .. width .. kind):format(values[place])
+    return kind ~= "s" and shown:gsub(",", ".") or shown
+  end))
 end
 
 local function quote(value)
@@ -55,6 +63,7 @@ function text.describe(value, secret)
     elseif value == floor(value) and value > -1e15 and value < 1e15 then
       return text.number(value)
     end
+    return (tostring(value):gsub(",", "."))
   end
   return tostring(value)
 end

@@ -22,6 +22,7 @@ local departure = require "resty.holdfast.departure"
 local dict = require "resty.holdfast.dict"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local master = require "holdfast.master"
 local openresty = require "holdfast.loop.openresty"
 local walk = require "holdfast.walk"
 local wishing = require "holdfast.wishing"
@@ -39,8 +40,6 @@ local holdfast = {
 }
 
 wishing.adapt(dict.handler) -- in place of a handler, `subscribe` takes a shared dict
-
-local MASTER = "this is nginx's master, whose clients no worker could use; make them in init_worker_by_lua"
 
 local levels = { error = ngx.ERR, warning = ngx.WARN, info = ngx.INFO, debug = ngx.DEBUG }
 
@@ -121,8 +120,9 @@ end
 -- @treturn ?string "master", "forked", "out_of_memory", or what is wrong with the store, as of @{holdfast.new}; nil for
 -- bad options
 function holdfast.new(self, given)
-  if ngx.get_phase() == "init" then
-    return nil, MASTER, "master"
+  local misplaced, why = master()
+  if misplaced then
+    return nil, misplaced, why
   elseif self ~= holdfast and given == nil then -- as it is with plain holdfast
     return nil, "call it with a colon, holdfast:new { ... }"
   end
@@ -214,8 +214,9 @@ end
 -- @treturn ?string what is wrong
 -- @treturn ?string "master", "forked" or "out_of_memory"; nil for bad options
 function holdfast.limit(given)
-  if ngx.get_phase() == "init" then
-    return nil, MASTER, "master"
+  local misplaced, why = master()
+  if misplaced then
+    return nil, misplaced, why
   end
   local values, problem = limit_problem(given)
   if not values then

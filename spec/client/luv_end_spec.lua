@@ -14,6 +14,27 @@ describe("a client on luv", function()
     assert.is_true(ok)
   end)
 
+  it("is refused in a coroutine before luv has been loaded, which would end in a crash", function()
+    local lines, ok = tree.command([[
+      "${LUA:-lua5.4}" -e '
+        local holdfast = require "holdfast"
+        coroutine.wrap(function()
+          print((select(2, pcall(holdfast.new, { server = "mqtt://127.0.0.1:1", loop = "luv" }))))
+        end)()
+        collectgarbage()
+        local luv = require "luv"
+        coroutine.wrap(function()
+          local client = holdfast.new { server = "mqtt://127.0.0.1:1", loop = "luv" }
+          assert(client:start():wait("failed", 5))
+          client:close()
+        end)()
+        luv.run()
+        print "end"']])
+    assert.same({ 'holdfast.new: loop "luv" cannot be loaded in a coroutine; luv must be required in the main program '
+      .. "first", "end" }, lines)
+    assert.is_true(ok)
+  end)
+
   it("goes on when the program has closed every handle of the loop", function()
     for _, run in ipairs { "pcall", 'require("holdfast").run', "coroutine.wrap" } do
       local lines, ok = tree.command(([[

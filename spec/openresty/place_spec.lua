@@ -10,6 +10,9 @@ local process = require "process_probe"
 local INIT = [[
   local holdfast = require "resty.holdfast" -- loading it here is fine
   refused = { select(2, holdfast:new { server = "mqtt://127.0.0.1" }) }
+  local plain = require "holdfast"
+  refused_plain = { plain.new { server = "mqtt://127.0.0.1" } }
+  refused_plain_limit = { plain.limit { attempts_per_second = 1 } }
   refused_limit = { select(2, holdfast.limit { attempts_per_second = 1, dict = "attempts" }) }
 ]]
 
@@ -71,6 +74,9 @@ describe("resty.holdfast #broker", function()
     local words = "this is nginx's master, whose clients no worker could use; make them in init_worker_by_lua\nmaster"
     assert.are.equal(words, ask "unpack(refused)")
     assert.are.equal(words, ask "unpack(refused_limit)")
+    assert.are.equal("nil\n" .. words, ask "unpack(refused_plain, 1, 3)")
+    assert.are.equal("nil\n" .. words, ask "unpack(refused_plain_limit, 1, 3)")
+    assert.are.equal("true", ask "(client:connect(10))")
   end)
 
   it("answers nil and what is wrong with options", function()

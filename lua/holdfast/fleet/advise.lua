@@ -3,6 +3,7 @@
 -- thousand whose broker is slower in proportion: what counts is how long the broker needs for all.
 -- @module holdfast.fleet.advise
 local fleet = require "holdfast.fleet"
+local text = require "holdfast.text"
 
 local advise = {}
 
@@ -94,7 +95,7 @@ function advise.source(backoff)
   for _, key in ipairs(ORDER) do
     local value = backoff[key]
     if value ~= nil then
-      local shown = type(value) == "string" and ('"%s"'):format(value) or ("%g"):format(value)
+      local shown = type(value) == "string" and ('"%s"'):format(value) or text.format("%g", value)
       words[#words + 1] = key .. " = " .. shown
     end
   end
@@ -102,7 +103,7 @@ function advise.source(backoff)
 end
 
 local function verdict(found, ideal)
-  return ("t99 %.1f s (%.2f x what the broker needs), %.2f attempts a client"):format(found.t99,
+  return text.format("t99 %.1f s (%.2f x what the broker needs), %.2f attempts a client", found.t99,
     found.t99 / (0.99 * ideal), found.attempts)
 end
 
@@ -113,9 +114,9 @@ end
 function advise.explain(found, options)
   local ideal = found.ideal
   local lines = {
-    ("%g clients at %g a second: the broker needs %.1f s for all of them, whatever they do."):format(options.clients,
-      options.accept_rate, ideal),
-    ("Searched: outages of %g s and %g s, the worse of both counts."):format(SHORT, options.outage),
+    text.format("%g clients at %g a second: the broker needs %.1f s for all of them, whatever they do.",
+      options.clients, options.accept_rate, ideal),
+    text.format("Searched: outages of %g s and %g s, the worse of both counts.", SHORT, options.outage),
     "",
     "  default  " .. verdict(found.default, ideal),
     "  found    " .. verdict(found.best, ideal),
@@ -126,8 +127,8 @@ function advise.explain(found, options)
   }
   local max = found.best.backoff.max
   if ideal > 2 * max then
-    lines[#lines + 1] = (("The broker needs %.1f x the longest wait, so somebody always stands in its queue: a longer "
-      .. "max\nsaves attempts rather than time.")):format(ideal / max)
+    lines[#lines + 1] = text.format("The broker needs %.1f x the longest wait, so somebody always stands in its "
+      .. "queue: a longer max\nsaves attempts rather than time.", ideal / max)
   elseif ideal > max / 3 then
     lines[#lines + 1] = "What the broker needs is about the longest wait: the queue overflows at first, and who is\n"
       .. "turned away then comes back when the broker has little to do. Here the choice of max matters most."

@@ -218,12 +218,12 @@ local function draw(found, options)
   local panels = {}
   for place, each in ipairs(found) do
     local result = each.result
-    local note = result.t99 and ("99 %% after %.1f s (%.2f x ideal), %.2f attempts a client"):format(result.t99,
+    local note = result.t99 and text.format("99 %% after %.1f s (%.2f x ideal), %.2f attempts a client", result.t99,
       result.ratio, result.attempts_per_client) or "99 % are never back"
     panels[place] = { name = each.name, note = note, series = result.series, clients = result.clients,
       rate = result.clients / result.ideal, away = result.back - options.outage, back = result.back }
   end
-  local title = ("%s clients, %s handshakes a second, away for %g s"):format(text.number(options.clients),
+  local title = text.format("%s clients, %s handshakes a second, away for %g s", text.number(options.clients),
     text.number(options.accept_rate), options.outage)
   return picture.draw(title, panels, span_of(found))
 end

@@ -2,6 +2,8 @@
 -- Colours follow the page (`prefers-color-scheme`) and are dark on white in print; what matters is told apart by form
 -- as well, so grey paper will do. Text stays text.
 -- @module holdfast.fleet.picture
+local format = require("holdfast.text").format
+
 local picture = {}
 
 local WIDTH, LEFT, RIGHT, TOP = 900, 78, 62, 64
@@ -36,15 +38,15 @@ local function escape(words)
 end
 
 local function text(x, y, class, words)
-  return ('<text x="%.1f" y="%.1f" class="%s">%s</text>'):format(x, y, class, escape(words))
+  return format('<text x="%.1f" y="%.1f" class="%s">%s</text>', x, y, class, escape(words))
 end
 
 local function line(x1, y1, x2, y2, class)
-  return ('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="%s"/>'):format(x1, y1, x2, y2, class)
+  return format('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="%s"/>', x1, y1, x2, y2, class)
 end
 
 local function box(x, y, width, height, class)
-  return ('<rect x="%.2f" y="%.2f" width="%.2f" height="%.2f" class="%s"/>'):format(x, y, width, height, class)
+  return format('<rect x="%.2f" y="%.2f" width="%.2f" height="%.2f" class="%s"/>', x, y, width, height, class)
 end
 
 -- 1, 2 or 5 times a power of ten, so that about `count` of them fit.
@@ -61,11 +63,11 @@ end
 
 local function short(value)
   if value >= 1e6 then
-    return ("%gM"):format(value / 1e6)
+    return format("%gM", value / 1e6)
   elseif value >= 1e3 then
-    return ("%gk"):format(value / 1e3)
+    return format("%gk", value / 1e3)
   end
-  return ("%g"):format(value)
+  return format("%g", value)
 end
 
 -- All panels share both axes: time, and attempts a second on a scale of powers of ten.
@@ -125,7 +127,7 @@ local function curve(axis, connected, clients, base, class)
   local points, count = {}, math.min(#connected, math.ceil(axis.span))
   local width = math.max(1, math.ceil(count / COLUMNS))
   for second = width, count, width do
-    points[#points + 1] = ("%.1f,%.1f"):format(x_of(axis, second), base - PLOT * connected[second] / clients)
+    points[#points + 1] = format("%.1f,%.1f", x_of(axis, second), base - PLOT * connected[second] / clients)
   end
   return ('<polyline points="%s" class="%s"/>'):format(table.concat(points, " "), class)
 end
@@ -188,7 +190,7 @@ function picture.draw(title, panels, span)
   local bottom = TOP + PANEL * #panels
   local step = step_of(span, 9)
   for mark = 0, span, step do
-    out[#out + 1] = text(x_of(axis, mark), bottom - 18, "small middle", ("%g"):format(mark))
+    out[#out + 1] = text(x_of(axis, mark), bottom - 18, "small middle", format("%g", mark))
   end
   out[#out + 1] = text((LEFT + WIDTH - RIGHT) / 2, bottom + 8, "middle", "seconds since the loss")
   out[#out + 1] = "</svg>\n"

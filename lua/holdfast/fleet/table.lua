@@ -1,10 +1,12 @@
 --- The results of several policies as lines of text.
 -- @module holdfast.fleet.table
+local text = require "holdfast.text"
+
 local table_of = {}
 
 local function number(format)
   return function(value)
-    return value and format:format(value) or "never"
+    return value and text.format(format, value) or "never"
   end
 end
 

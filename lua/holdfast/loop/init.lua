@@ -119,8 +119,20 @@ local function detect()
   end
 end
 
+-- luv keeps the Lua thread in which it is first required, and calls back in that one even when it is gone.
+local function luv_problem()
+  local thread, is_main = coroutine.running()
+  if thread and not is_main and not package.loaded.luv then
+    return 'loop "luv" cannot be loaded in a coroutine; luv must be required in the main program first'
+  end
+end
+
 local function install(what)
   local found = what
+  local problem = what == "luv" and luv_problem()
+  if problem then
+    return problem
+  end
   if type(what) == "string" then
     local fine, module = pcall(require, "holdfast.loop." .. what)
     if not fine then
