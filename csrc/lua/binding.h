@@ -52,6 +52,7 @@ int hf_lua_metrics(lua_State *L);
 
 /* Each pushes what belongs to it into the module table on the top of the stack. */
 void hf_lua_open_event(lua_State *L); /* the metatables of messages and reasons, for Lua to fill in */
+void hf_lua_open_claim(lua_State *L);
 void hf_lua_open_mailbox(lua_State *L);
 void hf_lua_open_client(lua_State *L);
 

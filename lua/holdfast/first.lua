@@ -80,7 +80,7 @@ function first.of(objects, timeout)
     local waiter = wait(objects, left)
     object, index = find(objects)
     if not object and waiter.timed_out then
-      return nil, ("nothing within %g s"):format(timeout), "timeout"
+      return nil, text.format("nothing within %g s", timeout), "timeout"
     elseif not object and waiter.code == "forked" then
       return nil, waiter.message, waiter.code
     end

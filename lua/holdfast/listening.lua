@@ -156,7 +156,7 @@ function Event:wait(timeout)
   if event ~= nil then
     return event
   elseif waiter.timed_out then
-    return nil, ("no %s within %g s"):format(self.name, timeout), "timeout"
+    return nil, text.format("no %s within %g s", self.name, timeout), "timeout"
   end
   return nil, waiter.message or "the client is closed", waiter.code or "closed"
 end

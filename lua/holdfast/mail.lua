@@ -92,6 +92,9 @@ local function part(client)
     resolve(waiter, nil, "the client is closed", "closed")
   end
   buffer.finish(client)
+  if client.let_go then
+    client.let_go()
+  end
   loop.release(client)
   registry.remove(client)
 end

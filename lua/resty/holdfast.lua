@@ -20,6 +20,7 @@ local check = require "holdfast.check"
 local client = require "holdfast.client"
 local departure = require "resty.holdfast.departure"
 local dict = require "resty.holdfast.dict"
+local identity = require "resty.holdfast.identity"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 local master = require "holdfast.master"
@@ -72,21 +73,18 @@ local function expand(value)
   return (value:gsub("%$worker", ngx.worker.id() or "privileged"):gsub("%$pid", ngx.worker.pid()))
 end
 
--- Two clients of one id take each other's connection for ever, and a store is one client's. With a store the worker
--- after this one goes on where it ended, so nothing may change from one to the next.
+-- A store is one client's. With one the worker after this one goes on where it ended, so nothing may change from one to
+-- the next.
 local function naming_problem(id, store)
   local workers = ngx.worker.count()
-  if type(id) == "string" and workers > 1 and not has(id, "$worker") and not has(id, "$pid") then
-    return ('client_id must have "$worker" or "$pid" in it, since each of the %d workers needs its own, got "%s"')
-      :format(workers, id)
-  elseif type(store) ~= "string" then
+  if not store then
     return nil
   elseif workers > 1 and not has(store, "$worker") then
     return ('queue.store must have "$worker" in it, since each of the %d workers needs its own, got "%s"'):format(
       workers, store)
   end
   local name, value = "queue.store", store
-  if type(id) == "string" and has(id, "$pid") then
+  if id and has(id, "$pid") then
     name, value = "client_id", id
   end
   return has(value, "$pid") and ('%s must not have "$pid" in it when there is a queue.store, with which the next '
@@ -111,6 +109,7 @@ end
 
 --- Makes a client: `holdfast:new(options)`. It does nothing before `start` or `connect`.
 -- In `client_id`, `$worker` stands for the worker's number and `$pid` for its process id; without one the id is random.
+-- Two clients on this machine that have one id at one server are told in the log.
 -- In `queue.store`, `$worker` stands for the same. At a reload the worker before has the store until it is told to
 -- leave: until then the answer is "store_locked".
 -- @tparam table self this module: call it with a colon
@@ -140,6 +139,9 @@ function holdfast.new(self, given)
   end
   count_place()
   departure.expect(made, ephemeral)
+  if not ephemeral then
+    identity.claim(made, made:status().client_id)
+  end
   return made
 end
 

@@ -81,8 +81,6 @@ describe("resty.holdfast #broker", function()
 
   it("answers nil and what is wrong with options", function()
     assert.are.equal('nil\nunknown option "sever"; did you mean "server"?', ask 'holdfast:new { sever = "mqtt://a" }')
-    assert.are.equal('nil\nclient_id must have "$worker" or "$pid" in it, since each of the 2 workers needs its own, '
-      .. 'got "one"', ask 'holdfast:new { server = "mqtt://a", client_id = "one" }')
     local one = 'holdfast:new { server = "mqtt://a", client_id = "$worker", queue = { store = "/tmp/a" } }'
     assert.are.equal('nil\nqueue.store must have "$worker" in it, since each of the 2 workers needs its own, '
       .. 'got "/tmp/a"', ask(one))
@@ -104,6 +102,31 @@ describe("resty.holdfast #broker", function()
     local pattern = "^%d%-a%-%d+%-b$"
     local code = 'holdfast:new { server = "mqtt://a", client_id = "$worker-a-$pid-b" }:status().client_id'
     assert.is_truthy(ask(code):find(pattern), ask(code))
+  end)
+
+  it("takes any id, and tells once that two workers have the same", function()
+    local other = nginx.start { workers = 3, init_worker = [[
+      local holdfast = require "resty.holdfast"
+      clients = {
+        assert(holdfast:new { server = "mqtt://a", client_id = "gw-" .. ngx.worker.id() }),
+        assert(holdfast:new { server = "mqtt://a", client_id = "same" }),
+        assert(holdfast:new { server = "mqtt://a", client_id = "same-$pid" }),
+        assert(holdfast:new { server = "mqtt://b" .. ngx.worker.id(), client_id = "same" }),
+      }
+    ]] }
+    local function count(pattern)
+      return select(2, other:log():gsub(pattern, ""))
+    end
+    local deadline = process.now() + 15000
+    repeat
+      process.sleep(50)
+      assert(process.now() < deadline, other:log())
+    until count 'has the client_id "same" at mqtt://a,' > 0
+    assert.are.equal(1, count "has the client_id", other:log())
+    other:reload(15000)
+    process.sleep(7500)
+    assert.are.equal(2, count 'has the client_id "same" at mqtt://a,', other:log()) -- and once after the reload
+    assert.are.equal(2, count "has the client_id", other:log())
   end)
 
   it("warns of a client for each request", function()
