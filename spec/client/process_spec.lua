@@ -124,6 +124,8 @@ describe("a process with live clients #broker", function()
 
   it("ends with an error in run, which says where", function()
     local status, output = run [[
+      holdfast.log(nil)
+      for _, client in ipairs { connected, waiting, connecting, idle } do client:close() end
       holdfast.run(function()
         holdfast.spawn(function() messages:receive() end)
         for _ in messages:messages(0.1) do end
@@ -133,7 +135,8 @@ describe("a process with live clients #broker", function()
       end)
     ]]
     assert.equal("exited 1", status)
-    assert.matches("program.lua:%d+: wrong\nstack traceback:.-innermost", output)
+    assert.matches("holdfast: error in holdfast.run: .-program.lua:%d+: wrong\nstack traceback:.-innermost", output)
+    assert.matches("program.lua:%d+: wrong\nstack traceback:\n\t%[C%]: in [^\n]-error", output)
   end)
 
   it("ends in a waiting call outside of run", function()

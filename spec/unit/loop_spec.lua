@@ -148,7 +148,19 @@ describe("the built-in loop", function()
     assert.is_true(core.clock >= 3)
   end)
 
-  it("raises an error in the function with its traceback", function()
+  -- What the log hears while `fn` runs.
+  local function hearing()
+    local heard = {}
+    holdfast.log(function(level, words)
+      heard[#heard + 1] = level .. " " .. words
+    end)
+    return heard
+  end
+
+  it("raises an error in the function as it was thrown, and has its traceback in the log", function()
+    local heard = hearing()
+    assert.equal("plain", caught(holdfast.run, error, "plain", 0))
+    assert.matches("^error error in holdfast.run: plain\nstack traceback:", heard[1])
     local function innermost()
       holdfast.sleep(1)
       error "boom"
@@ -157,17 +169,20 @@ describe("the built-in loop", function()
       innermost()
       return 1
     end)
-    assert.matches("loop_spec.lua:%d+: boom\nstack traceback:", err)
-    assert.matches("in.-innermost", err)
+    assert.matches("loop_spec.lua:%d+: boom$", err)
+    assert.matches("boom\nstack traceback:.-in.-innermost", heard[2])
+    assert.equal(2, #heard)
   end)
 
   it("raises an error that is no string as it is", function()
+    hearing()
     local object = setmetatable({}, { __tostring = function() error "no words" end })
     assert.equal(object, caught(holdfast.run, error, object))
-    assert.matches("^nil\nstack traceback:", caught(holdfast.run, error, nil))
+    assert.equal("nil", caught(holdfast.run, error, nil))
   end)
 
   it("ends with an error in a spawned coroutine", function()
+    local heard = hearing()
     local err = caught(holdfast.run, function()
       holdfast.spawn(function()
         holdfast.sleep(1)
@@ -176,7 +191,8 @@ describe("the built-in loop", function()
       holdfast.sleep(10)
       note "never"
     end)
-    assert.matches("in the child\nstack traceback:", err)
+    assert.matches("in the child$", err)
+    assert.matches("in the child\nstack traceback:", heard[1])
     assert.same({}, log)
     assert.equal(1, core.clock)
   end)
@@ -383,6 +399,22 @@ describe("the built-in loop", function()
         holdfast.sleep(1)
       end)
       assert.same({ "1 closed" }, log)
+    end)
+
+    it("logs what goes wrong in them, which may act, but not wait", function()
+      local heard = hearing()
+      local failing = assert(load [[
+        local client, sleep = ...
+        local guard <close> = setmetatable({}, { __close = function() client:post("left", "") sleep(1) end })
+        sleep(100)
+      ]])
+      local client = holdfast.new { server = "mqtt://localhost" }
+      holdfast.run(function()
+        holdfast.spawn(failing, client, holdfast.sleep)
+        holdfast.sleep(1)
+      end)
+      assert.matches("^error error in a variable that was closed with its coroutine: .-\nstack traceback:", heard[1])
+      assert.equal(1, #core.clients[1]:called "post")
     end)
   end
 end)

@@ -56,7 +56,8 @@ local function finished(group, which, err, trace)
     if group == outside then
       log.write("error", "error in a spawned coroutine: " .. trace)
     elseif not group.ended then
-      group.failure = { type(err) == "string" and trace or err }
+      group.failure = { err }
+      log.write("error", "error in holdfast.run: " .. trace)
       finish(group)
     end
   elseif which == group.main then
@@ -88,7 +89,7 @@ end
 -- @tparam function fn
 -- @param ... its arguments
 -- @return what `fn` returns
--- @raise an error in `fn`, or in a coroutine it spawned, with the traceback of that coroutine
+-- @raise an error in `fn`, or in a coroutine it spawned, as it was thrown; the traceback goes to the log
 function run.run(fn, ...)
   local group = { tasks = {} }
   group.waiter = { group = group }

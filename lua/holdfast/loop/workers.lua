@@ -22,6 +22,8 @@
 -- A call that throws is told to its `finish`, whoever resumed it last. Lua 5.1 cannot yield across `xpcall`: there the
 -- coroutine is the protection, so that a call that somebody else resumes throws at that one.
 -- @module holdfast.loop.workers
+local log = require "holdfast.log"
+
 local workers = {
   foreign = nil, -- `foreign(worker, word, ...)` hears what a call yields to a scheduler of another library
   changed = nil, -- `changed()`: there is something to flush
@@ -122,7 +124,12 @@ end
 
 local function shut(thread)
   if close and thread and status(thread) == "suspended" then
-    close(thread)
+    local where = traceback(thread)
+    local fine, err = close(thread)
+    if not fine then
+      local words = "error in a variable that was closed with its coroutine: "
+      log.write("error", words .. words_of(err) .. "\n" .. where)
+    end
   end
 end
 
@@ -146,7 +153,7 @@ local function step(worker, alive, word, ...)
   else
     local failure = ...
     if failure then
-      conclude(worker, failure.err, failure.trace)
+      conclude(worker, parts_of(failure))
     else
       conclude(worker)
     end
