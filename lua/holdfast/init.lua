@@ -56,8 +56,8 @@ end
 -- @tparam function fn
 -- @param ... its arguments
 -- @return what `fn` returns
--- @raise an error in `fn`, or in a coroutine that it spawned, as it was thrown (its traceback goes to the log); that the
--- loop in use cannot be run from here
+-- @raise an error in `fn`, or in a coroutine that it spawned, as it was thrown (its traceback goes to the log); that
+-- the loop in use cannot be run from here
 function holdfast.run(fn, ...)
   local problem, run = function_problem(fn), nil
   if not problem then

@@ -91,6 +91,30 @@ describe("a process with live clients #broker", function()
       { run([[ require "exit_probe".watch() print "end" ]], assert(package.searchpath("wall_probe", package.cpath))) })
   end)
 
+  it("says what never ran, and what nobody resumes", function()
+    local never = "holdfast: %s never begun, since the script has ended before the loop ran: have them in a "
+      .. "holdfast.run, or wait for something after them\n"
+    local function alone(code)
+      return { finish(begin('local holdfast = require "holdfast" ' .. code)) }
+    end
+    assert.same({ "exited 0", never:format "2 coroutines of holdfast.spawn have" },
+      alone "holdfast.spawn(print, 1) holdfast.spawn(print, 2)")
+    local spawn = "holdfast.spawn(print, 1) holdfast.sleep(0.01)"
+    assert.same({ "exited 0", "1\n" }, alone(spawn))
+    assert.same({ "exited 0", "1\n" }, alone("holdfast.run(function() " .. spawn .. " end)"))
+    local status = alone [[
+      holdfast.run(function()
+        holdfast.spawn(function() coroutine.yield() end)
+        holdfast.spawn(function() coroutine.yield(5) end)
+        holdfast.sleep(0.01)
+      end)]]
+    assert.equal("exited 0", status[1])
+    assert.matches("^holdfast: a coroutine of holdfast has called coroutine.yield by itself, and goes on only if "
+      .. "somebody resumes it; holdfast.sleep and the calls of a client wait\nstack traceback:.-program.lua:2:",
+      status[2])
+    assert.equal(1, select(2, status[2]:gsub("by itself", "")))
+  end)
+
   it("ends at os.exit", function()
     assert.same({ "exited 3", "end\n" }, { run [[ print "end" os.exit(3) ]] })
   end)

@@ -36,6 +36,8 @@ local ONE_LOOP = "this `for` loop over messages cannot be suspended (Lua 5.1, or
 local ENDLESS = "a call waits for what cannot happen: no client has been started (client:start, client:connect)"
 
 local DEEPEST = 8 -- drives on one another in which others go on, too
+local STRAY = "a coroutine of holdfast has called coroutine.yield by itself, and goes on only if somebody resumes it; "
+  .. "holdfast.sleep and the calls of a client wait"
 
 local driving -- the waiter of the innermost drive
 local iterating -- the waiter of the `for` loop that drives
@@ -44,6 +46,15 @@ local wanted = setmetatable({}, { __mode = "k" }) -- what `hold` was given
 local pins = setmetatable({}, { __mode = "v" }) -- pins.strong: the same, held by the drives alone
 
 local is_told = false -- of ENDLESS
+local is_stray_told = false -- of STRAY
+
+-- In the loops of other libraries it may well be one of their callbacks that resumes it.
+function workers.stray(worker)
+  if not is_stray_told then
+    is_stray_told = true
+    log.write("error", debug.traceback(worker.coroutine, STRAY))
+  end
+end
 
 -- Waits for mail, or until a time has come.
 local function rest(alone)

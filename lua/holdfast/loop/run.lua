@@ -49,6 +49,28 @@ function finish(group)
   loop.unpark(group.waiter)
 end
 
+local NEVER = "%d coroutine%s of holdfast.spawn %s never begun, since the script has ended before the loop ran: have "
+  .. "them in a holdfast.run, or wait for something after them"
+
+-- When the Lua state is closed.
+local function tell_unbegun()
+  local count = 0
+  for which in pairs(outside.tasks) do
+    count = count + (which.worker.state == "begun" and 1 or 0)
+  end
+  if count > 0 then
+    log.write("error", NEVER:format(count, count == 1 and "" or "s", count == 1 and "has" or "have"))
+  end
+end
+
+-- What is collected with the Lua state; a table has a finalizer from Lua 5.2 on.
+if rawget(_G, "newproxy") then
+  run.last = newproxy(true) -- luacheck: globals newproxy
+  getmetatable(run.last).__gc = tell_unbegun
+else
+  run.last = setmetatable({}, { __gc = tell_unbegun })
+end
+
 local function finished(group, which, err, trace)
   group.tasks[which] = nil
   local is_heard = task.finish(which, err, trace)

@@ -25,6 +25,7 @@
 local log = require "holdfast.log"
 
 local workers = {
+  stray = nil, -- `stray(worker)` hears that a call has yielded by itself, to nobody
   foreign = nil, -- `foreign(worker, word, ...)` hears what a call yields to a scheduler of another library
   changed = nil, -- `changed()`: there is something to flush
 }
@@ -143,6 +144,8 @@ local function hear(worker, alive, word, ...)
   known[worker.coroutine] = worker
   if word ~= nil and workers.foreign then
     return workers.foreign(worker, word, ...)
+  elseif not worker.waiter and workers.stray then
+    return workers.stray(worker)
   end
 end
 
