@@ -181,6 +181,7 @@ end
 -- @raise when the timeout is no time
 function Client:ready(timeout)
   check.method(self, "handle", "client:ready")
+  timeout = defaults.timeout(self, "ready", timeout)
   local problem = check.timeout_problem(timeout)
   if problem then
     error("ready: " .. problem, 2)

@@ -143,6 +143,7 @@ schema.calls = {
     { name = "properties", type = "properties", packet = "subscribe", doc = "MQTT 5: `user`" },
   } },
   { call = "connect", argument = true, rows = { timeout "default: no end" } },
+  { call = "ready", argument = true, rows = { timeout "default: no end" } },
   { call = "wait", argument = true, rows = { timeout "default: no end" } },
   { call = "receive", argument = true, rows = { timeout "default: no end" } },
   { call = "messages", argument = true, rows = { timeout "for each message; default: no end" } },

@@ -174,17 +174,18 @@ describe("what a call is given", function()
       client.defaults.connect = { timeout = 3 }
       client.defaults.granted = { timeout = 4 }
       client.defaults.messages = { timeout = 5 }
+      client.defaults.ready = { timeout = 6 }
       local subscription = client:subscribe "t"
       local said = {}
       for index, call in ipairs {
         function() return client:wait "lost" end, function() return subscription:receive() end,
         function() return client:connect() end, function() return subscription:granted() end,
-        function() return client:wait("lost", 0.5) end,
+        function() return client:wait("lost", 0.5) end, function() return client:ready() end,
       } do
         said[index] = select(2, call())
       end
       assert.same({ "no lost within 1 s", "no message within 2 s", "not ready within 3 s",
-        "no answer of the broker within 4 s", "no lost within 0.5 s" }, said)
+        "no answer of the broker within 4 s", "no lost within 0.5 s", "not ready within 6 s" }, said)
       local before = core.clock
       for _ in subscription:messages() do
         error "there is none"
