@@ -112,7 +112,7 @@ static void tell(hf_pollset *set, const struct epoll_event *event) {
   about->watch->ready(about->watch, events);
 }
 
-unsigned hf_pollset_wait(hf_pollset *set, int64_t due) {
+unsigned hf_pollset_wait(hf_pollset *set, int64_t due, int64_t *now) {
   int64_t wait = -1;
   if (due != INT64_MAX) {
     wait = due - hf_clock_ms();
@@ -120,6 +120,7 @@ unsigned hf_pollset_wait(hf_pollset *set, int64_t due) {
     if (wait > INT32_MAX) wait = INT32_MAX;
   }
   int count = epoll_wait(set->descriptor, set->events, AT_ONCE, (int)wait);
+  *now = hf_clock_ms();
   for (int i = 0; i < count; i++)
     tell(set, &set->events[i]);
   return count > 0 ? (unsigned)count : 0;

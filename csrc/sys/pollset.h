@@ -35,8 +35,8 @@ bool hf_pollset_add(hf_pollset *set, hf_watch *watch, int descriptor, unsigned e
 void hf_pollset_change(hf_pollset *set, hf_watch *watch, unsigned events);
 void hf_pollset_remove(hf_pollset *set, hf_watch *watch);
 
-/* Waits until `due` (ms on hf_clock_ms; INT64_MAX: without end; what is past: not at all), calls `ready` of those that
- * are, and returns how many there were. Ends early on signals. */
-unsigned hf_pollset_wait(hf_pollset *set, int64_t due);
+/* Waits until `due` (ms on hf_clock_ms; INT64_MAX: without end; what is past: not at all), puts into `now` what that
+ * clock says then, calls `ready` of those that are, and returns how many there were. Ends early on signals. */
+unsigned hf_pollset_wait(hf_pollset *set, int64_t due, int64_t *now);
 
 #endif

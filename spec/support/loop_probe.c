@@ -86,7 +86,7 @@ static int turn(lua_State *L) {
   hf_loop_fire(&self->loop);
   hf_loop_run(&self->loop);
   int64_t due = hf_loop_due(&self->loop), until = self->loop.now + most;
-  unsigned events = hf_pollset_wait(self->loop.pollset, due < until ? due : until);
+  unsigned events = hf_pollset_wait(self->loop.pollset, due < until ? due : until, &self->loop.now);
   self->loop.now = hf_clock_ms();
   lua_pushinteger(L, (lua_Integer)events);
   return throw_problem(L, self, 1);
