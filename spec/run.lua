@@ -1,8 +1,9 @@
 --- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
--- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--tags=..] [--exclude-tags=..] [busted options]
--- [path ...]`. Paths are files or folders, below spec/ by default. Most of what specs do is wait, so `--jobs` of them
--- run at once (1 unless told). What failed is named again below all else, a line each; the last line counts; status 0
--- only if nothing failed.
+-- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--tags=..] [--exclude-tags=..]
+-- [busted options] [path ...]`. Paths are files or folders, below spec/ by default. Most of what specs do is wait, so
+-- `--jobs` of them run at once (1 unless told). Clients that do not say which transport they want take that of
+-- `--transport`. What failed is named again below all else, a line each; the last line counts; status 0 only if nothing
+-- failed.
 
 local LIMIT = 300 -- seconds for one file: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
@@ -36,7 +37,14 @@ local root = lines_of("cd " .. quote((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/.
 local interpreter = arg[-1]
 local version = jit and "luajit" or _VERSION:match "%d%.%d"
 
-local function environment()
+-- Clients that do not say which transport they want take that one, in every interpreter that a spec starts.
+local function transport_words(name)
+  return { "HOLDFAST_SPEC_TRANSPORT=" .. quote(name),
+    "HOLDFAST_SPEC_SCHEMA=" .. quote(root .. "/lua/holdfast/schema.lua"),
+    "LUA_INIT=" .. quote("@" .. root .. "/spec/support/default_transport.lua") }
+end
+
+local function environment(transport)
   local build = os.getenv "HOLDFAST_BUILD" or (root .. "/build/" .. version)
   local front = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. root .. "/?.lua;"
   local path = quote(front .. package.path)
@@ -47,17 +55,22 @@ local function environment()
     words[#words + 1] = "LUA_PATH" .. suffix .. "=" .. path
     words[#words + 1] = "LUA_CPATH" .. suffix .. "=" .. cpath
   end
+  for _, word in ipairs(transport and transport_words(transport) or {}) do
+    words[#words + 1] = word
+  end
   return table.concat(words, " ")
 end
 
 local function arguments()
-  local only, jobs, paths, options = nil, 1, {}, {}
+  local only, jobs, transport, paths, options = nil, 1, nil, {}, {}
   for _, word in ipairs(arg) do
     local key, text = word:match "^%-%-(%a+)=(.*)$"
     if key == "only" then
       only = text
     elseif key == "jobs" then
       jobs = assert(tonumber(text), "--jobs wants a number")
+    elseif key == "transport" then
+      transport = text
     elseif word:sub(1, 1) == "-" then
       options[#options + 1] = quote(word)
     else
@@ -67,10 +80,10 @@ local function arguments()
   if #paths == 0 then
     paths[1] = "spec"
   end
-  return only, jobs, table.concat(paths, " "), table.concat(options, " ")
+  return only, jobs, transport, table.concat(paths, " "), table.concat(options, " ")
 end
 
-local only, jobs, paths, options = arguments()
+local only, jobs, transport, paths, options = arguments()
 local enter = "cd " .. quote(root) .. " && "
 local files = {}
 for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
@@ -79,7 +92,7 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local start = enter .. "export " .. environment() .. "; timeout --foreground -k 10 " .. LIMIT .. " " ..
+local start = enter .. "export " .. environment(transport) .. "; timeout --foreground -k 10 " .. LIMIT .. " " ..
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }

@@ -34,8 +34,9 @@ typedef struct hf_publish {
   uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
   bool retain;
-  bool carried;  /* QoS 2 whose packet id and state outlived a handle (link.h) */
-  bool released; /* of one that a store has given back: its PUBREL has been sent */
+  bool carried;    /* its packet id and state outlived a handle or a connection (link.h) */
+  bool released;   /* its PUBREL has been sent, or may have been */
+  uint64_t offset; /* of the link that has it: where its packet ends in the bytes of the connection */
 } hf_publish;
 
 typedef struct hf_message {
@@ -46,6 +47,7 @@ typedef struct hf_message {
   uint32_t *wishes; /* subscriptions it is for; filled by the keeper, owned by the message */
   size_t wish_count;
   uint32_t wishes_inline[4]; /* where `wishes` points unless there are more */
+  uint64_t receipt;          /* of a link that waits for an acknowledgement of ours (link.h); 0: none does */
   uint8_t qos;
   bool retain;
   bool duplicate;

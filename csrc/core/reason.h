@@ -75,9 +75,11 @@ typedef enum hf_client_code {
   HF_CLIENT_PROBE_TIMEOUT,     /* network_changed() asked, the broker did not answer */
   HF_CLIENT_SUBSCRIBE_TIMEOUT, /* the broker acknowledged no subscription in time */
   HF_CLIENT_OUT_OF_MEMORY,
-  HF_CLIENT_DOWNGRADED,     /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
-  HF_CLIENT_UPGRADED,       /* another server refuses 3.1.1 since then: the next attempt speaks MQTT 5 again */
-  HF_CLIENT_PROTOCOL_ERROR, /* the broker broke the protocol in a way that a link lets through */
+  HF_CLIENT_DOWNGRADED,       /* the broker refused MQTT 5 and `fallback` allows 3.1.1: the next attempt speaks that */
+  HF_CLIENT_UPGRADED,         /* another server refuses 3.1.1 since then: the next attempt speaks MQTT 5 again */
+  HF_CLIENT_PROTOCOL_ERROR,   /* the broker broke the protocol in a way that a link lets through */
+  HF_CLIENT_MALFORMED_PACKET, /* the broker sent what is no packet */
+  HF_CLIENT_PACKET_TOO_LARGE, /* the broker sent one above our Maximum Packet Size */
 } hf_client_code;
 
 enum { HF_WIDE_STEPS = 3 };

@@ -242,6 +242,10 @@
   ROW(CLIENT, HF_CLIENT_UPGRADED, "upgraded", RETRY, RETRY, 0, PLAIN,                                                  \
       "the broker refused MQTT 3.1.1; the next attempt speaks 5")                                                      \
   ROW(CLIENT, HF_CLIENT_PROTOCOL_ERROR, "protocol_error", SLOW, SLOW, 0, PLAIN, "the broker broke the protocol")       \
+  ROW(CLIENT, HF_CLIENT_MALFORMED_PACKET, "malformed_packet", SLOW, SLOW, 0, PLAIN,                                    \
+      "the broker sent what is no packet of MQTT")                                                                     \
+  ROW(CLIENT, HF_CLIENT_PACKET_TOO_LARGE, "packet_too_large", SLOW, SLOW, 0, PLAIN,                                    \
+      "the broker sent a packet that is larger than it was told to send")                                              \
   OTHERS(CLIENT, 0, "unknown_client", RETRY, RETRY, 0, PLAIN, "the client ended the connection for an unknown reason")
 // clang-format on
 

@@ -1,4 +1,5 @@
 #include "core/subscriptions_inside.h"
+#include "core/topic.h"
 
 typedef struct collector {
   const hf_subscriptions *set;
@@ -45,6 +46,12 @@ static void found_bare(void *into, const hf_trie_item *item) {
   collect_marked(into, HF_OWNER(const hf_entry, bare_place, item));
 }
 
+/* What most messages come with: one identifier, of one filter. NULL: it has to be looked for. */
+static const hf_entry *sole(const hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers, size_t count) {
+  const hf_entry *e = count == 1 ? hf_entry_named(set, identifiers[0]) : NULL;
+  return e && hf_list_empty(&e->namesakes) && hf_topic_matches(hf_entry_filter(e), topic) ? e : NULL;
+}
+
 /* ---- by topic ---- */
 
 static void found(void *into, const hf_trie_item *item) {
@@ -56,6 +63,11 @@ static void found(void *into, const hf_trie_item *item) {
 size_t hf_subscriptions_match(hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers,
                               size_t identifier_count, uint32_t *wishes, size_t room) {
   collector into = {.set = set, .wishes = wishes, .room = room};
+  const hf_entry *only = sole(set, topic, identifiers, identifier_count);
+  if (only) {
+    collect(&into, only);
+    return into.count;
+  }
   if (mark(set, identifiers, identifier_count)) {
     hf_trie_match(set->topics, topic, found_marked, &into);
     hf_trie_match(set->bare, topic, found_bare, &into);

@@ -16,25 +16,30 @@ static void take_assigned_id(hf_client *client, hf_link_connected *connected) {
   connected->assigned_client_id = NULL;
 }
 
+/* What MQTT 3.1.1 leaves unsaid: mosquitto answers what exceeds its max_inflight_messages of 20, and throws it away. */
+enum { WINDOW_OF_3 = 20 };
+
 static void apply_limits(hf_client *client, hf_link_connected *connected) {
-  const hf_link_operations *operations = client->keeper->operations;
+  const hf_link_operations *operations = client->operations;
   take_assigned_id(client, connected);
   client->limits = *connected;
   client->limits.properties = NULL;
   client->limits.assigned_client_id = NULL;
-  uint16_t allowed = connected->receive_maximum;
+  uint16_t allowed = connected->receive_maximum, ours = client->options->window;
+  if (ours == 0 && client->protocol < 5) ours = WINDOW_OF_3;
+  if (ours > 0 && ours < allowed) allowed = ours;
   client->outbox.window = allowed < operations->window ? allowed : operations->window;
 }
 
 static void connected(hf_client *client, hf_link_connected *answer) {
   if (client->engine.state != HF_STATE_CONNECTING) return;
   if (answer->session_present && client->asked_clean) {
-    client->keeper->operations->abandon(client->link); /* the client MUST close the connection [MQTT-3.2.2-4] */
+    client->operations->abandon(client->link); /* the client MUST close the connection [MQTT-3.2.2-4] */
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_SESSION_MISMATCH, NULL);
     return;
   }
   if (answer->receive_maximum == 0) { /* a protocol error (MQTT 5 section 3.2.2.3.3), with which nothing can be sent */
-    client->keeper->operations->abandon(client->link);
+    client->operations->abandon(client->link);
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_PROTOCOL_ERROR, "CONNACK with a Receive Maximum of 0");
     return;
   }
@@ -72,7 +77,7 @@ static void ended(hf_client *client, hf_link_down *down) {
   if (client->engine.state != (failed ? HF_STATE_CONNECTING : HF_STATE_CONNECTED))
     return; /* it crossed with a decision of ours */
   if (failed) {
-    if (!hf_diagnosis_takes(client, down)) hf_answers_failed(client, down);
+    if (client->operations->exact || !hf_diagnosis_takes(client, down)) hf_answers_failed(client, down);
     return;
   }
   hf_snapshot_attempt_phase(client, down->phase);
@@ -82,81 +87,10 @@ static void ended(hf_client *client, hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
-/* What is wrong with a message, or NULL. Without a topic, be it that it counts on a topic alias, though we take none,
- * nobody can say whose it is. A session from before this process, or at another server, has subscriptions that we know
- * nothing of; one that began with us has not. */
-static const char *violation(const hf_client *client, const hf_message *message) {
-  const hf_properties *properties = message->properties;
-  if (message->topic.length == 0) return "PUBLISH without a topic";
-  if (properties && client->server == client->begun_at &&
-      properties->subscription_identifier_count > hf_subscriptions_most(client->subscriptions))
-    return "PUBLISH with more Subscription Identifiers than subscriptions";
-  return NULL;
-}
-
-/* Whether it was one that nobody is given, and has been freed. */
-static bool refused(hf_client *client, hf_message *message) {
-  bool current = client->connected && message->mail.generation == client->generation;
-  const char *wrong = violation(client, message);
-  if (!wrong || (!current && message->topic.length > 0)) return false;
-  hf_message_free(message);
-  if (current) hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, wrong);
-  return true;
-}
-
-static void message(hf_client *client, hf_message *message) {
-  const hf_client_options *options = client->options;
-  size_t bytes = message->topic.length + message->payload.length;
-  HF_COUNT(client, received, 1);
-  if (client->finished || atomic_load_explicit(&client->quiet, memory_order_relaxed)) {
-    hf_message_free(message);
-    return;
-  }
-  if (refused(client, message)) return;
-  bool over = atomic_load(&client->inbox_messages) >= options->inbox_messages ||
-              atomic_load(&client->inbox_bytes) >= options->inbox_bytes;
-  if (over && message->qos == 0) {
-    HF_COUNT(client, inbox_dropped, 1);
-    hf_message_free(message);
-    return;
-  }
-  const hf_properties *properties = message->properties;
-  size_t count = hf_subscriptions_match(
-      client->subscriptions, message->topic, properties ? properties->subscription_identifiers : NULL,
-      properties ? properties->subscription_identifier_count : 0, message->wishes_inline, 4);
-  message->wishes = message->wishes_inline;
-  if (count > 4) {
-    uint32_t *more = malloc(count * sizeof *more);
-    if (more) {
-      message->wishes = more;
-      hf_subscriptions_match(client->subscriptions, message->topic,
-                             properties ? properties->subscription_identifiers : NULL,
-                             properties ? properties->subscription_identifier_count : 0, more, count);
-    } else {
-      count = 4;
-    }
-  }
-  message->wish_count = count;
-  message->mail.kind = HF_EVENT_MESSAGE;
-  atomic_fetch_add(&client->inbox_messages, 1);
-  atomic_fetch_add(&client->inbox_bytes, bytes);
-  hf_tell_mail(client, &message->mail);
-  if (over && client->connected) {
-    /* The link acknowledges whatever it hands over, so the only way not to be given more than Lua can take is to be
-     * away: the broker's session keeps the rest, and Receive Maximum bounds what is on its way. */
-    atomic_store(&client->held, true);
-    hf_engine_event event = {.input = HF_INPUT_HOLD,
-                             .reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_SLOW_CONSUMER),
-                             .code = HF_CLIENT_SLOW_CONSUMER};
-    hf_driver_step(client, event, NULL);
-    hf_client_consumed(client, 0, 0); /* Lua may have drained between the look and the flag */
-  }
-}
-
 void hf_answers_mail(hf_client *client, hf_mail *mail) {
   /* A message has been acknowledged and a publish must be accounted for, whatever has become of their connection. */
   if (mail->kind == HF_LINK_MESSAGE) {
-    message(client, (hf_message *)mail);
+    hf_inbox_message(client, (hf_message *)mail);
     return;
   }
   hf_driver_dirty(client);
@@ -179,8 +113,7 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
       if (client->connected) hf_wishes_answer(client, (hf_link_answer *)mail);
       break;
     case HF_LINK_RENEW:
-      if (client->connected)
-        hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT, .same_server = true}, NULL);
+      if (client->connected) hf_driver_renew(client);
       break;
     case HF_LINK_FAILED:
     case HF_LINK_DOWN:

@@ -14,6 +14,10 @@ static void wipe(hf_bytes *secret) {
 }
 
 void hf_attempt_forget(hf_client *client) {
+  free(client->resolved);
+  client->resolved = NULL;
+  if (client->context) hf_tls_context_drop(client->context);
+  client->context = NULL;
   wipe(&client->username);
   wipe(&client->password);
 }
@@ -30,7 +34,7 @@ static bool keep(hf_bytes *kept, hf_bytes from) {
 enum { ASK_LINK_AGAIN = 5 };
 
 static void open_link(hf_client *client) {
-  const hf_link_operations *operations = client->keeper->operations;
+  const hf_link_operations *operations = client->operations;
   if (operations->clear && !operations->clear(client->link)) {
     client->gate = HF_GATE_LINK;
     client->due[HF_DUE_TURN] = client->keeper->now + ASK_LINK_AGAIN;
@@ -39,14 +43,21 @@ static void open_link(hf_client *client) {
   }
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
+  const hf_resolved *resolved = client->resolved;
+  const char *addresses[HF_ADDRESSES];
+  for (size_t i = 0; resolved && i < resolved->count; i++)
+    addresses[i] = resolved->addresses[i].text;
   bool anew = options->ask_credentials;
   client->gate = HF_GATE_NONE;
   client->asked_clean = options->clean_start && !client->was_connected;
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
+      .addresses = addresses,
+      .address_count = resolved ? resolved->count : 0,
       .port = server->port,
       .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
       .tls = server->tls ? hf_options_tls(options) : NULL,
+      .context = client->context,
       .client_id = client->assigned_id ? client->assigned_id : options->client_id,
       .username = anew ? client->username : options->username,
       .password = anew ? client->password : options->password,
@@ -56,12 +67,46 @@ static void open_link(hf_client *client) {
       .timeout = options->engine.connect_timeout,
       .maximum_packet_size = options->maximum_packet_size,
       .keep_alive = options->keep_alive,
+      .ask_after = options->detect_within / 2,
+      .dead_after = options->detect_within,
+      .hold_bytes = options->inbox_bytes,
       .receive_maximum = options->receive_maximum,
       .protocol = client->protocol,
       .clean_start = client->asked_clean,
   };
   operations->open(client->link, client->generation, &attempt);
   hf_attempt_forget(client);
+}
+
+/* A link of ours takes what TLS is made of ready to use. */
+static void find_trust(hf_client *client) {
+  hf_keeper *keeper = client->keeper;
+  bool wanted = client->server->tls && client->operations->exact;
+  if (wanted) client->context = hf_tls_context_find(hf_options_tls(client->options));
+  if (!wanted || client->context || !keeper->means.trust) {
+    open_link(client);
+    return;
+  }
+  client->gate = HF_GATE_TRUST;
+  if (!keeper->means.trust(keeper->inbox, client, client->generation)) {
+    client->gate = HF_GATE_NONE;
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
+  }
+}
+
+void hf_attempt_trusted(hf_client *client, hf_trusted *answer) {
+  bool wanted = client->gate == HF_GATE_TRUST && answer->question.mail.generation == client->generation;
+  if (wanted && answer->context) {
+    client->gate = HF_GATE_NONE;
+    client->context = answer->context;
+    answer->context = NULL;
+    open_link(client);
+  } else if (wanted) {
+    client->gate = HF_GATE_NONE;
+    hf_driver_fail(client, (hf_source)answer->problem.reason->source, answer->problem.reason->code,
+                   answer->problem.text);
+  }
+  hf_trust_free(answer);
 }
 
 static bool is_address(const hf_server *server) {
@@ -75,7 +120,7 @@ static void find_address(hf_client *client) {
   const hf_server *server = client->server;
   hf_keeper *keeper = client->keeper;
   if (!keeper->means.resolve || is_address(server)) {
-    open_link(client);
+    find_trust(client);
     return;
   }
   hf_snapshot_attempt_phase(client, HF_PHASE_DNS);
@@ -86,15 +131,24 @@ static void find_address(hf_client *client) {
   }
 }
 
-void hf_attempt_resolved(hf_client *client, const hf_resolved *answer) {
-  if (client->gate != HF_GATE_NAME || answer->question.mail.generation != client->generation) return;
+void hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
+  bool wanted = client->gate == HF_GATE_NAME && answer->question.mail.generation == client->generation;
+  if (!wanted) {
+    free(answer);
+    return;
+  }
   client->gate = HF_GATE_NONE;
   if (answer->failure) {
     hf_driver_fail(client, HF_SOURCE_NETWORK, answer->failure, NULL);
-    return;
+    free(answer);
+  } else if (client->operations->exact) {
+    client->resolved = answer;
+    find_trust(client);
+  } else {
+    if (!client->server->tls) client->address = answer->addresses[client->address_turn++ % answer->count];
+    free(answer);
+    open_link(client);
   }
-  if (!client->server->tls) client->address = answer->addresses[client->address_turn++ % answer->count];
-  open_link(client);
 }
 
 static void ask_credentials(hf_client *client) {
@@ -186,20 +240,22 @@ void hf_attempt_begin(hf_client *client) {
   client->generation++;
   client->address.text[0] = '\0';
   hf_snapshot_attempt(client);
-  hf_keeper *keeper = client->keeper;
-  if (!keeper->begun) keeper->begun = keeper->operations->begin();
-  if (!keeper->begun) {
+  bool *begun = &client->keeper->begun[client->options->transport];
+  if (!*begun) *begun = client->operations->begin(&client->keeper->loop);
+  if (!*begun) {
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "the transport cannot begin its work");
     return;
   }
   if (!client->link) {
-    hf_link_sink sink = {hf_keeper_deliver, client->keeper, client};
-    client->link = client->keeper->operations->create(sink);
+    bool here = client->options->transport == HF_TRANSPORT_NATIVE;
+    hf_link_sink sink = {here ? hf_keeper_tell : hf_keeper_deliver, client->keeper, client};
+    client->link = client->operations->create(sink);
     if (!client->link) {
       hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
       return;
     }
     hf_keeping_resume(client);
+    hf_inbox_opened(client);
   }
   if (client->leaving)
     client->gate = HF_GATE_LEAVING;

@@ -15,6 +15,8 @@ static void destroy(hf_client *client) {
   hf_diagnosis_over(client);
   hf_options_free(client->options);
   free(client->assigned_id);
+  hf_begun_free(&client->marks[0]);
+  hf_begun_free(&client->marks[1]);
   hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);
@@ -35,6 +37,8 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   }
   client->keeper = keeper;
   client->options = options;
+  client->operations = keeper->links.of[options->transport];
+  client->timer.fire = hf_driver_timer;
   client->out = hf_mailbox_hold(mailbox);
   client->id = id;
   client->subscriptions = subscriptions;
@@ -49,6 +53,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->server = client->snapshot.server = &options->servers[0];
   client->snapshot.deadline = INT64_MAX;
   client->snapshot.protocol = options->protocol;
+  client->snapshot.transport = options->transport;
   client->snapshot.keep_alive = options->keep_alive;
   client->snapshot.session_expiry = options->session_expiry;
   strncpy(client->snapshot.client_id, options->client_id, sizeof client->snapshot.client_id - 1);
@@ -192,12 +197,39 @@ bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait) {
   return simple(client, HF_COMMAND_TURN, ticket, 0, wait);
 }
 
-void hf_client_consumed(hf_client *client, size_t messages, size_t bytes) {
-  size_t before_messages = atomic_fetch_sub(&client->inbox_messages, messages);
-  size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, bytes);
+bool hf_client_holds_back(const hf_client *client) {
+  return client->operations->allow != NULL;
+}
+
+bool hf_client_expect(hf_client *client, uint8_t qos, uint64_t receipt) {
+  return hf_begun_expect(&client->marks[qos - 1], receipt);
+}
+
+void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt) {
+  hf_begun_mark(&client->marks[qos - 1], receipt);
+}
+
+static void settle_up(hf_client *client, hf_consumed consumed) {
+  atomic_fetch_sub(&client->flood_messages, consumed.flood_messages);
+  atomic_fetch_sub(&client->flood_bytes, consumed.flood_bytes);
+  bool news = consumed.messages > 0;
+  for (size_t i = 0; i < 2; i++) {
+    news = news || atomic_load_explicit(&client->begun[i], memory_order_relaxed) != client->marks[i].upto;
+    atomic_store(&client->begun[i], client->marks[i].upto);
+  }
+  if (news) hf_client_signal(client, HF_SIGNAL_CONSUMED);
+}
+
+void hf_client_consumed(hf_client *client, hf_consumed consumed) {
+  size_t before_messages = atomic_fetch_sub(&client->inbox_messages, consumed.messages);
+  size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, consumed.bytes);
+  if (hf_client_holds_back(client)) {
+    settle_up(client, consumed);
+    return;
+  }
   if (!atomic_load_explicit(&client->held, memory_order_acquire)) return;
   /* Half is far enough from the mark that the client does not step away again at once. */
-  if (before_messages - messages <= client->options->inbox_messages / 2 &&
-      before_bytes - bytes <= client->options->inbox_bytes / 2 && atomic_exchange(&client->held, false))
+  if (before_messages - consumed.messages <= client->options->inbox_messages / 2 &&
+      before_bytes - consumed.bytes <= client->options->inbox_bytes / 2 && atomic_exchange(&client->held, false))
     hf_client_signal(client, HF_SIGNAL_RELEASE);
 }

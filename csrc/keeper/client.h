@@ -76,8 +76,22 @@ void hf_client_outcome_taken(hf_client *client, hf_publish *publish);
 /* An hf_event has been taken by Lua. Frees it. */
 void hf_client_event_taken(hf_client *client, hf_mail *event);
 
-/* Lua is done with messages of that many payload and topic bytes. */
-void hf_client_consumed(hf_client *client, size_t messages, size_t bytes);
+typedef struct hf_consumed {          /* what Lua is done with */
+  size_t messages, bytes;             /* that count against the inbox; bytes of topics and payloads */
+  size_t flood_messages, flood_bytes; /* of QoS 0, where they have an account of their own */
+} hf_consumed;
+
+/* Whether messages of QoS 0 count by themselves, and receipts are waited for. */
+bool hf_client_holds_back(const hf_client *client);
+
+/* Also tells the keeper of what has begun since. */
+void hf_client_consumed(hf_client *client, hf_consumed consumed);
+
+/* A message with this receipt (not 0) is about to be shown to Lua; then a taker has it, so that the broker may be told
+ * when the keeper next hears of the client (hf_client_consumed). For the thread of its Lua state alone. False when
+ * memory is short: then it must not be shown yet. */
+bool hf_client_expect(hf_client *client, uint8_t qos, uint64_t receipt);
+void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt);
 
 /* EACH(name): of a client, and of the process. */
 #define HF_COUNTERS(EACH)                                                                                              \
@@ -117,6 +131,7 @@ typedef struct hf_status {
   bool session_present;
   bool ready;
   uint8_t held_by;    /* hf_held_by */
+  uint8_t transport;  /* hf_transport */
   char client_id[64]; /* cut if longer */
 } hf_status;
 

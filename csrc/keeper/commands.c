@@ -26,6 +26,8 @@ void hf_commands_discard(hf_mail *mail) {
     atomic_store(&((hf_signal *)mail)->under_way, false);
   else if (mail->kind == HF_COMMAND_PUBLISH)
     hf_publish_free((hf_publish *)mail);
+  else if (mail->kind == HF_COMMAND_TRUSTED)
+    hf_trust_free((hf_trusted *)mail);
   else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED ||
            mail->kind == HF_COMMAND_KNOCKED || mail->kind == HF_COMMAND_WITHDRAW)
     free(mail);
@@ -139,6 +141,9 @@ static void heed(hf_client *client, hf_signal *signal) {
   case HF_SIGNAL_RELEASE:
     step(client, HF_INPUT_RELEASE);
     break;
+  case HF_SIGNAL_CONSUMED:
+    hf_inbox_consumed(client);
+    break;
   case HF_SIGNAL_NOT_KEPT:
     hf_driver_dirty(client);
     break;
@@ -160,8 +165,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   } else if (mail->kind == HF_COMMAND_WITHDRAW) {
     hf_outbox_withdraw(client, (hf_event *)mail);
   } else if (mail->kind == HF_COMMAND_RESOLVED) {
-    hf_attempt_resolved(client, (const hf_resolved *)mail);
-    free(mail);
+    hf_attempt_resolved(client, (hf_resolved *)mail);
+  } else if (mail->kind == HF_COMMAND_TRUSTED) {
+    hf_attempt_trusted(client, (hf_trusted *)mail);
   } else if (mail->kind == HF_COMMAND_KNOCKED) {
     hf_primary_knocked(client, (const hf_knocked *)mail);
     free(mail);

@@ -87,7 +87,7 @@ static void abandon(hf_client *client) {
   hf_diagnosis_drop(client);
   hf_attempt_forget(client);
   connection_over(client);
-  if (client->link && !client->leaving) client->keeper->operations->abandon(client->link);
+  if (client->link && !client->leaving) client->operations->abandon(client->link);
 }
 
 static void disconnect(hf_client *client) {
@@ -95,7 +95,7 @@ static void disconnect(hf_client *client) {
   if (!client->link || client->leaving) return;
   bool for_good = client->engine.state == HF_STATE_CLOSED && client->options->end_session;
   client->leaving = true;
-  client->keeper->operations->close(client->link, 0, for_good ? 0 : -1, LEAVE_TIMEOUT);
+  client->operations->close(client->link, 0, for_good ? 0 : -1, LEAVE_TIMEOUT);
 }
 
 /* The link is quiet: give it back, and come back to the rest once everything it returned has been handled. */
@@ -103,7 +103,7 @@ static void finish(hf_client *client) {
   if (client->finished || client->leaving) return;
   client->finished = true;
   hf_outbox_drop_all(client);
-  if (client->link) client->keeper->operations->destroy(client->link);
+  if (client->link) client->operations->destroy(client->link);
   client->link = NULL;
   hf_client_signal(client, HF_SIGNAL_REAP);
 }
@@ -116,7 +116,21 @@ static char *end_text(const hf_client *client, const hf_link_down *down) {
   return said ? strdup(said) : NULL;
 }
 
+/* A renewal is not told of while it goes well. When it does not, the connection is lost after all. */
+static unsigned hush(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
+  if (!client->renewing) return actions;
+  if (actions & HF_TELL_LOST && client->engine.state == HF_STATE_CONNECTING) return actions & ~(unsigned)HF_TELL_LOST;
+  if (!(actions & (HF_TELL_FAILED | HF_TELL_LOST | HF_TELL_CLOSED))) return actions;
+  client->renewing = false;
+  if (actions & HF_TELL_FAILED) {
+    HF_COUNT(client, losses, 1);
+    tell_end(client, HF_EVENT_LOST, uptime, down, end_text(client, down));
+  }
+  return actions;
+}
+
 static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
+  actions = hush(client, actions, uptime, down);
   char *text = actions & (HF_TELL_FAILED | HF_TELL_LOST) ? end_text(client, down) : NULL;
   if (actions & HF_TELL_LOST) {
     HF_COUNT(client, losses, 1);
@@ -135,14 +149,14 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   }
   if (actions & HF_DO_CONNECT) {
     client->server = hf_reference_server(client);
-    tell_connecting(client);
+    if (!client->renewing) tell_connecting(client);
     hf_attempt_begin(client);
   }
   if (actions & HF_DO_PROBE && client->connected && client->due[HF_DUE_PROBE] == HF_NEVER) hf_wishes_probe(client);
   if (actions & HF_TELL_CONNECTED) {
     HF_COUNT(client, connects, 1);
     hf_diagnosis_over(client);
-    tell_connected(client);
+    if (!client->renewing) tell_connected(client);
     hf_primary_connected(client);
   }
 }
@@ -167,8 +181,13 @@ void hf_driver_fail(hf_client *client, hf_source source, int code, const char *t
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text) {
   const hf_link_down down = {
       .reason = hf_reason_find(HF_SOURCE_CLIENT, code), .code = code, .text = (char *)(uintptr_t)text};
-  client->keeper->operations->abandon(client->link);
+  client->operations->abandon(client->link);
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_LOST, .reason = down.reason, .code = code}, &down);
+}
+
+void hf_driver_renew(hf_client *client) {
+  client->renewing = true;
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT, .same_server = true}, NULL);
 }
 
 void hf_driver_hint(hf_client *client) {
@@ -197,13 +216,15 @@ void hf_driver_engine_due(hf_client *client) {
   }
 }
 
-void hf_driver_timer(hf_client *client) {
-  hf_driver_dirty(client);
+void hf_driver_timer(hf_timer *timer, int64_t now) {
+  (void)now;
+  hf_client *client = (hf_client *)(void *)((char *)timer - offsetof(hf_client, timer));
+  hf_driver_dirty(client); /* settling sets it again */
   hf_deadlines_fire(client);
 }
 
 static void schedule(hf_client *client) {
-  hf_heap_set(&client->keeper->timers, &client->timer, client->finished ? HF_NEVER : hf_deadlines_first(client));
+  hf_loop_set(&client->keeper->loop, &client->timer, client->finished ? HF_NEVER : hf_deadlines_first(client));
 }
 
 void hf_driver_close_when_flushed(hf_client *client) {
@@ -231,7 +252,7 @@ void hf_driver_settle(hf_client *client) {
 void hf_driver_reap(hf_client *client) {
   if (!hf_keeping_end(client)) return;
   hf_keeper *keeper = client->keeper;
-  hf_heap_remove(&keeper->timers, &client->timer);
+  hf_loop_stop(&keeper->loop, &client->timer);
   for (hf_client **at = &keeper->dirty; *at; at = &(*at)->next_dirty) {
     if (*at == client) {
       *at = client->next_dirty;

@@ -21,6 +21,7 @@
 #include "core/line.h"
 #include "core/ring.h"
 #include "core/subscriptions.h"
+#include "keeper/begun.h"
 #include "keeper/client.h"
 #include "keeper/deadlines.h"
 #include "keeper/diagnosis.h"
@@ -29,6 +30,7 @@
 #include "keeper/primary.h"
 #include "keeper/reference.h"
 #include "keeper/resolver.h"
+#include "keeper/trust.h"
 #include "link/link.h"
 #include "store/store.h"
 
@@ -45,6 +47,7 @@ enum hf_command_kind {
   HF_COMMAND_DELAY,
   HF_COMMAND_RESOLVED,  /* hf_resolved */
   HF_COMMAND_KNOCKED,   /* hf_knocked */
+  HF_COMMAND_TRUSTED,   /* hf_trusted */
   HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
   HF_COMMAND_TURN,      /* in `number` ms this attempt may begin; below 0: Lua does not know */
   HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */
@@ -57,6 +60,7 @@ enum hf_command_kind {
 typedef enum hf_signal_kind {
   HF_SIGNAL_CLOSE,     /* within `close_within` */
   HF_SIGNAL_RELEASE,   /* Lua has drained enough */
+  HF_SIGNAL_CONSUMED,  /* messages may be acknowledged, or there is room for more */
   HF_SIGNAL_NOT_KEPT,  /* the store would not take a post */
   HF_SIGNAL_COMMITTED, /* what is done is out of the store */
   HF_SIGNAL_TENDED,    /* what the store wrote is on the medium */
@@ -107,6 +111,7 @@ typedef enum hf_gate {
   HF_GATE_TURN,   /* and has given it one */
   HF_GATE_CREDENTIALS,
   HF_GATE_NAME,
+  HF_GATE_TRUST, /* the files of tls are read */
   HF_GATE_LINK,
   HF_GATE_DIAGNOSIS, /* a look at the server */
   HF_GATE_FILES      /* a look at the files of tls, which has no place in any line */
@@ -121,6 +126,7 @@ typedef struct hf_shared_counters {
 struct hf_client {
   /* set once */
   hf_keeper *keeper;
+  const hf_link_operations *operations;
   hf_client_options *options;
   hf_mailbox *out;
   hf_store *store; /* NULL: what is queued ends with the process */
@@ -129,7 +135,10 @@ struct hf_client {
   /* any thread */
   atomic_uint references;
   atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
-  atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed */
+  atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed; of QoS 1 and 2 where the link can */
+  atomic_size_t flood_messages, flood_bytes;   /* hold those back, and here of QoS 0 */
+  atomic_uint_fast64_t begun[2];               /* up to this receipt all of QoS 1, of QoS 2, may be acknowledged */
+  hf_begun marks[2];                           /* for the thread of its Lua state alone */
   atomic_size_t events;                        /* hf_events handed to Lua, not yet taken; see tell.c */
   atomic_size_t verdicts;                      /* the same of GRANTED_AGAIN alone */
   atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
@@ -151,7 +160,7 @@ struct hf_client {
   hf_link *link;
   hf_subscriptions *subscriptions;
   hf_outbox outbox;
-  hf_heap_item timer;
+  hf_timer timer;
   hf_errand commit, tend, close_store;
   hf_client *next_dirty;
   hf_client *next, **previous; /* of the keeper's clients; previous NULL: not started */
@@ -169,8 +178,10 @@ struct hf_client {
   const hf_server *begun_at;      /* where the session began with us; NULL: nowhere yet */
   const hf_server *downgraded_at; /* which refused MQTT 5 last; NULL: none */
   uint32_t generation;
-  hf_address address;    /* of the running attempt; empty: the server as it is written */
-  uint32_t address_turn; /* which of a name's addresses is next */
+  hf_resolved *resolved;   /* of the running attempt, where the link takes all addresses; NULL: none */
+  hf_tls_context *context; /* likewise, a reference; NULL: none */
+  hf_address address;      /* of the running attempt; empty: the server as it is written */
+  uint32_t address_turn;   /* which of a name's addresses is next */
   uint8_t protocol;
   uint8_t gate; /* hf_gate */
   bool dirty;
@@ -181,15 +192,17 @@ struct hf_client {
   bool asked_clean;   /* this attempt asked for a clean start */
   bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
+  bool renewing;     /* the connection is changed for another one without a word: link.h, RENEW */
   bool committing;   /* an errand does, right now */
   bool tending;      /* likewise */
   bool store_closed; /* or is being closed */
 };
 
 struct hf_keeper {
-  const hf_link_operations *operations;
+  hf_keeper_links links;
   hf_mailbox *inbox;
-  hf_heap timers;
+  hf_loop loop;
+  hf_mail *told, **last_told; /* by links that live on its own thread; handled in the turn, or at once in the next */
   hf_keeper_means means;
   hf_budget budget; /* of attempts, for all its clients */
   bool ask_budget;  /* Lua, which shares a budget with other processes; `budget` is for when it does not answer */
@@ -204,7 +217,7 @@ struct hf_keeper {
   bool gained;     /* they are good ones */
   bool watching;   /* a client wants them */
   size_t mails;    /* that the last turn took */
-  bool begun;
+  bool begun[HF_TRANSPORTS];
   bool stopping;
 };
 
@@ -223,9 +236,10 @@ void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down
 void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text); /* FAILED, before any link */
 /* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
-void hf_driver_hint(hf_client *client); /* the network may have changed */
+void hf_driver_renew(hf_client *client); /* another connection in place of this one, without a word if it succeeds */
+void hf_driver_hint(hf_client *client);  /* the network may have changed */
 void hf_driver_reap(hf_client *client);
-void hf_driver_timer(hf_client *client);
+void hf_driver_timer(hf_timer *timer, int64_t now);
 void hf_driver_probe_unanswered(hf_client *client);
 void hf_driver_subscribe_unanswered(hf_client *client);
 void hf_driver_engine_due(hf_client *client);
@@ -236,7 +250,8 @@ void hf_driver_close_when_flushed(hf_client *client);
 /* attempt.c: from the wish to connect to the link's `open`. */
 void hf_attempt_begin(hf_client *client);
 void hf_attempt_credentials(hf_client *client, const hf_command *answer);
-void hf_attempt_resolved(hf_client *client, const hf_resolved *answer);
+void hf_attempt_resolved(hf_client *client, hf_resolved *answer); /* takes it */
+void hf_attempt_trusted(hf_client *client, hf_trusted *answer);   /* takes it */
 void hf_attempt_place(hf_client *client, const hf_command *answer);
 void hf_attempt_turn(hf_client *client);          /* its turn in the line has come */
 void hf_attempt_line_up_again(hf_client *client); /* the budget has been changed */
@@ -291,8 +306,14 @@ char *hf_wishes_unanswered(const hf_client *client, const char *why);
 size_t hf_client_weigh(const hf_publish *publish); /* what it counts against queue.bytes */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell);
 
-/* keeper.c: the sink of every link. */
+/* keeper.c: the sinks of links, for those that answer on any thread and for those that live on the keeper's. */
 void hf_keeper_deliver(void *keeper, hf_mail *mail);
+void hf_keeper_tell(void *keeper, hf_mail *mail);
+
+/* inbox.c: messages on their way to Lua. Takes the message. */
+void hf_inbox_message(hf_client *client, hf_message *message);
+void hf_inbox_opened(hf_client *client);   /* the link is new */
+void hf_inbox_consumed(hf_client *client); /* Lua is done with some */
 
 /* tell.c: events for Lua. So many that it has not looked at yet, and so many verdicts and one more a wish, beyond each
  * wish's first: a script that never looks must not fill the memory. */

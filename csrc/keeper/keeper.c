@@ -16,7 +16,7 @@ static void discard(hf_mail *mail) {
 /* An interface that comes up is a handful of messages within some 100 ms; the address comes last. */
 enum { SWARM = 250 };
 
-hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed) {
+hf_keeper *hf_keeper_new(hf_keeper_links links, hf_keeper_means means, hf_pollset *pollset, uint64_t seed) {
   hf_keeper *keeper = calloc(1, sizeof *keeper);
   if (!keeper) return NULL;
   keeper->inbox = hf_mailbox_new(discard);
@@ -24,11 +24,12 @@ hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, 
     free(keeper);
     return NULL;
   }
-  keeper->operations = link;
+  keeper->links = links;
+  keeper->last_told = &keeper->told;
   keeper->means = means;
   keeper->seeds = seed;
   keeper->hint_at = HF_NEVER;
-  hf_heap_init(&keeper->timers);
+  hf_loop_init(&keeper->loop, pollset);
   if (hf_tell_reserve(keeper)) return keeper;
   hf_keeper_free(keeper);
   return NULL;
@@ -38,6 +39,7 @@ void hf_keeper_free(hf_keeper *keeper) {
   hf_mailbox_shut(keeper->inbox);
   hf_mailbox_release(keeper->inbox);
   hf_tell_free_reserve(keeper);
+  hf_pollset_free(keeper->loop.pollset);
   free(keeper);
 }
 
@@ -47,6 +49,13 @@ hf_mailbox *hf_keeper_inbox(hf_keeper *keeper) {
 
 void hf_keeper_deliver(void *context, hf_mail *mail) {
   hf_mailbox_push(((hf_keeper *)context)->inbox, mail);
+}
+
+void hf_keeper_tell(void *context, hf_mail *mail) {
+  hf_keeper *keeper = context;
+  mail->next = NULL;
+  *keeper->last_told = mail;
+  keeper->last_told = &mail->next;
 }
 
 bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst, bool ask) {
@@ -76,11 +85,12 @@ static void stop(hf_keeper *keeper) {
 }
 
 static void trace(hf_keeper *keeper, const hf_command *command) {
-  if (keeper->operations->trace) keeper->operations->trace((hf_trace_level)command->number, hf_trace_line);
+  for (size_t i = 0; i < HF_TRANSPORTS; i++)
+    if (keeper->links.of[i]->trace)
+      keeper->links.of[i]->trace((hf_trace_level)command->number, hf_trace_lines_of((hf_transport)i));
 }
 
 static void sort(hf_keeper *keeper, hf_mail *mail) {
-  keeper->mails = 0;
   while (mail) {
     hf_mail *next = mail->next;
     keeper->mails++;
@@ -101,13 +111,12 @@ static void sort(hf_keeper *keeper, hf_mail *mail) {
   }
 }
 
-static void fire(hf_keeper *keeper) {
-  hf_heap_item *item;
-  while ((item = hf_heap_first(&keeper->timers)) && item->due <= keeper->now) {
-    hf_client *client = (hf_client *)(void *)((char *)item - offsetof(hf_client, timer));
-    hf_heap_remove(&keeper->timers, item); /* settling puts it in again */
-    hf_driver_timer(client);
-  }
+/* What links have told since, in the turn or before it: each may lead to more. */
+static void hear(hf_keeper *keeper) {
+  hf_mail *told = keeper->told;
+  keeper->told = NULL;
+  keeper->last_told = &keeper->told;
+  sort(keeper, told);
 }
 
 void hf_keeper_network_changed(hf_keeper *keeper, bool gained, int64_t now) {
@@ -133,9 +142,11 @@ static void pass_hint(hf_keeper *keeper) {
 
 /* The last client has gone, and no other will come. */
 static void end(hf_keeper *keeper) {
-  if (!keeper->stopping || keeper->clients || !keeper->begun) return;
-  keeper->begun = false;
-  keeper->operations->end();
+  if (!keeper->stopping || keeper->clients) return;
+  for (size_t i = 0; i < HF_TRANSPORTS; i++) {
+    if (keeper->begun[i]) keeper->links.of[i]->end();
+    keeper->begun[i] = false;
+  }
 }
 
 static void settle(hf_keeper *keeper) {
@@ -148,15 +159,19 @@ static void settle(hf_keeper *keeper) {
 }
 
 int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now) {
-  keeper->now = now;
+  keeper->now = keeper->loop.now = now;
+  keeper->mails = 0;
+  hear(keeper);
   sort(keeper, hf_mailbox_take_all(keeper->inbox));
   pass_hint(keeper);
-  fire(keeper);
+  hf_loop_fire(&keeper->loop);
+  hear(keeper);
   settle(keeper);
+  hf_loop_run(&keeper->loop);
   hf_tell_raise(keeper);
   end(keeper);
   hf_tell_reserve(keeper);
-  const hf_heap_item *first = hf_heap_first(&keeper->timers);
-  int64_t due = first ? first->due : INT64_MAX;
+  if (keeper->told) return now;
+  int64_t due = hf_loop_due(&keeper->loop);
   return keeper->hint_at < due ? keeper->hint_at : due;
 }

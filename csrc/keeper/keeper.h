@@ -22,13 +22,19 @@ hf_keeper *hf_keeper_shared(void);
  * not at all. */
 typedef struct hf_keeper_means {
   bool (*resolve)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
+  bool (*trust)(hf_mailbox *inbox, hf_client *client, uint32_t generation);
   bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
   bool (*diagnose)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
                    int64_t deadline);
   bool (*run)(hf_errand *errand); /* what waits for a disk; NULL: in place */
 } hf_keeper_means;
 
-hf_keeper *hf_keeper_new(const hf_link_operations *link, hf_keeper_means means, uint64_t seed);
+typedef struct hf_keeper_links { /* by which way a client of each transport goes */
+  const hf_link_operations *of[HF_TRANSPORTS];
+} hf_keeper_links;
+
+/* `pollset`: what links of its own thread wait with, the keeper's from now on; NULL: there are none. */
+hf_keeper *hf_keeper_new(hf_keeper_links links, hf_keeper_means means, hf_pollset *pollset, uint64_t seed);
 void hf_keeper_free(hf_keeper *keeper); /* closes nothing: for a keeper whose clients are gone */
 
 /* Does everything that is to be done at `now` and returns when it wants to be turned again if no mail comes before:

@@ -78,7 +78,7 @@ void hf_keeping_resume(hf_client *client) {
     resumed = publish;
     outbox->in_flight++;
   }
-  client->keeper->operations->resume(client->link, client->store, client->options->client_id, resumed);
+  client->operations->resume(client->link, client->store, client->options->client_id, resumed);
 }
 
 /* What the client leaves behind is for the next one on this store; so is QoS 2 that a link gave back at its end, whose

@@ -19,6 +19,8 @@ typedef struct hf_server {
   bool ipv6;
 } hf_server;
 
+typedef enum hf_transport { HF_TRANSPORT_PAHO, HF_TRANSPORT_NATIVE, HF_TRANSPORTS } hf_transport;
+
 typedef enum hf_overflow {                          /* what becomes of a message that finds no room in the queue */
                            HF_OVERFLOW_REJECT,      /* it is not admitted */
                            HF_OVERFLOW_DROP_OLDEST, /* the oldest that no link has had is dropped for it; itself, when
@@ -49,15 +51,18 @@ typedef struct hf_client_options {
   uint16_t keep_alive; /* seconds */
   uint8_t protocol;
   uint8_t redirect_hops;
-  const char *store;    /* path; NULL: none */
-  uint32_t store_sync;  /* ms that a record may be off the medium; 0: post waits for it */
-  uint8_t overflow;     /* hf_overflow */
-  bool fallback;        /* one downgrade to 3.1.1 when the broker refuses 5, and back where one refuses 3.1.1 */
-  bool clean_start;     /* at the first connect only */
-  bool end_session;     /* `close` ends the session: nobody could ever claim it again */
-  bool watch_network;   /* hints come from the system, too */
-  bool ask_credentials; /* the Lua side is asked before each attempt */
-  bool ask_delay;       /* the Lua side has a say in each delay */
+  const char *store;      /* path; NULL: none */
+  uint32_t store_sync;    /* ms that a record may be off the medium; 0: post waits for it */
+  uint32_t detect_within; /* ms in which a dead link is noticed; 0: as keep_alive has it */
+  uint16_t window;        /* unfinished exchanges of QoS 1 and 2 at most; 0: as the broker's Receive Maximum has it */
+  uint8_t transport;      /* hf_transport */
+  uint8_t overflow;       /* hf_overflow */
+  bool fallback;          /* one downgrade to 3.1.1 when the broker refuses 5, and back where one refuses 3.1.1 */
+  bool clean_start;       /* at the first connect only */
+  bool end_session;       /* `close` ends the session: nobody could ever claim it again */
+  bool watch_network;     /* hints come from the system, too */
+  bool ask_credentials;   /* the Lua side is asked before each attempt */
+  bool ask_delay;         /* the Lua side has a say in each delay */
   hf_options_block *blocks;
 } hf_client_options;
 

@@ -130,7 +130,7 @@ static bool lend(hf_client *client, hf_publish *publish) {
   /* Taken off before it is lent: a link may answer before `publish` returns. */
   hf_heap_remove(&outbox->timers, &publish->timer);
   hf_line_remove(line_of(outbox, publish), publish);
-  if (!client->keeper->operations->publish(client->link, publish)) {
+  if (!client->operations->publish(client->link, publish)) {
     put_back(outbox, publish);
     client->due[HF_DUE_PUMP] = now + OFFER_AGAIN;
     return false;

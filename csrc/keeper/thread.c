@@ -2,7 +2,6 @@
 #include "keeper/inside.h"
 #include "keeper/knock.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -58,55 +57,97 @@ static bool wants_nap(hf_pace *pace, size_t mails) {
   return pace->napping;
 }
 
-/* A timer, since poll's own timeout would not count a suspend that begins during it. */
-typedef struct hf_wait {
-  hf_alarm alarm; /* closed: no descriptor was left, and poll's timeout must do */
+/* ---- what it waits on ---- */
+
+/* The alarm is a timer, since a timeout would not count a suspend that begins during it. */
+typedef struct hf_ears {
+  hf_watch mail, news, time;
+  hf_netlink network;
+  hf_alarm alarm; /* closed: no descriptor was left, and a timeout must do */
   int64_t set;    /* for this time; INT64_MAX: not */
-} hf_wait;
+  hf_keeper *keeper;
+} hf_ears;
 
-static int timeout_of(hf_wait *wait, int64_t due) {
+/* The turn that follows takes it. */
+static void has_mail(hf_watch *watch, unsigned events) {
+  (void)watch, (void)events;
+}
+
+static void has_news(hf_watch *watch, unsigned events) {
+  (void)events;
+  hf_ears *ears = (hf_ears *)(void *)((char *)watch - offsetof(hf_ears, news));
+  unsigned news = hf_netlink_read(&ears->network);
+  if (news) hf_keeper_network_changed(ears->keeper, news & HF_NETLINK_GAINED, hf_clock_ms());
+}
+
+/* It rings until it is set anew. */
+static void rings(hf_watch *watch, unsigned events) {
+  (void)events;
+  hf_ears *ears = (hf_ears *)(void *)((char *)watch - offsetof(hf_ears, time));
+  ears->set = INT64_MIN;
+}
+
+enum { EARLY = 1000 /* ms */ };
+
+static int64_t timeout_of(hf_ears *ears, int64_t due) {
   int64_t left = due == INT64_MAX ? -1 : due - hf_clock_ms();
-  if (due != INT64_MAX && left <= 0) return 0;
-  if (wait->alarm.descriptor < 0) return left > INT32_MAX ? INT32_MAX : (int)left;
-  if (wait->set != due && !hf_alarm_set(&wait->alarm, due == INT64_MAX ? -1 : (double)left / 1000)) return 0;
-  wait->set = due;
-  return -1;
+  if (ears->alarm.descriptor < 0 || (due != INT64_MAX && left <= 0)) return due;
+  /* One that rings a little early rings in vain, which is cheaper than to set it at each turn. */
+  bool fits = ears->set <= due && (due == ears->set || due - EARLY <= ears->set);
+  if (!fits && !hf_alarm_set(&ears->alarm, due == INT64_MAX ? -1 : (double)left / 1000)) return due;
+  if (!fits) ears->set = due;
+  return INT64_MAX;
 }
 
-static void wait_for_mail(hf_keeper *keeper, hf_wait *wait, hf_netlink *network, int64_t due) {
-  struct pollfd watched[] = {{.fd = hf_mailbox_descriptor(keeper->inbox), .events = POLLIN},
-                             {.fd = network->descriptor, .events = POLLIN},
-                             {.fd = wait->alarm.descriptor, .events = POLLIN}};
-  poll(watched, 3, timeout_of(wait, due));
-  if (watched[2].revents) wait->set = INT64_MIN; /* it rings until it is set anew */
-  if (watched[1].revents) {
-    unsigned news = hf_netlink_read(network);
-    if (news) hf_keeper_network_changed(keeper, news & HF_NETLINK_GAINED, hf_clock_ms());
-  }
+static void begin_to_listen(hf_ears *ears, hf_keeper *keeper) {
+  hf_pollset *pollset = keeper->loop.pollset;
+  *ears = (hf_ears){.mail = {.ready = has_mail, .descriptor = -1},
+                    .news = {.ready = has_news, .descriptor = -1},
+                    .time = {.ready = rings, .descriptor = -1},
+                    .network = {.descriptor = -1},
+                    .set = INT64_MAX,
+                    .keeper = keeper};
+  hf_pollset_add(pollset, &ears->mail, hf_mailbox_descriptor(keeper->inbox), HF_POLL_READ);
+  hf_alarm_init(&ears->alarm, -1);
+  if (ears->alarm.descriptor >= 0 && !hf_pollset_add(pollset, &ears->time, ears->alarm.descriptor, HF_POLL_READ))
+    hf_alarm_close(&ears->alarm);
 }
+
+/* A system without it gives no hints. */
+static void listen_to_network(hf_ears *ears) {
+  if (hf_netlink_open(&ears->network))
+    hf_pollset_add(ears->keeper->loop.pollset, &ears->news, ears->network.descriptor, HF_POLL_READ);
+}
+
+/* A turn that begins this much after it was due (ms) has slept with the system, or has not been let run: what is due by
+ * then says nothing about anybody else. */
+enum { LATE = 1000 };
 
 static void *run(void *argument) {
   hf_keeper *keeper = argument;
   const struct timespec nap = {.tv_nsec = NAP * 1000L};
   hf_pace pace = {0};
-  hf_netlink network = {.descriptor = -1};
-  hf_wait wait = {.set = INT64_MAX};
+  hf_ears ears;
   bool asked = false;
-  hf_alarm_init(&wait.alarm, -1);
+  int64_t due = INT64_MAX;
+  begin_to_listen(&ears, keeper);
   for (;;) {
-    int64_t due = hf_keeper_turn(keeper, hf_clock_ms());
+    int64_t now = hf_clock_ms();
+    keeper->loop.late = due != INT64_MAX && now - due > LATE;
+    due = hf_keeper_turn(keeper, now);
     if (keeper->stopping && !keeper->clients) break;
     if (hf_keeper_watches_network(keeper) && !asked) {
-      asked = true; /* a system without it gives no hints; asking twice gives no more */
-      hf_netlink_open(&network);
+      asked = true; /* asking twice gives no more */
+      listen_to_network(&ears);
     }
-    if (wants_nap(&pace, keeper->mails))
-      nanosleep(&nap, NULL);
-    else
-      wait_for_mail(keeper, &wait, &network, due);
+    if (wants_nap(&pace, keeper->mails)) nanosleep(&nap, NULL);
+    hf_pollset_wait(keeper->loop.pollset, pace.napping ? 0 : timeout_of(&ears, due), &keeper->loop.now);
   }
-  hf_netlink_close(&network);
-  hf_alarm_close(&wait.alarm);
+  hf_pollset_remove(keeper->loop.pollset, &ears.mail);
+  hf_pollset_remove(keeper->loop.pollset, &ears.news);
+  hf_pollset_remove(keeper->loop.pollset, &ears.time);
+  hf_netlink_close(&ears.network);
+  hf_alarm_close(&ears.alarm);
   pthread_mutex_lock(&ending);
   has_ended = true;
   pthread_cond_signal(&ended);
@@ -146,14 +187,19 @@ static bool prepare_end(void) {
 }
 
 hf_keeper *hf_keeper_shared(void) {
-  const hf_keeper_means means = {
-      .resolve = hf_resolver_ask, .knock = hf_knock_ask, .diagnose = hf_diagnosis_ask, .run = hf_errand_send};
+  const hf_keeper_means means = {.resolve = hf_resolver_ask,
+                                 .trust = hf_trust_ask,
+                                 .knock = hf_knock_ask,
+                                 .diagnose = hf_diagnosis_ask,
+                                 .run = hf_errand_send};
+  const hf_keeper_links links = {{[HF_TRANSPORT_PAHO] = &hf_link_paho, [HF_TRANSPORT_NATIVE] = &hf_link_native}};
   hf_thread_watch_forks();
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);
   if (!shared) {
     hf_tls_prepare();
-    hf_keeper *keeper = prepare_end() ? hf_keeper_new(&hf_link_paho, means, hf_entropy()) : NULL;
+    hf_pollset *pollset = prepare_end() ? hf_pollset_new() : NULL;
+    hf_keeper *keeper = pollset ? hf_keeper_new(links, means, pollset, hf_entropy()) : NULL;
     if (keeper && hf_thread_start(&thread, "holdfast", run, keeper)) {
       shared = keeper;
       atexit(at_exit);

@@ -35,7 +35,7 @@ bool hf_trace_listen(hf_keeper *keeper, hf_mailbox *mailbox, hf_trace_level leve
   return true;
 }
 
-void hf_trace_line(hf_trace_level level, const char *line) {
+static void tell(hf_transport transport, hf_trace_level level, const char *line) {
   if (atomic_fetch_add(&on_their_way, 1) >= HF_TRACE_LINES) {
     atomic_fetch_sub(&on_their_way, 1);
     atomic_fetch_add(&dropped, 1);
@@ -50,6 +50,7 @@ void hf_trace_line(hf_trace_level level, const char *line) {
   event->mail.kind = HF_EVENT_TRACE;
   event->text = strdup(line);
   event->code = (int)level;
+  event->cls = (uint8_t)transport;
   event->id = atomic_exchange(&dropped, 0);
   pthread_mutex_lock(&lock);
   hf_mailbox *to = listener ? hf_mailbox_hold(listener) : NULL;
@@ -60,6 +61,18 @@ void hf_trace_line(hf_trace_level level, const char *line) {
   } else {
     hf_trace_taken(&event->mail);
   }
+}
+
+static void tell_of_paho(hf_trace_level level, const char *line) {
+  tell(HF_TRANSPORT_PAHO, level, line);
+}
+
+static void tell_of_native(hf_trace_level level, const char *line) {
+  tell(HF_TRANSPORT_NATIVE, level, line);
+}
+
+hf_trace_line_function *hf_trace_lines_of(hf_transport transport) {
+  return transport == HF_TRANSPORT_NATIVE ? tell_of_native : tell_of_paho;
 }
 
 void hf_trace_taken(hf_mail *mail) {

@@ -20,7 +20,9 @@ enum { HF_TRACE_LINES = 1024 };
 /* HF_TRACE_OFF ends it, if it is this mailbox's. False when memory is short. */
 bool hf_trace_listen(hf_keeper *keeper, hf_mailbox *mailbox, hf_trace_level level);
 
-void hf_trace_line(hf_trace_level level, const char *line); /* for the link */
-void hf_trace_taken(hf_mail *mail);                         /* frees it */
+/* For the link of a transport to tell its lines to. */
+hf_trace_line_function *hf_trace_lines_of(hf_transport transport);
+
+void hf_trace_taken(hf_mail *mail); /* frees it */
 
 #endif

@@ -57,6 +57,9 @@ static int ruled_out(const hf_client *client, const hf_subscription_request *req
 static void tell_ready(hf_client *client) {
   client->ready = true;
   hf_outbox_ready(client);
+  bool told = client->renewing;
+  client->renewing = false;
+  if (told) return;
   hf_event *event = hf_tell_make(client, HF_EVENT_READY);
   if (!event) return;
   event->subscriptions = hf_subscriptions_confirmed(client->subscriptions);
@@ -81,7 +84,7 @@ static void expect(hf_client *client) {
 }
 
 void hf_wishes_pump(hf_client *client) {
-  const hf_link_operations *operations = client->keeper->operations;
+  const hf_link_operations *operations = client->operations;
   hf_subscription_request request;
   client->due[HF_DUE_ASK] = HF_NEVER;
   while (client->requests < REQUESTS_AT_ONCE && hf_subscriptions_next(client->subscriptions, &request)) {
@@ -155,7 +158,7 @@ void hf_wishes_probe(hf_client *client) {
   int64_t patience = (int64_t)client->limits.keep_alive * 500;
   if (patience < PROBE_AT_LEAST) patience = PROBE_AT_LEAST;
   if (patience > client->options->engine.connect_timeout) patience = client->options->engine.connect_timeout;
-  if (client->keeper->operations->probe(client->link, PROBE_TICKET))
+  if (client->operations->probe(client->link, PROBE_TICKET))
     client->due[HF_DUE_PROBE] = client->keeper->now + patience;
   else
     client->due[HF_DUE_PROBE_AGAIN] = client->keeper->now + ASK_AGAIN;

@@ -205,7 +205,8 @@ static bool refuses(const char *call) {
   return true;
 }
 
-static bool begin(void) {
+static bool begin(hf_loop *loop) {
+  (void)loop;
   return !refuses("begin");
 }
 

@@ -4,7 +4,9 @@
  * the keeper thread only, one attempt at a time, and never holds a lock while it
  * does. A link answers by handing mails to its sink, from any thread, never
  * blocking there. Every mail carries the
- * generation that `open` was given; the keeper drops those of older ones.
+ * generation that `open` was given; the keeper drops those of older ones. A link
+ * that lives on the keeper's own loop answers on the keeper's thread, also from
+ * within an operation; its sink must not call it back.
  *
  * The life of a generation:
  *
@@ -17,7 +19,8 @@
  * Exactly one of FAILED, DOWN, CLOSED ends a generation that was not abandoned. SUBSCRIBED and UNSUBSCRIBED that are
  * still owed when it ends are never told.
  *
- * Publishes: `publish` lends the link an hf_publish until its DELIVERED mail (the publish itself) comes back. Every
+ * Publishes: `publish` lends the link an hf_publish, its mail and its place in a line, until its DELIVERED mail (the
+ * publish itself) comes back. Every
  * one comes back exactly once: with its outcome while connected; with HF_LINK_RESULT_LOST after DOWN, CLOSED or
  * abandon if the protocol has nothing to remember of it (QoS 0, QoS 1, QoS 2 without a session); and in the same way at
  * the latest from `destroy`'s drain (see below). A QoS 2 publish whose packet id the session still knows stays with the
@@ -46,6 +49,7 @@
 #include "core/subscriptions.h"
 #include "store/store.h"
 #include "stream/tls.h"
+#include "sys/loop.h"
 
 typedef struct hf_link hf_link;
 
@@ -58,7 +62,7 @@ enum hf_link_mail {                                        /* mail.kind; the str
                     HF_LINK_DELIVERED,    /* hf_publish, with `result` */
                     HF_LINK_SUBSCRIBED,   /* hf_link_answer */
                     HF_LINK_UNSUBSCRIBED, /* hf_link_answer */
-                    HF_LINK_RENEW,        /* hf_mail */
+                    HF_LINK_RENEW,        /* hf_mail: a new connection is wanted, for no fault */
 };
 
 enum {
@@ -84,6 +88,7 @@ typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it w
 
 typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
   hf_mail mail;
+  bool about_publish; /* the evidence is that one of the publishes that were in flight is the cause */
   const hf_reason *reason;
   int code;
   hf_phase phase;         /* how far the attempt got */
@@ -110,10 +115,14 @@ typedef hf_tls_options hf_link_tls;
 
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const char *host;              /* name or address, IPv6 without brackets */
+  const char *const
+      *addresses;       /* of the host, in the resolver's order; a link that looks names up itself ignores them */
+  size_t address_count; /* 0: nobody has looked */
   uint16_t port;
-  bool ipv6;              /* the host is an IPv6 literal */
-  const hf_link_tls *tls; /* NULL: plain */
-  const char *client_id;  /* "" asks the broker for one (protocol 5) */
+  bool ipv6;               /* the host is an IPv6 literal */
+  const hf_link_tls *tls;  /* NULL: plain */
+  hf_tls_context *context; /* made of it; NULL: a link that wants one makes it, which may take its time */
+  const char *client_id;   /* "" asks the broker for one (protocol 5) */
   hf_bytes username;
   hf_bytes password;
   const hf_link_will *will;
@@ -121,11 +130,22 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   uint32_t session_expiry;         /* seconds; protocol 4: 0 means a clean session, anything else keeps it */
   uint32_t timeout;                /* ms; the link may give up by itself after it, the keeper surely does */
   uint32_t maximum_packet_size;    /* that we accept; 0: no limit */
-  uint16_t keep_alive;             /* seconds */
+  uint16_t keep_alive;             /* seconds, as CONNECT tells the broker */
+  uint32_t ask_after;              /* ms of silence after which the broker is asked for a sign of life; 0: keep_alive */
+  uint32_t dead_after;             /* ms of silence after which it is dead; 0: 1.5 x keep_alive */
+  size_t hold_bytes;               /* of messages that are kept until they may be told or acknowledged */
   uint16_t receive_maximum;        /* that we accept */
   uint8_t protocol;                /* 4 or 5 */
   bool clean_start;
 } hf_link_attempt;
+
+typedef struct hf_link_figures { /* of one that holds messages back */
+  uint64_t progress;             /* grows with each byte that comes, or that the peer's system confirms */
+  uint64_t forgotten;            /* messages let go unanswered, which the broker will send again */
+  uint64_t dropped; /* acknowledged and thrown away: past what may be kept, without a session to fetch them again */
+  size_t held_messages, held_bytes; /* not told yet */
+  size_t open;                      /* told, and not acknowledged yet */
+} hf_link_figures;
 
 typedef struct hf_link_sink {
   void (*deliver)(void *context, hf_mail *mail); /* any thread; takes the mail */
@@ -149,8 +169,8 @@ typedef struct hf_link_operations {
   const char *name;
 
   /* Process-wide; on the keeper thread before the first `create`, again after a false, and once after the last
-   * `destroy` of a process that ends. */
-  bool (*begin)(void);
+   * `destroy` of a process that ends. The loop is the keeper's; a link with threads of its own has no use for it. */
+  bool (*begin)(hf_loop *loop);
   void (*end)(void);
 
   hf_link *(*create)(hf_link_sink sink); /* NULL when memory is short */
@@ -183,6 +203,19 @@ typedef struct hf_link_operations {
    * was; then CLOSED, at the latest after `timeout` ms. Nothing when the generation has ended already. */
   void (*close)(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout);
 
+  /* So many more messages of QoS 1 and 2 may be told from now on. All that follow are NULL where a link holds nothing
+   * back. */
+  void (*allow)(hf_link *link, size_t messages);
+
+  /* Those of `qos` are done up to this receipt. */
+  void (*acknowledge)(hf_link *link, uint8_t qos, uint64_t receipt);
+
+  void (*figures)(const hf_link *link, hf_link_figures *figures);
+
+  /* Whether the reasons that it gives are as good as they get, and it takes addresses and a context of TLS that were
+   * found before; else the keeper looks at a failure again by itself. */
+  bool exact;
+
   /* How many publishes it takes at once; 1 or more. The keeper holds min(this, Receive Maximum) in flight. */
   uint16_t window;
 
@@ -195,6 +228,7 @@ typedef struct hf_link_operations {
 } hf_link_operations;
 
 extern const hf_link_operations hf_link_paho;
+extern const hf_link_operations hf_link_native;
 
 /* Frees a mail of one of the structs above, message and publish included, and of one it does not know the block. Any
  * thread. */

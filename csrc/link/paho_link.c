@@ -5,7 +5,8 @@
 
 #include "sys/clock.h"
 
-static bool link_begin(void) {
+static bool link_begin(hf_loop *loop) {
+  (void)loop;
   return hf_paho_waker_start();
 }
 

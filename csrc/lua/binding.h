@@ -33,7 +33,8 @@ hf_mailbox *hf_lua_mailbox(lua_State *L);
 typedef struct hf_lua_debtor {
   struct hf_lua_debtor *next;
   hf_client *client; /* NULL: in no list */
-  size_t messages, bytes;
+  hf_consumed consumed;
+  unsigned news; /* messages that are done, or have begun */
 } hf_lua_debtor;
 
 /* Of one Lua state: kept by its mailbox, as long as the state lives. */

@@ -173,18 +173,21 @@ static int turn(lua_State *L) {
   return done(L, hf_client_turn(client, ticket, lua_isnoneornil(L, 3) ? -1 : (int64_t)unsigned_argument(L, 3)));
 }
 
+/* consumed(messages, bytes), for who has no receipts; of none it says whether the client can be spoken to. */
 static int consumed(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
-  hf_client_consumed(client, (size_t)luaL_checknumber(L, 2), (size_t)luaL_checknumber(L, 3));
+  hf_client_consumed(
+      client, (hf_consumed){.messages = (size_t)luaL_checknumber(L, 2), .bytes = (size_t)luaL_checknumber(L, 3)});
   return 0;
 }
 
 enum { CREDITS = 64 }; /* given back at once by a program that reads without ever waiting */
 
 static void pay(hf_lua_debtor *debtor) {
-  if (debtor->messages) hf_client_consumed(debtor->client, debtor->messages, debtor->bytes);
-  debtor->messages = debtor->bytes = 0;
+  if (debtor->news) hf_client_consumed(debtor->client, debtor->consumed);
+  debtor->consumed = (hf_consumed){0};
+  debtor->news = 0;
 }
 
 void hf_lua_settle(hf_lua_debts *debts) {
@@ -196,27 +199,49 @@ void hf_lua_settle(hf_lua_debts *debts) {
   }
 }
 
-/* done(receipt): the last taker of that message is done with it; a second call means nothing. True when the client owes
- * nothing else: somebody must see to it that mailbox:settle() comes soon. */
-static int done_with(lua_State *L) {
-  handle *h = hf_lua_checkudata(L, 1, CLIENT);
-  size_t bytes;
-  if (!h->client) check(L);
-  if (hf_thread_forked()) return forked(L);
-  if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2), &bytes))
-    return 0;
+/* True when the client owed nothing else: somebody must see to it that mailbox:settle() comes soon. */
+static int owes(lua_State *L, handle *h) {
   hf_lua_debtor *debtor = &h->debtor;
   bool first = !debtor->client;
-  debtor->messages++;
-  debtor->bytes += bytes;
+  debtor->news++;
   if (first) {
-    *debtor = (hf_lua_debtor){h->debts->debtors, h->client, debtor->messages, debtor->bytes};
+    debtor->client = h->client;
+    debtor->next = h->debts->debtors;
     h->debts->debtors = debtor;
-  } else if (debtor->messages >= CREDITS) {
+  } else if (debtor->news >= CREDITS) {
     pay(debtor);
   }
   lua_pushboolean(L, first);
   return 1;
+}
+
+/* begun(receipt): the only taker of that message has it, though it is not done yet: the broker may be told so. A second
+ * call means nothing. */
+static int begun(lua_State *L) {
+  handle *h = hf_lua_checkudata(L, 1, CLIENT);
+  if (!h->client) check(L);
+  if (hf_thread_forked()) return forked(L);
+  const hf_owed *owed =
+      hf_receipts_find(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2));
+  if (!owed || !owed->link) return 0;
+  hf_client_begun(h->client, owed->qos, owed->link);
+  return owes(L, h);
+}
+
+/* done(receipt): the last taker of that message is done with it; a second call means nothing. */
+static int done_with(lua_State *L) {
+  handle *h = hf_lua_checkudata(L, 1, CLIENT);
+  if (!h->client) check(L);
+  hf_owed owed;
+  if (hf_thread_forked()) return forked(L);
+  if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2), &owed))
+    return 0;
+  hf_consumed *consumed = &h->debtor.consumed;
+  bool flood = owed.qos == 0 && hf_client_holds_back(h->client);
+  *(flood ? &consumed->flood_messages : &consumed->messages) += 1;
+  *(flood ? &consumed->flood_bytes : &consumed->bytes) += owed.bytes;
+  if (owed.link) hf_client_begun(h->client, owed.qos, owed.link);
+  return owes(L, h);
 }
 
 static int status(lua_State *L) {
@@ -321,6 +346,7 @@ static int limit(lua_State *L) {
 void hf_lua_open_client(lua_State *L) {
   luaL_newmetatable(L, CLIENT);
   luaL_newlib(L, methods);
+  hf_lua_setmethod(L, "begun", begun);
   hf_lua_setmethod(L, "done", done_with);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);

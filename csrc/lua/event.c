@@ -225,7 +225,8 @@ static int push_trace(lua_State *L, const hf_event *event) {
   lua_pushstring(L, event->text);
   lua_pushinteger(L, event->code);
   hf_lua_pushint64(L, (int64_t)event->id);
-  return 5;
+  lua_pushstring(L, event->cls == HF_TRANSPORT_NATIVE ? "native" : "paho");
+  return 6;
 }
 
 static const char *kind_name(int kind) {

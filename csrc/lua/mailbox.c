@@ -130,8 +130,10 @@ static void show(lua_State *L, mailbox *box) {
   const hf_mail *mail = box->pending;
   if (mail->kind == HF_EVENT_MESSAGE) {
     const hf_message *message = (const hf_message *)mail;
-    box->receipt = hf_receipts_open(&box->debts.receipts, hf_client_id(mail->owner),
-                                    message->topic.length + message->payload.length);
+    const hf_owed owed = {
+        .bytes = message->topic.length + message->payload.length, .link = message->receipt, .qos = message->qos};
+    if (owed.link && !hf_client_expect(mail->owner, owed.qos, owed.link)) luaL_error(L, "not enough memory");
+    box->receipt = hf_receipts_open(&box->debts.receipts, hf_client_id(mail->owner), owed);
     if (!box->receipt) luaL_error(L, "not enough memory");
   }
   box->shown = true;

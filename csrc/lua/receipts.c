@@ -28,7 +28,7 @@ static bool grow(hf_receipts *receipts) {
   return true;
 }
 
-uint64_t hf_receipts_open(hf_receipts *receipts, uint32_t client, size_t bytes) {
+uint64_t hf_receipts_open(hf_receipts *receipts, uint32_t client, hf_owed owed) {
   if (receipts->free == receipts->size && !grow(receipts)) return 0;
   uint32_t place = receipts->free;
   hf_receipt *receipt = &receipts->places[place];
@@ -37,7 +37,7 @@ uint64_t hf_receipts_open(hf_receipts *receipts, uint32_t client, size_t bytes) 
   receipt->round = receipt->round + 1 < ROUNDS ? receipt->round + 1 : 1;
   receipt->number = (uint64_t)receipt->round << PLACE_BITS | place;
   receipt->client = client;
-  receipt->bytes = bytes;
+  receipt->owed = owed;
   return receipt->number;
 }
 
@@ -48,13 +48,18 @@ static void release(hf_receipts *receipts, uint32_t place) {
   receipts->count--;
 }
 
-bool hf_receipts_close(hf_receipts *receipts, uint32_t client, uint64_t number, size_t *bytes) {
+const hf_owed *hf_receipts_find(const hf_receipts *receipts, uint32_t client, uint64_t number) {
   uint32_t place = (uint32_t)(number & (MOST_PLACES - 1));
-  if (number == 0 || place >= receipts->size) return false;
+  if (number == 0 || place >= receipts->size) return NULL;
   const hf_receipt *receipt = &receipts->places[place];
-  if (receipt->number != number || receipt->client != client) return false;
-  if (bytes) *bytes = receipt->bytes;
-  release(receipts, place);
+  return receipt->number == number && receipt->client == client ? &receipt->owed : NULL;
+}
+
+bool hf_receipts_close(hf_receipts *receipts, uint32_t client, uint64_t number, hf_owed *owed) {
+  const hf_owed *found = hf_receipts_find(receipts, client, number);
+  if (!found) return false;
+  if (owed) *owed = *found;
+  release(receipts, (uint32_t)(number & (MOST_PLACES - 1)));
   return true;
 }
 

@@ -14,9 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct hf_owed {
+  size_t bytes;  /* of topic and payload */
+  uint64_t link; /* the link's receipt of the message; 0: it waits for none */
+  uint8_t qos;
+} hf_owed;
+
 typedef struct hf_receipt {
   uint64_t number; /* 0: closed */
-  size_t bytes;    /* of topic and payload */
+  hf_owed owed;
   uint32_t client;
   uint32_t round; /* how often this place has been used */
   uint32_t next;  /* of the free places */
@@ -32,10 +38,13 @@ void hf_receipts_init(hf_receipts *receipts);
 void hf_receipts_end(hf_receipts *receipts);
 
 /* A number from 1 to 2^53 - 1, exact in every Lua; 0: no memory. */
-uint64_t hf_receipts_open(hf_receipts *receipts, uint32_t client, size_t bytes);
+uint64_t hf_receipts_open(hf_receipts *receipts, uint32_t client, hf_owed owed);
 
-/* Whether it was open, and the client's. `bytes`: NULL, or where they go. */
-bool hf_receipts_close(hf_receipts *receipts, uint32_t client, uint64_t number, size_t *bytes);
+/* What is owed for it while it is open, and the client's; else NULL. */
+const hf_owed *hf_receipts_find(const hf_receipts *receipts, uint32_t client, uint64_t number);
+
+/* Whether it was open, and the client's. `owed`: NULL, or where that goes. */
+bool hf_receipts_close(hf_receipts *receipts, uint32_t client, uint64_t number, hf_owed *owed);
 
 /* The client has ended: nothing is owed to it. */
 void hf_receipts_forget(hf_receipts *receipts, uint32_t client);

@@ -177,6 +177,14 @@ static void store(reader *r, int index) {
   lua_pop(r->L, 1);
 }
 
+static uint8_t transport(lua_State *L, int index) {
+  lua_getfield(L, index, "transport");
+  const char *given = lua_tostring(L, -1);
+  uint8_t transport = given && strcmp(given, "native") == 0 ? HF_TRANSPORT_NATIVE : HF_TRANSPORT_PAHO;
+  lua_pop(L, 1);
+  return transport;
+}
+
 static int read_all(lua_State *L) {
   hf_client_options *o = lua_touserdata(L, 2);
   reader r = {L, o};
@@ -186,6 +194,9 @@ static int read_all(lua_State *L) {
   o->client_id = id.data ? id.data : "";
   o->username = text(&r, 1, "username");
   o->password = text(&r, 1, "password");
+  o->transport = transport(L, 1);
+  o->window = (uint16_t)whole(L, 1, "window", UINT16_MAX);
+  o->detect_within = (uint32_t)whole(L, 1, "detect_within", UINT32_MAX);
   o->protocol = (uint8_t)whole(L, 1, "protocol", 5);
   o->fallback = flag(L, 1, "fallback");
   o->keep_alive = (uint16_t)whole(L, 1, "keep_alive", UINT16_MAX);

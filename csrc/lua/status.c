@@ -57,6 +57,7 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   set_flag(L, "session_present", status.session_present);
   if (status.held_by != HF_HELD_BY_NOTHING)
     set_text(L, "held_by", status.held_by == HF_HELD_BY_BUDGET ? "budget" : "slow_consumer");
+  set_text(L, "transport", status.transport == HF_TRANSPORT_NATIVE ? "native" : "paho");
   set_text(L, "client_id", status.client_id);
   set_number(L, "keep_alive", status.keep_alive);
   set_number(L, "session_expiry", status.session_expiry);

@@ -63,6 +63,7 @@ function client.new(given, adapt)
     protocol = values.protocol,
     credentials = values.credentials,
     strategy = values.strategy,
+    holds_back = values.transport == "native", -- acknowledgements, until somebody has the message
     inbox_bytes = values.inbox.bytes,
     ttl = values.queue.ttl,
     max_attempts = values.max_attempts,

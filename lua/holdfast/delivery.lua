@@ -56,6 +56,19 @@ end
 
 delivery.begun = begun
 
+--- A handler starts with the message, which may then be acknowledged, though its place in the inbox is held until the
+-- handler has returned: the broker's window must not be shut by handlers that wait for what stands behind them. Of one
+-- with several takers the last to be @{done} is waited for.
+-- @tparam table client
+-- @param item
+local function started(client, item)
+  if client.holds_back and type(item) ~= "table" and client.handle:begun(item) then
+    loop.owing()
+  end
+end
+
+delivery.started = started
+
 local function listener_done(client, item, err, trace)
   done(client, item)
   if err ~= nil then
@@ -73,11 +86,13 @@ end
 
 local function listen(fn, message, given)
   begun(given[2])
+  started(given[1], given[2])
   fn(message, given[1])
 end
 
 local function handle(subscription, message, item)
   begun(item)
+  started(subscription.client, item)
   subscription.handler(message, subscription)
 end
 

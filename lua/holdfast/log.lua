@@ -96,17 +96,18 @@ function log.write(level, message, fields)
   end
 end
 
---- A line of the transport library's trace.
+--- A line of a transport's trace.
 -- @tparam string line
 -- @tparam number level position in `traces`
 -- @tparam number dropped lines before it that found no room
-function log.trace(line, level, dropped)
+-- @tparam string source "paho" or "native"
+function log.trace(line, level, dropped, source)
   if dropped > 0 then
     local words = ("%d line%s of trace %s dropped"):format(dropped, dropped == 1 and "" or "s",
       dropped == 1 and "was" or "were")
-    log.tell("warning", words, { source = "paho", dropped = dropped })
+    log.tell("warning", words, { source = source, dropped = dropped })
   end
-  log.tell("debug", line, { source = "paho", trace = log.traces[level] })
+  log.tell("debug", line, { source = source, trace = log.traces[level] })
 end
 
 return log

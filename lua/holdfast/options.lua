@@ -241,9 +241,12 @@ function options.check(given)
       values[name] = value
     end
   end
-  if values.detect_within then
+  if values.detect_within and values.transport == "paho" then
     -- The link is found dead at the latest after one and a half keep alives and the wait for the answer to a probe.
     values.keep_alive = math.max(1, math.floor(values.detect_within / 2.5))
+  elseif values.detect_within then
+    -- What the broker is told is not what we ask by: a pause of ours must not cost the connection.
+    values.keep_alive = math.min(65535, math.ceil(values.detect_within))
   end
   return values
 end

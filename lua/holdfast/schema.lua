@@ -16,6 +16,8 @@ local schema = {
   { name = "protocol", type = "choice", choices = { 5, 4 }, default = 5, doc = "MQTT 5, or 4 for MQTT 3.1.1" },
   { name = "fallback", type = "boolean", default = false,
     doc = "one downgrade to 3.1.1 if the broker refuses 5; back to 5 where a server refuses 3.1.1" },
+  { name = "transport", type = "choice", choices = { "paho", "native" }, default = "paho",
+    doc = "what carries the connection: Eclipse Paho C, or holdfast's own" },
   { name = "keep_alive", type = "whole", unit = "s", to = 65535, default = 20,
     doc = "a quiet link is probed after this; 0: never (MQTT 5 section 3.1.2.10)" },
   { name = "detect_within", type = "seconds", unit = "s", from = 2.5, to = 163837,
@@ -36,6 +38,8 @@ local schema = {
     doc = "how long it sleeps after max_attempts; default: until woken" },
   { name = "receive_maximum", type = "whole", from = 1, to = 65535, default = 1000,
     doc = "QoS 1 and 2 messages on their way to us at once (MQTT 5 section 3.1.2.11.3)" },
+  { name = "window", type = "whole", from = 1, to = 65535,
+    doc = "unfinished QoS 1 and 2 exchanges of ours at most; default: the broker's Receive Maximum, 20 with 3.1.1" },
   { name = "maximum_packet_size", type = "whole", unit = "bytes", from = 1, to = 268435460,
     doc = "the largest packet we accept; default: no limit (MQTT 5 section 3.1.2.11.4)" },
 

@@ -21,7 +21,10 @@ function settings.build(values, ephemeral)
     end_session = not chosen or ephemeral or false, -- nobody can come back to a session under an id that nobody knows
     protocol = values.protocol,
     fallback = values.fallback,
+    transport = values.transport,
+    window = values.window or 0,
     keep_alive = values.keep_alive,
+    detect_within = ms(values.detect_within),
     clean_start = values.clean_start,
     session_expiry = values.session_expiry,
     username = values.username,

@@ -16,7 +16,7 @@ local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
 
-local begun, done = delivery.begun, delivery.done
+local begun, started, done = delivery.begun, delivery.started, delivery.done
 
 local running = coroutine.running
 
@@ -64,6 +64,7 @@ local function in_order(self, shift)
     self.item = item
     buffer.drop(self.buffer)
     begun(item)
+    started(self.client, item)
     self.handler(message, self)
     self.item = nil
     done(self.client, item)

@@ -2,10 +2,11 @@
 -- RST, a link that goes down, a connection of which one side knows nothing any more. #broker
 local process = require "process_probe"
 local tree = require "spec.support.tree"
+local transport = require "spec.support.transport"
 
 local WANTED = {
   silence = { "lost in time retry", "failed connect_timeout", "all 6" },
-  reset = { "lost in time retry", "failed connect_failed", "all 6" },
+  reset = { "lost in time retry", "failed " .. transport.refused(), "all 6" },
   down = { "lost in time retry", "failed unreachable", "all 6" },
   half_open = { "lost in time retry", "all 6" },
   lossy = { "all 51" },

@@ -13,7 +13,8 @@ describe("the memory of a message that Paho sends #broker", function()
       if message:find("heap item", 1, true) then complaints[#complaints + 1] = message end
     end, { trace = "error" })
     broker = scripted.listen()
-    client = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, backoff = { min = 0.001, max = 0.001 } }
+    client = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, transport = "paho",
+      backoff = { min = 0.001, max = 0.001 } }
     client:start()
   end)
 

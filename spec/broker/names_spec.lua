@@ -2,6 +2,7 @@
 -- goes on.
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local transport = require "spec.support.transport"
 
 describe("a name server that misbehaves #broker", function()
   after_each(mosquitto.finish)
@@ -25,7 +26,7 @@ describe("a name server that misbehaves #broker", function()
       "failing name_server_failing retry dns",
       "slow connected",
       "Lua never waited",
-      "many connect_failed to connect_failed",
+      ("many %s to %s"):format(transport.refused(), transport.refused()),
       "",
     }, "\n"), said)
   end)

@@ -5,6 +5,7 @@ local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local schema = require "holdfast.schema"
+local transport = require "spec.support.transport"
 
 local SECRET = "hunter2-the-secret"
 
@@ -127,9 +128,12 @@ describe("a secret #broker", function()
     local how, status = process.wait(child, 60000)
     local said = read(folder .. "/child")
     assert.same({ "exited", 0 }, { how, status }, said)
-    assert.equal("traced\nlength of a payload\nno payload\n", said)
+    local length = transport.either { paho = "length of a payload", native = "no length" }
+    assert.equal("traced\n" .. length .. "\nno payload\n", said)
     local given_back = read(found)
     assert.is_nil(given_back:find("core.so", 1, true), given_back)
-    assert.is_truthy(given_back:find("paho", 1, true), "the probe sees nothing") -- whose copies are its own
+    if transport.name() == "paho" then -- whose copies are its own
+      assert.is_truthy(given_back:find("paho", 1, true), "the probe sees nothing")
+    end
   end)
 end)

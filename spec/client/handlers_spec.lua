@@ -2,6 +2,7 @@
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local transport = require "spec.support.transport"
 
 describe("with a broker #broker", function()
   local broker, client, errors
@@ -276,7 +277,7 @@ describe("with a broker #broker", function()
     assert.is_nil(fine)
     assert.equal("sleeping", code)
     assert.equal("max_attempts", reason.name)
-    assert.matches("^asleep after max_attempts: .*; the last failure is connect_failed %(", message)
+    assert.matches("^asleep after max_attempts: .*; the last failure is " .. transport.refused() .. " %(", message)
     assert.is_true(away:wake())
     assert.equal("sleeping", select(3, away:connect(10)))
     assert.equal(4, away:status().counters.attempts)

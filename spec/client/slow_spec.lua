@@ -1,6 +1,7 @@
 -- A program that is slower than its messages: #broker.
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
+local transport = require "spec.support.transport"
 
 describe("a slow consumer #broker", function()
   local broker, source, sink
@@ -67,7 +68,7 @@ describe("a slow consumer #broker", function()
         end
       end)
       assert.same(numbers(1, 300), heard)
-      assert.equal("slow_consumer", steps[1])
+      assert.equal(transport.either { paho = "slow_consumer" }, steps[1]) -- our own holds acknowledgements back instead
       assert.equal(0, messages.dropped)
     end)
   end
@@ -91,7 +92,7 @@ describe("a slow consumer #broker", function()
       end
     end)
     assert.equal(200, done)
-    assert.equal("slow_consumer", steps[1])
+    assert.equal(transport.either { paho = "slow_consumer" }, steps[1]) -- our own holds acknowledgements back instead
   end)
 
   it("drops and counts at QoS 0, without leaving", function()

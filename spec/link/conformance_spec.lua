@@ -155,7 +155,7 @@ local function conforms(name, tag)
           assert.is_true(link:publish(2, "a/b", "x", 2))
           world:lose(link)
           local down = link:wait "down"
-          assert.are.same({ "connection_lost", "up" }, { down.reason, down.phase })
+          assert.are.same({ world.loss or "connection_lost", "up" }, { down.reason, down.phase })
           link:rest(200)
           local story = link:story()
           assert.is_truthy(story == "connected down delivered:1:-1 delivered:2:-1"
@@ -171,12 +171,19 @@ local function conforms(name, tag)
           world:lose(link)
           link:wait "down"
           link:rest(200)
-          assert.are.equal("connected down delivered:1:-1", link:story())
+          local lost = "connected down delivered:1:-1" .. (world.carries and " delivered:2:-1" or "")
+          assert.are.equal(lost, link:story())
           world:release(link)
           assert.is_true(link:connect(session).session_present)
+          if world.carries then
+            assert.is_true(link:again(1))
+            assert.is_true(link:again(2))
+            link:wait("delivered", 1000)
+          end
           link:wait("delivered", 1000)
           link:rest(100)
-          assert.are.equal("connected down delivered:1:-1 connected delivered:2:0", link:story())
+          local last = world.carries and " connected delivered:1:0 delivered:2:0" or " connected delivered:2:0"
+          assert.are.equal(lost .. last, link:story())
         end)
 
         it("gives QoS 2 back before it says that there is no session", function()
@@ -186,7 +193,12 @@ local function conforms(name, tag)
           assert.is_true(link:publish(2, "a/b", "x", 2))
           world:lose(link)
           link:wait "down"
-          assert.are.same({}, link:rest(100))
+          local come = link:rest(100)
+          if world.carries then
+            assert.are.same({ "delivered", true }, { come[1].kind, come[1].carried })
+            come = {}
+          end
+          assert.are.same({}, come)
           world:forget_sessions()
           assert.is_false(link:connect(session).session_present)
           assert.are.same({}, link:rest(100))
@@ -199,7 +211,7 @@ local function conforms(name, tag)
           assert.is_true(link:publish(2, "a/b", "x", 2))
           assert.are.same({}, link:rest(100))
           link:abandon()
-          assert.are.same({}, link:rest(200))
+          if not world.carries then assert.are.same({}, link:rest(200)) end
           link:destroy()
           link:rest()
           assert.are.equal("connected delivered:2:-1", link:story())
@@ -282,3 +294,4 @@ end
 
 conforms("fake", "")
 conforms("paho", " #broker")
+conforms("native", " #broker")

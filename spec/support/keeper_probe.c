@@ -113,7 +113,9 @@ static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, 
 
 hf_keeper *hf_keeper_shared(void) {
   hf_thread_watch_forks();
-  if (!keeper) keeper = hf_keeper_new(&hf_link_fake, (hf_keeper_means){.knock = knock}, 20260101);
+  if (!keeper)
+    keeper = hf_keeper_new((hf_keeper_links){{&hf_link_fake, &hf_link_fake}}, (hf_keeper_means){.knock = knock}, NULL,
+                           20260101);
   return keeper;
 }
 
@@ -378,7 +380,7 @@ static int looked_at_files(lua_State *L) {
 static int say(lua_State *L) {
   const char *line = luaL_checkstring(L, 1);
   for (lua_Integer i = luaL_optinteger(L, 2, 1); i > 0; i--)
-    hf_trace_line(HF_TRACE_PROTOCOL, line);
+    hf_trace_lines_of(HF_TRANSPORT_PAHO)(HF_TRACE_PROTOCOL, line);
   return 0;
 }
 

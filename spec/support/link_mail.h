@@ -89,12 +89,15 @@ static inline void show_message(lua_State *L, const hf_message *mail) {
   set_number(L, "qos", mail->qos);
   set_flag(L, "retain", mail->retain);
   set_flag(L, "duplicate", mail->duplicate);
+  if (mail->receipt) set_number(L, "receipt", (lua_Number)mail->receipt);
   set_properties(L, mail->properties);
 }
 
 static inline void show_delivered(lua_State *L, const hf_publish *mail) {
   set_number(L, "id", (lua_Number)mail->id);
   set_number(L, "result", mail->result);
+  set_flag(L, "carried", mail->carried);
+  set_number(L, "packet_id", mail->packet_id);
 }
 
 static inline void show_answer(lua_State *L, const hf_link_answer *mail) {

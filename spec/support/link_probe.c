@@ -22,6 +22,7 @@
 #include "sys/clock.h"
 #include "sys/mailbox.h"
 
+#include "link_arguments.h"
 #include "link_mail.h"
 
 static const char *const class_name = "link_probe.link";
@@ -30,10 +31,14 @@ typedef struct hf_probe {
   const hf_link_operations *operations;
   hf_link *link;
   hf_mailbox *mailbox;
-  hf_mail *taken;  /* from the mailbox, not yet asked for */
-  hf_store *store; /* NULL unless resumed */
+  hf_mail *taken;      /* from the mailbox, not yet asked for */
+  hf_store *store;     /* NULL unless resumed */
+  hf_publish *carried; /* came back as LOST, and the session knows them */
   uint32_t generation;
+  bool holds; /* acknowledgements wait for link:acknowledge */
 } hf_probe;
+
+static hf_loop loop; /* of links that live on one: turned while a mail is waited for */
 
 static hf_probe *check(lua_State *L) {
   hf_probe *probe = luaL_checkudata(L, 1, class_name);
@@ -46,82 +51,18 @@ static void deliver(void *context, hf_mail *mail) {
 }
 
 static int create(lua_State *L) {
-  static const char *const names[] = {"paho", "fake", NULL};
-  static const hf_link_operations *const all[] = {&hf_link_paho, &hf_link_fake};
+  static const char *const names[] = {"paho", "fake", "native", NULL};
+  static const hf_link_operations *const all[] = {&hf_link_paho, &hf_link_fake, &hf_link_native};
   const hf_link_operations *operations = all[luaL_checkoption(L, 1, NULL, names)];
   hf_probe *probe = hf_lua_newuserdata(L, sizeof *probe);
   *probe = (hf_probe){.operations = operations};
   luaL_setmetatable(L, class_name);
-  if (!operations->begin()) return luaL_error(L, "the link does not begin");
+  loop.now = hf_clock_ms();
+  if (!operations->begin(&loop)) return luaL_error(L, "the link does not begin");
   probe->mailbox = hf_mailbox_new(hf_link_mail_free);
   probe->link = operations->create((hf_link_sink){deliver, probe->mailbox, probe});
+  if (operations->allow) operations->allow(probe->link, SIZE_MAX);
   return 1;
-}
-
-/* ---- arguments ---- */
-
-static const char *text_field(lua_State *L, int table, const char *name, const char *otherwise) {
-  const char *text = hf_lua_getfield(L, table, name) == LUA_TNIL ? otherwise : lua_tostring(L, -1);
-  lua_pop(L, 1); /* the table keeps it */
-  return text;
-}
-
-static hf_bytes bytes_field(lua_State *L, int table, const char *name) {
-  hf_bytes bytes = {NULL, 0};
-  if (hf_lua_getfield(L, table, name) == LUA_TSTRING) bytes.data = lua_tolstring(L, -1, &bytes.length);
-  lua_pop(L, 1);
-  return bytes;
-}
-
-static uint32_t number_field(lua_State *L, int table, const char *name, uint32_t otherwise) {
-  uint32_t number = hf_lua_getfield(L, table, name) == LUA_TNIL ? otherwise : (uint32_t)lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return number;
-}
-
-static bool flag_field(lua_State *L, int table, const char *name) {
-  lua_getfield(L, table, name);
-  bool flag = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return flag;
-}
-
-enum { MOST_USER = 32 };
-
-typedef struct hf_given_properties {
-  hf_properties properties;
-  hf_user_property user[MOST_USER];
-} hf_given_properties;
-
-static void read_user(lua_State *L, int list, hf_given_properties *given) {
-  for (size_t i = 0; i < lua_rawlen(L, list) && i < MOST_USER; i++) {
-    hf_lua_rawgeti(L, list, (int)i + 1);
-    hf_lua_rawgeti(L, -1, 1);
-    hf_lua_rawgeti(L, -2, 2);
-    hf_user_property *user = &given->user[given->properties.user_count++];
-    user->name.data = lua_tolstring(L, -2, &user->name.length);
-    user->value.data = lua_tolstring(L, -1, &user->value.length);
-    lua_pop(L, 3);
-  }
-}
-
-static const hf_properties *read_properties(lua_State *L, int table, hf_given_properties *given) {
-  memset(given, 0, sizeof *given);
-  hf_properties *properties = &given->properties;
-  if (lua_type(L, table) != LUA_TTABLE) return NULL;
-  properties->content_type = bytes_field(L, table, "content_type");
-  properties->response_topic = bytes_field(L, table, "response_topic");
-  properties->correlation_data = bytes_field(L, table, "correlation_data");
-  if (hf_lua_getfield(L, table, "message_expiry") != LUA_TNIL) properties->present |= HF_PROPERTY_MESSAGE_EXPIRY;
-  properties->message_expiry = (uint32_t)lua_tonumber(L, -1);
-  if (hf_lua_getfield(L, table, "payload_format") != LUA_TNIL) properties->present |= HF_PROPERTY_PAYLOAD_FORMAT;
-  properties->payload_format = (uint8_t)lua_tointeger(L, -1);
-  if (hf_lua_getfield(L, table, "will_delay") != LUA_TNIL) properties->present |= HF_PROPERTY_WILL_DELAY;
-  properties->will_delay = (uint32_t)lua_tonumber(L, -1);
-  if (hf_lua_getfield(L, table, "user") == LUA_TTABLE) read_user(L, lua_gettop(L), given);
-  lua_pop(L, 4);
-  properties->user = given->user;
-  return properties;
 }
 
 /* ---- operations ---- */
@@ -244,6 +185,22 @@ static int publish(lua_State *L) {
   return 1;
 }
 
+/* link:again(id) -> whether the link took one once more that came back as lost, and carried */
+static int again(lua_State *L) {
+  hf_probe *probe = check(L);
+  uint64_t id = (uint64_t)luaL_checkinteger(L, 2);
+  hf_publish **at = &probe->carried;
+  while (*at && (*at)->id != id)
+    at = (hf_publish **)(void *)&(*at)->mail.next;
+  hf_publish *publish = *at;
+  luaL_argcheck(L, publish, 2, "not carried");
+  hf_publish *next = (hf_publish *)publish->mail.next;
+  bool taken = probe->operations->publish(probe->link, publish);
+  if (taken) *at = next;
+  lua_pushboolean(L, taken);
+  return 1;
+}
+
 /* link:subscribe(ticket, filter[, qos[, options]]), link:unsubscribe(ticket, filter[, nil, options]) */
 static int ask(lua_State *L, bool subscribe) {
   hf_probe *probe = check(L);
@@ -300,7 +257,50 @@ static int window(lua_State *L) {
   return 1;
 }
 
+/* link:allow(messages): of QoS 1 and 2; at first there is no bound */
+static int allow(lua_State *L) {
+  hf_probe *probe = check(L);
+  probe->operations->allow(probe->link, (size_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
+/* link:hold(): from now on messages are acknowledged by link:acknowledge(qos, receipt) alone, no more by link:take */
+static int hold_acknowledgements(lua_State *L) {
+  check(L)->holds = true;
+  return 0;
+}
+
+static int acknowledge(lua_State *L) {
+  hf_probe *probe = check(L);
+  probe->operations->acknowledge(probe->link, (uint8_t)luaL_checkinteger(L, 2), (uint64_t)luaL_checknumber(L, 3));
+  return 0;
+}
+
+static int figures(lua_State *L) {
+  hf_probe *probe = check(L);
+  hf_link_figures now;
+  probe->operations->figures(probe->link, &now);
+  lua_newtable(L);
+  const struct {
+    const char *name;
+    uint64_t value;
+  } fields[] = {{"progress", now.progress},           {"forgotten", now.forgotten},   {"dropped", now.dropped},
+                {"held_messages", now.held_messages}, {"held_bytes", now.held_bytes}, {"open", now.open}};
+  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    lua_pushnumber(L, (lua_Number)fields[i].value);
+    lua_setfield(L, -2, fields[i].name);
+  }
+  return 1;
+}
+
 /* ---- mails ---- */
+
+static void turn(int64_t until) {
+  int64_t due = hf_loop_due(&loop);
+  hf_pollset_wait(loop.pollset, due < until ? due : until, &loop.now);
+  hf_loop_fire(&loop);
+  hf_loop_run(&loop);
+}
 
 static hf_mail *next_mail(hf_probe *probe, int64_t deadline) {
   for (;;) {
@@ -311,6 +311,10 @@ static hf_mail *next_mail(hf_probe *probe, int64_t deadline) {
       return mail;
     }
     int64_t left = deadline - hf_clock_ms();
+    if (probe->operations == &hf_link_native) {
+      turn(deadline);
+      if (left > 0 || (probe->taken = hf_mailbox_take_all(probe->mailbox))) continue;
+    }
     if (left <= 0) return NULL;
     struct pollfd watched = {.fd = hf_mailbox_descriptor(probe->mailbox), .events = POLLIN};
     poll(&watched, 1, (int)left);
@@ -323,6 +327,15 @@ static int take(lua_State *L) {
   hf_mail *mail = next_mail(probe, hf_clock_ms() + (int64_t)luaL_optnumber(L, 2, 0));
   if (!mail) return 0;
   hf_link_mail_show(L, mail, probe);
+  const hf_publish *publish = mail->kind == HF_LINK_DELIVERED ? (const hf_publish *)mail : NULL;
+  if (publish && publish->carried && publish->result == HF_LINK_RESULT_LOST) {
+    mail->next = probe->carried ? &probe->carried->mail : NULL;
+    probe->carried = (hf_publish *)mail;
+    return 1;
+  }
+  const hf_message *message = mail->kind == HF_LINK_MESSAGE ? (const hf_message *)mail : NULL;
+  if (message && message->receipt && !probe->holds && probe->link)
+    probe->operations->acknowledge(probe->link, message->qos, message->receipt);
   hf_link_mail_free(mail);
   return 1;
 }
@@ -334,6 +347,11 @@ static int collect(lua_State *L) {
     hf_mail *mail = probe->taken;
     probe->taken = mail->next;
     hf_link_mail_free(mail);
+  }
+  while (probe->carried) {
+    hf_publish *publish = probe->carried;
+    probe->carried = (hf_publish *)publish->mail.next;
+    hf_publish_free(publish);
   }
   if (probe->mailbox) hf_mailbox_release(probe->mailbox);
   probe->mailbox = NULL;
@@ -387,10 +405,12 @@ static int swallow(lua_State *L) {
   while (got < count) {
     hf_mail *mail = next_mail(probe, hf_clock_ms() + timeout);
     if (!mail) return luaL_error(L, "%d of %d messages", (int)got, (int)count);
-    if (mail->kind == HF_LINK_MESSAGE && got++ == 0) {
+    const hf_message *message = mail->kind == HF_LINK_MESSAGE ? (const hf_message *)mail : NULL;
+    if (message && got++ == 0) {
       begun = hf_clock_us();
       cpu = cpu_us();
     }
+    if (message && message->receipt) probe->operations->acknowledge(probe->link, message->qos, message->receipt);
     hf_link_mail_free(mail);
   }
   lua_pushnumber(L, (lua_Number)(hf_clock_us() - begun) / 1e3);
@@ -434,12 +454,17 @@ int luaopen_link_probe(lua_State *L) {
                                      {"clear", clear},
                                      {"abandon", abandon},
                                      {"publish", publish},
+                                     {"again", again},
                                      {"subscribe", subscribe},
                                      {"unsubscribe", unsubscribe},
                                      {"probe", probe_broker},
                                      {"close", close_link},
                                      {"destroy", destroy},
                                      {"window", window},
+                                     {"allow", allow},
+                                     {"hold", hold_acknowledgements},
+                                     {"acknowledge", acknowledge},
+                                     {"figures", figures},
                                      {"take", take},
                                      {"blast", blast},
                                      {"swallow", swallow},
@@ -453,6 +478,7 @@ int luaopen_link_probe(lua_State *L) {
   sigemptyset(&pipe);
   sigaddset(&pipe, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+  if (!loop.pollset) hf_loop_init(&loop, hf_pollset_new());
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

@@ -167,6 +167,21 @@ end
 
 fake.link, paho.link = new_link, new_link
 
+-- ---- our own, which is turned while somebody waits ----
+
+local native = setmetatable({ name = "native", links = {}, attempt = {}, carries = true, loss = "connection_reset" },
+  { __index = paho })
+
+function native:lose()
+  for _, link in ipairs(self.links) do link:rest(20) end
+  self.broker:restart()
+end
+
+function native:hold()
+  for _, link in ipairs(self.links) do link:rest(20) end
+  paho.hold(self)
+end
+
 -- ---- Paho with whatever broker the spec brings ----
 
 local alone = { name = "paho", links = {}, attempt = {} }
@@ -178,4 +193,4 @@ end
 
 alone.link = new_link
 
-return { fake = fake, paho = paho, alone = alone }
+return { fake = fake, paho = paho, native = native, alone = alone }

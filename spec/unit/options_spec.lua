@@ -40,6 +40,8 @@ describe("options", function()
       end_session = true,
       protocol = 5,
       fallback = false,
+      transport = "paho",
+      window = 0,
       keep_alive = 20,
       clean_start = false,
       session_expiry = 3600,

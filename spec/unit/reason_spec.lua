@@ -69,6 +69,7 @@ local NAMED = {
     { "session_mismatch", "retry" }, { "max_attempts", "stop" }, { "backoff_stopped", "stop" }, { "closed", "stop" },
     { "collected", "stop" }, { "reconnect", "retry" }, { "probe_timeout", "retry" }, { "subscribe_timeout", "retry" },
     { "out_of_memory", "retry" }, { "downgraded", "retry" }, { "upgraded", "retry" }, { "protocol_error", "slow" },
+    { "malformed_packet", "slow" }, { "packet_too_large", "slow" },
   },
 }
 

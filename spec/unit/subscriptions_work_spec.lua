@@ -2,10 +2,16 @@
 -- depend on a number is the same for two of them, within what the length of a chain in a hash table may differ.
 local probe = require "subscriptions_probe"
 
+-- A set that is collected meanwhile would count.
 local function work(fn)
+  collectgarbage()
+  collectgarbage()
+  collectgarbage "stop"
   local before = probe.work()
   fn()
-  return probe.work() - before
+  local done = probe.work() - before
+  collectgarbage "restart"
+  return done
 end
 
 -- `measure(n)` is the work for n of something: all of n, of which each must cost the same.

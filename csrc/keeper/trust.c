@@ -1,0 +1,28 @@
+#include "keeper/trust.h"
+
+#include <stdlib.h>
+
+#include "keeper/inside.h"
+
+static void make(hf_errand *errand) {
+  hf_trusted *answer = (hf_trusted *)hf_question_of(errand);
+  const hf_client *client = answer->question.mail.owner;
+  answer->context = hf_tls_context_get(hf_options_tls(client->options), &answer->problem);
+}
+
+static void made(hf_errand *errand, const hf_errand *worked) {
+  (void)worked;
+  hf_question_answer(hf_question_of(errand));
+}
+
+bool hf_trust_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation) {
+  hf_trusted *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_TRUSTED);
+  if (!asked) return false;
+  asked->question.errand = (hf_errand){.kind = HF_ERRAND_TLS, .work = make, .done = made};
+  return hf_question_ask(&asked->question);
+}
+
+void hf_trust_free(hf_trusted *answer) {
+  if (answer->context) hf_tls_context_drop(answer->context);
+  free(answer);
+}

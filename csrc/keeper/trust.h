@@ -1,0 +1,24 @@
+/* trust.h: what TLS needs before an attempt can open, made off the keeper's thread.
+ *
+ * Certificates, keys and the trust store are read from files, which may take
+ * their time; a context that is there already costs nothing (stream/tls.h). The
+ * answer comes as a mail, like that of a look-up. For the keeper's thread.
+ */
+#ifndef HF_KEEPER_TRUST_H
+#define HF_KEEPER_TRUST_H
+
+#include "keeper/question.h"
+#include "stream/tls.h"
+
+typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the context first */
+  hf_question question;
+  hf_tls_context *context; /* NULL: `problem` says why */
+  hf_tls_problem problem;
+} hf_trusted;
+
+/* The answer will carry `generation`. False when there is no memory or no thread to be had. */
+bool hf_trust_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation);
+
+void hf_trust_free(hf_trusted *answer);
+
+#endif

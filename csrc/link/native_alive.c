@@ -1,0 +1,129 @@
+#include "link/native_link.h"
+
+/* Keep alive by our own clock (MQTT 5 section 3.1.2.10). The broker is asked when nothing was sent or nothing was
+ * received for a while; it is dead when no byte has come for `dead_after`, and the question has had its time since it
+ * was on the other side. What holds a question up on our side, a slow link, is told by what the peer's system confirms:
+ * as long as that goes on, or the peer's system answers though the broker does not read, nobody is judged; nor is one
+ * whose answer stands behind other bytes that come. But neither is without end. */
+
+enum {
+  EXTEND = 10,  /* times dead_after, at most */
+  GLANCE = 250, /* ms */
+};
+
+static int64_t patience(const hf_native_alive *alive) {
+  return alive->dead_after - alive->ask_after;
+}
+
+/* 10,000 clients that connected in one moment must not all ask in one. */
+static uint32_t with_phase(hf_link *link, uint32_t wait) {
+  return wait - hf_random_between(&link->random, 0, wait / 10);
+}
+
+void hf_native_alive_begin(hf_link *link, uint32_t ask_after, uint32_t dead_after) {
+  hf_native_alive *alive = &link->alive;
+  uint32_t told = link->keep_alive * 1000u;
+  *alive = (hf_native_alive){.asked_at = HF_NATIVE_NEVER, .left_at = HF_NATIVE_NEVER, .owed_at = HF_NATIVE_NEVER};
+  alive->ask_after = ask_after ? ask_after : told;
+  alive->dead_after = dead_after > alive->ask_after ? dead_after : alive->ask_after + alive->ask_after / 2;
+}
+
+void hf_native_alive_connected(hf_link *link) {
+  hf_native_alive *alive = &link->alive;
+  uint32_t told = link->keep_alive * 1000u; /* the server's own, if it gave one [MQTT-3.2.2-21] */
+  if (told && (!alive->ask_after || told < alive->ask_after)) {
+    alive->dead_after = alive->ask_after ? alive->dead_after - alive->ask_after + told : told + told / 2;
+    alive->ask_after = told;
+  }
+  alive->received_at = alive->sent_at = hf_native_loop->now;
+  alive->next_ask = with_phase(link, alive->ask_after);
+  hf_native_schedule(link);
+}
+
+void hf_native_alive_answered(hf_link *link) {
+  link->alive.asked_at = link->alive.owed_at = HF_NATIVE_NEVER;
+}
+
+void hf_native_alive_sent(hf_link *link) {
+  link->alive.sent_at = hf_native_loop->now;
+}
+
+int64_t hf_native_alive_due(const hf_link *link) {
+  const hf_native_alive *alive = &link->alive;
+  if (link->state != HF_NATIVE_UP || !alive->ask_after) return HF_NATIVE_NEVER;
+  if (alive->asked_at != HF_NATIVE_NEVER) return alive->look_at;
+  int64_t quiet = alive->sent_at < alive->received_at ? alive->sent_at : alive->received_at;
+  return quiet + alive->next_ask;
+}
+
+static void ask(hf_link *link) {
+  hf_native_alive *alive = &link->alive;
+  hf_stream_progress progress;
+  link->stream->operations->progress(link->stream, &progress);
+  if (!hf_native_write_pingreq(link)) return;
+  alive->asked_at = hf_native_loop->now;
+  if (alive->owed_at == HF_NATIVE_NEVER) alive->owed_at = alive->asked_at;
+  alive->left_at = HF_NATIVE_NEVER;
+  alive->asked_end = link->out.appended;
+  alive->confirmed = progress.acknowledged;
+  alive->came = progress.received;
+  alive->look_at = alive->asked_at + (patience(alive) < 4 * GLANCE ? patience(alive) / 4 : GLANCE);
+  alive->next_ask = with_phase(link, alive->ask_after);
+}
+
+static void lost(hf_link *link, const char *text) {
+  hf_native_end(link, (hf_native_ending){.kind = HF_LINK_DOWN,
+                                         .source = HF_SOURCE_NETWORK,
+                                         .code = HF_NETWORK_CONNECTION_LOST,
+                                         .phase = HF_PHASE_UP,
+                                         .text = text});
+}
+
+/* The question is out. A first glance finds out when it left, so that its time is counted from there. */
+static void judge(hf_link *link) {
+  hf_native_alive *alive = &link->alive;
+  int64_t now = hf_native_loop->now, time = patience(alive);
+  hf_stream_progress progress;
+  link->stream->operations->progress(link->stream, &progress);
+  if (now - alive->owed_at >= EXTEND * (int64_t)alive->dead_after && !hf_native_loop->late) {
+    lost(link, "the broker has not answered PINGREQ for ten times its time");
+    return;
+  }
+  if (progress.received != alive->came) { /* any byte is a sign of life, of which the next silence is counted */
+    alive->asked_at = HF_NATIVE_NEVER;
+    alive->received_at = now;
+    return;
+  }
+  if (hf_native_loop->late) { /* we slept, and what came meanwhile may not be read yet */
+    ask(link);
+    return;
+  }
+  bool left = link->out.written >= alive->asked_end && !progress.unacknowledged && !progress.probing;
+  if (left && alive->left_at == HF_NATIVE_NEVER) {
+    bool known = progress.quiet_for >= 0 && now - progress.quiet_for > alive->asked_at;
+    alive->left_at = known ? now - progress.quiet_for : alive->asked_at;
+  }
+  int64_t since = left ? alive->left_at : alive->asked_at;
+  if (now - since < time) {
+    alive->look_at = since + time;
+    return;
+  }
+  bool moved = progress.acknowledged != alive->confirmed;
+  bool answers = progress.quiet_for >= 0 && progress.quiet_for < time; /* its system does, with a window that is shut */
+  alive->confirmed = progress.acknowledged;
+  if (left)
+    lost(link, "the broker does not answer PINGREQ");
+  else if (!moved && !answers)
+    lost(link, "the broker's side does not confirm what is sent");
+  else
+    alive->look_at = now + time;
+}
+
+void hf_native_alive_look(hf_link *link) {
+  const hf_native_alive *alive = &link->alive;
+  if (link->state != HF_NATIVE_UP || hf_native_alive_due(link) > hf_native_loop->now) return;
+  if (alive->asked_at == HF_NATIVE_NEVER)
+    ask(link);
+  else
+    judge(link);
+}

@@ -1,0 +1,189 @@
+/* native_link.h: how our own link looks from within; for csrc/link/native_* only.
+ *
+ * A session of MQTT over a stream, on the keeper's loop. Everything here is
+ * called on the thread that turns that loop, and nothing waits. The rooms: out
+ * (bytes), ids, inbox (what came and is owed an acknowledgement), read (bytes to
+ * packets to what they mean), publish (what we send, its packet ids and states),
+ * request (SUBSCRIBE and its like), alive (keep alive), end (how it ends).
+ */
+#ifndef HF_LINK_NATIVE_LINK_H
+#define HF_LINK_NATIVE_LINK_H
+
+#include "core/line.h"
+#include "core/random.h"
+#include "link/link.h"
+#include "link/native_ids.h"
+#include "link/native_inbox.h"
+#include "link/native_out.h"
+#include "mqtt/aliases.h"
+#include "mqtt/packet.h"
+#include "mqtt/write.h"
+#include "stream/stream.h"
+#include "sys/loop.h"
+
+typedef enum hf_native_state {
+  HF_NATIVE_IDLE,     /* no attempt, no connection */
+  HF_NATIVE_OPENING,  /* the stream opens */
+  HF_NATIVE_GREETING, /* CONNECT is on its way, or out */
+  HF_NATIVE_UP,
+  HF_NATIVE_LEAVING, /* DISCONNECT is on its way, or out, and the stream still ours */
+  HF_NATIVE_LEFT     /* the stream ends on its own; CLOSED is not told yet */
+} hf_native_state;
+
+typedef struct hf_native_alive {
+  int64_t received_at; /* the last byte */
+  int64_t sent_at;     /* the last packet given to the stream */
+  int64_t asked_at;    /* PINGREQ written; HF_NATIVE_NEVER: none is out */
+  int64_t left_at;     /* and its last byte confirmed by the peer's system; HF_NATIVE_NEVER: not yet */
+  uint64_t asked_end;  /* offset behind that PINGREQ */
+  int64_t owed_at;     /* the first PINGREQ since the last PINGRESP; HF_NATIVE_NEVER: none */
+  int64_t look_at;     /* while one is out */
+  uint64_t confirmed;  /* bytes, at the last look */
+  uint64_t came;       /* bytes, when it was asked */
+  uint32_t ask_after;  /* ms; 0: never, keep alive is off */
+  uint32_t dead_after; /* ms */
+  uint32_t next_ask;   /* ms of silence until the next question: ask_after, less a random tenth */
+} hf_native_alive;
+
+struct hf_link {
+  hf_link_sink sink;
+  hf_stream *stream;      /* NULL: idle */
+  hf_stream *leaving;     /* on its own, and still to tell its end; NULL: none */
+  hf_store *store;        /* NULL: none */
+  hf_link_down *farewell; /* made when the attempt begins, so that its end can be told without memory */
+  hf_ids ids;
+  hf_line flight;  /* QoS 1 and 2, in the order of sending */
+  hf_line written; /* QoS 0, until the stream has them */
+  hf_out out;
+  hf_inbox inbox;
+  hf_aliases_in aliases_in;
+  hf_aliases_out *aliases_out;
+  uint8_t *partial;                                   /* a packet that is not whole yet; NULL: none */
+  size_t partial_length, partial_room, partial_whole; /* the last: 0 while nobody knows */
+  uint8_t *connect;                                   /* CONNECT, until the stream has opened; wiped after */
+  size_t connect_length;
+  hf_timer timer;
+  hf_task flush;
+  hf_task again; /* there may be more to read than a poll shows */
+  hf_native_alive alive;
+  size_t allowed;    /* messages that may be told */
+  size_t hold_bytes; /* of those that may wait */
+  uint64_t random;
+  uint64_t forgotten, dropped;
+  uint64_t told;         /* messages, ever */
+  uint64_t renewed_told; /* the same when a new connection was asked for last */
+  int64_t leave_until;
+  size_t in_flight; /* publishes of QoS 1 and 2 */
+  uint32_t generation;
+  uint32_t connection;          /* counts those that were up */
+  uint32_t session_expiry;      /* asked for, then in force; 0: the session ends with the connection */
+  uint32_t maximum_packet_size; /* that we accept */
+  uint32_t unknown;             /* answers to ids that nobody knows, since the stream took all that was written */
+  uint32_t probe;               /* the ticket to answer with the next PINGRESP */
+  char client_id[24];           /* for the trace; cut if longer */
+  uint16_t keep_alive;
+  uint8_t protocol;
+  uint8_t state; /* hf_native_state */
+  bool probing;
+  bool renewing;   /* a new connection has been asked for */
+  bool forgetting; /* messages of this connection go unanswered from now on */
+  bool blames;     /* a publish of ours is what the broker broke the protocol over */
+  bool starved;    /* something could not be written for want of memory: the connection ends in this turn */
+};
+
+#define HF_NATIVE_NEVER INT64_MAX
+
+enum { HF_NATIVE_WINDOW = 1000 }; /* publishes of QoS 1 and 2 in flight */
+
+/* What is taken of packet ids, and by what: a pointer to a publish, whose lowest bits are 0, or a number times WORDS.
+ */
+enum hf_native_word {
+  HF_NATIVE_FLIGHT,  /* an hf_publish of ours */
+  HF_NATIVE_CARRIED, /* the id of one that the keeper has, and the session knows */
+  HF_NATIVE_REQUEST, /* see native_request.c */
+  HF_NATIVE_BURNT,   /* the session may know it; not to be used while it lasts */
+  HF_NATIVE_WORDS
+};
+
+extern hf_loop *hf_native_loop;
+
+/* native_link.c */
+/* What streams are opened by, for specs; hf_stream_open otherwise. */
+void hf_native_use_streams(hf_stream_open_function *function);
+/* Has what was written go out at the end of the turn. */
+void hf_native_flush_soon(hf_link *link);
+void hf_native_schedule(hf_link *link);
+void hf_native_tell(hf_link *link, hf_mail *mail, enum hf_link_mail kind);
+void hf_native_forget_connect(hf_link *link); /* a password may be in it */
+
+/* native_end.c */
+typedef struct hf_native_ending {
+  enum hf_link_mail kind;
+  hf_source source;
+  int code;
+  hf_phase phase;
+  const char *text; /* NULL: nothing beyond the reason's */
+  hf_bytes server_reference;
+  bool about_publish;
+} hf_native_ending;
+
+/* Lets go of the stream, tells the end and gives back what it ended. */
+void hf_native_end(hf_link *link, hf_native_ending ending);
+
+/* The broker broke the protocol: it is told so, in MQTT 5, and left. `code` of MQTT 5 section 4.13. */
+void hf_native_violated(hf_link *link, uint8_t code, const char *text);
+void hf_native_stream_ended(hf_link *link);
+void hf_native_let_go(hf_link *link); /* of everything that belongs to the one connection */
+char *hf_native_text(hf_bytes text);  /* one line; owned by the caller; NULL: none, or no memory */
+
+/* native_read.c */
+void hf_native_read(hf_link *link);
+void hf_native_drop_partial(hf_link *link);
+
+/* native_publish.c */
+bool hf_native_publish(hf_link *link, hf_publish *publish);
+void hf_native_resume(hf_link *link, hf_store *store, const char *client_id, hf_publish *publishes);
+void hf_native_resumed(hf_link *link); /* the session goes on: PUBREL again of what was released */
+void hf_native_written(hf_link *link); /* the stream has taken more */
+void hf_native_answered(hf_link *link, const hf_packet *packet); /* PUBACK, PUBREC, PUBCOMP */
+void hf_native_answer_unknown(hf_link *link, hf_packet_type type, uint16_t packet_id);
+/* What is lent comes back: all of it, or what the session does not keep with the link. */
+void hf_native_give_back(hf_link *link, bool everything);
+void hf_native_session_gone(hf_link *link);
+void hf_native_outcome(hf_link *link, hf_publish *publish, int result);
+
+/* native_request.c */
+bool hf_native_subscribe(hf_link *link, const hf_subscription_request *request);
+bool hf_native_unsubscribe(hf_link *link, const hf_subscription_request *request);
+bool hf_native_probe(hf_link *link, uint32_t ticket);
+void hf_native_request_answered(hf_link *link, const hf_packet *packet); /* SUBACK, UNSUBACK */
+void hf_native_request_ended(hf_link *link);                             /* what was asked is not answered any more */
+void hf_native_pinged(hf_link *link);                                    /* PINGRESP */
+
+/* native_receive.c: messages that come */
+void hf_native_message(hf_link *link, const hf_packet *packet);
+void hf_native_released(hf_link *link, uint16_t packet_id); /* PUBREL */
+void hf_native_allow(hf_link *link, size_t messages);
+void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt);
+void hf_native_restore(hf_link *link);
+
+/* native_write.c: packets into `out`. False: memory is short, and the connection ends. */
+bool hf_native_write_ack(hf_link *link, hf_packet_type type, uint16_t packet_id, uint8_t code);
+bool hf_native_write_pingreq(hf_link *link);
+void hf_native_write_disconnect(hf_link *link, uint8_t code, int64_t session_expiry, const char *text);
+bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt);
+
+/* native_trace.c */
+void hf_native_trace(hf_trace_level level, hf_trace_line_function *line);
+void hf_native_trace_sent(const hf_link *link, hf_packet_type type, uint16_t packet_id, unsigned number);
+void hf_native_trace_read(const hf_link *link, const hf_packet *packet);
+
+/* native_alive.c */
+void hf_native_alive_begin(hf_link *link, uint32_t ask_after, uint32_t dead_after);
+void hf_native_alive_connected(hf_link *link);
+void hf_native_alive_sent(hf_link *link);
+void hf_native_alive_answered(hf_link *link); /* PINGRESP */
+int64_t hf_native_alive_due(const hf_link *link);
+void hf_native_alive_look(hf_link *link);
+
+#endif

@@ -1,0 +1,140 @@
+#include <stdlib.h>
+
+#include "link/native_link.h"
+
+static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
+  if (qos == 2 && link->store) hf_store_received(link->store, packet_id, (hf_bytes){NULL, 0});
+  hf_native_write_ack(link, qos == 1 ? HF_PACKET_PUBACK : HF_PACKET_PUBREC, packet_id, 0);
+}
+
+/* Half of what waited has gone: what was let go unanswered is to come again. Once a connection, and only if it helped:
+ * a reader that takes nothing must not have it all sent over and over. */
+static void renew(hf_link *link) {
+  if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
+  if (link->inbox.bytes > link->hold_bytes / 2 || link->told == link->renewed_told) return;
+  hf_mail *mail = calloc(1, sizeof *mail);
+  if (!mail) return; /* there will be another message */
+  link->renewing = true;
+  link->renewed_told = link->told;
+  hf_native_tell(link, mail, HF_LINK_RENEW);
+}
+
+static void pour(hf_link *link) {
+  hf_message *message;
+  while (link->allowed > 0 && (message = hf_inbox_tell(&link->inbox))) {
+    link->allowed--;
+    link->told++;
+    hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
+  }
+  renew(link);
+}
+
+/* There is no room for it. A session has the broker keep it; without one nobody would send it again. */
+static void turn_away(hf_link *link, uint8_t qos, uint16_t packet_id, uint32_t print) {
+  if (link->session_expiry > 0) {
+    link->forgetting = true;
+    link->forgotten++;
+    return;
+  }
+  link->dropped++;
+  if (qos == 2 && !hf_inbox_released(&link->inbox, packet_id, print)) return;
+  acknowledge(link, qos, packet_id);
+}
+
+static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print) {
+  if (link->forgetting) {
+    link->forgotten++;
+    return;
+  }
+  bool room = link->inbox.bytes < link->hold_bytes;
+  hf_message *message = room ? hf_packet_message(packet, topic) : NULL;
+  if (!message || !hf_inbox_add(&link->inbox, message, packet->packet_id, print, link->connection)) {
+    hf_message_free(message);
+    turn_away(link, packet->qos, packet->packet_id, print);
+    return;
+  }
+  pour(link);
+}
+
+/* The alias is learned whatever becomes of the message. False: the connection has ended over it. */
+static bool find_topic(hf_link *link, const hf_packet *packet, hf_bytes *topic) {
+  *topic = packet->topic;
+  if (link->protocol < 5 || !packet->properties.has_topic_alias) return true;
+  switch (hf_aliases_resolve(&link->aliases_in, packet->properties.topic_alias, topic)) {
+  case HF_ALIAS_FINE:
+    return true;
+  case HF_ALIAS_UNKNOWN:
+    hf_native_violated(link, 0x82, "PUBLISH with a topic alias that stands for nothing");
+    return false;
+  case HF_ALIAS_INVALID:
+    hf_native_violated(link, 0x94, "PUBLISH with a topic alias above the maximum");
+    return false;
+  case HF_ALIAS_NO_MEMORY:
+    link->starved = true;
+    return false;
+  }
+  return false;
+}
+
+static void unheld(hf_link *link, const hf_packet *packet, hf_bytes topic) {
+  hf_message *message = hf_packet_message(packet, topic);
+  if (message)
+    hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
+  else
+    link->dropped++;
+}
+
+void hf_native_message(hf_link *link, const hf_packet *packet) {
+  hf_bytes topic;
+  if (!find_topic(link, packet, &topic)) return;
+  if (packet->qos == 0) {
+    unheld(link, packet, topic);
+    return;
+  }
+  uint32_t print = hf_inbox_print(topic, packet->payload);
+  switch (hf_inbox_look(&link->inbox, packet->qos, packet->packet_id, print, link->connection)) {
+  case HF_INBOX_NEW:
+    take_in(link, packet, topic, print);
+    break;
+  case HF_INBOX_HELD:
+    break;
+  case HF_INBOX_DONE:
+    if (packet->qos == 2 && !hf_inbox_released(&link->inbox, packet->packet_id, print)) break; /* it will come again */
+    acknowledge(link, packet->qos, packet->packet_id);
+    break;
+  case HF_INBOX_RELEASED:
+    hf_native_write_ack(link, HF_PACKET_PUBREC, packet->packet_id, 0);
+    break;
+  }
+}
+
+void hf_native_released(hf_link *link, uint16_t packet_id) {
+  if (!hf_inbox_complete(&link->inbox, packet_id)) {
+    hf_native_answer_unknown(link, HF_PACKET_PUBCOMP, packet_id);
+    return;
+  }
+  if (link->store) hf_store_completed(link->store, packet_id);
+  hf_native_write_ack(link, HF_PACKET_PUBCOMP, packet_id, 0);
+}
+
+void hf_native_allow(hf_link *link, size_t messages) {
+  link->allowed = messages;
+  pour(link);
+}
+
+void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt) {
+  uint32_t connection = link->state == HF_NATIVE_UP ? link->connection : 0;
+  uint16_t packet_id;
+  while (hf_inbox_done(&link->inbox, qos, receipt, connection, &packet_id))
+    if (packet_id) acknowledge(link, qos, packet_id);
+}
+
+static void restore(void *context, uint16_t packet_id, hf_bytes packet) {
+  (void)packet;
+  hf_link *link = context;
+  hf_inbox_released(&link->inbox, packet_id, 0); /* without memory for it, it may come twice */
+}
+
+void hf_native_restore(hf_link *link) {
+  hf_store_read_received(link->store, restore, link);
+}
