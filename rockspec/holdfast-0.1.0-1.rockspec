@@ -169,6 +169,7 @@ build = {
         "csrc/sys/memory.c",
         "csrc/sys/netlink.c",
         "csrc/sys/pollset.c",
+        "csrc/sys/private.c",
         "csrc/sys/tcp_socket.c",
         "csrc/sys/thread.c",
         "csrc/sys/wakeup.c",

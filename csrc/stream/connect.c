@@ -97,7 +97,7 @@ static void note(hf_connect *race, const attempt *failed, int error) {
 static void leave(hf_connect *race, attempt *one) {
   int descriptor = one->watch.descriptor;
   hf_pollset_remove(race->loop->pollset, &one->watch);
-  close(descriptor);
+  hf_socket_close(descriptor);
   race->under_way--;
 }
 
@@ -109,7 +109,7 @@ static bool begin(hf_connect *race, attempt *one) {
   }
   if (hf_pollset_add(race->loop->pollset, &one->watch, descriptor, HF_POLL_WRITE)) return true;
   note(race, one, errno);
-  close(descriptor);
+  hf_socket_close(descriptor);
   return false;
 }
 

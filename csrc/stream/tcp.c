@@ -62,7 +62,7 @@ static void destroy(tcp *t) {
   hf_pollset_remove(t->loop->pollset, &t->watch);
   hf_loop_stop(t->loop, &t->timer);
   hf_loop_cancel(t->loop, &t->task);
-  if (t->descriptor >= 0) close(t->descriptor);
+  if (t->descriptor >= 0) hf_socket_close(t->descriptor);
   free(t);
 }
 

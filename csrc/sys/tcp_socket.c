@@ -9,18 +9,26 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "sys/private.h"
+
 enum { UNSENT = 65536 /* bytes */, BACKSTOP = 60000 /* ms */ };
 
 static void set(int descriptor, int option, int value) {
   setsockopt(descriptor, IPPROTO_TCP, option, &value, sizeof value);
 }
 
+void hf_socket_close(int descriptor) {
+  hf_private_unmark(descriptor);
+  close(descriptor);
+}
+
 int hf_socket_connect(const struct sockaddr *address, socklen_t length) {
   int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return -1;
+  hf_private_mark(descriptor);
   if (connect(descriptor, address, length) == 0 || errno == EINPROGRESS || errno == EINTR) return descriptor;
   int error = errno;
-  close(descriptor);
+  hf_socket_close(descriptor);
   errno = error;
   return -1;
 }

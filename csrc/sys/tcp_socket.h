@@ -1,7 +1,7 @@
 /* tcp_socket.h: TCP sockets that never wait, what went wrong with one by name, and how far the peer's system has got.
  *
- * The descriptors belong to the caller; none survives exec(3), from its first
- * moment on. Nothing here waits or needs memory. Linux. Any thread.
+ * The descriptors belong to the caller; none survives exec(3), nor is one left
+ * open in a child of fork(), from its first moment on. Nothing here waits or needs memory. Linux. Any thread.
  */
 #ifndef HF_SYS_TCP_SOCKET_H
 #define HF_SYS_TCP_SOCKET_H
@@ -15,6 +15,7 @@
 
 /* Begins to connect. -1: errno says why not; else it is on its way, or there, and the descriptor is writable then. */
 int hf_socket_connect(const struct sockaddr *address, socklen_t length);
+void hf_socket_close(int descriptor); /* of the one above alone */
 
 /* errno's word for how connecting ended; 0: it is connected. Told once. One that has met itself, which happens on
  * loopback where nobody listens at a port that the system gives away, counts as refused. */

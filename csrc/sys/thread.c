@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "sys/private.h"
+
 static atomic_bool forked;
 static pthread_once_t watching = PTHREAD_ONCE_INIT;
 
@@ -34,6 +36,7 @@ void hf_thread_name(const char *name) {
 }
 
 static void mark_child(void) {
+  hf_private_close_all();
   atomic_store(&forked, true);
 }
 
