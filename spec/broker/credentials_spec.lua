@@ -98,8 +98,7 @@ describe("credentials #broker", function()
         function() return nil, "the token server is down" end,
         function() error "no such file" end,
         function() return 42 end,
-        function() holdfast.sleep(5) return "kitchen", "right" end,
-        function() return "kitchen", "right" end,
+        function() holdfast.sleep(2) return "kitchen", "right" end,
       }
       local turn = 0
       local client = holdfast.new {
@@ -121,8 +120,11 @@ describe("credentials #broker", function()
       assert.are.equal("credentials_failed: the token server is down", told[1])
       assert.matches("^credentials_failed: no such file", told[2])
       assert.matches("^credentials_failed: the user name must be a string", told[3])
-      assert.matches("^credentials_timeout: ", told[4])
-      assert.are.equal(4, #told)
+      assert.is_true(#told >= 4)
+      for index = 4, #told do -- each attempt while the one question is open, which is not asked again
+        assert.matches("^credentials_timeout: ", told[index])
+      end
+      assert.are.equal(4, turn)
       assert.are.equal(1, #errors)
       assert.matches("no such file", errors[1])
       client:close(1)

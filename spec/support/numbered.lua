@@ -70,7 +70,12 @@ end
 -- own transport always when PUBLISH has come, and one of another content under a known id is another message to it.
 local function reader_trace(file, protocol)
   local given, taken, open, owed = {}, {}, {}, {}
-  local order, arrived = {}, 0 -- number -> as the how-many-th it came first
+  local order, handed = {}, 0 -- number -> as the how-many-th it was to be handed out first
+  local function give(number)
+    handed = handed + 1
+    order[number] = order[number] or handed
+    add(given, number)
+  end
   local native = transport.name() == "native"
   local early = native or protocol == 5
   for way, kind, id, flags, code, number in each_packet(file) do
@@ -78,10 +83,8 @@ local function reader_trace(file, protocol)
       local qos = math.floor(flags / 2) % 4
       if qos == 1 or not open[id] or (native and open[id] ~= number) then
         owed[id] = true
-        arrived = arrived + 1
-        order[number] = order[number] or arrived
         if qos == 1 or early then
-          add(given, number)
+          give(number)
         end
       end
       if qos == 1 or native or protocol == 4 or not open[id] then
@@ -92,7 +95,7 @@ local function reader_trace(file, protocol)
       owed[id] = nil
     elseif way == "down" and kind == "pubrel" and open[id] then
       if not early then
-        add(given, open[id])
+        give(open[id])
         add(taken, open[id])
       end
       open[id] = nil
