@@ -47,6 +47,7 @@ static inline bool hf_take_variable(hf_cursor *from, uint32_t *value) {
   uint32_t sum = 0;
   /*@ loop invariant 0 <= shift <= 28 && shift % 7 == 0;
       loop invariant \valid_read(from->at + (0 .. from->left - 1)) && from->left <= \at(from->left, Pre);
+      loop invariant from->at + from->left == \at(from->at + from->left, Pre);
       loop assigns *from, sum, shift; loop variant 28 - shift; */
   for (unsigned shift = 0; shift <= 21; shift += 7) {
     uint8_t byte;

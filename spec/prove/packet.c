@@ -13,6 +13,10 @@
     predicate readable(hf_bytes *text) = \valid_read(text->data + (0 .. text->length - 1));
 
     predicate sound(hf_cursor *from) = \valid(from) && \valid_read(from->at + (0 .. from->left - 1));
+
+    predicate moved{A, B}(hf_cursor *from) =
+      \at(from->left, B) <= \at(from->left, A) &&
+      \at(from->at + from->left, B) == \at(from->at + from->left, A);
  */
 
 /* ---- core/topic.c ---- */
@@ -56,39 +60,39 @@ bool hf_topic_has_wildcard(hf_bytes filter);
 
 /*@ requires sound(from) && \valid(value) && \separated(from, value);
     assigns *from, *value;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
     ensures \result ==> from->left < \old(from->left);
  */
 static inline bool hf_take_one(hf_cursor *from, uint8_t *value);
 
 /*@ requires sound(from) && \valid(value) && \separated(from, value);
     assigns *from, *value;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
  */
 static inline bool hf_take_two(hf_cursor *from, uint16_t *value);
 
 /*@ requires sound(from) && \valid(value) && \separated(from, value);
     assigns *from, *value;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
  */
 static inline bool hf_take_four(hf_cursor *from, uint32_t *value);
 
 /*@ requires sound(from) && \valid(value) && \separated(from, value);
     assigns *from, *value;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
  */
 static inline bool hf_take_variable(hf_cursor *from, uint32_t *value);
 
 /*@ requires sound(from) && \valid(bytes) && \separated(from, bytes);
     assigns *from, *bytes;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
     ensures \result ==> readable(bytes) && bytes->length == length;
  */
 static inline bool hf_take_bytes(hf_cursor *from, size_t length, hf_bytes *bytes);
 
 /*@ requires sound(from) && \valid(text) && \separated(from, text);
     assigns *from, *text;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
     ensures \result ==> readable(text);
  */
 static inline bool hf_take_text(hf_cursor *from, hf_bytes *text);
@@ -133,7 +137,7 @@ hf_property_kind hf_property_kind_of(uint32_t identifier);
 
 /*@ requires sound(from) && \valid(property) && \separated(from, property);
     assigns *from, *property;
-    ensures sound(from) && from->left <= \old(from->left);
+    ensures sound(from) && moved{Pre, Post}(from);
     ensures property->identifier == identifier;
     ensures \result ==> texts_are_there(property);
  */
@@ -165,8 +169,8 @@ static bool violate(hf_violation *violation, uint8_t code, hf_packet_type type, 
     requires sound(from) && from->left > 0;
     requires \separated(from, seen, properties, violation);
     assigns *from, *seen, *properties, *violation;
-    ensures \valid(from);
-    ensures \valid_read(from->at + (0 .. from->left - 1));
+    ensures sound(from);
+    ensures moved{Pre, Post}(from);
     ensures \result ==> from->left < \old(from->left);
  */
 static bool read_property(hf_packet_type type, hf_cursor *from, uint64_t *seen, hf_packet_properties *properties,
@@ -176,8 +180,8 @@ static bool read_property(hf_packet_type type, hf_cursor *from, uint64_t *seen, 
     requires sound(from);
     requires \separated(from, properties, violation);
     assigns *from, *properties, *violation;
-    ensures \valid(from);
-    ensures \valid_read(from->at + (0 .. from->left - 1));
+    ensures sound(from);
+    ensures moved{Pre, Post}(from);
  */
 bool hf_packet_read_properties(hf_packet_type type, hf_cursor *from, hf_packet_properties *properties,
                                hf_violation *violation);
@@ -205,13 +209,13 @@ static bool has_problem(const body *b, uint8_t code, hf_packet_problem problem);
 
 /*@ requires fine(b);
     assigns *b->from, *b->violation, b->packet->properties;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_properties(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->violation, b->packet->packet_id;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_packet_id(const body *b);
 
@@ -223,19 +227,19 @@ static bool ends(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_connack(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->violation, b->packet->topic;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_topic(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_publish(const body *b);
 
@@ -244,31 +248,31 @@ static bool code_is_known(hf_packet_type type, uint8_t code);
 
 /*@ requires fine(b);
     assigns *b->from, *b->violation, b->packet->code;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_code(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_acknowledgement(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_verdicts(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_disconnect(const body *b);
 
 /*@ requires fine(b);
     assigns *b->from, *b->packet, *b->violation;
-    ensures fine(b);
+    ensures fine(b) && moved{Pre, Post}(b->from);
  */
 static bool read_auth(const body *b);
 
