@@ -98,7 +98,6 @@ static bool read_code(const body *b) {
 static bool read_acknowledgement(const body *b) {
   if (!read_packet_id(b)) return false;
   if (b->from->left == 0) return true;
-  if (b->rules->protocol == 4) return ends(b);
   if (!read_code(b)) return false;
   return b->from->left == 0 || (read_properties(b) && ends(b));
 }

@@ -49,6 +49,18 @@ describe("an alias of ours", function()
     assert.are.same({ 2, true }, { aliases:choose "meters/2" })
   end)
 
+  it("is that of its topic where another one has the same hash", function()
+    local aliases = mqtt.aliases_out(10)
+    local one, other = "meters/373/power/848279", "meters/716/power/38165"
+    for _ = 1, 2 do
+      aliases:choose(one)
+    end
+    aliases:choose(other) -- counts as come again: what is remembered of a topic that came once is its hash
+    for _ = 1, 2 do
+      assert.are.same({ { 1, true }, { 2, true } }, { { aliases:choose(one) }, { aliases:choose(other) } })
+    end
+  end)
+
   it("is given to none where it takes more than it spares", function()
     local aliases = mqtt.aliases_out(10)
     for _ = 1, 3 do

@@ -57,6 +57,9 @@ function Handle:done(receipt)
   end
 end
 
+-- Of a transport that waits to be told who has a message: nobody listens here.
+function Handle.begun() end
+
 function Handle:pay()
   self:consumed(self.owed_messages, self.owed_bytes)
   self.owed_messages, self.owed_bytes = 0, 0
