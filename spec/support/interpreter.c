@@ -2,7 +2,8 @@
  *
  * Theirs must be the first code in a process. The system's interpreter knows nothing of them, and a preloaded runtime
  * goes on into shells and brokers, which do not live through it. This program takes it into those processes alone that
- * run our module. It understands what the specs say to an interpreter: [-e text] [file [argument ...]].
+ * run our module. It understands what the specs say to an interpreter: [-e text] [file [argument ...]], and a LUA_INIT
+ * that names a file.
  *
  * Memory: its state is its own, freed at the end, so that a leak is one. One thread. */
 #include <lauxlib.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static lua_State *interrupted; /* by the terminal: a signal handler has no other way to know */
@@ -49,6 +51,11 @@ static int work(lua_State *L) {
   int script = text ? 3 : 1;
   luaL_openlibs(L);
   set_arg(L, count, words, script < count ? script : 0);
+  const char *init = getenv("LUA_INIT");
+  if (init && init[0] == '@') {
+    if (luaL_loadfile(L, init + 1) != LUA_OK) return lua_error(L);
+    lua_call(L, 0, 0);
+  }
   if (text) {
     if (luaL_loadstring(L, text) != LUA_OK) return lua_error(L);
     lua_call(L, 0, 0);
