@@ -147,7 +147,7 @@ static int take(lua_State *L) {
   mailbox *box = hf_lua_checkudata(L, 1, MAILBOX);
   if (hf_thread_forked()) return 0;
   if (box->shown && (lua_isnoneornil(L, 2) || is_shown(box, L))) finish_shown(box);
-  if (!box->pending) box->pending = hf_mailbox_take_all(box->mails);
+  if (!box->pending) box->pending = hf_mailbox_take_all(must_be_open(L, box));
   if (!box->pending) return 0;
   if (!box->shown) show(L, box);
   hf_lua_pushint64(L, (int64_t)box->serial);

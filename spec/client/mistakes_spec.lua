@@ -42,10 +42,11 @@ describe("a program that", function()
     ]])
     assert.are.equal("", said_by 'client:post("a", "b") client:close()')
     assert.are.equal("", said_by "client:start()")
-    assert.are.equal("", said_by [[
-      client:post("a", "b")
-      holdfast.log(function() error "unheard" end)
-    ]])
+    assert.are.equal("holdfast: the function given to holdfast.log throws, so errors come here: unheard\nholdfast: "
+      .. LOSS:format(1) .. "\n", said_by [[
+        client:post("a", "b")
+        holdfast.log(function() error("unheard", 0) end)
+      ]])
   end)
 
   it("lets go of a client is told so in its log", function()

@@ -245,6 +245,10 @@ describe("the built-in loop", function()
   end)
 
   it("gives what a handler spawns to the outermost run, not to one that happens to go on", function()
+    local heard = {}
+    holdfast.log(function(_, words)
+      heard[#heard + 1] = words
+    end)
     local client = holdfast.new { server = "localhost" }
     client:subscribe("t", function(message)
       holdfast.spawn(function()
@@ -266,7 +270,9 @@ describe("the built-in loop", function()
       holdfast.sleep(10)
       note "never"
     end)
-    assert.matches("^in the child\n", err)
+    assert.equal("in the child", err)
+    assert.equal(1, #heard)
+    assert.matches("^error in holdfast.run: in the child\nstack traceback:", heard[1])
     assert.same({ "1 inner", "3 of the handler" }, log)
   end)
 
