@@ -24,6 +24,15 @@ function first.tell(object)
   end
 end
 
+-- A hole in a list must not hide what comes after it.
+local function last_of(objects)
+  local last = #objects
+  for key in pairs(objects) do
+    last = type(key) == "number" and key > last and key or last
+  end
+  return last
+end
+
 --- Checks what is to be waited for.
 -- @param objects
 -- @treturn ?string what is wrong with it
@@ -31,7 +40,8 @@ function first.problem(objects)
   if type(objects) ~= "table" or objects[1] == nil then
     return "a list of what to wait for is wanted, got " .. text.describe(objects)
   end
-  for index, object in ipairs(objects) do
+  for index = 1, last_of(objects) do
+    local object = objects[index]
     if type(object) ~= "table" or type(object.watch) ~= "function" then
       return ("[%d] must be a subscription, a task or what client:event returns, got %s"):format(index,
         text.describe(object))
@@ -67,7 +77,7 @@ end
 -- @tparam[opt] number timeout seconds; default: no end
 -- @treturn ?table the first in the list that is ready, or nil
 -- @treturn number|string its place in the list; or why not
--- @treturn ?string "timeout" or "forked"
+-- @treturn ?string "timeout", "forked", or "credentials" or "backoff" (called from that function of a client of theirs)
 -- @raise when there is no list, or something else in it, or the timeout is no time
 function first.of(objects, timeout)
   local problem = first.problem(objects) or check.timeout_problem(timeout)
@@ -81,7 +91,7 @@ function first.of(objects, timeout)
     object, index = find(objects)
     if not object and waiter.timed_out then
       return nil, text.format("nothing within %g s", timeout), "timeout"
-    elseif not object and waiter.code == "forked" then
+    elseif not object and waiter.code then
       return nil, waiter.message, waiter.code
     end
     left = timeout and math.max(0, timeout - (loop.now() - since))

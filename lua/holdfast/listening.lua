@@ -4,6 +4,7 @@ local check = require "holdfast.check"
 local defaults = require "holdfast.defaults"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
+local protect = require "holdfast.loop.protect"
 local text = require "holdfast.text"
 
 local Event = {}
@@ -33,7 +34,7 @@ function listening.must_not_answer(client)
   if next(client.answering) == nil then
     return true
   end
-  local me = coroutine.running()
+  local me = protect.running()
   for kind, thread in pairs(client.answering) do
     if thread == me then
       return nil, ("the %s function of this client cannot wait for the connection that waits for it"):format(kind), kind

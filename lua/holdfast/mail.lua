@@ -7,6 +7,7 @@ local chronicle = require "holdfast.chronicle"
 local events = require "holdfast.events"
 local line = require "holdfast.line"
 local loop = require "holdfast.loop"
+local protect = require "holdfast.loop.protect"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
 local text = require "holdfast.text"
@@ -141,7 +142,7 @@ local username_row, password_row = { secret = true }, { secret = true }
 -- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
 -- that waits for the connection would wait for itself.
 local function call(client, kind, fn, ...)
-  client.answering[kind] = coroutine.running()
+  client.answering[kind] = protect.running()
   local one, other = fn(...)
   client.answering[kind] = nil
   return one, other

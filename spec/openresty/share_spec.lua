@@ -153,4 +153,25 @@ joined nil the task is not over within 0.01 s timeout
 cancelled true false nil the task has been cancelled cancelled nil
 caught 1]], server:answer "/tasks")
   end)
+
+  it("a task that was ended leaves nothing to what its light thread runs next", function()
+    start("", { ["/after"] = [[
+      local sleep = require("holdfast").sleep
+      local failures = {}
+      for _ = 1, 10 do
+        local task = holdfast.spawn(sleep, 3600)
+        ngx.sleep(0.005)
+        task:cancel()
+        ngx.sleep(0.005)
+        client:once("dropped", function()
+          local fine, problem = pcall(sleep, 0.001)
+          failures[#failures + 1] = fine and "fine" or problem
+        end)
+        require("holdfast.events").emit(client, "dropped", {})
+        ngx.sleep(0.01)
+      end
+      ngx.say(table.concat(failures, " "))
+    ]] })
+    assert.are.equal(("fine "):rep(9) .. "fine", server:answer "/after")
+  end)
 end)

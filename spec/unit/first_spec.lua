@@ -117,6 +117,8 @@ describe("holdfast.first", function()
     assert.has_error(function() holdfast.first(client:subscribe "a") end, bad .. "a table")
     assert.has_error(function() holdfast.first { client:subscribe "a", client } end,
       "first: [2] must be a subscription, a task or what client:event returns, got a table")
+    assert.has_error(function() holdfast.first({ client:subscribe "a", nil, client:event "lost" }, 0) end,
+      "first: [2] must be a subscription, a task or what client:event returns, got nothing")
     assert.has_error(function() holdfast.first({ client:subscribe "a" }, "1") end, "first: timeout must be a number of "
       .. 'seconds from 0 to 4,294,967, or nothing to wait without end, got "1"')
   end)

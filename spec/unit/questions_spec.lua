@@ -27,6 +27,9 @@ describe("a function that answers the keeper", function()
           wait = function() return client:wait "ready" end,
           granted = function() return subscription:granted() end,
           receive = function() return subscription:receive() end,
+          ready = function() return client:ready() end,
+          first = function() return holdfast.first { subscription, client:event "ready" } end,
+          protected = function() return select(2, holdfast.pcall(client.publish, client, "t", "")) end,
         } do
           told[name] = { call() }
         end
@@ -39,7 +42,9 @@ describe("a function that answers the keeper", function()
       core:mail(kind == "backoff" and "delay" or "credentials", number, 7, kind == "backoff" and FAILURE or 1)
       holdfast.sleep(0.01)
       local words, code = calls_of(kind)
-      for _, name in ipairs { "publish", "connect", "wait", "granted", "receive" } do
+      for _, name in ipairs {
+        "publish", "connect", "wait", "granted", "receive", "ready", "first", "protected",
+      } do
         assert.same({ nil, words, code }, told[name], name)
       end
       assert.equal(1, told.posted)

@@ -14,7 +14,9 @@ local AGAIN = 1 -- seconds that each further wait of a cancelled task takes: it 
 
 local tasks = setmetatable({}, { __mode = "k" }) -- coroutine -> task
 
+-- Called in the coroutine that the task was, which may run something else after it.
 local function finished(which, _, err, trace)
+  tasks[running() or 0] = nil
   if err ~= nil and not task.finish(which, err, trace) then
     log.write("error", "error in a spawned coroutine: " .. trace)
   else
@@ -58,9 +60,6 @@ function spawn.equip(loop)
   function loop.park(waiter, seconds)
     local which = tasks[running() or 0]
     if not which or waiter.done then
-      return park(waiter, seconds)
-    elseif which.over and which.code ~= "cancelled" then -- its coroutine runs something else now
-      tasks[running() or 0] = nil
       return park(waiter, seconds)
     end
     return wait(which, waiter, seconds)
