@@ -210,6 +210,36 @@ describe("the built-in loop", function()
     assert.matches("^error error in a spawned coroutine: .-unseen\nstack traceback:", heard[1])
   end)
 
+  if coroutine.close then
+    it("hears of a coroutine that somebody else has closed, when its wait is over", function()
+      local heard = {}
+      holdfast.log(function(_, words)
+        heard[#heard + 1] = words:match "^[^\n]*"
+      end)
+      local client = holdfast.new { server = "localhost" }
+      client:subscribe("t", { ordered = true }, function(message)
+        note(message.payload)
+        if message.payload == "stuck" then
+          core:at(2, function() coroutine.close(message.thread) end)
+          message.thread = coroutine.running()
+          holdfast.sleep(3)
+          note "never"
+        end
+      end)
+      core:message(1, "t", "stuck", 1)
+      core:message(1, "t", "next", 1)
+      assert.equal("cannot resume dead coroutine", caught(holdfast.run, function()
+        local main = coroutine.running()
+        core:at(4, function() coroutine.close(main) end)
+        holdfast.sleep(5)
+        note "never"
+      end))
+      assert.same({ "0 stuck", "3 next" }, log)
+      assert.same({ 5, 2 }, { core.clock, core.clients[1].messages_consumed })
+      assert.same({ "cannot resume dead coroutine", "error in holdfast.run: cannot resume dead coroutine" }, heard)
+    end)
+  end
+
   it("ends what was spawned with the run", function()
     holdfast.run(function()
       holdfast.spawn(function()

@@ -85,11 +85,8 @@ function turn.unpark(waiter)
     return
   end
   heap.remove(timers, waiter)
-  if turn.is_gone(waiter) then
-    turn.abandon(waiter)
-    parked[waiter] = nil
-    return false
-  elseif waiter.worker or waiter.host then
+  local is_gone = turn.is_gone(waiter)
+  if waiter.worker or waiter.host and not is_gone then -- a worker that is gone has yet to be heard of
     local queue = waiter.timed_out and expired or ready
     queue[queue.last + 1] = waiter
     queue.last = queue.last + 1
@@ -97,6 +94,10 @@ function turn.unpark(waiter)
   waiter.done = true
   if turn.changed and turn.is_ready() then
     turn.changed()
+  end
+  if is_gone then
+    parked[waiter] = nil
+    return false
   end
 end
 
