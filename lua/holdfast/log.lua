@@ -10,7 +10,7 @@ local listener
 local warn = rawget(_G, "warn")
 
 local function to_stderr(message)
-  io.stderr:write("holdfast: ", message, "\n")
+  io.stderr:write("holdfast: " .. message .. "\n") -- in one piece, beside what others write there
 end
 
 local resort = to_stderr
