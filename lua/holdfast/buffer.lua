@@ -211,7 +211,7 @@ local function is_read_by_others(subscription)
     end
     line.shift(readers)
   end
-  return subscription.watchers and next(subscription.watchers) ~= nil
+  return subscription.watchers and first.is_watched(subscription)
 end
 
 local function is_read(subscription)

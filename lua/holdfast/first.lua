@@ -24,6 +24,18 @@ function first.tell(object)
   end
 end
 
+--- Whether anybody watches an object who has not been ended meanwhile.
+-- @tparam table object
+-- @treturn boolean
+function first.is_watched(object)
+  for waiter in pairs(object.watchers) do
+    if not waiter.gone and (waiter.done or not loop.is_gone(waiter)) then
+      return true
+    end
+  end
+  return false
+end
+
 -- A hole in a list must not hide what comes after it.
 local function last_of(objects)
   local last = #objects

@@ -62,7 +62,7 @@ function task.settle(self, message, code, ...)
     loop.unpark(waiter)
     waiter = line.shift(self.joiners)
   end
-  is_heard = next(self.watchers) ~= nil or is_heard
+  is_heard = first.is_watched(self) or is_heard
   first.tell(self)
   return is_heard
 end

@@ -105,6 +105,19 @@ describe("a task", function()
     assert.same({}, heard)
   end)
 
+  it("that throws is not heard by who was ended while it waited, in join or in holdfast.first", function()
+    for _, wait in ipairs { function(task) task:join() end, function(task) holdfast.first { task } end } do
+      local fine, problem = pcall(holdfast.run, function()
+        local task = after(1, error, "broken", 0)
+        local waiting = holdfast.spawn(wait, task)
+        holdfast.sleep(0.5)
+        waiting:cancel()
+        holdfast.sleep(5)
+      end)
+      assert.same({ false, "broken" }, { fine, problem })
+    end
+  end)
+
   it("is ended where it waits", function()
     local client = holdfast.new { server = "localhost" }
     local messages = client:subscribe "t"
@@ -284,6 +297,21 @@ describe("a task in a loop without a spawn of its own", function()
     end)
     go_on()
     assert.same({ "done" }, results)
+  end)
+
+  it("that throws is not heard by who was ended while it waited", function()
+    local heard = {}
+    holdfast.log(function(_, words)
+      heard[#heard + 1] = words
+    end)
+    local task = holdfast.spawn(function()
+      holdfast.sleep(1)
+      error("broken", 0)
+    end)
+    local waiting = holdfast.spawn(holdfast.first, { task })
+    waiting:cancel()
+    go_on()
+    assert.equal("error in a spawned coroutine: trace of broken", heard[#heard])
   end)
 
   it("is ended by an error in what it waits for, once; one that swallows it goes on slowly", function()

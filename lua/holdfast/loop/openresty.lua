@@ -341,6 +341,7 @@ function loop.unpark(waiter)
   waiter.done = true
   if waiter.host then
     if is_gone(waiter) then
+      waiter.gone = true
       return false
     end
     waiter.host:post(1)

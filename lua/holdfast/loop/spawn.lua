@@ -38,13 +38,14 @@ function spawn.equip(loop)
 
   local function kill(which)
     if which.waiter then
+      which.waiter.gone = true
       unpark(which.waiter)
     end
   end
 
   local function wait(which, waiter, seconds)
     if which.code == "cancelled" then
-      waiter.done = true
+      waiter.done, waiter.gone = true, true
       park({}, which.is_told and AGAIN or 0)
     else
       which.waiter = waiter

@@ -96,7 +96,7 @@ function turn.unpark(waiter)
     turn.changed()
   end
   if is_gone then
-    parked[waiter] = nil
+    parked[waiter], waiter.gone = nil, true
     return false
   end
 end
@@ -200,7 +200,7 @@ end
 --- Ends a wait that nobody is resumed from.
 -- @tparam table waiter
 function turn.abandon(waiter)
-  waiter.done = true
+  waiter.done, waiter.gone = true, true
   heap.remove(timers, waiter)
 end
 
