@@ -52,6 +52,7 @@ local function resume_all(queue)
       waiter.done = true
     end
     if worker and worker.state == "begun" then
+      worker.waiter = nil -- it waits for nothing from here on, but what it parks on
       workers.begin(worker, worker.fn, worker.argument)
     elseif worker and worker.waiter == waiter then
       continue(worker)
