@@ -242,16 +242,17 @@ end
 
 --- Addresses in order of preference.
 function check.servers(value)
-  if type(value) ~= "table" or #value == 0 or #value > BYTES then
-    return wanted('a list of addresses such as { "mqtt://localhost" }', value)
-  end
-  local servers = {}
-  for index, uri in ipairs(value) do
-    local server, problem = check.server(uri)
+  local servers, count = {}, 0
+  while type(value) == "table" and value[count + 1] ~= nil and count <= BYTES do
+    count = count + 1
+    local server, problem = check.server(value[count])
     if not server then
-      return nil, ("in place %d %s"):format(index, problem)
+      return nil, ("in place %d %s"):format(count, problem)
     end
-    servers[index] = server
+    servers[count] = server
+  end
+  if count == 0 or count > BYTES then
+    return wanted('a list of addresses such as { "mqtt://localhost" }', value)
   end
   return servers
 end

@@ -44,9 +44,11 @@ local function checked(client, filter, given, handler)
   if not values then
     return nil, problem
   end
+  local preset = client.defaults and client.defaults.subscribe or {}
   for _, name in ipairs(only_5) do
-    if client.protocol == 4 and given and given[name] ~= nil then
-      return nil, name .. " needs protocol = 5"
+    local place = given and given[name] ~= nil and "" or preset[name] ~= nil and "defaults.subscribe."
+    if client.protocol == 4 and place then
+      return nil, place .. name .. " needs protocol = 5"
     end
   end
   if values.no_local and filter:match "^%$share/" then

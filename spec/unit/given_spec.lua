@@ -51,6 +51,7 @@ describe("what a call is given", function()
         assert.same({ 2000, 7, 60000 }, { set.backoff.min, set.queue.messages, set.slow.min })
         assert.same({ topic = "gone", payload = "", qos = 0, retain = false, properties = { will_delay = 5 } },
           set.will)
+        assert.equal(2, #settings { servers = through { "mqtt://one", "mqtt://two" } }.servers)
         local changed = 0
         for _, rule in pairs(set.rules) do
           changed = changed + (rule.class == "slow" and 1 or 0)

@@ -102,6 +102,10 @@ describe("a subscription", function()
         properties = {} } do
         assert.has_error(function() old:subscribe("t", { [name] = value }) end,
           "subscribe: " .. name .. " needs protocol = 5")
+        old.defaults.subscribe = { [name] = value }
+        assert.has_error(function() old:subscribe "t" end,
+          "subscribe: defaults.subscribe." .. name .. " needs protocol = 5")
+        old.defaults.subscribe = nil
       end
     end)
   end)
