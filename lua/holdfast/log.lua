@@ -51,13 +51,19 @@ function log.is_heard()
   return listener ~= nil
 end
 
+--- The words of what was thrown, be it something whose `tostring` throws.
+-- @param err anything
+-- @treturn string
+function log.words_of(err)
+  local fine, words = pcall(tostring, err)
+  return fine and type(words) == "string" and words or type(err)
+end
+
 -- An error that the listener does not take is not lost with it, and that the listener throws is said once.
 local function not_heard(message, err)
   if not is_told then
     is_told = true
-    local fine, words = pcall(tostring, err)
-    pcall(resort, "the function given to holdfast.log throws, so errors come here: "
-      .. (fine and type(words) == "string" and words or type(err)))
+    pcall(resort, "the function given to holdfast.log throws, so errors come here: " .. log.words_of(err))
   end
   pcall(resort, message)
 end

@@ -9,6 +9,7 @@
 -- one. It is not the sleeper that goes on: nginx fires timers in a row, and would come back to one that slept again
 -- without having looked.
 -- @module holdfast.loop.crew
+local explain = require("holdfast.loop.workers").explain
 local semaphore = require "ngx.semaphore"
 
 local crew = {}
@@ -46,18 +47,8 @@ local function call(self)
   end
 end
 
-local function shown(err)
-  local fine, words = pcall(tostring, err)
-  return fine and type(words) == "string" and words or type(err)
-end
-
-local function trouble(err)
-  local words = shown(err)
-  return { err = err == nil and words or err, trace = debug.traceback(words, 2) }
-end
-
 local function perform(task)
-  local fine, failure = xpcall(task.fn, trouble, task.a, task.b, task.c)
+  local fine, failure = xpcall(task.fn, explain, task.a, task.b, task.c)
   if fine then
     return task.finish(task.owner, task.item)
   end
@@ -70,7 +61,7 @@ end
 
 -- Calls `how(task)`, after which the task is over.
 local function conclude(self, worker, how, task)
-  local fine, failure = xpcall(how, trouble, task)
+  local fine, failure = xpcall(how, explain, task)
   if worker.task then
     worker.task.over, worker.task = true, nil
   end

@@ -44,8 +44,9 @@
 --   has nothing to do. Default: `settle`, at once
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
--- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `gone` (nobody comes back from it),
--- `due`, `serial`, `place`, `worker`, `thread` and `host`, and must not touch others. What it is given is not copied.
+-- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `gone` (nobody comes back from
+-- it), `due`, `serial`, `place`, `worker`, `thread` and `host`, and must not touch others. What it is given is not
+-- copied.
 -- @module holdfast.loop
 local core = require "holdfast.core"
 local text = require "holdfast.text"

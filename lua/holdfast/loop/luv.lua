@@ -48,7 +48,7 @@ end
 function host.wake(waiter)
   local fine, err = coroutine.resume(waiter.host)
   if not fine then
-    log.write("error", debug.traceback(waiter.host, "error in a coroutine: " .. tostring(err)))
+    log.write("error", debug.traceback(waiter.host, "error in a coroutine: " .. log.words_of(err)))
   end
 end
 

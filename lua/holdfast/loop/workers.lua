@@ -33,7 +33,7 @@ local workers = {
 local create, resume, running, status = coroutine.create, coroutine.resume, coroutine.running, coroutine.status
 local close = coroutine.close -- Lua 5.4
 local unpack = table.unpack or unpack -- luacheck: globals unpack
-local traceback = debug.traceback
+local traceback, words_of = debug.traceback, log.words_of
 
 local OVER = {} -- what a worker answers when its call is over
 
@@ -62,18 +62,15 @@ local function move(worker, what)
   return false
 end
 
-local function words_of(err)
-  if type(err) == "string" then
-    return err
-  end
-  local fine, shown = pcall(tostring, err)
-  return fine and type(shown) == "string" and shown or type(err)
-end
-
-local function explain(err)
+--- What was thrown and where, for `xpcall`.
+-- @param err
+-- @treturn table `err`, never nil; `trace`
+function workers.explain(err)
   local words = words_of(err)
   return { err = err == nil and words or err, trace = traceback(words, 2) }
 end
+
+local explain = workers.explain
 
 -- What a failed call has come to; where memory has run out nothing was there to explain it in.
 local function parts_of(failure)
