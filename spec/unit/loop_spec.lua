@@ -63,6 +63,53 @@ describe("the built-in loop", function()
     assert.same(expected, log)
   end)
 
+  it("has a heap that is whole again after interruptions, be it of its mending", function()
+    local heap = require "holdfast.loop.heap"
+    local sethook = debug.sethook
+    local pcall, is_over = pcall, true -- busted's globals are slow to come by
+    local function interrupt()
+      if not is_over then
+        is_over = true
+        error("interrupted", 0)
+      end
+    end
+    if jit then
+      jit.off()
+      finally(jit.on)
+    end
+    local function attempt(after, fn, ...)
+      pcall(function(...)
+        is_over = false
+        sethook(interrupt, "", after)
+        fn(...)
+        is_over = true
+      end, ...)
+      is_over = true
+      sethook()
+    end
+    for first = 1, 120 do
+      local items, entries = heap.new(), {}
+      for n = 1, 9 do
+        entries[n] = { due = n * 7 % 10 }
+        heap.push(items, entries[n])
+      end
+      local removed = entries[3]
+      for again = 1, 100, 9 do
+        attempt(first, heap.remove, items, removed)
+        attempt(again, heap.remove, items, entries[8])
+      end
+      heap.remove(items, removed)
+      heap.remove(items, entries[8])
+      local left = {}
+      while items[1] do
+        left[#left + 1] = items[1].due
+        heap.remove(items, items[1])
+      end
+      assert.same({ 2, 3, 4, 5, 7, 8, 9 }, left, first)
+      assert.equal(0, items.count)
+    end
+  end)
+
   it("has a heap that gives up what is taken out of it, wherever it is", function()
     local heap = require "holdfast.loop.heap"
     local items, entries, seed = heap.new(), {}, 42

@@ -46,40 +46,52 @@ end
 --- An empty heap; `heap[1]` is the entry that is due first.
 -- @treturn table
 function heap.new()
-  return { count = 0, serial = 0, moving = nil, leaving = nil }
+  return { count = 0, serial = 0, moving = nil, leaving = nil, saved = nil }
+end
+
+-- All that is in the heap, in whatever order, while `moving` is in no place and what leaves may still be in one.
+local function gather(items)
+  local saved, seen = { top = items.count + 1 }, { [items.leaving or items] = true }
+  for place = 0, saved.top do
+    local entry = items[place]
+    if place == 0 then
+      entry = items.moving
+    end
+    if entry and not seen[entry] then
+      seen[entry] = true
+      saved[#saved + 1] = entry
+    end
+  end
+  return saved
 end
 
 -- An operation that was interrupted half-way (Ctrl-C, a hook) has left the mark that it made first: what it moved, and
--- maybe what it took out. The next one makes a heap of what there is.
+-- maybe what it took out. The next one makes a heap of what there is. That is interrupted, too: from `saved` it begins
+-- anew.
 local function mend(items)
-  local entries, seen = {}, { [items.leaving or items] = true }
-  local function gather(entry)
-    if entry and not seen[entry] then
-      seen[entry] = true
-      entries[#entries + 1] = entry
-    end
-  end
-  gather(items.moving)
-  for place = 1, items.count + 1 do
-    gather(items[place])
+  items.saved = items.saved or gather(items)
+  local saved = items.saved
+  for place = #saved + 1, saved.top do
     items[place] = nil
   end
   if items.leaving then
     items.leaving.place = nil
   end
   items.count = 0
-  for _, entry in ipairs(entries) do
-    items.count = items.count + 1
-    rise(items, entry, items.count)
+  for place, entry in ipairs(saved) do
+    items.count = place
+    rise(items, entry, place)
   end
-  items.moving, items.leaving = nil, nil
+  items.moving = nil
+  items.leaving = nil
+  items.saved = nil
 end
 
 --- Puts an entry in.
 -- @tparam table items the heap
 -- @tparam table entry with `due`; gets `serial` and `place`
 function heap.push(items, entry)
-  if items.moving then
+  if items.moving or items.saved then
     mend(items)
   end
   local serial, count = items.serial + 1, items.count + 1
@@ -95,7 +107,7 @@ end
 -- @tparam table items the heap
 -- @tparam table entry
 function heap.remove(items, entry)
-  if items.moving then
+  if items.moving or items.saved then
     mend(items)
   end
   local place = entry.place
