@@ -1,10 +1,10 @@
 /* What the reader of csrc/mqtt promises, for Frama-C's WP: whatever the bytes, it reads none outside of those it was
  * given, and writes nothing but the packet and the violation; no index, shift or division goes wrong, and every loop
- * ends. `make prove` proves this of hf_packet_read, which sees each byte first and decides what is a whole packet, and of
- * how integers and topics are read. The contracts of the packets' bodies and properties are relied on there and stated
- * here; their own proofs end in time limits, in six goals of hf_packet_read_properties and read_connack. Not proved at
- * all: eight_are_plain of topic.c, which reads the eight bytes that it is promised as one number, and the texts of
- * violations, all of which the specs ask for.
+ * ends. `make prove` proves this of hf_packet_read, which sees each byte first and decides what is a whole packet, and
+ * of how integers and topics are read. The contracts of the packets' bodies and properties are relied on there and
+ * stated here; their own proofs end in time limits, in six goals of hf_packet_read_properties and read_connack. Not
+ * proved at all: eight_are_plain of topic.c, which reads the eight bytes that it is promised as one number, and the
+ * texts of violations, all of which the specs ask for.
  */
 #include <string.h>
 
