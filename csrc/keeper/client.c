@@ -48,6 +48,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
   atomic_init(&client->close_within, UINT32_MAX);
+  atomic_init(&client->farewell, HF_FAREWELL_NONE);
   pthread_mutex_init(&client->lock, NULL);
   hf_ring_init(&client->history, client->records, sizeof client->records[0], HF_HISTORY);
   client->server = client->snapshot.server = &options->servers[0];
@@ -124,7 +125,14 @@ bool hf_client_start(hf_client *client) {
   return simple(client, HF_COMMAND_START, 0, 0, 0);
 }
 
-void hf_client_close(hf_client *client, uint32_t timeout) {
+void hf_client_say(hf_client *client, hf_farewell farewell) {
+  uint_fast32_t said = atomic_load(&client->farewell);
+  while (farewell > said && !atomic_compare_exchange_weak(&client->farewell, &said, farewell))
+    ;
+}
+
+void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell) {
+  hf_client_say(client, farewell);
   uint_fast32_t least = atomic_load(&client->close_within);
   while (timeout < least && !atomic_compare_exchange_weak(&client->close_within, &least, timeout))
     ;
@@ -134,7 +142,7 @@ void hf_client_close(hf_client *client, uint32_t timeout) {
 
 void hf_client_release(hf_client *client) {
   atomic_store(&client->quiet, true);
-  hf_client_close(client, 0);
+  hf_client_close(client, 0, HF_FAREWELL_NONE);
   hf_client_drop(client);
 }
 

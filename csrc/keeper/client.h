@@ -32,6 +32,13 @@ typedef enum hf_admission {
 hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
                          hf_store_problem *problem);
 
+/* How the broker is left, should the attempt have a will; what has been said once is not taken back by a lower one. */
+typedef enum hf_farewell {
+  HF_FAREWELL_NONE,    /* nobody has said goodbye: the will is published */
+  HF_FAREWELL_GOODBYE, /* it is thrown away */
+  HF_FAREWELL_WILL     /* leaves in good manners, but for the will, which is published */
+} hf_farewell;
+
 /* The handle's end: close without waiting and without a word to anyone. */
 void hf_client_release(hf_client *client);
 
@@ -42,7 +49,10 @@ void hf_client_drop(hf_client *client);
 uint32_t hf_client_id(const hf_client *client);
 const hf_client_options *hf_client_options_of(const hf_client *client);
 
-void hf_client_close(hf_client *client, uint32_t timeout);
+void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell);
+
+/* What holds when it ends by itself, as with the process. */
+void hf_client_say(hf_client *client, hf_farewell farewell);
 
 bool hf_client_start(hf_client *client); /* all of these: false when memory is short */
 bool hf_client_wake(hf_client *client);

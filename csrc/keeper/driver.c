@@ -90,12 +90,28 @@ static void abandon(hf_client *client) {
   if (client->link && !client->leaving) client->operations->abandon(client->link);
 }
 
+/* A will is for those who did not say goodbye. Where there is none, nobody misses it. One that is about to come back
+ * has not gone. */
+static hf_link_farewell farewell_of(const hf_client *client) {
+  if (!client->options->will) return HF_LINK_GOODBYE;
+  if (client->engine.held) return HF_LINK_WITH_WILL; /* away for as long as its program takes */
+  if (client->engine.state != HF_STATE_CLOSED) return HF_LINK_GOODBYE;
+  switch ((hf_farewell)atomic_load(&client->farewell)) {
+  case HF_FAREWELL_GOODBYE:
+    return HF_LINK_GOODBYE;
+  case HF_FAREWELL_WILL:
+    return HF_LINK_WITH_WILL;
+  default:
+    return HF_LINK_WITHOUT_A_WORD;
+  }
+}
+
 static void disconnect(hf_client *client) {
   connection_over(client);
   if (!client->link || client->leaving) return;
   bool for_good = client->engine.state == HF_STATE_CLOSED && client->options->end_session;
   client->leaving = true;
-  client->operations->close(client->link, 0, for_good ? 0 : -1, LEAVE_TIMEOUT);
+  client->operations->close(client->link, farewell_of(client), for_good ? 0 : -1, LEAVE_TIMEOUT);
 }
 
 /* The link is quiet: give it back, and come back to the rest once everything it returned has been handled. */

@@ -147,6 +147,7 @@ struct hf_client {
   hf_shared_counters counters;
   hf_signal signals[HF_SIGNAL_COUNT];
   atomic_uint_fast32_t close_within; /* ms: the least of all closes */
+  atomic_uint_fast32_t farewell;     /* hf_farewell: the highest of them */
   hf_mail room;                      /* HF_EVENT_ROOM */
   atomic_bool room_told;             /* and not taken yet */
   hf_event over;                     /* HF_EVENT_CLOSED */

@@ -12,7 +12,7 @@
 #include "sys/netlink.h"
 #include "sys/thread.h"
 
-/* At exit the clients take their leave, but a process must end. */
+/* At exit the clients leave, but a process must end. */
 enum { EXIT_PATIENCE = 500 };
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
@@ -155,8 +155,7 @@ static void *run(void *argument) {
   return NULL;
 }
 
-/* A process that ends on purpose leaves its brokers politely, before the destructors of the libraries in use run. One
- * that is killed does not, and its wills are sent. */
+/* Connections end before the destructors of the libraries in use run. */
 static void at_exit(void) {
   if (hf_thread_forked()) return;
   hf_mailbox_push(shared->inbox, &farewell->mail);

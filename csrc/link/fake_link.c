@@ -370,9 +370,9 @@ static void tell_closed(hf_link *link) {
   give_back(link, false);
 }
 
-static void close_link(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout) {
+static void close_link(hf_link *link, hf_link_farewell farewell, int64_t session_expiry, uint32_t timeout) {
   (void)timeout;
-  note("close %d expiry=%ld\n", reason_code, (long)session_expiry);
+  note("close %d expiry=%ld\n", (int)farewell, (long)session_expiry);
   if (link->position == CONNECTING) note("wrong: close before the connection\n");
   if (link->position != CONNECTED) return; /* DOWN is on its way, and one end is enough */
   if (session_expiry >= 0) link->session_expiry = (uint32_t)session_expiry;

@@ -165,6 +165,12 @@ typedef enum hf_trace_level {
 
 typedef void hf_trace_line_function(hf_trace_level level, const char *line);
 
+typedef enum hf_link_farewell {
+  HF_LINK_WITHOUT_A_WORD = -1, /* no DISCONNECT: a will is published, the session stays */
+  HF_LINK_GOODBYE = 0x00,      /* the will is thrown away */
+  HF_LINK_WITH_WILL = 0x04     /* it is published; protocol 4 has no such code, and ends without a word */
+} hf_link_farewell;
+
 typedef struct hf_link_operations {
   const char *name;
 
@@ -187,8 +193,8 @@ typedef struct hf_link_operations {
   /* Begins an attempt. Everything that goes wrong, at once or later, is a FAILED mail. */
   void (*open)(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
 
-  /* Ends the attempt or the connection at once. Whether the broker is sent a DISCONNECT is the link's affair: its
-   * session stays, but no will need be sent. */
+  /* Ends the attempt or the connection at once. Its session stays. Where the attempt had a will the broker is not sent
+   * a DISCONNECT, so that it publishes it; where it had none that is the link's affair. */
   void (*abandon)(hf_link *link);
 
   /* Only while connected; false: not taken, try later (after the next DELIVERED). */
@@ -199,9 +205,9 @@ typedef struct hf_link_operations {
   /* Asks the broker for any answer at all: an UNSUBSCRIBED mail with this ticket. False: likewise. */
   bool (*probe)(hf_link *link, uint32_t ticket);
 
-  /* DISCONNECT with a reason code (0x00, or 0x04 to have the will sent: protocol 5 only), session expiry < 0: as it
-   * was; then CLOSED, at the latest after `timeout` ms. Nothing when the generation has ended already. */
-  void (*close)(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout);
+  /* DISCONNECT with this code, session expiry < 0: as it was; then CLOSED, at the latest after `timeout` ms. Nothing
+   * when the generation has ended already. */
+  void (*close)(hf_link *link, hf_link_farewell farewell, int64_t session_expiry, uint32_t timeout);
 
   /* So many more messages of QoS 1 and 2 may be told from now on. All that follow are NULL where a link holds nothing
    * back. */

@@ -218,13 +218,17 @@ static void link_abandon(hf_link *link) {
   hf_native_give_back(link, false);
 }
 
-static void link_close(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout) {
+static void link_close(hf_link *link, hf_link_farewell farewell, int64_t session_expiry, uint32_t timeout) {
   if (link->state == HF_NATIVE_UP) {
     link->state = HF_NATIVE_LEAVING;
     link->leave_until = hf_native_loop->now + timeout;
-    if (session_expiry >= 0)
-      link->session_expiry = (uint32_t)(session_expiry > UINT32_MAX ? UINT32_MAX : session_expiry);
-    hf_native_write_disconnect(link, reason_code, session_expiry, NULL);
+    if (farewell == HF_LINK_WITHOUT_A_WORD || (farewell == HF_LINK_WITH_WILL && link->protocol < 5)) {
+      hf_native_flush_soon(link);
+    } else {
+      if (session_expiry >= 0)
+        link->session_expiry = (uint32_t)(session_expiry > UINT32_MAX ? UINT32_MAX : session_expiry);
+      hf_native_write_disconnect(link, (uint8_t)farewell, session_expiry, NULL);
+    }
     hf_native_schedule(link);
   } else if (link->state == HF_NATIVE_OPENING || link->state == HF_NATIVE_GREETING) {
     hf_native_end(link,

@@ -19,6 +19,8 @@ static hf_paho_attempt *make(hf_link *link, uint32_t generation, const hf_link_a
   attempt->port = from->port;
   attempt->session_expiry = from->session_expiry;
   attempt->tls = from->tls != NULL;
+  attempt->will = from->will != NULL;
+  attempt->own = -1;
   /* In MQTT 3.1.1 a clean start is a session that ends with its connection. */
   attempt->keeps_session = from->session_expiry > 0 && (from->protocol == 5 || !from->clean_start);
   attempt->persistence = hf_paho_store_persistence(attempt);
@@ -104,6 +106,8 @@ static void connect(hf_paho_attempt *attempt, const hf_link_attempt *from, const
   }
   hf_paho_sockets_note(attempt);
   attempt->waiting = true;
+  if (attempt->will) hf_paho_watch_sockets(true);
+  attempt->watching = attempt->will;
   hf_paho_waker_hold();
   hf_paho_waker_settle();
   hf_paho_calls_begin();

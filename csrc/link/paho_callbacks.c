@@ -97,6 +97,7 @@ static void connected(hf_paho_attempt *attempt, bool session_present, MQTTProper
   hf_publish *lost = NULL;
   pthread_mutex_lock(&link->lock);
   bool wanted = mail && attempt->state == HF_PAHO_CONNECTING;
+  if (wanted) hf_paho_sockets_keep(attempt);
   if (attempt->waiting) hf_paho_waker_release();
   attempt->waiting = false;
   hf_paho_loud_again(attempt);

@@ -30,6 +30,7 @@ void hf_paho_let_go(hf_paho_attempt *attempt) {
   if (attempt->waiting) hf_paho_waker_release();
   if (attempt->hurried) hf_paho_waker_relax();
   attempt->waiting = attempt->hurried = false;
+  hf_paho_sockets_give_back(attempt);
   hf_paho_weigh(attempt, 0, 0);
 }
 

@@ -53,12 +53,12 @@ static void expired(void *context) {
                                         .leave_publishes = true});
 }
 
-static void disconnect(hf_paho_attempt *attempt, uint8_t reason_code, int64_t session_expiry) {
+static void disconnect(hf_paho_attempt *attempt, hf_link_farewell farewell, int64_t session_expiry) {
   MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
   hf_paho_callbacks_disconnect(attempt, &options);
   if (attempt->protocol == 5) {
     options.struct_version = 1;
-    options.reasonCode = (enum MQTTReasonCodes)reason_code;
+    options.reasonCode = (enum MQTTReasonCodes)farewell;
     uint32_t expiry = session_expiry > UINT32_MAX ? UINT32_MAX : (uint32_t)session_expiry;
     if (session_expiry >= 0)
       hf_paho_properties_number(&options.properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, expiry);
@@ -75,18 +75,28 @@ static void link_abandon(hf_link *link) {
   hf_paho_quiet_over(link);
 }
 
-static void link_close(hf_link *link, uint8_t reason_code, int64_t session_expiry, uint32_t timeout) {
+/* Without its socket Paho has one way to leave with the will in MQTT 5, and none in 3.1.1. */
+static hf_link_farewell possible(const hf_paho_attempt *attempt, hf_link_farewell wanted) {
+  bool says = wanted == HF_LINK_GOODBYE || (wanted == HF_LINK_WITH_WILL && attempt->protocol == 5);
+  if (says || attempt->own >= 0) return says ? wanted : HF_LINK_WITHOUT_A_WORD;
+  return attempt->protocol == 5 ? HF_LINK_WITH_WILL : HF_LINK_GOODBYE;
+}
+
+static void link_close(hf_link *link, hf_link_farewell wanted, int64_t session_expiry, uint32_t timeout) {
   hf_paho_attempt *attempt = link->attempt;
   if (!attempt) return;
   pthread_mutex_lock(&link->lock);
   hf_paho_state state = attempt->state;
-  if (state == HF_PAHO_UP) attempt->state = HF_PAHO_CLOSING;
+  hf_link_farewell farewell = possible(attempt, wanted);
+  bool silent = farewell == HF_LINK_WITHOUT_A_WORD || state == HF_PAHO_CONNECTING;
+  attempt->goodbye = farewell == HF_LINK_GOODBYE;
+  if (state == HF_PAHO_UP && !silent) attempt->state = HF_PAHO_CLOSING;
   pthread_mutex_unlock(&link->lock);
-  if (state == HF_PAHO_UP) {
+  if (state == HF_PAHO_UP && !silent) {
     attempt->closing = (hf_paho_deadline){.at = hf_clock_ms() + timeout, .expired = expired, .context = attempt};
     hf_paho_waker_expect(&attempt->closing);
-    disconnect(attempt, reason_code, session_expiry);
-  } else if (state == HF_PAHO_CONNECTING) {
+    disconnect(attempt, farewell, session_expiry);
+  } else if (state == HF_PAHO_UP || state == HF_PAHO_CONNECTING) {
     hf_paho_end(attempt,
                 (hf_paho_ending){.kind = HF_LINK_CLOSED, .source = HF_SOURCE_CLIENT, .code = HF_CLIENT_CLOSED});
     hf_paho_retire(link);

@@ -166,6 +166,7 @@ struct hf_paho_attempt {
   uint8_t protocol;
   bool tls;
   bool keeps_session;
+  bool will;
   bool stillborn;     /* Paho would not begin it: what its handle forgets is not forgotten */
   hf_paho_psk *psk;   /* NULL: certificates */
   char tls_text[200]; /* what OpenSSL said first; these two belong to Paho's threads */
@@ -173,10 +174,13 @@ struct hf_paho_attempt {
 
   /* under link->lock */
   hf_paho_state state;
-  bool waiting; /* holds the waker until CONNACK */
-  bool some;    /* more is in flight than HF_PAHO_SOME */
-  bool large;   /* holds the waker while much is in flight */
-  bool hurried; /* hurries the waker */
+  bool waiting;  /* holds the waker until CONNACK */
+  bool watching; /* Paho's log is asked for its socket */
+  int own;       /* a copy of its descriptor from CONNACK on, where there is a will; -1: none */
+  bool goodbye;  /* has been said, or is about to be */
+  bool some;     /* more is in flight than HF_PAHO_SOME */
+  bool large;    /* holds the waker while much is in flight */
+  bool hurried;  /* hurries the waker */
   bool was_up;
   bool resuming;      /* has quiet until CONNACK */
   size_t resumed;     /* carried publishes that are in flight again */
@@ -236,6 +240,8 @@ char *hf_paho_text(const char *text, size_t length);
 /* paho_trace.c */
 void hf_paho_watch_names(void);      /* process-wide: Paho says only in its log that a name was not found */
 int hf_paho_take_name_failure(void); /* of the attempt that this thread reports; 0: none */
+void hf_paho_watch_sockets(bool on); /* counts: on while somebody must learn over which socket its CONNACK comes */
+int hf_paho_take_socket(void);       /* over which this thread has read the latest CONNACK; -1: not known */
 void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line);
 
 /* paho_publish.c */
@@ -272,6 +278,10 @@ void hf_paho_sockets_note(hf_paho_attempt *attempt);  /* before Paho connects: w
 void hf_paho_sockets_claim(hf_paho_attempt *attempt); /* after it has; any thread */
 void hf_paho_sockets_free(hf_paho_attempt *attempt);
 void hf_paho_sockets_claim_peer(int descriptor); /* the other end of this one, in this process: close-on-exec */
+/* Paho says DISCONNECT to every broker it leaves, and the will is thrown away. So a connection that has one keeps a
+ * copy of its socket, which is shut when it ends without a goodbye, before Paho comes to that. Lock held. */
+void hf_paho_sockets_keep(hf_paho_attempt *attempt); /* on the thread that has just read CONNACK */
+void hf_paho_sockets_give_back(hf_paho_attempt *attempt);
 
 /* paho_properties.c */
 bool hf_paho_properties_number(MQTTProperties *to, enum MQTTPropertyCodes code, uint32_t value);

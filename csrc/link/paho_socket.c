@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Paho leaves Nagle's algorithm on, which holds a small packet back for some 40 ms whenever the one before it has not
  * been acknowledged by the peer's kernel: every QoS 2 message, and the second of any two messages in a row. It leaves
@@ -86,6 +87,22 @@ void hf_paho_sockets_claim_peer(int descriptor) {
   struct sockaddr_in end;
   socklen_t length = sizeof end;
   if (getpeername(descriptor, (struct sockaddr *)&end, &length) == 0) each_descriptor(claim_end, &end);
+}
+
+void hf_paho_sockets_keep(hf_paho_attempt *attempt) {
+  int descriptor = attempt->watching ? hf_paho_take_socket() : -1;
+  if (descriptor >= 0 && connected_to(descriptor, attempt->port)) attempt->own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (attempt->watching) hf_paho_watch_sockets(false);
+  attempt->watching = false;
+}
+
+void hf_paho_sockets_give_back(hf_paho_attempt *attempt) {
+  if (attempt->watching) hf_paho_watch_sockets(false);
+  attempt->watching = false;
+  if (attempt->own < 0) return;
+  if (!attempt->goodbye) shutdown(attempt->own, SHUT_RDWR);
+  close(attempt->own);
+  attempt->own = -1;
 }
 
 void hf_paho_sockets_free(hf_paho_attempt *attempt) {

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Paho's own log. It is the only place where Paho says that a name was not found, so errors are always listened to; the
- * rest costs a fifth of the processor time of a message and more, and is for those who ask. Everything but
- * hf_paho_trace runs on Paho's threads, under a lock of its log. */
+/* Paho's own log. It is the only place where Paho says that a name was not found, so errors are always listened to, and
+ * which its sockets are, so its packets are while a connection with a will is being made; the rest costs a fifth of the
+ * processor time of a message and more, and is for those who ask. `watch` and what it calls run on Paho's threads,
+ * under a lock of its log. */
 
 static _Atomic(hf_trace_line_function *) listener;
 static atomic_int wanted = MQTTASYNC_TRACE_ERROR;
+static atomic_int socket_watchers;
 
 /* Set by the thread that is about to report the failed attempt, so there is no other in between. */
 static _Thread_local int name_failure;
@@ -18,6 +20,26 @@ int hf_paho_take_name_failure(void) {
   int failure = name_failure;
   name_failure = 0;
   return failure;
+}
+
+/* Likewise by the thread that is about to report the connection. */
+static _Thread_local int connack_from = -1;
+
+int hf_paho_take_socket(void) {
+  int descriptor = connack_from;
+  connack_from = -1;
+  return descriptor;
+}
+
+static void choose_level(void) {
+  int level = atomic_load(&wanted);
+  if (atomic_load(&socket_watchers) > 0 && level > MQTTASYNC_TRACE_PROTOCOL) level = MQTTASYNC_TRACE_PROTOCOL;
+  MQTTAsync_setTraceLevel((enum MQTTASYNC_TRACE_LEVELS)level);
+}
+
+void hf_paho_watch_sockets(bool on) {
+  atomic_fetch_add(&socket_watchers, on ? 1 : -1);
+  choose_level();
 }
 
 static hf_trace_level level_of(enum MQTTASYNC_TRACE_LEVELS level) {
@@ -53,8 +75,10 @@ static bool is_dated(const char *line) {
   return strspn(line, "0123456789") == 8 && line[8] == ' ' && strspn(line + 9, "0123456789.") == 10;
 }
 
+enum { DATE = 20 }; /* "20261125 160214.000 " */
+
 static void tell(enum MQTTASYNC_TRACE_LEVELS level, const char *line, hf_trace_line_function *to) {
-  enum { DATE = 20, LONGEST = 256 }; /* "20261125 160214.000 " */
+  enum { LONGEST = 256 };
   size_t length = strnlen(line, LONGEST);
   char text[LONGEST + 1];
   if (length > DATE && is_dated(line)) {
@@ -73,12 +97,13 @@ static void watch(enum MQTTASYNC_TRACE_LEVELS level, char *line) {
   const char *at = strstr(line, "getaddrinfo failed");
   at = at ? strstr(at, " with rc ") : NULL;
   if (at) name_failure = atoi(at + strlen(" with rc "));
+  if (is_dated(line) && strstr(line, " <- CONNACK rc: ")) connack_from = atoi(line + DATE);
   hf_trace_line_function *to = atomic_load(&listener);
-  if (to) tell(level, line, to);
+  if (to && (int)level >= atomic_load(&wanted)) tell(level, line, to);
 }
 
 void hf_paho_watch_names(void) {
-  MQTTAsync_setTraceLevel((enum MQTTASYNC_TRACE_LEVELS)atomic_load(&wanted));
+  choose_level();
   MQTTAsync_setTraceCallback(watch);
 }
 

@@ -73,10 +73,24 @@ COMMAND(network_changed, hf_client_network_changed(client))
 COMMAND(unsubscribe, hf_client_unsubscribe(client, unsigned_argument(L, 2)))
 COMMAND(withdraw, hf_client_withdraw(client, (uint64_t)luaL_checknumber(L, 2)))
 
+static hf_farewell farewell_argument(lua_State *L, int at) {
+  static const char *const words[] = {"without a word", "goodbye", "with the will", NULL};
+  return (hf_farewell)luaL_checkoption(L, at, "goodbye", words);
+}
+
+/* close(milliseconds[, farewell]): "without a word", "goodbye" or "with the will" */
 static int close_client(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
-  hf_client_close(client, lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2));
+  hf_client_close(client, lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2), farewell_argument(L, 3));
+  return done(L, true);
+}
+
+/* goodbye(): however it ends, it will have been said. */
+static int goodbye(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  hf_client_say(client, HF_FAREWELL_GOODBYE);
   return done(L, true);
 }
 
@@ -310,6 +324,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},
+                                   {"goodbye", goodbye},
                                    {NULL, NULL}};
 
 /* client(settings) -> handle, or nil, message, "forked", "out_of_memory" or "store_..." */

@@ -17,6 +17,7 @@ local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
 local settings = require "holdfast.settings"
 local text = require "holdfast.text"
+local walk = require "holdfast.walk"
 local wishing = require "holdfast.wishing"
 
 local Client = {}
@@ -96,10 +97,10 @@ function Client:__tostring()
   return ("holdfast.client %s (%s)"):format(status.client_id or "", status.state or "forked")
 end
 
--- __close on Lua 5.4; the collector does the same to the handle.
-function Client:__close()
+-- __close on Lua 5.4. Whoever is left by an error has not said goodbye, nor has whoever is collected.
+function Client:__close(problem)
   self.closing = true
-  self.handle:close(0)
+  self.handle:close(0, problem ~= nil and "without a word" or "goodbye")
 end
 
 --- Begins to hold the connection. A second call means nothing.
@@ -280,23 +281,33 @@ function Client.dirty()
   return Client.timeout() == 0
 end
 
+local function close_options(given)
+  if type(given) == "table" then
+    return walk.process("close", given)
+  end
+  return { timeout = given }, check.timeout_problem(given)
+end
+
 --- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
--- and again.
--- @tparam[opt=0] number timeout seconds to deliver what is queued, at most; 0: does not wait at all, what is queued is
--- lost
+-- and again. It says goodbye to the broker, which throws the will away (MQTT 5 section 3.14.4); a client that ends in any
+-- other way has not said it, and the broker publishes the will.
+-- @tparam[opt=0] ?number|table given seconds to deliver what is queued, at most; 0: does not wait at all, what is queued
+-- is lost; or `timeout` (that) and `will` (true: the broker publishes the will all the same)
 -- @treturn ?boolean true, or nil, message, "forked"
--- @raise when the timeout is no time, or it is not 0 and the caller stands where nothing can wait; then it stays open
-function Client:close(timeout)
+-- @raise when an option is none, or the timeout is not 0 and the caller stands where nothing can wait; then it stays
+-- open
+function Client:close(given)
   check.method(self, "handle", "client:close")
-  local problem = check.timeout_problem(timeout)
+  local options, problem = close_options(given)
   if problem then
     error("close: " .. problem, 2)
   end
-  timeout = timeout or 0
+  local timeout = options.timeout or 0
   if timeout > 0 and not self.closed then
     listening.must_wait "close"
   end
-  local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5))
+  local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5),
+    options.will and "with the will" or "goodbye")
   if not fine then
     return nil, message, code
   end

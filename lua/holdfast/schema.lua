@@ -165,6 +165,11 @@ schema.process = {
     { name = "burst", type = "whole", from = 1, to = 1000000, default = 1 },
     { name = "dict", type = "text", from = 1, required = true },
   },
+  close = { -- a client's, but `timeout` may also be its only argument
+    timeout "to deliver what is queued, at most; default: 0, what is queued is lost",
+    { name = "will", type = "boolean", default = false,
+      doc = "the broker publishes the will all the same (DISCONNECT 0x04; with 3.1.1 without a word)" },
+  },
   log = { { name = "trace", type = "choice", choices = require("holdfast.log").traces } },
 }
 

@@ -211,6 +211,30 @@ describe("a client in nginx #broker", function()
     assert.is_nil(server:log():find("%[error%]"), server:log())
   end)
 
+  -- A worker that is told to leave says goodbye, whether its id dies with it or not; one that is ended has not.
+  for i, id in ipairs { "$pid", "$worker", "", "$pid", "$worker", "" } do
+    local transport = i <= 3 and "paho" or "native"
+    for signal, expected in pairs { QUIT = false, TERM = true } do
+      local name = "publishes %s will at SIG%s, client id willing-%s, by %s"
+      it(name:format(expected and "its" or "no", signal, id, transport), function()
+        local witness = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
+        local wills = witness:subscribe("will", { qos = 1 })
+        assert(witness:connect(10))
+        start("client:start()", {
+          changes = ('will = { topic = "will", payload = "gone", qos = 1 }, transport = "%s", client_id = %s'):format(
+            transport, id ~= "" and ('"willing-%s"'):format(id) or "nil"),
+        })
+        server:eventually("/events", "\nready$")
+        assert(process.kill(server.pid, signal))
+        assert.are.same({ "exited", 0 }, { process.wait(server.pid, 10000) })
+        server.pid = nil
+        assert(witness:publish("will", "nobody", { qos = 1 }))
+        assert.equal(expected and "gone" or "nobody", assert(wills:receive(10)).payload)
+        witness:close(1)
+      end)
+    end
+  end
+
   it("lets an idle worker leave at once", function()
     start([[
       local read = client:subscribe("read", { qos = 1 })

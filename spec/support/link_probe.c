@@ -235,10 +235,10 @@ static int probe_broker(lua_State *L) {
   return 1;
 }
 
-/* link:close([reason code[, session expiry[, timeout]]]) */
+/* link:close([reason code, -1: without a word[, session expiry[, timeout]]]) */
 static int close_link(lua_State *L) {
   hf_probe *probe = check(L);
-  probe->operations->close(probe->link, (uint8_t)luaL_optinteger(L, 2, 0), (int64_t)luaL_optnumber(L, 3, -1),
+  probe->operations->close(probe->link, (hf_link_farewell)luaL_optinteger(L, 2, 0), (int64_t)luaL_optnumber(L, 3, -1),
                            (uint32_t)luaL_optinteger(L, 4, 1000));
   return 0;
 }

@@ -1,7 +1,7 @@
 --- What becomes of the clients when their worker is told to leave: a reload, or a graceful stop of nginx.
 --
 -- Requests that have begun may still want to publish, so a client whose id dies with the worker stays connected until
--- the process ends; it only gives its subscriptions back, so that the other members of a group ($share) get all that
+-- the process ends, and then says goodbye; it only gives its subscriptions back, so that the other members of a group ($share) get all that
 -- comes, and lets go on whoever waits for an event without end, which might keep the worker for ever. An id that will
 -- be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is closed. Either way what
 -- is queued has a little time to be delivered.
@@ -23,6 +23,7 @@ local function leave(client, ephemeral, until_then)
     return client:close(math.max(0, until_then - openresty.now()))
   end
   client.leaving = true
+  client.handle:goodbye() -- which the end of the process does not say by itself
   events.dismiss(client, listening.LEAVING, "closed")
   buffer.finish(client)
   for _, subscription in pairs(client.wishes) do
