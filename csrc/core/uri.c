@@ -138,6 +138,17 @@ static bool is_ipv6_address(hf_bytes text) {
   return gap ? groups < 8 : groups == 8;
 }
 
+/* In a URI the '%' of a zone is written "%25" (RFC 6874 section 2); where it is not, as everywhere else, it is one all
+ * the same. */
+static void unescape_zone(hf_uri *uri) {
+  hf_bytes host = uri->host;
+  size_t percent = first_of(host, "%"), zone = percent + 3;
+  if (host.length <= zone || host.length > HF_URI_ZONED || memcmp(host.data + percent, "%25", 3) != 0) return;
+  char *end = append(uri->zoned, host.data, percent + 1);
+  end = append(end, host.data + zone, host.length - zone);
+  uri->host = (hf_bytes){uri->zoned, (size_t)(end - uri->zoned)};
+}
+
 /* "fe80::1%eth0": a link-local address needs its zone, RFC 4007 section 11. */
 static bool is_ipv6(hf_bytes text) {
   size_t percent = first_of(text, "%");
@@ -174,6 +185,7 @@ static const char *take_host(hf_bytes *text, hf_uri *uri, char *problem) {
     uri->host = (hf_bytes){text->data + 1, close - 1};
     uri->ipv6 = true;
     *text = from(*text, close + 1);
+    unescape_zone(uri);
     return is_ipv6(uri->host) ? NULL : say(problem, "has ", uri->host, " in brackets, which is no IPv6 address");
   }
   size_t colon = first_of(*text, ":");

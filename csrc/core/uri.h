@@ -3,7 +3,7 @@
  * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases, IPv6 in
  * brackets, a bare "host" or "host:port" as mqtt. No WebSockets, user info, path
  * or query: those are refused, never ignored. Pure, no memory: the parts point into the
- * caller's text. Any thread.
+ * caller's text, or into the struct itself, which then must not be copied. Any thread.
  */
 #ifndef HF_CORE_URI_H
 #define HF_CORE_URI_H
@@ -13,11 +13,14 @@
 
 #include "core/properties.h"
 
+enum { HF_URI_ZONED = 128 };
+
 typedef struct hf_uri {
-  hf_bytes host; /* without brackets */
+  hf_bytes host; /* without brackets, its zone behind a '%' alone; then it may point into this struct */
   uint16_t port; /* 1883, or 8883 with TLS, when the text has none */
   bool tls;
   bool ipv6; /* the host is an IPv6 literal */
+  char zoned[HF_URI_ZONED];
 } hf_uri;
 
 /* NULL, or what is wrong as words that continue "server ": "has the unknown scheme 'foo'". The words may be written

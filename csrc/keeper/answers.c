@@ -33,9 +33,14 @@ static void apply_limits(hf_client *client, hf_link_connected *connected) {
 
 static void connected(hf_client *client, hf_link_connected *answer) {
   if (client->engine.state != HF_STATE_CONNECTING) return;
-  if (answer->session_present && client->asked_clean) {
-    client->operations->abandon(client->link); /* the client MUST close the connection [MQTT-3.2.2-4] */
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_SESSION_MISMATCH, NULL);
+  /* With a clean start the client MUST close the connection [MQTT-3.2.2-4]; and nobody can have left a session under an
+   * id that was drawn for this client, so it is cleaned away. */
+  bool strange = client->options->end_session && !client->was_connected && !client->store;
+  if (answer->session_present && (client->asked_clean || strange)) {
+    client->strange = strange;
+    client->operations->abandon(client->link);
+    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_SESSION_MISMATCH,
+                   client->asked_clean ? NULL : "a session under an id that nobody had before");
     return;
   }
   if (answer->receive_maximum == 0) { /* a protocol error (MQTT 5 section 3.2.2.3.3), with which nothing can be sent */

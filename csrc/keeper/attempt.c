@@ -49,7 +49,7 @@ static void open_link(hf_client *client) {
     addresses[i] = resolved->addresses[i].text;
   bool anew = options->ask_credentials;
   client->gate = HF_GATE_NONE;
-  client->asked_clean = options->clean_start && !client->was_connected;
+  client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
       .addresses = addresses,

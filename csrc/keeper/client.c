@@ -9,6 +9,7 @@
 #include "sys/clock.h"
 
 static void destroy(hf_client *client) {
+  hf_client_gone(client);
   hf_store_free(client->store);
   hf_mailbox_release(client->out);
   hf_subscriptions_free(client->subscriptions);
@@ -20,7 +21,7 @@ static void destroy(hf_client *client) {
   hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);
-  hf_client_total--;
+  hf_client_living--;
 }
 
 hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
@@ -62,6 +63,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   hf_engine_init(&client->engine, &options->engine, hf_random_next(&seed), hf_clock_ms());
   client->snapshot.since = client->engine.since;
   hf_client_total++;
+  hf_client_living++;
   if (hf_keeping_begin(client, problem)) return client;
   destroy(client);
   return NULL;
@@ -125,6 +127,10 @@ bool hf_client_start(hf_client *client) {
   return simple(client, HF_COMMAND_START, 0, 0, 0);
 }
 
+void hf_client_gone(hf_client *client) {
+  if (!atomic_exchange(&client->gone, true)) hf_client_total--;
+}
+
 void hf_client_say(hf_client *client, hf_farewell farewell) {
   uint_fast32_t said = atomic_load(&client->farewell);
   while (farewell > said && !atomic_compare_exchange_weak(&client->farewell, &said, farewell))
@@ -137,6 +143,8 @@ void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell) 
   while (timeout < least && !atomic_compare_exchange_weak(&client->close_within, &least, timeout))
     ;
   atomic_store(&client->closed, true);
+  if (timeout == 0 && client->store) hf_store_leaving(client->store);
+  if (timeout == 0 && !atomic_load(&client->quiet)) hf_client_gone(client); /* who is collected is, with its memory */
   hf_client_signal(client, HF_SIGNAL_CLOSE);
 }
 

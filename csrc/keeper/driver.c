@@ -118,6 +118,7 @@ static void disconnect(hf_client *client) {
 static void finish(hf_client *client) {
   if (client->finished || client->leaving) return;
   client->finished = true;
+  if (!atomic_load(&client->quiet)) hf_client_gone(client);
   hf_outbox_drop_all(client);
   if (client->link) client->operations->destroy(client->link);
   client->link = NULL;

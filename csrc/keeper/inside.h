@@ -143,6 +143,7 @@ struct hf_client {
   atomic_size_t verdicts;                      /* the same of GRANTED_AGAIN alone */
   atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
   atomic_bool room_wanted, closed, held, quiet;
+  atomic_bool gone; /* closed, and there is nothing left to wait for: it shows as such, and is counted no more */
   atomic_uint_fast64_t next_publish;
   hf_shared_counters counters;
   hf_signal signals[HF_SIGNAL_COUNT];
@@ -191,6 +192,7 @@ struct hf_client {
   bool leaving;       /* the link has been told to close and has not answered yet */
   bool was_connected; /* once in its life: a clean start is over */
   bool asked_clean;   /* this attempt asked for a clean start */
+  bool strange;       /* its own id was found to have a session already */
   bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
   bool renewing;     /* the connection is changed for another one without a word: link.h, RENEW */
@@ -223,7 +225,11 @@ struct hf_keeper {
 };
 
 extern hf_shared_counters hf_totals;
-extern atomic_size_t hf_client_total;
+extern atomic_size_t hf_client_total;  /* not gone */
+extern atomic_size_t hf_client_living; /* in memory, for specs */
+
+/* client.c; any thread, as often as you like */
+void hf_client_gone(hf_client *client);
 
 /* commands.c: what the Lua side asks for. */
 void hf_client_signal(hf_client *client, hf_signal_kind kind); /* any thread, as often as you like */

@@ -2,9 +2,10 @@
 #include <string.h>
 
 #include "keeper/inside.h"
+#include "sys/clock.h"
 
 hf_shared_counters hf_totals;
-atomic_size_t hf_client_total;
+atomic_size_t hf_client_total, hf_client_living;
 
 static atomic_uint_fast64_t *at(hf_shared_counters *counters, size_t offset) {
   return (atomic_uint_fast64_t *)(void *)((char *)counters + offset);
@@ -46,10 +47,20 @@ void hf_snapshot_publish(hf_client *client) {
   pthread_mutex_unlock(&client->lock);
 }
 
+/* The keeper may not have come to it yet. */
+static void look_closed(hf_status *status) {
+  if (status->state != HF_STATE_CLOSED) status->since = hf_clock_ms();
+  status->state = HF_STATE_CLOSED;
+  status->deadline = HF_NEVER;
+  status->held_by = HF_HELD_BY_NOTHING;
+  status->ready = status->session_present = false;
+}
+
 void hf_client_status(hf_client *client, hf_status *status) {
   pthread_mutex_lock(&client->lock);
   *status = client->snapshot;
   pthread_mutex_unlock(&client->lock);
+  if (atomic_load(&client->gone)) look_closed(status);
   status->queued_messages = atomic_load(&client->queued_messages);
   status->queued_bytes = atomic_load(&client->queued_bytes);
   status->inbox_messages = atomic_load(&client->inbox_messages);

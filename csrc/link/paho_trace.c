@@ -99,7 +99,8 @@ static void watch(enum MQTTASYNC_TRACE_LEVELS level, char *line) {
   if (at) name_failure = atoi(at + strlen(" with rc "));
   if (is_dated(line) && strstr(line, " <- CONNACK rc: ")) connack_from = atoi(line + DATE);
   hf_trace_line_function *to = atomic_load(&listener);
-  if (to && (int)level >= atomic_load(&wanted)) tell(level, line, to);
+  bool for_us = level == MQTTASYNC_TRACE_PROTOCOL && atomic_load(&wanted) > MQTTASYNC_TRACE_PROTOCOL;
+  if (to && !for_us) tell(level, line, to);
 }
 
 void hf_paho_watch_names(void) {

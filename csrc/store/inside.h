@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "store/store.h"
@@ -70,6 +71,7 @@ struct hf_store {
   sqlite3_stmt *statements[HF_STORE_STATEMENTS];
   char *path;            /* absolute */
   hf_store_lock *shut;   /* against all others */
+  atomic_bool leaving;   /* counted among those that are about to let go */
   int log;               /* descriptor of the log, to wait for it without the lock */
   int frames;            /* in the log */
   int fold_at;           /* from so many on */
@@ -118,6 +120,7 @@ void hf_store_shut_all(hf_store *store);
  * not, `*lock` is the caller's to drop. */
 hf_store_code hf_store_lock_take(hf_store_lock **lock, const char *path, hf_store_problem *problem);
 void hf_store_lock_drop(hf_store_lock *lock);
+void hf_store_left(hf_store *store);                                               /* it has let go */
 bool hf_store_lock_is_of(const hf_store_lock *lock, const char *path, bool *gone); /* whose file is still at `path` */
 
 /* age.c */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* SQLite's locks are the process's, and gone as soon as anybody here closes another descriptor of the same file: a
@@ -17,6 +18,34 @@ enum { BYTE = 0x48464453 /* of the file, far from SQLite's at 0x40000000 */ };
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* a leaf but for the system's own; guards the list */
 static hf_store_lock *held;
 static pthread_once_t watching = PTHREAD_ONCE_INIT;
+
+/* ---- of those that are about to let go ---- */
+
+enum { PATIENCE = 3 /* s: a DISCONNECT may take one, and then the disk */ };
+
+static pthread_cond_t freed; /* on CLOCK_MONOTONIC */
+static atomic_int leaving;
+
+void hf_store_leaving(hf_store *store) {
+  if (!atomic_exchange(&store->leaving, true)) atomic_fetch_add(&leaving, 1);
+}
+
+void hf_store_left(hf_store *store) {
+  if (!atomic_exchange(&store->leaving, false)) return;
+  pthread_mutex_lock(&opening);
+  atomic_fetch_sub(&leaving, 1);
+  pthread_cond_broadcast(&freed);
+  pthread_mutex_unlock(&opening);
+}
+
+/* `opening` held, but not throughout. False: nobody will, or it takes too long. */
+static bool wait_for_leavers(struct timespec *until) {
+  if (until->tv_sec == 0) {
+    clock_gettime(CLOCK_MONOTONIC, until);
+    until->tv_sec += PATIENCE;
+  }
+  return atomic_load(&leaving) > 0 && pthread_cond_timedwait(&freed, &opening, until) == 0;
+}
 
 static void before_fork(void) {
   pthread_mutex_lock(&opening);
@@ -37,6 +66,11 @@ static void in_child(void) {
 }
 
 static void watch(void) {
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&freed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
   pthread_atfork(before_fork, in_parent, in_child);
 }
 
@@ -65,9 +99,13 @@ static bool same(const struct stat *one, const struct stat *other) {
 /* `opening` held. */
 static hf_store_code take(hf_store_lock *lock, const char *path, hf_store_problem *problem) {
   struct stat about, opened;
+  struct timespec until = {0};
   for (;;) {
     if (stat(path, &about) != 0) return HF_STORE_OK; /* SQLite says it better */
-    if (is_held(&about)) return hf_store_say(problem, HF_STORE_LOCKED, path, NULL);
+    if (is_held(&about)) {
+      if (wait_for_leavers(&until)) continue;
+      return hf_store_say(problem, HF_STORE_LOCKED, path, NULL);
+    }
     lock->descriptor = open(path, O_RDWR | O_CLOEXEC);
     if (lock->descriptor < 0) return HF_STORE_OK;
     if (!set_lock(lock->descriptor, F_WRLCK)) {

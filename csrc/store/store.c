@@ -270,6 +270,7 @@ void hf_store_close(hf_store *store) {
   pthread_mutex_lock(&store->lock);
   hf_store_shut_all(store);
   hf_store_lock_drop(store->shut);
+  hf_store_left(store);
   store->shut = NULL;
   store->closed = true;
   pthread_mutex_lock(&store->mind);
@@ -284,6 +285,7 @@ void hf_store_free(hf_store *store) {
   if (store->database && store->log >= 0) hf_store_close(store);
   hf_store_shut_all(store);
   hf_store_lock_drop(store->shut); /* after SQLite's own: closing any descriptor of the file lets those go */
+  hf_store_left(store);
   hf_store_forget_late(store);
   pthread_mutex_destroy(&store->mind);
   pthread_mutex_destroy(&store->lock);

@@ -57,6 +57,10 @@ hf_store *hf_store_open(const char *path, const char *client_id, hf_store_proble
 /* Writes down what is left to write, waits for the disk and lets the file go. Whoever calls afterwards is told
  * HF_STORE_FAILED. hf_store_free is the end, for when nobody can call any more. */
 void hf_store_close(hf_store *store);
+
+/* It will be closed at once: whoever in this process opens the same file meanwhile waits for that, for some seconds at
+ * most. Does not wait. */
+void hf_store_leaving(hf_store *store);
 void hf_store_free(hf_store *store);
 
 /* What went wrong last; code HF_STORE_OK: the last write was fine. Waits for writers. */

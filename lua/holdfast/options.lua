@@ -59,6 +59,9 @@ local function company_problem(given, name, strategy)
 end
 
 local function bounds_problem(spec, name)
+  if spec.min == 0 and spec.strategy ~= "random" then
+    return ("%s.min must be a number of seconds above 0 and up to 4,294,967, got 0"):format(name)
+  end
   if spec.strategy ~= "spread" and spec.min > spec.max then
     return ("%s.max must be at least %s.min, which is %s s, got %s s"):format(name, name, text.describe(spec.min),
       text.describe(spec.max))
@@ -81,7 +84,7 @@ function options.milliseconds(spec)
     jitter = fraction and "fraction" or spec.jitter,
     fraction = fraction,
     factor = spec.factor,
-    min = ms(spec.min),
+    min = spec.min == 0 and 1 or ms(spec.min), -- 1 ms is the core's nothing
     max = window and ms(spec.min) or ms(spec.max),
     step = ms(spec.step),
     window = window,

@@ -45,7 +45,8 @@ local schema = {
 
   { name = "backoff", group = "defaults", doc = "or a function(failure) returning seconds, false or nil; it may wait" },
   { name = "backoff.strategy", type = "choice", choices = STRATEGIES, default = "exponential", doc = "" },
-  { name = "backoff.min", type = "seconds", unit = "s", above = 0, default = 1, doc = "the shortest delay" },
+  { name = "backoff.min", type = "seconds", unit = "s", default = 1,
+    doc = "the shortest delay; 0 for `random` alone" },
   { name = "backoff.max", type = "seconds", unit = "s", above = 0, default = 45, doc = "the longest delay" },
   { name = "backoff.factor", type = "number", from = 1, to = 1000, default = 2,
     doc = "exponential: from one to the next" },

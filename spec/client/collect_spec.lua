@@ -144,9 +144,7 @@ describe("clients #broker", function()
     end)
     assert.equal("sleeping", answer[3])
     first:close(5)
-    eventually("it is gone, and the first is left", function()
-      return holdfast.metrics().clients == 1
-    end)
+    eventually("it is gone, too", all_gone)
   end)
 
   it("are not dropped while their subscription is held", function()

@@ -31,6 +31,30 @@ describe("a session", function()
       world:asked())
   end)
 
+  it("under an id that was drawn for this client cannot be its own", function()
+    for _, protocol in ipairs { 5, 4 } do
+      local client = world:client { end_session = true, protocol = protocol }
+      client:subscribe(1, "a", 1, false, false, 0)
+      probe.script { session_present = 1 }
+      client:start()
+      world:pass(0.5)
+      assert.equal("session_mismatch", client:history()[1].name)
+      probe.script { session_present = -1 }
+      world:pass(20) -- the broker's own word from here on
+      probe.drop(1, "network", 9)
+      world:pass(5)
+      assert.same({
+        ("open a:1883 id=c clean=0 protocol=%d"):format(protocol), "abandon",
+        ("open a:1883 id=c clean=1 protocol=%d"):format(protocol),
+        ("open a:1883 id=c clean=0 protocol=%d"):format(protocol), -- by then it is
+      }, world:asked("open", "abandon"))
+      assert.is_true(client:status().session_present)
+      client:close(0)
+      world:turn()
+      world:asked()
+    end
+  end)
+
   it("is started anew by the first connection only", function()
     local client = world:client { clean_start = true }
     probe.script { connect = "refuse", source = "network", code = 2 }

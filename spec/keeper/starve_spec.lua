@@ -45,7 +45,7 @@ describe("when memory runs out, the binding", function()
     world = virtual.new()
     collect()
     world:turn()
-    before = core.metrics().clients
+    before = probe.living()
   end)
 
   after_each(function()
@@ -53,7 +53,7 @@ describe("when memory runs out, the binding", function()
     world = nil
     collect()
     probe.turn()
-    assert.are.equal(before, core.metrics().clients)
+    assert.are.equal(before, probe.living())
   end)
 
   it("makes a client, or none and leaves nothing of it", function()
@@ -64,7 +64,7 @@ describe("when memory runs out, the binding", function()
     end, collect)
     assert.is_true(points > 3, points)
     world:turn()
-    assert.are.equal(before + 1, core.metrics().clients)
+    assert.are.equal(before + 1, probe.living())
     made = nil
     collect()
     world:turn()

@@ -321,6 +321,12 @@ static int asked(lua_State *L) {
   return 1;
 }
 
+/* Clients that are in memory, closed ones too. */
+static int living(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)atomic_load(&hf_client_living));
+  return 1;
+}
+
 static int links(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)hf_fake_links());
   return 1;
@@ -420,6 +426,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"stop", stop},
                                      {"asked", asked},
                                      {"links", links},
+                                     {"living", living},
                                      {"reset", reset},
                                      {"say", say},
                                      {"looked", looked},

@@ -109,6 +109,7 @@ describe("options", function()
       { strategy = "linear", step = 2, jitter = "equal" }, { strategy = "exponential", factor = 3, jitter = 0.5 },
       { strategy = "constant", min = 60, max = 60, jitter = "none" }, { strategy = "decorrelated", min = 2, max = 9 },
       { strategy = "spread", clients = 100, rate = 5, min = 2 }, { strategy = "none" }, { preset = "paho" },
+      { strategy = "random", min = 0, max = 2 },
     } do
       assert.truthy(settings { backoff = backoff, stable_after = 5 })
       assert.truthy(holdfast.backoff.new(backoff))
@@ -208,6 +209,10 @@ describe("options", function()
       { { backoff = { step = 2 } }, 'backoff.step needs strategy = "linear", got "exponential"' },
       { { backoff = { strategy = "linear", factor = 2 } },
         'backoff.factor needs strategy = "exponential", got "linear"' },
+      { { backoff = { strategy = "constant", min = 0 } },
+        "backoff.min must be a number of seconds above 0 and up to 4,294,967, got 0" },
+      { { backoff = { strategy = "random", min = 0, max = 0 } },
+        "backoff.max must be a number of seconds above 0 and up to 4,294,967, got 0" },
       { { backoff = { strategy = "random", jitter = "none" } },
         'backoff.jitter does not go with strategy = "random"' },
       { { backoff = { strategy = "spread", clients = 5, rate = 5, jitter = 0.5 } },

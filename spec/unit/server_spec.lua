@@ -28,6 +28,9 @@ describe("a server address", function()
     ["[::FFFF:1.2.3.4]"] = { "::FFFF:1.2.3.4", 1883, false, true },
     ["[1:2:3:4:5:6:1.2.3.4]"] = { "1:2:3:4:5:6:1.2.3.4", 1883, false, true },
     ["mqtt://[fe80::1%eth0]:1883"] = { "fe80::1%eth0", 1883, false, true },
+    ["mqtts://[fe80::1%25eth0]"] = { "fe80::1%eth0", 8883, true, true }, -- RFC 6874
+    ["[fe80::1%2525]:99"] = { "fe80::1%25", 99, false, true },
+    ["[fe80::1%25]"] = { "fe80::1%25", 1883, false, true },
     [("a"):rep(63) .. "." .. ("b"):rep(63)] = { ("a"):rep(63) .. "." .. ("b"):rep(63), 1883, false, false },
   }
   for text, expected in pairs(good) do
