@@ -27,7 +27,16 @@ static bool outlived(const hf_engine *engine, const hf_reason *reason, int64_t u
   return reason->fight && uptime > (int64_t)options->slow.max + options->connect_timeout;
 }
 
-static void note(hf_engine *engine, const hf_reason *reason, int code, int64_t uptime) {
+static uint64_t bit_of_server(const hf_engine *engine) {
+  return UINT64_C(1) << (engine->server < 63 ? engine->server : 63);
+}
+
+/* A proxy or a container network whose broker restarts says for some seconds what a wrong address says for ever. */
+static bool may_pass(const hf_engine *engine, const hf_reason *reason, int64_t now) {
+  return reason->passes && (engine->worked & bit_of_server(engine)) && now - engine->down_since < HF_PASSES_WITHIN;
+}
+
+static void note(hf_engine *engine, int64_t now, const hf_reason *reason, int code, int64_t uptime) {
   int16_t short_code = (int16_t)code;
   bool again = engine->repeats > 0 && engine->repeat_source == reason->source && engine->repeat_code == short_code &&
                !outlived(engine, reason, uptime);
@@ -40,6 +49,7 @@ static void note(hf_engine *engine, const hf_reason *reason, int code, int64_t u
   engine->cls = rule.after > 0 && engine->repeats >= rule.after ? rule.later : rule.cls;
   /* A connection that is down has failed, whatever the table says of its code. */
   if (engine->cls == HF_CLASS_NONE) engine->cls = HF_CLASS_RETRY;
+  if (engine->cls == HF_CLASS_SLOW && !rule.own && may_pass(engine, reason, now)) engine->cls = HF_CLASS_RETRY;
   if (engine->cls == HF_CLASS_SWITCH && engine->options->server_count < 2 && !engine->elsewhere)
     engine->cls = HF_CLASS_SLOW;
 }
@@ -84,7 +94,7 @@ static bool draw_wait(hf_engine *engine, int64_t now) {
 static bool judge(hf_engine *engine, int64_t now, const hf_reason *reason, int code, bool elsewhere) {
   bool was_connected = engine->state == HF_STATE_CONNECTED;
   engine->elsewhere = elsewhere;
-  note(engine, reason, code, was_connected ? now - engine->since : 0);
+  note(engine, now, reason, code, was_connected ? now - engine->since : 0);
   choose_server(engine, was_connected);
   engine->delay = 0;
   return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine, now);
@@ -211,6 +221,7 @@ static void enter(hf_engine *engine, int64_t now, hf_state next) {
     engine->deadline = now + engine->options->connect_timeout;
     break;
   case HF_STATE_CONNECTED:
+    engine->worked |= bit_of_server(engine);
     engine->stable = false;
     engine->deadline = now + engine->options->stable_after;
     break;

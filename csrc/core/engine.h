@@ -92,6 +92,7 @@ typedef struct hf_engine {
   int64_t deadline;   /* ms on the caller's clock; HF_NEVER when there is none */
   int64_t since;      /* when the state began */
   int64_t down_since; /* when the connection was lost, or START; for `downtime` */
+  uint64_t worked;    /* a bit for each server that has accepted a connection; the last is for all from the 64th on */
   uint32_t delay;     /* ms chosen last */
   uint32_t attempt;   /* attempts since the last stable connection; the running one included */
   int16_t code;       /* the number behind `reason` as it came */

@@ -11,7 +11,9 @@ enum {
   WIDE = 1 << 2,
   FLOOR60 = 1 << 3,
   FIGHT = 1 << 4,
-  MOVE_WIDE = MOVE | WIDE
+  PASSES = 1 << 5,
+  MOVE_WIDE = MOVE | WIDE,
+  MOVE_PASSES = MOVE | PASSES
 };
 
 /* __COUNTER__ (gcc, clang) lets each row know its own position without a second list to keep in step. */
@@ -32,6 +34,7 @@ enum { FIRST = __COUNTER__ + 1 };
       .wide = ((flags_)&WIDE) != 0,                                                                                    \
       .floor = ((flags_)&FLOOR60) ? 60 : 0,                                                                            \
       .fight = ((flags_)&FIGHT) != 0,                                                                                  \
+      .passes = ((flags_)&PASSES) != 0,                                                                                \
   },
 
 /* The line of all other codes comes last of its source: hf_reason_find ends there. */

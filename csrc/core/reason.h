@@ -82,7 +82,7 @@ typedef enum hf_client_code {
   HF_CLIENT_PACKET_TOO_LARGE, /* the broker sent one above our Maximum Packet Size */
 } hf_client_code;
 
-enum { HF_WIDE_STEPS = 3 };
+enum { HF_WIDE_STEPS = 3, HF_PASSES_WITHIN = 300000 /* ms */ };
 
 typedef struct hf_reason {
   const char *name;          /* "not_authorized" */
@@ -95,9 +95,10 @@ typedef struct hf_reason {
   uint16_t row;              /* position in the table: 0 .. hf_reason_count() - 1, for policy overrides */
   uint8_t fresh_credentials; /* ask for credentials anew before the next attempt */
   uint8_t may_switch;        /* with several servers the next attempt goes to another one */
-  uint8_t wide;  /* the wait is drawn as if HF_WIDE_STEPS more failures had gone before: many clients share it */
-  uint8_t floor; /* seconds that a wait of class slow lasts at least, unless its max forbids it; 0: no floor */
-  uint8_t fight; /* the other side waits as we do: in a row unless the longest slow wait and attempt fit between */
+  uint8_t wide;   /* the wait is drawn as if HF_WIDE_STEPS more failures had gone before: many clients share it */
+  uint8_t floor;  /* seconds that a wait of class slow lasts at least, unless its max forbids it; 0: no floor */
+  uint8_t passes; /* where the server has worked it is no slower than any outage, for HF_PASSES_WITHIN */
+  uint8_t fight;  /* the other side waits as we do: in a row unless the longest slow wait and attempt fit between */
 } hf_reason;
 
 /* Never NULL: an unassigned code gets the row of its range (name "unknown_..." ). */

@@ -11,7 +11,8 @@
  * (STOP), only time (SLOW), a server (SWITCH, or the flag MOVE), or nothing need
  * change (RETRY). Flags: FRESH credentials are asked for anew; MOVE to another
  * server if there is one; WIDE first window; FLOOR60 the slow wait is at least
- * 60 s; FIGHT is not forgiven as soon as a connection is stable. Codes and their meaning: MQTT 5
+ * 60 s; FIGHT is not forgiven as soon as a connection is stable; PASSES is slow only where the server has never worked,
+ * or once the outage has lasted for minutes. Codes and their meaning: MQTT 5
  * sections 2.4, 3.2.2.2, 3.4.2.1, 3.9.3, 3.11.3 and 3.14.2.1, MQTT 3.1.1 table 3.1, the header of Paho. Static data, no
  * memory, any thread.
  */
@@ -187,10 +188,10 @@
   ROW(NETWORK, HF_NETWORK_UNREACHABLE, "unreachable", RETRY, RETRY, 0, MOVE, "there is no way to the server")          \
   ROW(NETWORK, HF_NETWORK_RESET, "connection_reset", RETRY, RETRY, 0, MOVE, "the connection was reset")                \
   ROW(NETWORK, HF_NETWORK_TIMED_OUT, "timed_out", RETRY, RETRY, 0, MOVE, "the server did not answer in time")          \
-  ROW(NETWORK, HF_NETWORK_NAME_NOT_FOUND, "name_not_found", SLOW, SLOW, 0, MOVE, "the server's name does not exist")   \
+  ROW(NETWORK, HF_NETWORK_NAME_NOT_FOUND, "name_not_found", SLOW, SLOW, 0, MOVE_PASSES, "the server's name does not exist")   \
   ROW(NETWORK, HF_NETWORK_NAME_SERVER_FAILING, "name_server_failing", RETRY, RETRY, 0, MOVE,                           \
       "no name server answered")                                                                                       \
-  ROW(NETWORK, HF_NETWORK_CLOSED_BEFORE_CONNACK, "closed_before_connack", RETRY, SLOW, 3, MOVE,                        \
+  ROW(NETWORK, HF_NETWORK_CLOSED_BEFORE_CONNACK, "closed_before_connack", RETRY, SLOW, 3, MOVE_PASSES,                        \
       "the server closed the connection before it answered the CONNECT")                                               \
   ROW(NETWORK, HF_NETWORK_CONNECTION_LOST, "connection_lost", RETRY, RETRY, 0, PLAIN,                                  \
       "the connection to the server broke")                                                                            \

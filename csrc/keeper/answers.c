@@ -31,6 +31,10 @@ static void apply_limits(hf_client *client, hf_link_connected *connected) {
   client->outbox.window = allowed < operations->window ? allowed : operations->window;
 }
 
+static uint64_t bit_of_server(const hf_client *client) {
+  return UINT64_C(1) << (client->engine.server < 63 ? client->engine.server : 63);
+}
+
 static void connected(hf_client *client, hf_link_connected *answer) {
   if (client->engine.state != HF_STATE_CONNECTING) return;
   /* With a clean start the client MUST close the connection [MQTT-3.2.2-4]; and nobody can have left a session under an
@@ -50,6 +54,8 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   }
   apply_limits(client, answer);
   client->connected = client->was_connected = true;
+  client->on_trial = false;
+  if (client->protocol == 5) client->spoke_5 |= bit_of_server(client);
   client->ready = false;
   if (!answer->session_present) client->begun_at = client->server;
   hf_subscriptions_connected(client->subscriptions, answer->session_present);
@@ -57,10 +63,51 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
 }
 
+/* Exactly once goes on where the session is the same, which in another version it is not. */
+static bool mid_exchange(const hf_client *client) {
+  const hf_link_operations *operations = client->operations;
+  return client->outbox.in_flight > 0 ||
+         (client->link && operations->mid_exchange && operations->mid_exchange(client->link));
+}
+
+/* A broker that answered in 3.1.1 speaks it, whatever it said; everything else leaves us where we were. */
+static void judge_trial(hf_client *client, const hf_link_down *down) {
+  client->on_trial = false;
+  if (down->reason->source == HF_SOURCE_CONNACK_V3) return;
+  client->protocol = 5;
+  client->closings = 0;
+  if (client->trials < 2) client->trials++;
+}
+
+/* RabbitMQ 3.10 is one of those that close a connection over the CONNECT of MQTT 5 and do not say why. So does a proxy
+ * whose broker is down; but not twice in a row where MQTT 5 has never been spoken, as a rule, and then 3.1.1 does not
+ * help either: the next try of it comes after more evidence, and much more. */
+static bool try_4(hf_client *client, const hf_link_down *down) {
+  enum { ENOUGH = 2 };
+  bool closed = down->reason == hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_CLOSED_BEFORE_CONNACK);
+  if (!closed || client->protocol != 5 || (client->spoke_5 & bit_of_server(client))) {
+    client->closings = 0;
+    return false;
+  }
+  if (client->closing != client->server) client->closings = 0;
+  client->closing = client->server;
+  if (++client->closings < ENOUGH << 2 * client->trials || mid_exchange(client)) return false;
+  client->closings = 0;
+  client->on_trial = true;
+  client->protocol = 4;
+  hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_DOWNGRADED, "it closes connections of MQTT 5 without a word");
+  return true;
+}
+
 /* MQTT 3.1.1 is worth one try when a broker will not speak 5 and the user allows it; and so is 5 where another one
  * will not speak 3.1.1. */
 static bool change_protocol(hf_client *client, const hf_link_down *down) {
-  if (!client->options->fallback || strcmp(down->reason->name, "unsupported_protocol_version")) return false;
+  if (!client->options->fallback) return false;
+  if (client->on_trial)
+    judge_trial(client, down);
+  else if (try_4(client, down))
+    return true;
+  if (strcmp(down->reason->name, "unsupported_protocol_version") != 0 || mid_exchange(client)) return false;
   bool down_to_4 = client->protocol == 5;
   if (!down_to_4 && client->server == client->downgraded_at) return false; /* it speaks neither */
   if (down_to_4) client->downgraded_at = client->server;
@@ -69,7 +116,12 @@ static bool change_protocol(hf_client *client, const hf_link_down *down) {
   return true;
 }
 
+static bool is_about_time(const hf_reason *reason) {
+  return reason->source == HF_SOURCE_TLS && (reason->code == HF_TLS_NOT_YET_VALID || reason->code == HF_TLS_EXPIRED);
+}
+
 void hf_answers_failed(hf_client *client, const hf_link_down *down) {
+  if (is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
   if (change_protocol(client, down)) return;
   hf_outbox_blame(client, down);

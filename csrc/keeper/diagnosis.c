@@ -7,8 +7,10 @@
 #include "keeper/inside.h"
 #include "sys/clock.h"
 
-/* ms: for one look, once it has begun; between two tries to ask for one. */
-enum { PATIENCE = 3000, AGAIN = 25 };
+/* ms: for one look, once it has begun; between two tries to ask for one; for which it is believed what was found, since
+ * somebody may put that right and something else be wrong then. As long as the least of a slow wait: hardly more looks
+ * than attempts that fail. */
+enum { PATIENCE = 3000, AGAIN = 25, BELIEVED = 30000 };
 
 /* ---- the errand ---- */
 
@@ -59,10 +61,20 @@ static bool may_be_files(const hf_client *client, const hf_link_down *down) {
   return reason->source == HF_SOURCE_TLS && reason->code == HF_TLS_FILE;
 }
 
-static hf_verdict *find(hf_client *client) {
+static void forget(hf_diagnosis *diagnosis, hf_verdict *verdict) {
+  free(verdict->text);
+  *verdict = diagnosis->verdicts[--diagnosis->count];
+}
+
+static const hf_verdict *find(hf_client *client) {
   hf_diagnosis *diagnosis = &client->diagnosis;
-  for (size_t i = 0; i < diagnosis->count; i++)
-    if (diagnosis->verdicts[i].server == client->server) return &diagnosis->verdicts[i];
+  for (size_t i = 0; i < diagnosis->count; i++) {
+    hf_verdict *verdict = &diagnosis->verdicts[i];
+    if (verdict->server != client->server) continue;
+    if (client->keeper->now - verdict->found_at < BELIEVED) return verdict;
+    forget(diagnosis, verdict);
+    return NULL;
+  }
   return NULL;
 }
 
@@ -163,7 +175,7 @@ static void name_file(hf_link_down *down, const hf_tls_finding *finding) {
 static void remember(hf_client *client, const hf_tls_finding *finding) {
   hf_diagnosis *diagnosis = &client->diagnosis;
   hf_verdict *verdict = &diagnosis->verdicts[diagnosis->count++];
-  *verdict = (hf_verdict){.server = client->server};
+  *verdict = (hf_verdict){.server = client->server, .found_at = client->keeper->now};
   if (finding->code) {
     verdict->reason = hf_reason_find(HF_SOURCE_TLS, finding->code);
     verdict->text = words_of(finding);

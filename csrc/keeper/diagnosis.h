@@ -28,6 +28,7 @@ typedef struct hf_verdict {
   const hf_server *server;
   const hf_reason *reason; /* what is wrong; NULL: nothing was found */
   char *text;              /* owned; NULL: none */
+  int64_t found_at;
 } hf_verdict;
 
 typedef struct hf_diagnosis {

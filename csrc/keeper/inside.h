@@ -179,6 +179,8 @@ struct hf_client {
   const hf_server *server;        /* of the running attempt or connection, or of the last one */
   const hf_server *begun_at;      /* where the session began with us; NULL: nowhere yet */
   const hf_server *downgraded_at; /* which refused MQTT 5 last; NULL: none */
+  const hf_server *closing; /* which has closed the latest attempts of MQTT 5 without a word, `closings` of them */
+  uint64_t spoke_5;         /* servers, as in hf_engine.worked */
   uint32_t generation;
   hf_resolved *resolved;   /* of the running attempt, where the link takes all addresses; NULL: none */
   hf_tls_context *context; /* likewise, a reference; NULL: none */
@@ -192,8 +194,11 @@ struct hf_client {
   bool leaving;       /* the link has been told to close and has not answered yet */
   bool was_connected; /* once in its life: a clean start is over */
   bool asked_clean;   /* this attempt asked for a clean start */
-  bool strange;       /* its own id was found to have a session already */
-  bool finished;      /* on its way out: nothing but HF_COMMAND_REAP matters any more */
+  bool on_trial;      /* of 3.1.1, which nobody has asked for */
+  uint8_t trials;     /* that came to nothing */
+  uint8_t closings;
+  bool strange;  /* its own id was found to have a session already */
+  bool finished; /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
   bool renewing;     /* the connection is changed for another one without a word: link.h, RENEW */
   bool committing;   /* an errand does, right now */
@@ -216,10 +221,12 @@ struct hf_keeper {
   hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
   uint64_t seeds;
   int64_t now;
-  int64_t hint_at; /* HF_NEVER: there are no news of the network to pass on */
-  bool gained;     /* they are good ones */
-  bool watching;   /* a client wants them */
-  size_t mails;    /* that the last turn took */
+  int64_t hint_at;     /* HF_NEVER: there are no news of the network to pass on */
+  bool gained;         /* they are good ones */
+  bool watching;       /* a client wants them */
+  bool watching_clock; /* a client has met a certificate of another time */
+  bool clock_set;
+  size_t mails; /* that the last turn took */
   bool begun[HF_TRANSPORTS];
   bool stopping;
 };

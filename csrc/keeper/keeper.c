@@ -128,6 +128,28 @@ bool hf_keeper_watches_network(const hf_keeper *keeper) {
   return keeper->watching;
 }
 
+void hf_keeper_clock_set(hf_keeper *keeper) {
+  keeper->clock_set = true;
+}
+
+bool hf_keeper_watches_clock(const hf_keeper *keeper) {
+  return keeper->watching_clock;
+}
+
+/* A certificate that was not valid yet, or any more, was so by a clock that was wrong. */
+static void pass_clock(hf_keeper *keeper) {
+  if (!keeper->clock_set) return;
+  keeper->clock_set = false;
+  const hf_reason *early = hf_reason_find(HF_SOURCE_TLS, HF_TLS_NOT_YET_VALID);
+  const hf_reason *late = hf_reason_find(HF_SOURCE_TLS, HF_TLS_EXPIRED);
+  for (hf_client *client = keeper->clients; client; client = client->next) {
+    if (client->engine.state != HF_STATE_WAITING) continue;
+    if (client->engine.reason != early && client->engine.reason != late) continue;
+    hf_diagnosis_over(client);
+    hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT}, NULL);
+  }
+}
+
 /* What was lost says something to those who are connected only: is the broker still there? */
 static void pass_hint(hf_keeper *keeper) {
   if (keeper->now < keeper->hint_at) return;
@@ -164,6 +186,7 @@ int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now) {
   hear(keeper);
   sort(keeper, hf_mailbox_take_all(keeper->inbox));
   pass_hint(keeper);
+  pass_clock(keeper);
   hf_loop_fire(&keeper->loop);
   hear(keeper);
   settle(keeper);

@@ -50,6 +50,11 @@ bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst, bool 
 void hf_keeper_network_changed(hf_keeper *keeper, bool gained, int64_t now);
 bool hf_keeper_watches_network(const hf_keeper *keeper);
 
+/* Somebody has set the wall clock: clients to whom a certificate was not valid yet, or not any more, try at once in the
+ * next turn. For the thread that turns the keeper. */
+void hf_keeper_clock_set(hf_keeper *keeper);
+bool hf_keeper_watches_clock(const hf_keeper *keeper);
+
 hf_mailbox *hf_keeper_inbox(hf_keeper *keeper);
 
 #endif

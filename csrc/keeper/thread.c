@@ -8,6 +8,7 @@
 
 #include "sys/alarm.h"
 #include "sys/clock.h"
+#include "sys/clock_set.h"
 #include "sys/entropy.h"
 #include "sys/netlink.h"
 #include "sys/thread.h"
@@ -61,8 +62,9 @@ static bool wants_nap(hf_pace *pace, size_t mails) {
 
 /* The alarm is a timer, since a timeout would not count a suspend that begins during it. */
 typedef struct hf_ears {
-  hf_watch mail, news, time;
+  hf_watch mail, news, time, wall;
   hf_netlink network;
+  int clock;      /* -1: nobody minds whether it is set */
   hf_alarm alarm; /* closed: no descriptor was left, and a timeout must do */
   int64_t set;    /* for this time; INT64_MAX: not */
   hf_keeper *keeper;
@@ -78,6 +80,12 @@ static void has_news(hf_watch *watch, unsigned events) {
   hf_ears *ears = (hf_ears *)(void *)((char *)watch - offsetof(hf_ears, news));
   unsigned news = hf_netlink_read(&ears->network);
   if (news) hf_keeper_network_changed(ears->keeper, news & HF_NETLINK_GAINED, hf_clock_ms());
+}
+
+static void clock_was_set(hf_watch *watch, unsigned events) {
+  (void)events;
+  hf_ears *ears = (hf_ears *)(void *)((char *)watch - offsetof(hf_ears, wall));
+  if (hf_clock_set_read(ears->clock)) hf_keeper_clock_set(ears->keeper);
 }
 
 /* It rings until it is set anew. */
@@ -104,7 +112,9 @@ static void begin_to_listen(hf_ears *ears, hf_keeper *keeper) {
   *ears = (hf_ears){.mail = {.ready = has_mail, .descriptor = -1},
                     .news = {.ready = has_news, .descriptor = -1},
                     .time = {.ready = rings, .descriptor = -1},
+                    .wall = {.ready = clock_was_set, .descriptor = -1},
                     .network = {.descriptor = -1},
+                    .clock = -1,
                     .set = INT64_MAX,
                     .keeper = keeper};
   hf_pollset_add(pollset, &ears->mail, hf_mailbox_descriptor(keeper->inbox), HF_POLL_READ);
@@ -119,6 +129,11 @@ static void listen_to_network(hf_ears *ears) {
     hf_pollset_add(ears->keeper->loop.pollset, &ears->news, ears->network.descriptor, HF_POLL_READ);
 }
 
+static void listen_to_clock(hf_ears *ears) {
+  ears->clock = hf_clock_set_open();
+  if (ears->clock >= 0) hf_pollset_add(ears->keeper->loop.pollset, &ears->wall, ears->clock, HF_POLL_READ);
+}
+
 /* A turn that begins this much after it was due (ms) has slept with the system, or has not been let run: what is due by
  * then says nothing about anybody else. */
 enum { LATE = 1000 };
@@ -128,7 +143,7 @@ static void *run(void *argument) {
   const struct timespec nap = {.tv_nsec = NAP * 1000L};
   hf_pace pace = {0};
   hf_ears ears;
-  bool asked = false;
+  bool asked = false, asked_clock = false;
   int64_t due = INT64_MAX;
   begin_to_listen(&ears, keeper);
   for (;;) {
@@ -140,13 +155,19 @@ static void *run(void *argument) {
       asked = true; /* asking twice gives no more */
       listen_to_network(&ears);
     }
+    if (hf_keeper_watches_clock(keeper) && !asked_clock) {
+      asked_clock = true;
+      listen_to_clock(&ears);
+    }
     if (wants_nap(&pace, keeper->mails)) nanosleep(&nap, NULL);
     hf_pollset_wait(keeper->loop.pollset, pace.napping ? 0 : timeout_of(&ears, due), &keeper->loop.now);
   }
   hf_pollset_remove(keeper->loop.pollset, &ears.mail);
   hf_pollset_remove(keeper->loop.pollset, &ears.news);
   hf_pollset_remove(keeper->loop.pollset, &ears.time);
+  hf_pollset_remove(keeper->loop.pollset, &ears.wall);
   hf_netlink_close(&ears.network);
+  hf_clock_set_close(ears.clock);
   hf_alarm_close(&ears.alarm);
   pthread_mutex_lock(&ending);
   has_ended = true;

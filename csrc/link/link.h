@@ -209,6 +209,10 @@ typedef struct hf_link_operations {
    * when the generation has ended already. */
   void (*close)(hf_link *link, hf_link_farewell farewell, int64_t session_expiry, uint32_t timeout);
 
+  /* Whether an exchange of QoS 2 with the session is unfinished, besides those of publishes that are lent, in either
+   * direction; while no attempt is under way. NULL: none ever is. */
+  bool (*mid_exchange)(hf_link *link);
+
   /* So many more messages of QoS 1 and 2 may be told from now on. All that follow are NULL where a link holds nothing
    * back. */
   void (*allow)(hf_link *link, size_t messages);

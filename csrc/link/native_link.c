@@ -248,6 +248,12 @@ static void link_figures(const hf_link *link, hf_link_figures *figures) {
   figures->progress = progress.received + progress.acknowledged;
 }
 
+static bool link_mid_exchange(hf_link *link) {
+  for (uint32_t i = 0; i < link->ids.room; i++)
+    if (link->ids.keys[i] && link->ids.values[i] % HF_NATIVE_WORDS == HF_NATIVE_CARRIED) return true;
+  return link->inbox.ids[1].count > 0;
+}
+
 static void link_destroy(hf_link *link) {
   link_abandon(link);
   hf_native_give_back(link, true);
@@ -269,6 +275,7 @@ const hf_link_operations hf_link_native = {.name = "native",
                                            .unsubscribe = hf_native_unsubscribe,
                                            .probe = hf_native_probe,
                                            .close = link_close,
+                                           .mid_exchange = link_mid_exchange,
                                            .allow = hf_native_allow,
                                            .acknowledge = hf_native_acknowledge,
                                            .figures = link_figures,

@@ -103,6 +103,10 @@ static void link_close(hf_link *link, hf_link_farewell wanted, int64_t session_e
   }
 }
 
+static bool link_mid_exchange(hf_link *link) {
+  return hf_paho_store_has_any(&link->store);
+}
+
 static void link_destroy(hf_link *link) {
   link_abandon(link);
   hf_paho_attempt last = {.link = link};
@@ -128,6 +132,7 @@ const hf_link_operations hf_link_paho = {.name = "paho",
                                          .unsubscribe = hf_paho_unsubscribe,
                                          .probe = hf_paho_probe,
                                          .close = link_close,
+                                         .mid_exchange = link_mid_exchange,
                                          .window = HF_PAHO_WINDOW,
                                          .trace = hf_paho_trace,
                                          .destroy = link_destroy};

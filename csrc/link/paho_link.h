@@ -42,6 +42,7 @@ typedef struct hf_paho_store {
 void hf_paho_store_init(hf_paho_store *store);
 void hf_paho_store_free(hf_paho_store *store);
 void hf_paho_store_clear(hf_paho_store *store);
+bool hf_paho_store_has_any(hf_paho_store *store);
 bool hf_paho_store_has_released(hf_paho_store *store, uint16_t packet_id); /* PUBREC has come, over or not */
 void hf_paho_store_end(hf_paho_store *store, uint16_t packet_id);          /* its outcome has been told */
 bool hf_paho_store_has_sent(hf_paho_store *store, uint16_t packet_id);

@@ -71,6 +71,15 @@ void hf_paho_store_clear(hf_paho_store *store) {
   pthread_mutex_unlock(&store->lock);
 }
 
+bool hf_paho_store_has_any(hf_paho_store *store) {
+  bool any = false;
+  pthread_mutex_lock(&store->lock);
+  for (size_t i = 0; i < 64; i++)
+    any = any || store->records[i];
+  pthread_mutex_unlock(&store->lock);
+  return any;
+}
+
 void hf_paho_store_withhold(hf_paho_store *store, uint16_t packet_id, bool withheld) {
   pthread_mutex_lock(&store->lock);
   hf_paho_record *record = *find(store, packet_id, true);

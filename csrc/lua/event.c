@@ -138,6 +138,7 @@ static int push_event(lua_State *L, const hf_event *event) {
   case HF_EVENT_FAILED:
     push_named(L, "failed");
     set_reason(L, event);
+    set_server(L, event);
     set_number(L, "attempt", event->attempt);
     set_seconds(L, "retry_in", event->retry_in);
     set_reference(L, event);

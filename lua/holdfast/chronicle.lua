@@ -30,7 +30,7 @@ local lines = {
     return ("ready with %d subscription%s%s"):format(count, count == 1 and "" or "s", refused)
   end },
   failed = { "warning", function(event)
-    return ("attempt %d failed: %s%s"):format(event.attempt, why(event), again(event))
+    return ("attempt %d at %s failed: %s%s"):format(event.attempt, event.server, why(event), again(event))
   end },
   lost = { "warning", function(event)
     return ("connection lost: %s%s"):format(why(event), again(event))

@@ -42,7 +42,7 @@ describe("the log", function()
     world:pass(0)
     assert.same({
       "debug connecting to mqtt://a, attempt 1",
-      "warning attempt 1 failed: server_busy (the broker is busy), again in 2 s",
+      "warning attempt 1 at mqtt://a failed: server_busy (the broker is busy), again in 2 s",
       "debug connecting to mqtt://a, attempt 2",
       "info connected to mqtt://a, session new",
       "info ready with 0 subscriptions",
@@ -79,7 +79,7 @@ describe("the log", function()
       "debug connecting to mqtts://b, attempt 1",
       "debug looking into a TLS failure on a connection of its own",
       "debug tls_expired",
-      "warning attempt 1 failed: tls_expired (as found)",
+      "warning attempt 1 at mqtts://b failed: tls_expired (as found)",
       "warning asleep after max_attempts (" .. holdfast.reason("client", 6).text .. "), for 60 s",
     }, lines())
   end)

@@ -82,6 +82,17 @@ describe("a TLS failure without a name", function()
     assert.is_truthy(failures()[#failures()]:find "tls_unknown_ca")
   end)
 
+  it("does not outlive its cause: what was found is believed for half a minute", function()
+    refuse(CERTIFICATE, "tls_expired")
+    start { slow = virtual.constant(10000) }
+    world:pass(1)
+    refuse(CERTIFICATE, "tls_unknown_ca")
+    world:pass(39)
+    assert.same({ "0 tls_expired slow as found", "10 tls_expired slow as found", "20 tls_expired slow as found",
+      "30 tls_unknown_ca slow as found", "40 tls_unknown_ca slow as found" }, failures())
+    assert.equal(2, probe.looked())
+  end)
+
   it("is looked into anew when the user says that it is worth a try, and only then", function()
     refuse(CERTIFICATE, "tls_expired")
     local client = start { slow = virtual.constant(1000), max_attempts = 1, sleep_for = 1000 }
@@ -95,6 +106,35 @@ describe("a TLS failure without a name", function()
     client:reconnect()
     world:pass(0)
     assert.equal(3, probe.looked())
+  end)
+
+  it("of time is tried again at once when the clock is set, and looked into anew", function()
+    for _, name in ipairs { "tls_not_yet_valid", "tls_expired" } do
+      refuse(CERTIFICATE, name)
+      local client = start {}
+      world:pass(5)
+      probe.clock_set()
+      world:turn()
+      assert.equal(2, client:status().attempt)
+      assert.equal(2, probe.looked())
+      probe.script { connect = "accept" }
+      probe.clock_set()
+      world:pass(0)
+      assert.equal("connected", client:status().state)
+      probe.clock_set() -- which is nothing to a connection
+      world:pass(1)
+      assert.equal("connected", client:status().state)
+      world:forget(client)
+      client:close(0)
+      world:turn()
+      world:finish()
+      world = virtual.new()
+    end
+    refuse(CERTIFICATE, "tls_unknown_ca")
+    local client = start {}
+    probe.clock_set()
+    world:pass(1)
+    assert.equal(1, client:status().attempt)
   end)
 
   it("keeps its own name when what was found does not explain it", function()

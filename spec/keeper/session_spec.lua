@@ -257,6 +257,93 @@ describe("a broker", function()
       table.concat(names, " "))
   end)
 
+  -- RabbitMQ 3.10 closes the connection over a CONNECT of MQTT 5.
+  local SILENT = { connect = "refuse", source = "network", code = 8 }
+
+  local function protocols()
+    local asked = {}
+    for _, line in ipairs(world:asked "open") do
+      asked[#asked + 1] = line:match "protocol=(%d)"
+    end
+    return table.concat(asked)
+  end
+
+  it("that closes over MQTT 5 without a word is spoken to in 3.1.1 after the second time", function()
+    local client = world:client { fallback = true }
+    probe.script(SILENT)
+    client:start()
+    world:pass(1.5)
+    probe.script { connect = "accept" }
+    world:pass(20)
+    assert.same({ "0 failed closed_before_connack 1 retry_in=1", "1 failed downgraded 2 retry_in=1" },
+      world:told(client, "failed"))
+    assert.equal("up", client:history()[3].phase)
+    probe.drop(1, "network", 9)
+    probe.script(SILENT) -- an outage, by then
+    world:pass(5)
+    probe.script { connect = "accept" }
+    world:pass(60)
+    assert.matches("^5544+$", protocols())
+    assert.equal(4, client:status().protocol)
+  end)
+
+  it("that closes over 3.1.1 as well was only away, and the next try of that comes much later", function()
+    local client = world:client { fallback = true, slow = virtual.constant(1000) }
+    probe.script(SILENT)
+    client:start()
+    world:pass(55)
+    assert.matches("^554" .. ("5"):rep(8) .. "4" .. ("5"):rep(32) .. "4" .. "5", protocols())
+    probe.script { connect = "accept" }
+    world:pass(5)
+    assert.equal(5, client:status().protocol)
+  end)
+
+  it("that refuses in the words of 3.1.1 speaks it", function()
+    local client = world:client { fallback = true, slow = virtual.constant(1000) }
+    probe.script(SILENT)
+    client:start()
+    world:pass(1.5)
+    probe.script { source = "connack_v3", code = 5 }
+    world:pass(1)
+    probe.script { connect = "accept" }
+    world:pass(5)
+    assert.equal("5544", protocols())
+  end)
+
+  it("that has spoken MQTT 5 and closes is away, whatever is allowed; so is one that is refused", function()
+    for _, changes in ipairs { { fallback = true }, { fallback = false } } do
+      local client = world:client(changes)
+      client:start()
+      if changes.fallback then
+        world:pass(20)
+        probe.drop(1, "network", 9)
+      end
+      probe.script(SILENT)
+      world:pass(20)
+      assert.matches("^5+$", protocols())
+      probe.script { connect = "accept" }
+      client:close(0)
+      world:pass(60)
+      world:asked()
+    end
+  end)
+
+  it("is spoken to in no other version while exactly once is in the middle of something", function()
+    local client = world:client { fallback = true }
+    client:start()
+    world:pass(20)
+    probe.script { hold_publishes = true }
+    client:post("a", "x", 2, false, nil, false)
+    world:pass(1)
+    probe.drop(1, "network", 9)
+    probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }
+    world:pass(20)
+    assert.equal("55", protocols())
+    assert.same({ "22 failed unsupported_protocol_version 1" }, world:told(client, "failed"))
+    assert.equal(5, client:status().protocol)
+    probe.script { connect = "accept", hold_publishes = false }
+  end)
+
   it("that does not speak MQTT 5 ends the attempts where no fallback is allowed", function()
     local client = world:client()
     probe.script { connect = "refuse", source = "connack", code = REFUSED_V5 }

@@ -321,6 +321,13 @@ static int asked(lua_State *L) {
   return 1;
 }
 
+/* The wall clock has been set. */
+static int clock_set(lua_State *L) {
+  (void)L;
+  hf_keeper_clock_set(hf_keeper_shared());
+  return 0;
+}
+
 /* Clients that are in memory, closed ones too. */
 static int living(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)atomic_load(&hf_client_living));
@@ -427,6 +434,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"asked", asked},
                                      {"links", links},
                                      {"living", living},
+                                     {"clock_set", clock_set},
                                      {"reset", reset},
                                      {"say", say},
                                      {"looked", looked},

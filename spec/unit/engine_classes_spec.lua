@@ -54,6 +54,45 @@ describe("a class", function()
     assert.equal("slow", c:state().class)
   end)
 
+  it("slow waits for what passes where the server has never worked, or has not for five minutes", function()
+    local NO_NAME = 6
+    assert.same({ 30000, 30000 }, (failing({}, 2, "network", NO_NAME)))
+    local c = clockwork.new { server_count = 2 }
+    c:step "start"
+    c:step "connected"
+    c:step("lost", "network", BROKEN)
+    local function expect(waits, times, code)
+      local before, failed = c:state(), {}
+      for i = 1, times do
+        c:next_attempt()
+        c:step("failed", "network", code)
+        failed[i] = c:state().class
+      end
+      assert.same(waits, failed, before)
+    end
+    -- The first server has worked, the second has not: it is slow from the third in a row on.
+    expect({ "retry", "retry", "retry", "slow", "retry", "slow" }, 6, CLOSED_EARLY)
+    expect({ "retry", "slow", "retry", "slow" }, 4, NO_NAME)
+    c.now = c.now + 300000
+    c:step "reconnect"
+    expect({ "slow", "slow" }, 2, NO_NAME)
+    expect({ "retry", "retry", "slow", "slow" }, 4, CLOSED_EARLY)
+    c:next_attempt()
+    c:step "connected" -- and a new outage is a new one
+    c:step("lost", "network", BROKEN)
+    expect({ "retry", "slow", "retry", "slow" }, 4, NO_NAME)
+  end)
+
+  it("that the policy gives what passes is the policy's word", function()
+    local c = clockwork.new { rules = rules { name_not_found = { class = "slow" } } }
+    c:step "start"
+    c:step "connected"
+    c:step("lost", "network", BROKEN)
+    c:next_attempt()
+    c:step("failed", "network", 6)
+    assert.equal("slow", c:state().class)
+  end)
+
   it("changes after so many in a row, and a different failure between begins the row anew", function()
     assert.same({ 30000, 30000, "sleeping" }, (failing({}, 9, "connack", 0x83)))
     assert.same({ 30000, "sleeping" }, (failing({}, 9, "disconnect", 0x82)))
