@@ -289,25 +289,25 @@ local function close_options(given)
 end
 
 --- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
--- and again. It says goodbye to the broker, which throws the will away (MQTT 5 section 3.14.4); a client that ends in any
--- other way has not said it, and the broker publishes the will.
--- @tparam[opt=0] ?number|table given seconds to deliver what is queued, at most; 0: does not wait at all, what is queued
--- is lost; or `timeout` (that) and `will` (true: the broker publishes the will all the same)
+-- and again. It says goodbye to the broker, which throws the will away (MQTT 5 section 3.14.4); a client that ends in
+-- any other way has not said it, and the broker publishes the will.
+-- @tparam[opt=0] ?number|table given seconds to deliver what is queued, at most; 0: does not wait at all, what is
+-- queued is lost; or `timeout` (that) and `will` (true: the broker publishes the will all the same)
 -- @treturn ?boolean true, or nil, message, "forked"
 -- @raise when an option is none, or the timeout is not 0 and the caller stands where nothing can wait; then it stays
 -- open
 function Client:close(given)
   check.method(self, "handle", "client:close")
-  local options, problem = close_options(given)
+  local values, problem = close_options(given)
   if problem then
     error("close: " .. problem, 2)
   end
-  local timeout = options.timeout or 0
+  local timeout = values.timeout or 0
   if timeout > 0 and not self.closed then
     listening.must_wait "close"
   end
   local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5),
-    options.will and "with the will" or "goodbye")
+    values.will and "with the will" or "goodbye")
   if not fine then
     return nil, message, code
   end

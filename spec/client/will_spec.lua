@@ -33,11 +33,14 @@ local ways = {
   { "close { timeout, will = false }", [[ connected():close { timeout = 1, will = false } ]], false },
   { "close { timeout, will }", [[ connected():close { timeout = 1, will = true } ]], true },
   { "close { will }, twice", [[ local client = connected() client:close { will = true } client:close() ]], true },
-  { "a variable that is closed", [[ do local client <close> = connected() end holdfast.sleep(0.1) ]], false, nil, CLOSES },
+  { "a variable that is closed", [[ do local client <close> = connected() end holdfast.sleep(0.1) ]], false, nil,
+    CLOSES },
   { "a variable that is closed by an error",
-    [[ pcall(function() local client <close> = connected() error "boom" end) holdfast.sleep(0.1) ]], true, nil, CLOSES },
+    [[ pcall(function() local client <close> = connected() error "boom" end) holdfast.sleep(0.1) ]], true, nil,
+    CLOSES },
   { "a variable that is closed, after close { will }",
-    [[ do local client <close> = connected() client:close { will = true } end holdfast.sleep(0.1) ]], true, nil, CLOSES },
+    [[ do local client <close> = connected() client:close { will = true } end holdfast.sleep(0.1) ]], true, nil,
+    CLOSES },
 }
 
 describe("a client with a will #broker", function()

@@ -1,6 +1,6 @@
 -- Clients that nobody holds any more, and scripts that never look.
 local virtual = require "spec.support.virtual"
-local core, probe = virtual.core, virtual.probe
+local probe = virtual.probe
 
 local function collect()
   collectgarbage()

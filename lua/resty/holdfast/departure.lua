@@ -1,10 +1,10 @@
 --- What becomes of the clients when their worker is told to leave: a reload, or a graceful stop of nginx.
 --
 -- Requests that have begun may still want to publish, so a client whose id dies with the worker stays connected until
--- the process ends, and then says goodbye; it only gives its subscriptions back, so that the other members of a group ($share) get all that
--- comes, and lets go on whoever waits for an event without end, which might keep the worker for ever. An id that will
--- be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is closed. Either way what
--- is queued has a little time to be delivered.
+-- the process ends, and then says goodbye; it only gives its subscriptions back, so that the other members of a group
+-- ($share) get all that comes, and lets go on whoever waits for an event without end, which might keep the worker for
+-- ever. An id that will be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is
+-- closed. Either way what is queued has a little time to be delivered.
 -- @module resty.holdfast.departure
 local buffer = require "holdfast.buffer"
 local events = require "holdfast.events"
