@@ -162,6 +162,7 @@ build = {
         "csrc/sys/bridge.c",
         "csrc/sys/claim.c",
         "csrc/sys/clock.c",
+        "csrc/sys/clock_set.c",
         "csrc/sys/entropy.c",
         "csrc/sys/errand.c",
         "csrc/sys/loop.c",
