@@ -27,7 +27,7 @@ static hf_chunk *add(hf_out *out, size_t room) {
 
 static void let_go(hf_out *out) {
   hf_chunk *chunk = out->first;
-  if (out->written <= out->secret_until) explicit_bzero(chunk->data, chunk->room);
+  if (out->written - chunk->sent < out->secret_until) explicit_bzero(chunk->data, chunk->room);
   out->first = chunk->next;
   if (!out->first) out->last = NULL;
   free(chunk);
@@ -35,7 +35,7 @@ static void let_go(hf_out *out) {
 
 uint8_t *hf_out_reserve(hf_out *out, size_t length) {
   hf_chunk *chunk = out->last;
-  if (!chunk || chunk->room - chunk->length < length) chunk = add(out, length > GATHER ? length : GATHER);
+  if (!chunk || chunk->room < chunk->length + length) chunk = add(out, length > GATHER ? length : GATHER);
   return chunk ? chunk->data + chunk->length : NULL;
 }
 
