@@ -29,7 +29,9 @@ void hf_native_let_go(hf_link *link) {
   hf_native_request_ended(link);
   link->state = HF_NATIVE_IDLE;
   link->starved = false;
-  link->unknown = 0;
+  link->unknown = link->answers = 0;
+  link->answers_from = 0;
+  link->blames = false;
 }
 
 void hf_native_end(hf_link *link, hf_native_ending ending) {
@@ -62,15 +64,19 @@ static int code_of(uint8_t code) {
   }
 }
 
+/* Also before CONNACK: a client need not wait for it with anything (MQTT 5 section 3.1.4). */
+void hf_native_say_why(hf_link *link, uint8_t code, const char *text) {
+  bool can = link->state == HF_NATIVE_GREETING || link->state == HF_NATIVE_UP;
+  if (!can || link->protocol < 5 || link->starved) return;
+  hf_native_write_disconnect(link, code, -1, text);
+  hf_out_flush(&link->out, link->stream);
+  hf_stream *stream = link->stream;
+  link->stream = NULL;
+  stream->operations->finish(stream, FAREWELL, NULL);
+}
+
 void hf_native_violated(hf_link *link, uint8_t code, const char *text) {
-  bool up = link->state == HF_NATIVE_UP;
-  if (up && link->protocol == 5 && !link->starved) {
-    hf_native_write_disconnect(link, code, -1, text);
-    hf_out_flush(&link->out, link->stream);
-    hf_stream *stream = link->stream;
-    link->stream = NULL;
-    stream->operations->finish(stream, FAREWELL, NULL);
-  }
+  hf_native_say_why(link, code, text);
   bool known = link->state >= HF_NATIVE_UP;
   hf_native_end(link, (hf_native_ending){.kind = known ? HF_LINK_DOWN : HF_LINK_FAILED,
                                          .source = HF_SOURCE_CLIENT,

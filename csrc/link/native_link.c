@@ -68,6 +68,12 @@ static void out_of_memory(hf_link *link) {
                                          .phase = up ? HF_PHASE_UP : HF_PHASE_CONNACK});
 }
 
+/* A broker that sends and never reads must not have its answers pile up: there is more owed than any window allows. */
+static bool is_unread(const hf_link *link) {
+  enum { MOST = 4 * 65536 };
+  return link->answers > MOST;
+}
+
 static void flush(hf_link *link) {
   if (!link->stream || link->state < HF_NATIVE_GREETING) return;
   if (link->starved) {
@@ -77,8 +83,11 @@ static void flush(hf_link *link) {
   uint64_t before = link->out.written;
   bool all = hf_out_flush(&link->out, link->stream);
   if (link->out.written > before) hf_native_alive_sent(link);
-  if (all) link->unknown = 0;
   hf_native_written(link);
+  if (is_unread(link)) {
+    hf_native_violated(link, 0x82, "more than 262,144 answers that are not read");
+    return;
+  }
   if (all && link->state == HF_NATIVE_LEAVING)
     finish(link);
   else
@@ -187,6 +196,7 @@ static void link_open(hf_link *link, uint32_t generation, const hf_link_attempt 
   link->protocol = attempt->protocol;
   snprintf(link->client_id, sizeof link->client_id, "%s", attempt->client_id);
   link->session_expiry = kept ? attempt->session_expiry : 0;
+  link->clean = attempt->clean_start;
   link->keep_alive = attempt->keep_alive;
   link->maximum_packet_size = attempt->maximum_packet_size;
   link->hold_bytes = attempt->hold_bytes ? attempt->hold_bytes : SIZE_MAX;

@@ -72,13 +72,15 @@ struct hf_link {
   uint64_t forgotten, dropped;
   uint64_t told;         /* messages, ever */
   uint64_t renewed_told; /* the same when a new connection was asked for last */
+  uint64_t answers_from; /* offset */
   int64_t leave_until;
   size_t in_flight; /* publishes of QoS 1 and 2 */
   uint32_t generation;
   uint32_t connection;          /* counts those that were up */
   uint32_t session_expiry;      /* asked for, then in force; 0: the session ends with the connection */
   uint32_t maximum_packet_size; /* that we accept */
-  uint32_t unknown;             /* answers to ids that nobody knows, since the stream took all that was written */
+  uint32_t answers;             /* PUBACK and its like, written since the stream had taken all before `answers_from` */
+  uint32_t unknown;             /* of those, to ids that nobody knows */
   uint32_t probe;               /* the ticket to answer with the next PINGRESP */
   char client_id[24];           /* for the trace; cut if longer */
   uint16_t keep_alive;
@@ -88,6 +90,7 @@ struct hf_link {
   bool renewing;   /* a new connection has been asked for */
   bool forgetting; /* messages of this connection go unanswered from now on */
   bool blames;     /* a publish of ours is what the broker broke the protocol over */
+  bool clean;      /* asked to begin without a session */
   bool starved;    /* something could not be written for want of memory: the connection ends in this turn */
 };
 
@@ -132,6 +135,8 @@ void hf_native_end(hf_link *link, hf_native_ending ending);
 
 /* The broker broke the protocol: it is told so, in MQTT 5, and left. `code` of MQTT 5 section 4.13. */
 void hf_native_violated(hf_link *link, uint8_t code, const char *text);
+/* The first half of it: DISCONNECT, and the stream is let go to bring it over. */
+void hf_native_say_why(hf_link *link, uint8_t code, const char *text);
 void hf_native_stream_ended(hf_link *link);
 void hf_native_let_go(hf_link *link); /* of everything that belongs to the one connection */
 char *hf_native_text(hf_bytes text);  /* one line; owned by the caller; NULL: none, or no memory */

@@ -122,8 +122,9 @@ static hf_publish *in_flight(const hf_link *link, uint16_t packet_id) {
 
 void hf_native_answered(hf_link *link, const hf_packet *packet) {
   hf_publish *publish = in_flight(link, packet->packet_id);
-  if (!publish) {
-    if (packet->type == HF_PACKET_PUBREC && packet->code < REFUSED)
+  if (!publish) { /* one that is known but not in flight will be sent again; PUBREL now would make it two messages */
+    bool unknown = !hf_ids_find(&link->ids, packet->packet_id);
+    if (unknown && packet->type == HF_PACKET_PUBREC && packet->code < REFUSED)
       hf_native_answer_unknown(link, HF_PACKET_PUBREL, packet->packet_id);
     return;
   }
@@ -133,17 +134,15 @@ void hf_native_answered(hf_link *link, const hf_packet *packet) {
     hf_native_violated(link, 0x82, problem);
   else if (packet->type == HF_PACKET_PUBREC && packet->code < REFUSED)
     release(link, publish);
-  else /* PUBCOMP says that it is there, even with 0x92: it has had the PUBREL before */
-    over(link, publish, packet->type == HF_PACKET_PUBCOMP ? 0 : packet->code);
+  else /* what has had its PUBREC is there, whatever else is said: PUBCOMP with 0x92 has had the PUBREL before */
+    over(link, publish, publish->released ? 0 : packet->code);
 }
 
 /* Answers that nobody counts on, to a peer that does not read them: these have an end. */
 void hf_native_answer_unknown(hf_link *link, hf_packet_type type, uint16_t packet_id) {
   enum { MOST = 1024 };
-  if (++link->unknown > MOST)
-    hf_native_violated(link, 0x82, "more than 1,024 answers to unknown packet ids");
-  else
-    hf_native_write_ack(link, type, packet_id, ID_NOT_FOUND);
+  hf_native_write_ack(link, type, packet_id, ID_NOT_FOUND);
+  if (++link->unknown > MOST) hf_native_violated(link, 0x82, "more than 1,024 answers to unknown packet ids");
 }
 
 /* ---- the session ---- */

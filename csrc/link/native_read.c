@@ -47,15 +47,33 @@ static hf_link_connected *describe(const hf_link *link, const hf_packet *packet)
   connected->maximum_packet_size = properties->maximum_packet_size;
   if (properties->has_server_keep_alive) connected->keep_alive = properties->server_keep_alive;
   if (properties->has_session_expiry) connected->session_expiry = properties->session_expiry;
-  if (properties->assigned_client_id.data)
+  if (properties->assigned_client_id.data) {
     connected->assigned_client_id = strndup(properties->assigned_client_id.data, properties->assigned_client_id.length);
+    if (!connected->assigned_client_id) { /* without it nobody would find the session again */
+      free(connected);
+      return NULL;
+    }
+  }
   connected->properties = hf_packet_application_properties(packet);
   return connected;
+}
+
+/* [MQTT-3.2.2-4] */
+static void mismatched(hf_link *link) {
+  hf_native_say_why(link, 0x82, "a session, though a clean start was asked for");
+  hf_native_end(link, (hf_native_ending){.kind = HF_LINK_FAILED,
+                                         .source = HF_SOURCE_CLIENT,
+                                         .code = HF_CLIENT_SESSION_MISMATCH,
+                                         .phase = HF_PHASE_CONNACK});
 }
 
 static void connack(hf_link *link, const hf_packet *packet) {
   if (packet->code != 0) {
     refused(link, packet);
+    return;
+  }
+  if (link->clean && packet->session_present) {
+    mismatched(link);
     return;
   }
   hf_link_connected *connected = describe(link, packet);

@@ -50,6 +50,10 @@ static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint
   hf_message *message = room ? hf_packet_message(packet, topic) : NULL;
   if (!message || !hf_inbox_add(&link->inbox, message, packet->packet_id, print, link->connection)) {
     hf_message_free(message);
+    if (room && link->session_expiry > 0) { /* nothing may be held whose leaving would make room */
+      link->starved = true;
+      return;
+    }
     turn_away(link, packet->qos, packet->packet_id, print);
     return;
   }
