@@ -101,6 +101,10 @@ $(HERE)/spec/subscriptions_probe.so: LDFLAGS += $(COUNT) $(FAMINE)
 $(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(HERE)/obj/spec/famine.o $(COUNTED)
 	$(call link,$^)
 
+$(HERE)/spec/native_probe.so: LDFLAGS += $(FAMINE)
+$(HERE)/spec/native_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,native_probe famine scripted_stream) $(PROBE_FLOORS)
+	$(call link,$^)
+
 $(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
 $(HERE)/spec/mqtt_probe.so: $(HERE)/obj/spec/mqtt_probe.o $(COUNTED)
 	$(call link,$^)

@@ -1,6 +1,6 @@
-/* link_arguments.h: what a spec gives link_probe, read from its tables.
+/* link_arguments.h: what a spec gives a probe of links, read from its tables.
  *
- * Strings stay the tables' own. Included by link_probe.c alone; the Lua thread.
+ * Strings stay the tables' own. Included by link_probe.c and native_probe.c; the Lua thread.
  */
 #ifndef HF_SPEC_LINK_ARGUMENTS_H
 #define HF_SPEC_LINK_ARGUMENTS_H

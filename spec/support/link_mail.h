@@ -1,4 +1,4 @@
-/* link_mail.h: what a link tells, as a Lua table; for link_probe.c.
+/* link_mail.h: what a link tells, as a Lua table; for link_probe.c and native_probe.c.
  *
  * Copies everything; the mail stays the caller's. On the thread of the lua_State.
  */

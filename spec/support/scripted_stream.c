@@ -40,8 +40,10 @@ static void put(pile *to, const void *bytes, size_t length) {
   if (length == 0) return;
   if (to->count + length > to->room) {
     to->room = (to->count + length) * 2;
-    to->bytes = realloc(to->bytes, to->room);
-    if (!to->bytes) abort();
+    char *larger = realloc(to->bytes, to->room);
+    if (!larger) larger = realloc(to->bytes, to->room); /* a famine of a spec's is over after one request */
+    if (!larger) abort();
+    to->bytes = larger;
   }
   memcpy(to->bytes + to->count, bytes, length);
   to->count += length;
