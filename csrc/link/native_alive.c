@@ -8,7 +8,8 @@
 
 enum {
   EXTEND = 10,  /* times dead_after, at most */
-  GLANCE = 250, /* ms */
+  GLANCE = 250, /* ms, at least, between two looks whether the question has left */
+  GLANCES = 8,  /* at most */
 };
 
 static int64_t patience(const hf_native_alive *alive) {
@@ -25,16 +26,17 @@ void hf_native_alive_begin(hf_link *link, uint32_t ask_after, uint32_t dead_afte
   uint32_t told = link->keep_alive * 1000u;
   *alive = (hf_native_alive){.asked_at = HF_NATIVE_NEVER, .left_at = HF_NATIVE_NEVER, .owed_at = HF_NATIVE_NEVER};
   alive->ask_after = ask_after ? ask_after : told;
-  alive->dead_after = dead_after > alive->ask_after ? dead_after : alive->ask_after + alive->ask_after / 2;
+  alive->dead_after = dead_after > alive->ask_after ? dead_after : 0;
 }
 
 void hf_native_alive_connected(hf_link *link) {
   hf_native_alive *alive = &link->alive;
   uint32_t told = link->keep_alive * 1000u; /* the server's own, if it gave one [MQTT-3.2.2-21] */
   if (told && (!alive->ask_after || told < alive->ask_after)) {
-    alive->dead_after = alive->ask_after ? alive->dead_after - alive->ask_after + told : told + told / 2;
+    if (alive->dead_after) alive->dead_after = alive->dead_after - alive->ask_after + told;
     alive->ask_after = told;
   }
+  if (!alive->dead_after) alive->dead_after = alive->ask_after + alive->ask_after / 2;
   alive->received_at = alive->sent_at = hf_native_loop->now;
   alive->next_ask = with_phase(link, alive->ask_after);
   hf_native_schedule(link);
@@ -79,7 +81,7 @@ static void lost(hf_link *link, const char *text) {
                                          .text = text});
 }
 
-/* The question is out. A first glance finds out when it left, so that its time is counted from there. */
+/* The question is out. Glances find out when it left, so that its time is counted from there. */
 static void judge(hf_link *link) {
   hf_native_alive *alive = &link->alive;
   int64_t now = hf_native_loop->now, time = patience(alive);
@@ -105,7 +107,8 @@ static void judge(hf_link *link) {
   }
   int64_t since = left ? alive->left_at : alive->asked_at;
   if (now - since < time) {
-    alive->look_at = since + time;
+    int64_t end = since + time, next = now + (time / GLANCES > GLANCE ? time / GLANCES : GLANCE);
+    alive->look_at = left || next > end ? end : next;
     return;
   }
   bool moved = progress.acknowledged != alive->confirmed;
