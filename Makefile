@@ -130,6 +130,8 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(COUNT) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
+$(HERE)/fuzz/native: spec/support/scripted_stream.c # the broker of it
+
 # The bench's C programs: raw Paho, a server that costs next to nothing, and the core alone.
 bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer $(BUILD)/bench/matching
 

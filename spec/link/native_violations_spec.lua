@@ -73,7 +73,9 @@ for _, protocol in ipairs { 5, 4 } do
       { "protocol_error", 0x82, "PUBLISH with a wildcard in its Topic Name", function()
         return world:publish(0, nil, "a/#", "x")
       end },
-      { "protocol_error", 0x82, "PUBLISH with Packet Identifier 0", function() return world:publish(1, 0, "a", "x") end },
+      { "protocol_error", 0x82, "PUBLISH with Packet Identifier 0", function()
+        return world:publish(1, 0, "a", "x")
+      end },
       { "protocol_error", 0x82, "PUBREL with Packet Identifier 0", function() return world:ack("pubrel", 0) end },
       { "malformed_packet", 0x81, "packet of the reserved type 0", function() return hex "00" end },
     }

@@ -1,0 +1,176 @@
+-- One request for memory that fails, the n-th, for every n through a life of our own link, with enough afterwards:
+-- nothing that is lent is lost, no message is told twice or skipped, and at worst the connection ends for that.
+local probe = require "native_probe"
+local worlds = require "spec.support.scripted_world"
+
+local ENOUGH = 5000
+local PAYLOAD = ("p"):rep(20000)
+
+-- What the broker of a life has done, and what it still knows of.
+local function life(point, protocol)
+  local world = worlds.new { protocol = protocol, session_expiry = 60, password = "secret" }
+  local link = world.link
+  local told, outcomes, up, lost, starved = {}, {}, false, {}, 0
+  probe.starve(point)
+
+  local function look()
+    local words, mails = world:told()
+    for i, mail in ipairs(mails) do
+      if mail.kind == "connected" then up = true end
+      if mail.kind == "failed" or mail.kind == "down" or mail.kind == "closed" then
+        up = false
+        if mail.kind ~= "closed" then
+          assert(mail.reason == "out_of_memory" or mail.reason == "connection_lost", words[i])
+          if mail.reason == "out_of_memory" then starved = starved + 1 end
+        end
+      end
+      if mail.kind == "message" and mail.qos > 0 then
+        assert(not told[mail.payload], "told twice: " .. mail.payload)
+        told[mail.payload] = mail
+        link:acknowledge(mail.qos, mail.receipt)
+      end
+      if mail.kind == "delivered" then
+        if mail.result == -1 then
+          lost[#lost + 1] = mail.id
+        else
+          assert(not outcomes[mail.id], "twice")
+          outcomes[mail.id] = mail.result
+        end
+      end
+    end
+    link:run()
+  end
+
+  local function connect(present)
+    for _ = 1, 3 do
+      up = false
+      link:open(world.options)
+      if pcall(link.opened, link) then -- else no memory for the stream
+        link:feed(world:connack { present = present, properties = "\34\0\4\18\0\1x" })
+        link:run()
+      end
+      look()
+      if up then return end
+      link:abandon()
+    end
+    error("does not connect at point " .. point)
+  end
+
+  local function answer()
+    for _ = 1, 6 do
+      for _, packet in ipairs(world:sent()) do
+        local kind, id = packet:match "^(%l+) (%d+)"
+        if kind == "publish" and packet:match "q1" then link:feed(world:ack("puback", id)) end
+        if kind == "publish" and packet:match "q2" then link:feed(world:ack("pubrec", id)) end
+        if kind == "pubrel" then link:feed(world:ack("pubcomp", id)) end
+        if kind == "subscribe" then link:feed(world:suback(id, 1)) end
+        if kind == "pubrec" then link:feed(world:ack("pubrel", id)) end
+      end
+      link:run()
+      look()
+    end
+  end
+
+  local function again()
+    local ids = lost
+    lost = {}
+    for i, id in ipairs(ids) do
+      if not (up and link:again(id)) then
+        for j = i, #ids do lost[#lost + 1] = ids[j] end
+        break
+      end
+    end
+    link:run()
+  end
+
+  local function send(count)
+    for i = 1, count do
+      for qos = 1, 2 do
+        local name = qos .. "." .. i
+        if up and not told[name] then
+          link:feed(world:publish(qos, i, "topic/" .. qos, name, protocol == 5 and { properties = "\35\0\1" } or nil))
+          link:run()
+          look()
+        end
+      end
+    end
+  end
+
+  connect(false)
+  local next_id, refused = 1, 0
+  for round = 1, 3 do
+    for i = 1, 20 do
+      if not up then connect(true) end
+      local taken = link:publish(next_id, "some/topic", i % 7 == 0 and PAYLOAD or "small", i % 3)
+      if taken then next_id = next_id + 1 else refused = refused + 1 end
+      if i == 5 then link:subscribe(round, "filter") end
+    end
+    link:run()
+    look()
+    send(round * 4)
+    if not up then connect(true) end
+    if round == 2 then
+      link:finish()
+      link:run()
+      look()
+      connect(true)
+      again()
+    end
+    answer()
+  end
+  local failed = probe.starve(0)
+  for _ = 1, 5 do -- there is enough again: all is done in the end
+    if not up then connect(true) end
+    again()
+    send(12)
+    answer()
+    look()
+  end
+  assert.equal(0, #lost, "point " .. point)
+  for id = 1, next_id - 1 do
+    assert.equal(0, outcomes[id], ("point %d: publish %d"):format(point, id))
+  end
+  for qos = 1, 2 do
+    for i = 1, 12 do
+      assert.is_truthy(told[qos .. "." .. i], ("point %d: message %d.%d"):format(point, qos, i))
+    end
+  end
+  link:close(0, -1, 1000)
+  link:run(2000)
+  look()
+  assert.is_false(up)
+  world:finish()
+  return failed, starved, refused
+end
+
+for _, protocol in ipairs { 5, 4 } do
+  describe("a request for memory that fails in our own link, version " .. protocol, function()
+    it("costs a connection at worst", function()
+      assert.same({ false, 0, 0 }, { life(0, protocol) })
+      local point, ended = 0, 0
+      local failed, starved
+      repeat
+        point = point + 1
+        failed, starved = life(point, protocol)
+        assert.is_true(starved <= 1)
+        ended = ended + starved
+      until not failed or point >= ENOUGH
+      assert.is_true(point > 100 and point < ENOUGH, point)
+      assert.is_true(ended > 10, ended)
+    end)
+
+    it("leaves nothing behind where the link cannot be made, or ends at once", function()
+      for point = 1, 30 do
+        probe.starve(point)
+        local link = probe.create()
+        if link then
+          link:open { protocol = protocol, session_expiry = 60 }
+          link:run()
+          link:destroy()
+          link:collect()
+        end
+        probe.starve(0)
+      end
+    end)
+  end)
+end
