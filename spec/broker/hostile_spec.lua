@@ -1,6 +1,7 @@
 -- Brokers that answer with mutated packets: no crash, no hang, a named reason each time, and a client that still works
 -- afterwards. `make soak` has a million of them; HOLDFAST_SEED repeats a run.
 local hostility = require "spec.support.hostility"
+local transport = require "spec.support.transport"
 
 describe("a hostile broker #broker", function()
   local seed = tonumber(os.getenv "HOLDFAST_SEED") or os.time()
@@ -11,5 +12,6 @@ describe("a hostile broker #broker", function()
     assert.is_true(total.connections > 20, total.connections .. " connections")
     assert.is_true(total.mutated >= 2000, total.mutated .. " mutated packets")
     assert.is_truthy(next(total.reasons))
+    assert.equal(transport.name() == "native", total.overruns > 50, total.overruns .. " that Paho does not survive")
   end)
 end)

@@ -24,8 +24,8 @@ typedef struct world {
 
   /* of the newest connection */
   uint8_t *fed, *out;
-  size_t fed_length, fed_read, out_length, out_read;
-  bool fed_broken, said_goodbye;
+  size_t fed_length, fed_read, out_length;
+  bool fed_broken, greeted, said_goodbye;
   bool came[3][65536]; /* PUBLISH of QoS 1 and 2, PUBREL */
 } world;
 
@@ -111,9 +111,11 @@ static uint16_t two_at(const uint8_t *at) {
   return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static void check_packet(const uint8_t *packet, size_t header, size_t length) {
-  const uint8_t *body = packet + header;
-  size_t rest = length - header;
+static void check_packet(const uint8_t *packet, size_t length) {
+  const uint8_t *body = packet + 1;
+  while (*body++ & 0x80) {
+  }
+  size_t rest = length - (size_t)(body - packet);
   uint16_t id = 0;
   promise(!the.said_goodbye);
   switch ((hf_packet_type)(packet[0] >> 4)) {
@@ -147,12 +149,21 @@ static void check_packet(const uint8_t *packet, size_t header, size_t length) {
     the.said_goodbye = true;
     break;
   case HF_PACKET_CONNECT:
-    promise(packet == the.out);
     break;
   default:
     promise(false);
   }
   if (id) the.ids[the.id_at++ % IDS] = id;
+}
+
+/* 0: it is not whole yet. */
+static size_t packet_length(const uint8_t *at, size_t left) {
+  size_t header = 1, rest = 0;
+  do {
+    if (left <= header) return 0;
+    rest |= (size_t)(at[header] & 0x7F) << 7 * (header - 1);
+  } while (at[header++] & 0x80);
+  return left < header + rest ? 0 : header + rest;
 }
 
 static void check_out(void) {
@@ -161,18 +172,15 @@ static void check_out(void) {
   for (size_t got; (got = hf_scripted_take(peer, the.out + the.out_length, LONGEST * 8 - the.out_length)) > 0;)
     the.out_length += got;
   promise(the.out_length < (size_t)LONGEST * 8);
-  for (;;) {
-    const uint8_t *at = the.out + the.out_read;
-    size_t left = the.out_length - the.out_read, header = 1, rest = 0;
-    do {
-      if (left <= header) return;
-      rest |= (size_t)(at[header] & 0x7F) << 7 * (header - 1);
-    } while (at[header++] & 0x80);
-    if (left < header + rest) return;
-    promise(the.out_read > 0 || at[0] == 0x10);
-    check_packet(at, header, header + rest);
-    the.out_read += header + rest;
+  size_t read = 0;
+  for (size_t length; (length = packet_length(the.out + read, the.out_length - read)) > 0; read += length) {
+    bool first = the.out[read] >> 4 == HF_PACKET_CONNECT;
+    promise(first != the.greeted);
+    the.greeted = true;
+    check_packet(the.out + read, length);
   }
+  the.out_length -= read;
+  memmove(the.out, the.out + read, the.out_length);
 }
 
 static void turn(void) {
@@ -281,8 +289,8 @@ static void open_one(bytes *from) {
   the.open = true;
   the.up = false;
   the.protocol = attempt.protocol;
-  the.fed_length = the.fed_read = the.out_length = the.out_read = 0;
-  the.fed_broken = the.said_goodbye = false;
+  the.fed_length = the.fed_read = the.out_length = 0;
+  the.fed_broken = the.greeted = the.said_goodbye = false;
   memset(the.came, 0, sizeof the.came);
   hf_link_native.open(the.link, ++the.generation, &attempt);
   the.peers[the.peer_count++] = hf_scripted_next();

@@ -1,5 +1,5 @@
 --- A million mutated packets of hostile brokers, or as many as there is time for; SEED repeats a run, PACKETS changes
--- the number. See spec/support/hostility.lua for what must hold.
+-- the number, TRANSPORT is what the clients have. See spec/support/hostility.lua for what must hold.
 local hostility = require "spec.support.hostility"
 
 local seed = tonumber(os.getenv "SEED" or os.time())
@@ -18,7 +18,7 @@ io.stdout:setvbuf "line"
 print(("seed %d, %d mutated packets"):format(seed, packets))
 local told, first, first_at = 0, nil, 0
 local total = hostility.attack {
-  seed = seed, packets = packets, clients = 4, seconds = minutes * 60,
+  seed = seed, packets = packets, clients = 4, seconds = minutes * 60, transport = os.getenv "TRANSPORT",
   each = function(now)
     if now.mutated >= told + packets / 10 then
       told = now.mutated
@@ -34,8 +34,8 @@ for name, count in pairs(total.reasons) do
   reasons[#reasons + 1] = ("%s %d"):format(name, count)
 end
 table.sort(reasons)
-print(("%d packets, %d mutated, %d connections, %d messages arrived; %s"):format(total.packets, total.mutated,
-  total.connections, total.messages, table.concat(reasons, ", ")))
+print(("%d packets, %d mutated, %d of them deadly to Paho, %d connections, %d messages arrived; %s"):format(
+  total.packets, total.mutated, total.overruns, total.connections, total.messages, table.concat(reasons, ", ")))
 if first and total.mutated > first_at then
   print(("%.1f bytes of memory a mutated packet"):format((resident() - first) * 1024 / (total.mutated - first_at)))
 end

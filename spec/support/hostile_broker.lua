@@ -1,7 +1,9 @@
 --- A broker in a process of its own that answers with mutated packets:
--- `lua spec/support/hostile_broker.lua FOLDER SEED [FIRST]`, FIRST being the number of its first connection (1).
+-- `lua spec/support/hostile_broker.lua FOLDER SEED [FIRST [TRANSPORT]]`, FIRST being the number of its first connection
+-- (1), TRANSPORT what its client has: "native" gets what Paho does not survive as well.
 --
--- Writes its port into FOLDER/port, and what it has sent so far into FOLDER/count: connections, packets, mutated ones.
+-- Writes its port into FOLDER/port, and what it has sent so far into FOLDER/count: connections, packets, mutated ones,
+-- and those that Paho does not survive.
 -- Once FOLDER/behave exists it is a sound broker to each new connection. What the connection with a given number
 -- gets follows from SEED, that number and what the client sends; the last packets of each are in FOLDER/last.
 local mutator = require "spec.support.mutator"
@@ -21,7 +23,14 @@ local function exists(name)
   return file and file:close()
 end
 
-local connections, packets, mutated = 0, 0, 0
+local any = arg[4] == "native"
+local connections, packets, mutated, overruns = 0, 0, 0, 0
+
+local function mutate(random, packet)
+  packet = mutator.mutate(random, packet, any)
+  mutated, overruns = mutated + 1, overruns + (mutator.overruns(packet) and 1 or 0)
+  return packet
+end
 
 local Connection = {}
 Connection.__index = Connection
@@ -113,8 +122,8 @@ function Connection:attack()
   local random = self.random
   local connack = mutator.connack(random, self.version)
   local sound = random(6) > 1
-  packets, mutated = packets + 1, mutated + (sound and 0 or 1)
-  if not self:send(sound and connack or mutator.mutate(random, connack)) then
+  packets = packets + 1
+  if not self:send(sound and connack or mutate(random, connack)) then
     return
   end
   for _ = 1, random(80) do
@@ -126,7 +135,7 @@ function Connection:attack()
       or mutator.packet(random, self.ids, self.version)
     packets = packets + 1
     if choice > 2 then
-      packet, mutated = mutator.mutate(random, packet), mutated + 1
+      packet = mutate(random, packet)
     end
     if not self:send(packet) then
       return
@@ -157,12 +166,12 @@ local function serve(socket)
     end
     write("last", ("seed %d connection %d\n%s\n"):format(seed, number, table.concat(list, "\n")))
   end
-  write("count", ("%d %d %d\n"):format(connections, packets, mutated))
+  write("count", ("%d %d %d %d\n"):format(connections, packets, mutated, overruns))
   return random(3) == 1 and socket:reset() or socket:close()
 end
 
 local listener, port = sockets.listen()
-write("count", "0 0 0\n")
+write("count", "0 0 0 0\n")
 write("port", tostring(port))
 while true do
   local socket = listener:accept(60000)

@@ -9,6 +9,7 @@
 local holdfast = require "holdfast"
 local now = require("holdfast.core").now
 local process = require "process_probe"
+local transport = require "spec.support.transport"
 local tree = require "spec.support.tree"
 
 local hostility = {}
@@ -20,11 +21,11 @@ local FOLLOWS = {
   lost = "connected ready", sleeping = "failed lost",
 }
 
-local function begin(seed)
+local function begin(seed, chosen)
   local folder = process.temporary_folder()
   local broker = { folder = folder }
   broker.pid = assert(process.spawn({ os.getenv "LUA" or "lua5.4", "spec/support/hostile_broker.lua", folder,
-    ("%d"):format(seed) }, folder .. "/log"))
+    ("%d"):format(seed), "1", chosen }, folder .. "/log"))
   local deadline = process.now() + 20000
   repeat
     process.sleep(5)
@@ -39,13 +40,15 @@ local function begin(seed)
 end
 
 local function counts(broker)
-  local connections, packets, mutated = tree.read(broker.folder .. "/count"):match "(%d+) (%d+) (%d+)"
-  return tonumber(connections), tonumber(packets), tonumber(mutated)
+  local connections, packets, mutated, overruns = tree.read(broker.folder .. "/count")
+    :match "(%d+) (%d+) (%d+) (%d+)"
+  return tonumber(connections), tonumber(packets), tonumber(mutated), tonumber(overruns)
 end
 
 -- A client whose every disappointment is followed by another attempt at once.
-local function victim(broker, index, protocol, report)
+local function victim(broker, index, protocol, chosen, report)
   local client = holdfast.new {
+    transport = chosen,
     server = "mqtt://127.0.0.1:" .. broker.port, client_id = "victim" .. index, protocol = protocol,
     keep_alive = 2, connect_timeout = 3, session_expiry = index % 2 * 60,
     backoff = { strategy = "constant", min = 0.001, jitter = "none" },
@@ -89,21 +92,24 @@ end
 
 --- Attacks until so many mutated packets have been sent, or the time is up; then looks whether the clients still work.
 -- @tparam table options `seed`, `packets` (mutated ones), `clients` (2), `protocol` (nil: both), `seconds` (no end),
--- `each(state)` (called now and then)
--- @treturn table packets, mutated, connections, messages, reasons (name -> how often)
+-- `each(state)` (called now and then), `transport` (that of the run)
+-- @treturn table packets, mutated, overruns (of those, such as Paho does not survive), connections, messages, reasons
+-- (name -> how often)
 function hostility.attack(options)
   local brokers, states, problem = {}, {}, nil
+  local chosen = options.transport or transport.name()
   local function report(words)
     problem = problem or words
   end
   local total
   local function look()
-    total = { connections = 0, packets = 0, mutated = 0, messages = 0, reasons = {} }
+    total = { connections = 0, packets = 0, mutated = 0, overruns = 0, messages = 0, reasons = {} }
     for index, broker in ipairs(brokers) do
       if process.wait(broker.pid) then
         report("broker " .. index .. " has ended by itself")
       end
-      local connections, packets, mutated = counts(broker)
+      local connections, packets, mutated, overruns = counts(broker)
+      total.overruns = total.overruns + overruns
       total.connections, total.packets = total.connections + connections, total.packets + packets
       total.mutated, total.messages = total.mutated + mutated, total.messages + states[index].messages
       for name, count in pairs(states[index].reasons) do
@@ -119,8 +125,8 @@ function hostility.attack(options)
   local fine, failure = pcall(holdfast.run, function()
     local deadline = now() + (options.seconds or 86400)
     for index = 1, options.clients or 2 do
-      brokers[index] = begin(options.seed + index)
-      states[index] = victim(brokers[index], index, options.protocol or 4 + index % 2, report)
+      brokers[index] = begin(options.seed + index, chosen)
+      states[index] = victim(brokers[index], index, options.protocol or 4 + index % 2, chosen, report)
     end
     local tick = 0
     repeat
