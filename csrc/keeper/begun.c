@@ -8,7 +8,7 @@ void hf_begun_free(hf_begun *begun) {
   free(begun->marks);
 }
 
-bool hf_begun_expect(hf_begun *begun, uint64_t receipt) {
+static bool make_room(hf_begun *begun, uint64_t receipt) {
   if (receipt - begun->upto <= begun->room) return true;
   uint32_t room = begun->room ? begun->room : LEAST;
   while (receipt - begun->upto > room)
@@ -20,6 +20,14 @@ bool hf_begun_expect(hf_begun *begun, uint64_t receipt) {
   free(begun->marks);
   begun->marks = marks;
   begun->room = room;
+  return true;
+}
+
+bool hf_begun_expect(hf_begun *begun, uint64_t receipt) {
+  if (receipt <= begun->expected) return true;
+  if (!make_room(begun, receipt)) return false;
+  while (++begun->expected < receipt)
+    hf_begun_mark(begun, begun->expected);
   return true;
 }
 

@@ -14,13 +14,14 @@
 #include <stdint.h>
 
 typedef struct hf_begun {
-  uint64_t upto; /* all of these are marked */
+  uint64_t upto;     /* all of these are marked */
+  uint64_t expected; /* the highest that was */
   uint8_t *marks;
   uint32_t room; /* a power of two, or 0 */
 } hf_begun;
 
 void hf_begun_free(hf_begun *begun);
-bool hf_begun_expect(hf_begun *begun, uint64_t receipt); /* false when memory is short */
+bool hf_begun_expect(hf_begun *begun, uint64_t receipt); /* false when memory is short; those left out are marked */
 void hf_begun_mark(hf_begun *begun, uint64_t receipt);   /* which was expected; a second time means nothing */
 
 #endif
