@@ -88,7 +88,10 @@ local function life(point, protocol)
       for qos = 1, 2 do
         local name = qos .. "." .. i
         if up and not told[name] then
-          link:feed(world:publish(qos, i, "topic/" .. qos, name, protocol == 5 and { properties = "\35\0\1" } or nil))
+          local packet = world:publish(qos, i, "topic/" .. qos, name, protocol == 5 and { properties = "\35\0\1" })
+          link:feed(packet:sub(1, 7))
+          link:run()
+          link:feed(packet:sub(8))
           link:run()
           look()
         end
