@@ -70,8 +70,6 @@ struct hf_link {
   size_t hold_bytes; /* of those that may wait */
   uint64_t random;
   uint64_t forgotten, dropped;
-  uint64_t told;         /* messages, ever */
-  uint64_t renewed_told; /* the same when a new connection was asked for last */
   uint64_t answers_from; /* offset */
   int64_t leave_until;
   size_t in_flight; /* publishes of QoS 1 and 2 */

@@ -7,15 +7,14 @@ static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
   hf_native_write_ack(link, qos == 1 ? HF_PACKET_PUBACK : HF_PACKET_PUBREC, packet_id, 0);
 }
 
-/* Half of what waited has gone: what was let go unanswered is to come again. Once a connection, and only if it helped:
- * a reader that takes nothing must not have it all sent over and over. */
+/* Half of what waited has gone: what was let go unanswered is to come again. Once a connection; and since nothing is
+ * let go before there is no room, a reader that takes nothing does not have it all sent over and over. */
 static void renew(hf_link *link) {
   if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
-  if (link->inbox.bytes > link->hold_bytes / 2 || link->told == link->renewed_told) return;
+  if (link->inbox.bytes > link->hold_bytes / 2) return;
   hf_mail *mail = calloc(1, sizeof *mail);
   if (!mail) return; /* there will be another message */
   link->renewing = true;
-  link->renewed_told = link->told;
   hf_native_tell(link, mail, HF_LINK_RENEW);
 }
 
@@ -23,7 +22,6 @@ static void pour(hf_link *link) {
   hf_message *message;
   while (link->allowed > 0 && (message = hf_inbox_tell(&link->inbox))) {
     link->allowed--;
-    link->told++;
     hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
   }
   renew(link);
