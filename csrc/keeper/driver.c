@@ -215,10 +215,12 @@ void hf_driver_hint(hf_client *client) {
 /* ---- time ---- */
 
 void hf_driver_probe_unanswered(hf_client *client) {
+  if (hf_patience_goes_on(client, &client->probe, HF_DUE_PROBE)) return;
   hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT, NULL);
 }
 
 void hf_driver_subscribe_unanswered(hf_client *client) {
+  if (hf_patience_goes_on(client, &client->subscribe, HF_DUE_SUBSCRIBE)) return;
   hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT, NULL);
 }
 

@@ -27,6 +27,7 @@
 #include "keeper/diagnosis.h"
 #include "keeper/event.h"
 #include "keeper/keeper.h"
+#include "keeper/patience.h"
 #include "keeper/primary.h"
 #include "keeper/reference.h"
 #include "keeper/resolver.h"
@@ -170,9 +171,10 @@ struct hf_client {
   hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];
-  size_t requests;          /* SUBSCRIBE and UNSUBSCRIBE without an answer */
-  uint32_t awaited;         /* the ticket that HF_DUE_SUBSCRIBE is about */
-  hf_link_connected limits; /* what CONNACK said last */
+  size_t requests;              /* SUBSCRIBE and UNSUBSCRIBE without an answer */
+  uint32_t awaited;             /* the ticket that HF_DUE_SUBSCRIBE is about */
+  hf_patience subscribe, probe; /* of HF_DUE_SUBSCRIBE and HF_DUE_PROBE */
+  hf_link_connected limits;     /* what CONNACK said last */
   hf_reference reference;
   hf_primary primary;
   hf_diagnosis diagnosis;

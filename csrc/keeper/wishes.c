@@ -68,18 +68,23 @@ static void tell_ready(hf_client *client) {
   hf_tell_send(client, event);
 }
 
+static void await_answer(hf_client *client) {
+  int64_t time = client->options->engine.connect_timeout;
+  hf_patience_begin(client, &client->subscribe, HF_DUE_SUBSCRIBE, time, HF_PATIENCE_TIMES * time);
+}
+
 /* It is the oldest request that is waited for. Each answer to it is a sign of life that gives the next one as much
  * time; answers to others are none, or who goes on subscribing would wait for ever. A link that takes none is given as
  * much. */
 static void expect(hf_client *client) {
   hf_subscription_request oldest = {.ticket = client->awaited};
   if (client->due[HF_DUE_ASK] != HF_NEVER && client->due[HF_DUE_SUBSCRIBE] == HF_NEVER) {
-    client->due[HF_DUE_SUBSCRIBE] = client->keeper->now + client->options->engine.connect_timeout;
+    await_answer(client);
   } else if (client->requests == 0 && client->due[HF_DUE_ASK] == HF_NEVER) {
     client->due[HF_DUE_SUBSCRIBE] = HF_NEVER;
   } else if (hf_subscriptions_unanswered(client->subscriptions, &oldest) > 0 && oldest.ticket != client->awaited) {
     client->awaited = oldest.ticket;
-    client->due[HF_DUE_SUBSCRIBE] = client->keeper->now + client->options->engine.connect_timeout;
+    await_answer(client);
   }
 }
 
@@ -154,12 +159,15 @@ char *hf_wishes_unanswered(const hf_client *client, const char *why) {
   return text;
 }
 
+/* With all that passes meanwhile it has as long as a link's own question: ten times what a silent broker has. */
 void hf_wishes_probe(hf_client *client) {
-  int64_t patience = (int64_t)client->limits.keep_alive * 500;
-  if (patience < PROBE_AT_LEAST) patience = PROBE_AT_LEAST;
-  if (patience > client->options->engine.connect_timeout) patience = client->options->engine.connect_timeout;
+  int64_t time = (int64_t)client->limits.keep_alive * 500;
+  if (time < PROBE_AT_LEAST) time = PROBE_AT_LEAST;
+  if (time > client->options->engine.connect_timeout) time = client->options->engine.connect_timeout;
+  int64_t silence = (int64_t)client->limits.keep_alive * 1500;
+  int64_t most = HF_PATIENCE_TIMES * (silence > time ? silence : time);
   if (client->operations->probe(client->link, PROBE_TICKET))
-    client->due[HF_DUE_PROBE] = client->keeper->now + patience;
+    hf_patience_begin(client, &client->probe, HF_DUE_PROBE, time, most);
   else
     client->due[HF_DUE_PROBE_AGAIN] = client->keeper->now + ASK_AGAIN;
 }

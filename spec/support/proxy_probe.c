@@ -27,6 +27,7 @@
 static const char *const class_name = "proxy_probe.proxy";
 
 enum { CONNECTIONS = 32, CHUNK = 65536, SHOWN = 400, LINGER = 1000 };
+enum { PORTIONS = 50 /* a second, of a limited rate */, NARROW = 8192 /* a socket's buffer then */ };
 enum { UP, DOWN };
 
 typedef struct reader { /* of the packets in one direction */
@@ -36,9 +37,10 @@ typedef struct reader { /* of the packets in one direction */
 } reader;
 
 typedef struct connection {
-  int ends[2];    /* UP: the broker's, DOWN: the client's; -1: closed */
-  bool over[2];   /* nothing more comes out of that end */
-  int64_t linger; /* ms; 0: both ways are open */
+  int ends[2];     /* UP: the broker's, DOWN: the client's; -1: closed */
+  bool over[2];    /* nothing more comes out of that end */
+  int64_t linger;  /* ms; 0: both ways are open */
+  int64_t rest[2]; /* ms: until then that end is not read, so that the rate is kept */
   reader readers[2];
   unsigned number;
   uint8_t level; /* of the protocol */
@@ -58,6 +60,7 @@ typedef struct proxy {
   long long next[2]; /* what `cut` becomes after the next cut */
   unsigned cuts;
   unsigned long long passed[2];
+  long rate; /* bytes a second and way; 0: no limit */
   FILE *trace;
 } proxy;
 
@@ -164,7 +167,8 @@ static bool send_all(int to, const unsigned char *bytes, size_t count) {
 static void pass(proxy *p, connection *c, int from) {
   unsigned char bytes[CHUNK];
   int way = from == DOWN ? UP : DOWN;
-  ssize_t got = recv(c->ends[from], bytes, sizeof bytes, MSG_DONTWAIT);
+  size_t portion = p->rate ? (size_t)(p->rate / PORTIONS) + 1 : sizeof bytes;
+  ssize_t got = recv(c->ends[from], bytes, portion < sizeof bytes ? portion : sizeof bytes, MSG_DONTWAIT);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0) {
     c->over[from] = true;
@@ -172,6 +176,7 @@ static void pass(proxy *p, connection *c, int from) {
     return;
   }
   if (c->linger) return;
+  if (p->rate) c->rest[from] = hf_clock_ms() + got * 1000 / p->rate;
   size_t count = (size_t)got;
   pthread_mutex_lock(&p->lock);
   bool cut = p->cut[way] >= 0 && (long long)count >= p->cut[way];
@@ -190,11 +195,18 @@ static void pass(proxy *p, connection *c, int from) {
   if (!send_all(c->ends[way], bytes, count) || cut) begin_end(c);
 }
 
-static int dial(uint16_t port) {
+/* Else the systems on both sides of a slow link hold megabytes that no end of it knows of. */
+static void narrow(const proxy *p, int s) {
+  int bytes = NARROW;
+  if (p->rate) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+static int dial(const proxy *p) {
   struct sockaddr_in address = {
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+      .sin_family = AF_INET, .sin_port = htons(p->upstream), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int one = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  narrow(p, s);
   if (connect(s, (struct sockaddr *)&address, sizeof address) == 0) return s;
   close(s);
   return -1;
@@ -207,7 +219,7 @@ static void welcome(proxy *p) {
   connection *c = p->connections;
   while (c < p->connections + CONNECTIONS && c->used)
     c++;
-  int broker = c < p->connections + CONNECTIONS ? dial(p->upstream) : -1;
+  int broker = c < p->connections + CONNECTIONS ? dial(p) : -1;
   if (broker < 0) {
     close(client);
     return;
@@ -226,14 +238,18 @@ static void *run(void *context) {
   proxy *p = context;
   while (!stopped(p)) {
     struct pollfd watched[2 + 2 * CONNECTIONS] = {{p->listener, POLLIN, 0}, {p->wakeup, POLLIN, 0}};
-    bool lingers = false;
+    int64_t now = hf_clock_ms();
+    int timeout = -1;
     for (size_t i = 0; i < CONNECTIONS; i++) {
       connection *c = &p->connections[i];
-      for (int way = UP; way <= DOWN; way++)
-        watched[2 + 2 * i + (size_t)way] = (struct pollfd){c->used && !c->over[way] ? c->ends[way] : -1, POLLIN, 0};
-      lingers = lingers || (c->used && c->linger);
+      for (int way = UP; way <= DOWN; way++) {
+        bool rests = c->used && c->rest[way] > now, open = c->used && !c->over[way] && !rests;
+        watched[2 + 2 * i + (size_t)way] = (struct pollfd){open ? c->ends[way] : -1, POLLIN, 0};
+        if (rests && (timeout < 0 || c->rest[way] - now < timeout)) timeout = (int)(c->rest[way] - now);
+      }
+      if (c->used && c->linger && (timeout < 0 || timeout > 20)) timeout = 20;
     }
-    poll(watched, 2 + 2 * CONNECTIONS, lingers ? 20 : -1);
+    poll(watched, 2 + 2 * CONNECTIONS, timeout);
     if (watched[0].revents) welcome(p);
     for (size_t i = 0; i < CONNECTIONS; i++) {
       connection *c = &p->connections[i];
@@ -314,6 +330,14 @@ static int cut(lua_State *L) {
   return 0;
 }
 
+/* proxy:limit(bytes a second): a slow link, each way of each connection; before the first one comes */
+static int limit(lua_State *L) {
+  proxy *p = check(L);
+  p->rate = (long)luaL_checkinteger(L, 2);
+  narrow(p, p->listener);
+  return 0;
+}
+
 /* proxy:cuts() -> how many there were */
 static int cuts(lua_State *L) {
   proxy *p = check(L);
@@ -343,9 +367,8 @@ static int flush(lua_State *L) {
 }
 
 int luaopen_proxy_probe(lua_State *L) {
-  static const luaL_Reg methods[] = {{"cut", cut},     {"cuts", cuts},         {"passed", passed},
-                                     {"flush", flush}, {"close", close_proxy}, {"__gc", close_proxy},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"cut", cut},     {"cuts", cuts},         {"passed", passed},    {"flush", flush},
+                                     {"limit", limit}, {"close", close_proxy}, {"__gc", close_proxy}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"start", start}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
