@@ -132,8 +132,10 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 
 $(HERE)/fuzz/native: spec/support/scripted_stream.c # the broker of it
 
-# The bench's C programs: raw Paho, a server that costs next to nothing, and the core alone.
-bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/peer $(BUILD)/bench/matching
+# The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
+bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/raw_mosquitto $(BUILD)/bench/peer $(BUILD)/bench/matching
+
+$(BUILD)/bench/raw_mosquitto: LIBS += -lmosquitto
 
 $(BUILD)/bench/matching: $(filter $(BUILD)/obj/core/%,$(PLAIN_OBJECTS))
 
@@ -196,8 +198,8 @@ demo: ## a subscriber living through a broker's death and return
 	@$(MAKE) --no-print-directory -s all
 	@examples/demo.sh
 
-bench: ## holdfast beside raw Paho; ARGS="--help" tells more
-	@.ci/deps demo
+bench: ## holdfast beside raw Paho and libmosquitto; ARGS="--help" tells more
+	@.ci/deps bench
 	@bench/run $(ARGS)
 
 doc: ## the reference of lua/, as HTML in build/doc

@@ -1,5 +1,6 @@
---- holdfast's half of the bench: does and prints what raw_paho.c does and prints, in the same modes.
--- `lua bench/client.lua receive port=.. qos=.. count=.. how=reader|handler`, `publish .. how=post|wait`, and so on.
+--- holdfast's half of the bench: does and prints what raw_paho.c does and prints, in the same modes, over the transport
+-- in BENCH_TRANSPORT (paho). `lua bench/client.lua receive port=.. qos=.. count=.. how=reader|handler`,
+-- `publish .. how=post|wait`, and so on.
 local holdfast = require "holdfast"
 local now = require("holdfast.core").now
 local cpu = os.clock -- of the whole process, every thread
@@ -12,7 +13,10 @@ for i = 2, #arg do
   given[key] = tonumber(value) or value
 end
 
+local transport = os.getenv "BENCH_TRANSPORT"
+
 local function new(options)
+  options.transport = transport
   options.server = "mqtt://127.0.0.1:" .. (options.port or given.port)
   options.port = nil
   options.keep_alive = 60
@@ -159,20 +163,64 @@ function modes.recover()
   end)
 end
 
+local function resident()
+  for line in io.lines "/proc/self/status" do
+    local kilobytes = line:match "^VmRSS:%s*(%d+)"
+    if kilobytes then
+      return tonumber(kilobytes)
+    end
+  end
+end
+
 function modes.idle()
   holdfast.run(function()
     local clients = connected(given.clients)
     holdfast.sleep(3)
     local start, start_cpu = now(), cpu()
     holdfast.sleep(given.seconds)
-    local memory
-    for line in io.lines "/proc/self/status" do
-      memory = memory or line:match "^VmRSS:%s*(%d+)"
-    end
-    answer("seconds=%.6f cpu=%.6f memory=%d", now() - start, cpu() - start_cpu, memory)
+    answer("seconds=%.6f cpu=%.6f memory=%d", now() - start, cpu() - start_cpu, resident())
     for _, client in ipairs(clients) do
       client:close()
     end
+  end)
+end
+
+-- One client among others that are silent: it sends itself `rate` messages a second for `seconds`.
+function modes.scale()
+  holdfast.run(function()
+    local begin = now()
+    local clients = connected(given.clients)
+    local ready, busy = now() - begin, clients[1]
+    local received = 0
+    assert(busy:subscribe(TOPIC, { qos = 0 }, function()
+      received = received + 1
+    end))
+    assert(busy:connect(10))
+    holdfast.sleep(2)
+    local memory, start, start_cpu = resident(), now(), cpu()
+    holdfast.sleep(given.seconds)
+    local idle = (cpu() - start_cpu) / (now() - start)
+    local payload, sent = ("x"):rep(64), 0
+    start, start_cpu, received = now(), cpu(), 0
+    while now() - start < given.seconds do
+      assert(busy:post(TOPIC, payload))
+      sent = sent + 1
+      holdfast.sleep(math.max(0, start + sent / given.rate - now()))
+    end
+    local used = cpu() - start_cpu - idle * (now() - start)
+    answer("messages=%d cpu=%.6f idle=%.6f memory=%d ready=%.6f", math.max(received, 1), used, idle, memory, ready)
+    for _, client in ipairs(clients) do
+      client:close(0)
+    end
+  end)
+end
+
+function modes.once()
+  local client = new {}
+  holdfast.run(function()
+    client:start()
+    assert(client:publish(TOPIC, "x", { qos = 1, timeout = 10 }))
+    client:close(1)
   end)
 end
 
@@ -197,16 +245,8 @@ end
 -- What a connect over TLS costs, and a client that stays, by where the trusted certificates come from.
 function modes.trust()
   local function over_tls()
-    return holdfast.new { server = "mqtts://localhost:" .. given.port, keep_alive = 60,
+    return holdfast.new { server = "mqtts://localhost:" .. given.port, keep_alive = 60, transport = transport,
       tls = given.ca and { ca = given.ca } or nil }
-  end
-  local function memory()
-    for line in io.lines "/proc/self/status" do
-      local kilobytes = line:match "^VmRSS:%s*(%d+)"
-      if kilobytes then
-        return tonumber(kilobytes)
-      end
-    end
   end
   holdfast.run(function()
     local first = over_tls()
@@ -217,12 +257,12 @@ function modes.trust()
       assert(first:wait("ready", 30))
     end
     local used = cpu() - start_cpu
-    local before, others = memory(), {}
+    local before, others = resident(), {}
     for i = 1, given.clients do
       others[i] = over_tls()
       assert(others[i]:connect(30))
     end
-    answer("cpu=%.6f memory=%.1f", used / given.rounds, (memory() - before) / given.clients)
+    answer("cpu=%.6f memory=%.1f", used / given.rounds, (resident() - before) / given.clients)
     for _, client in ipairs(others) do
       client:close()
     end
@@ -233,7 +273,8 @@ end
 -- How long the worst publish of one client takes while another waits for a name that is slow to be found.
 function modes.names()
   local steady = new {}
-  local waiting = holdfast.new { server = ("%s://slow.example:%d"):format(given.scheme, given.port) }
+  local waiting = holdfast.new { server = ("%s://slow.example:%d"):format(given.scheme, given.port),
+    transport = transport }
   holdfast.run(function()
     assert(steady:connect(10))
     waiting:start()

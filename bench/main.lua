@@ -1,10 +1,10 @@
---- holdfast beside a plain C program on the same Paho: see HELP.
+--- holdfast on both of its transports, beside plain C programs on Paho and on libmosquitto: see HELP.
 package.path = "bench/?.lua;" .. package.path
 
 local HELP = [[
 usage: bench/run [part ...] [--runs=N] [--count=N] [--raw-burst=SECONDS] [--lua=NAME]
 
-Parts (all of them unless named):
+Parts (all of them unless named; scale and start only if named):
   receive   64 B messages from a server that costs next to nothing, QoS 0 and 1
   publish   64 B messages to such a server, QoS 0 and 1
   store     64 B messages at QoS 1 to such a server, in memory and on disk: Paho's file store, queue.store
@@ -19,22 +19,34 @@ Parts (all of them unless named):
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
   matching  a message, a wish, a publish that comes back among 1,000, 10,000 and 100,000 others: csrc/core alone
   hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
+  scale     one busy client among 1, 10 ... --most in one process: CPU of a message to itself (QoS 0, 500 a second), and
+            of silence; memory of each client, and how long it takes until all are connected
+  start     a script that connects, publishes once and closes, beside mosquitto_pub and a script that does nothing
 
-  --runs=N            repetitions, raw and holdfast in turn (5; recover takes four times as many)
+receive and publish have four columns: raw Paho, libmosquitto (one thread, its own loop), holdfast over Paho, holdfast
+native. The other parts that have two compare raw Paho with holdfast over --transport.
+
+  --runs=N            repetitions, all columns in turn (5; recover takes four times as many)
+  --transport=NAME    paho or native, for parts with one column of holdfast (paho)
+  --most=N            clients in scale (10,000)
+  --most-paho=N       the same over Paho, which has one select and a lock for all of them (1,000)
   --count=N           messages in a run of receive and publish (100,000)
   --raw-burst=SECONDS how long raw Paho may take for its burst (120)
   --lua=NAME          the Lua that holdfast runs on (lua5.4)
 
 CPU is user and system time of the whole client process, the broker's not included. Medians; a ratio is the median of
-the runs' ratios. Ratios carry over to another machine, absolute figures do not.
+the runs' ratios, of CPU a message to that of the better of raw Paho and libmosquitto in the same run. Ratios carry
+over to another machine, absolute figures do not.
 ]]
 
-local given = { runs = 5, count = 100000, ["raw-burst"] = 120 }
+local given = {
+  runs = 5, count = 100000, ["raw-burst"] = 120, most = 10000, ["most-paho"] = 1000, transport = "paho",
+}
 local parts = {}
 for _, word in ipairs(arg) do
   local key, value = word:match "^%-%-([%a-]+)=(.+)$"
-  if key == "lua" then
-    given.lua = value
+  if key == "lua" or key == "transport" and (value == "paho" or value == "native") then
+    given[key] = value
   elseif key and given[key] and tonumber(value) then
     given[key] = tonumber(value)
   elseif word:match "^%-" then
@@ -48,21 +60,33 @@ end
 local tools = require "tools"
 local median = tools.median
 
+tools.programs.holdfast = tools.programs[given.transport]
+
+local BESIDE = { "raw", "mosquitto", "paho", "native" } -- in turn
+local PAIR = { "raw", "holdfast" }
+
 local function say(format, ...)
   io.write((string.format(format, ...):gsub(" +$", "")), "\n")
   io.flush()
 end
 
---- Both programs in turn, `runs` times; `measure(program, name)` returns what one measured.
-local function both(runs, measure)
-  local results = { raw = {}, holdfast = {} }
+--- Programs in turn, `runs` times, each time another one first; `measure(program, name)` returns what one measured.
+local function in_turn(names, runs, measure)
+  local results = {}
+  for _, name in ipairs(names) do
+    results[name] = {}
+  end
   for run = 1, runs do
-    local order = run % 2 == 1 and { "raw", "holdfast" } or { "holdfast", "raw" }
-    for _, name in ipairs(order) do
+    for index = 1, #names do
+      local name = names[(run + index) % #names + 1]
       results[name][run] = measure(tools.programs[name], name)
     end
   end
   return results
+end
+
+local function both(runs, measure)
+  return in_turn(PAIR, runs, measure)
 end
 
 local function column(results, value)
@@ -83,9 +107,9 @@ end
 
 local SLOW = 20000 -- messages in a run of what takes raw Paho long
 
-local function throughput(title, mode, peer_mode, qos, how, store)
+local function throughput(title, names, mode, peer_mode, qos, how, store)
   local count = store and math.min(given.count, SLOW) or given.count
-  local results = both(given.runs, function(program)
+  local results = in_turn(names, given.runs, function(program)
     local arguments = { qos = qos, count = count, size = 64, how = how, store = store and 1 or 0 }
     local port, peer = tools.peer(peer_mode, { qos = qos, count = count, size = 64 })
     arguments.port = port
@@ -93,43 +117,55 @@ local function throughput(title, mode, peer_mode, qos, how, store)
     peer:close()
     return result
   end)
-  local ratios, extra = {}, {}
-  for run = 1, given.runs do
-    ratios[run] = rate(results.holdfast[run]) / rate(results.raw[run])
-    extra[run] = cost(results.holdfast[run]) - cost(results.raw[run])
+  local cells = {}
+  for index, name in ipairs(names) do
+    local ratios = {}
+    for run = 1, given.runs do
+      local best = cost(results.raw[run])
+      if results.mosquitto then
+        best = math.min(best, cost(results.mosquitto[run]))
+      end
+      ratios[run] = cost(results[name][run]) / best
+    end
+    cells[index] = ("%5.0f k/s %6.2f us x%4.2f"):format(median(column(results[name], rate)) / 1000,
+      median(column(results[name], cost)), median(ratios))
   end
-  say("%-38s %7.1f k/s %5.1f us   %7.1f k/s %5.1f us   %5.2f   %+5.1f us", title,
-    median(column(results.raw, rate)) / 1000, median(column(results.raw, cost)),
-    median(column(results.holdfast, rate)) / 1000, median(column(results.holdfast, cost)), median(ratios),
-    median(extra))
+  say("%-38s %s", title, table.concat(cells, "   "))
 end
 
-local function throughput_head()
-  say("\n%-38s %-22s %-22s %-7s %s", "64 B messages, one connection", "  raw Paho", "  holdfast", " ratio", "extra CPU")
+local TITLES = { raw = "raw Paho", mosquitto = "libmosquitto", paho = "holdfast, Paho", native = "holdfast, native",
+  holdfast = "holdfast" }
+
+local function throughput_head(names)
+  local cells = {}
+  for index, name in ipairs(names) do
+    cells[index] = ("%24s"):format(TITLES[name])
+  end
+  say("\n%-38s %s", "64 B messages, one connection", table.concat(cells, "   "))
 end
 
 local run_part = {}
 
 function run_part.receive()
-  throughput_head()
+  throughput_head(BESIDE)
   for qos = 0, 1 do
-    throughput("receive QoS " .. qos .. ", subscription:messages()", "receive", "feed", qos, "reader")
-    throughput("receive QoS " .. qos .. ", handler", "receive", "feed", qos, "handler")
+    throughput("receive QoS " .. qos .. ", subscription:messages()", BESIDE, "receive", "feed", qos, "reader")
+    throughput("receive QoS " .. qos .. ", handler", BESIDE, "receive", "feed", qos, "handler")
   end
 end
 
 function run_part.publish()
-  throughput_head()
+  throughput_head(BESIDE)
   for qos = 0, 1 do
-    throughput("publish QoS " .. qos .. ", client:post", "publish", "swallow", qos, "post")
-    throughput("publish QoS " .. qos .. ", 100 x client:publish", "publish", "swallow", qos, "wait")
+    throughput("publish QoS " .. qos .. ", client:post", BESIDE, "publish", "swallow", qos, "post")
+    throughput("publish QoS " .. qos .. ", 100 x client:publish", BESIDE, "publish", "swallow", qos, "wait")
   end
 end
 
 function run_part.store()
-  throughput_head()
-  throughput("publish QoS 1, no store", "publish", "swallow", 1, "post")
-  throughput("publish QoS 1, store", "publish", "swallow", 1, "post", true)
+  throughput_head(PAIR)
+  throughput("publish QoS 1, no store", PAIR, "publish", "swallow", 1, "post")
+  throughput("publish QoS 1, store", PAIR, "publish", "swallow", 1, "post", true)
 end
 
 local function recover_beside(idle)
@@ -201,8 +237,9 @@ function run_part.pairs()
   say("\n%-38s %-26s %s", "two messages in a row to itself", "  raw Paho", "  holdfast")
   for qos = 1, 2 do
     local times = {}
-    for name, program in pairs(tools.programs) do
-      local pipe = tools.start(program, "pairs", { port = broker.port, qos = qos, rounds = 40 * given.runs })
+    for _, name in ipairs(PAIR) do
+      local arguments = { port = broker.port, qos = qos, rounds = 40 * given.runs }
+      local pipe = tools.start(tools.programs[name], "pairs", arguments)
       times[name] = {}
       for i = 1, 40 * given.runs do
         times[name][i] = tools.answer(pipe).seconds * 1000
@@ -349,6 +386,59 @@ function run_part.hosts()
   broker:kill()
 end
 
+-- Scale and start --------------------------------------------------------------------------------------------------
+
+local HOT_RATE = 500 -- messages a second
+
+function run_part.scale()
+  say("\n%-38s %-22s %-14s %-12s %s", "one busy client among", "CPU a message, ratio", "idle CPU", "memory each",
+    "all connected")
+  for _, name in ipairs { "native", "paho" } do
+    local broker = tools.broker "set_tcp_nodelay true\nmax_connections -1"
+    local alone, least
+    local clients, most = 1, name == "native" and given.most or given["most-paho"]
+    while clients <= most do
+      local cpu, memory, idle, ready = {}, {}, {}, {}
+      for run = 1, given.runs do
+        local result = tools.measure(tools.programs[name], "scale",
+          { port = broker.port, clients = clients, rate = HOT_RATE, seconds = 3 })
+        cpu[run], idle[run] = result.cpu / result.messages * 1e6, 100 * result.idle
+        memory[run], ready[run] = result.memory, result.ready
+      end
+      alone, least = alone or median(cpu), least or median(memory)
+      say("%-38s %8.1f us x%4.1f      %6.2f %%       %s   %8.3f s", ("%d, %s"):format(clients, name), median(cpu),
+        median(cpu) / alone, median(idle),
+        clients > 1 and ("%6.1f KB"):format((median(memory) - least) / (clients - 1)) or "        -", median(ready))
+      clients = clients * 10
+    end
+    broker:kill()
+  end
+end
+
+function run_part.start()
+  local broker = tools.broker "set_tcp_nodelay true"
+  local lua = arg[-1]
+  local commands = {
+    { "nothing", lua .. " -e 'local _ = 1'" },
+    { "require \"holdfast\"", lua .. " -e 'require \"holdfast\"'" },
+    { "mosquitto_pub", ("mosquitto_pub -V 5 -p %d -t bench -m x -q 1"):format(broker.port) },
+    { "connect, publish, close: paho", tools.programs.paho .. " once port=" .. broker.port },
+    { "connect, publish, close: native", tools.programs.native .. " once port=" .. broker.port },
+  }
+  local wall, cpu = {}, {}
+  for run = 1, 4 * given.runs do
+    for index, command in ipairs(commands) do
+      wall[index], cpu[index] = wall[index] or {}, cpu[index] or {}
+      wall[index][run], cpu[index][run] = tools.timed(command[2])
+    end
+  end
+  say("\n%-38s %10s %10s", "a process", "time", "CPU")
+  for index, command in ipairs(commands) do
+    say("%-38s %7.1f ms %7.1f ms", command[1], median(wall[index]) * 1000, median(cpu[index]) * 1000)
+  end
+  broker:kill()
+end
+
 local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "matching",
   "hosts" }
 for _, part in ipairs(parts) do
@@ -362,7 +452,7 @@ math.randomseed(os.time())
 for _, line in ipairs(tools.machine()) do
   say("%s", line)
 end
-say("%d runs each, raw Paho and holdfast in turn; medians", given.runs)
+say("%d runs each, in turn; medians", given.runs)
 for _, part in ipairs(#parts > 0 and parts or ALL) do
   run_part[part]()
 end

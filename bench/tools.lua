@@ -12,10 +12,12 @@ local function first_line(command)
 end
 tools.first_line = first_line
 
---- The commands of the two programs that are compared.
+--- The commands of the programs that are compared.
 tools.programs = {
   raw = "build/bench/raw_paho",
-  holdfast = arg[-1] .. " bench/client.lua",
+  mosquitto = "build/bench/raw_mosquitto",
+  paho = "env BENCH_TRANSPORT=paho " .. arg[-1] .. " bench/client.lua",
+  native = "env BENCH_TRANSPORT=native " .. arg[-1] .. " bench/client.lua",
 }
 
 local function words(mode, arguments)
@@ -50,6 +52,15 @@ function tools.measure(program, mode, arguments, limit)
   local answer = tools.answer(pipe, program .. " " .. mode)
   pipe:close()
   return answer
+end
+
+--- Runs a command of the shell: the seconds it took, and its CPU with all that it started.
+function tools.timed(command)
+  local timing = [[bash -c 'TIMEFORMAT="%R %U %S"; { time "$@" >/dev/null 2>&1; } 2>&1' bash ]]
+  local pipe = assert(io.popen(timing .. command))
+  local wall, user, system = pipe:read("*n", "*n", "*n")
+  pipe:close()
+  return assert(wall), user + system
 end
 
 --- A peer (peer.c) in `mode`: its port, and the pipe to close once its client has gone.
