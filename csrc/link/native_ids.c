@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Open addressing. Ids are given out in a row, so the id itself spreads them best; what leaves closes its gap. */
+/* Open addressing; what leaves closes its gap. Ids are given out in a row: side by side they would be one long run,
+ * which whoever leaves in its middle has to walk to its end. Multiples of the golden ratio lie as far apart as can be.
+ */
 
-enum { LEAST = 16, MOST = 65535 };
+enum { LEAST = 16, MOST = 65535, SHIFT_OF_LEAST = 32 - 4 };
 
 void hf_ids_clear(hf_ids *ids) {
   free(ids->values);
@@ -19,8 +21,12 @@ void hf_ids_free(hf_ids *ids) {
   hf_ids_clear(ids);
 }
 
+static uint32_t home_of(const hf_ids *ids, uint16_t id) {
+  return (id * UINT32_C(2654435769)) >> ids->shift;
+}
+
 static uint32_t place_of(const hf_ids *ids, uint16_t id) {
-  uint32_t at = id & (ids->room - 1);
+  uint32_t at = home_of(ids, id);
   while (ids->keys[at] && ids->keys[at] != id)
     at = (at + 1) & (ids->room - 1);
   return at;
@@ -33,7 +39,10 @@ uint64_t *hf_ids_find(const hf_ids *ids, uint16_t id) {
 }
 
 static bool grow(hf_ids *ids) {
-  hf_ids larger = {.room = ids->room ? ids->room * 2 : LEAST, .count = ids->count, .cursor = ids->cursor};
+  hf_ids larger = {.room = ids->room ? ids->room * 2 : LEAST,
+                   .shift = ids->room ? (uint8_t)(ids->shift - 1) : SHIFT_OF_LEAST,
+                   .count = ids->count,
+                   .cursor = ids->cursor};
   larger.values = malloc(larger.room * sizeof *larger.values);
   larger.keys = calloc(larger.room, sizeof *larger.keys);
   if (!larger.values || !larger.keys) {
@@ -70,7 +79,7 @@ void hf_ids_remove(hf_ids *ids, uint16_t id) {
   if (!hf_ids_find(ids, id)) return;
   uint32_t mask = ids->room - 1, gap = place_of(ids, id);
   for (uint32_t at = (gap + 1) & mask; ids->keys[at]; at = (at + 1) & mask) {
-    uint32_t home = ids->keys[at] & mask;
+    uint32_t home = home_of(ids, ids->keys[at]);
     if (((at - home) & mask) < ((at - gap) & mask)) continue; /* it stands between its home and the gap */
     ids->keys[gap] = ids->keys[at];
     ids->values[gap] = ids->values[at];

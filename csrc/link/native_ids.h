@@ -17,6 +17,7 @@ typedef struct hf_ids {
   uint32_t room;  /* a power of two; 0: no arrays */
   uint32_t count;
   uint16_t cursor; /* the id given last */
+  uint8_t shift;   /* a hash's, to a place of this room */
 } hf_ids;
 
 enum { HF_IDS_FOR_REQUESTS = 64 }; /* that publishes leave free */
