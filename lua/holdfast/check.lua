@@ -66,11 +66,13 @@ end
 
 --- One of a few words or numbers. Row: `choices`.
 function check.choice(value, row)
-  local shown = {}
-  for index, choice in ipairs(row.choices) do
+  for _, choice in ipairs(row.choices) do
     if value == choice then
       return choice
     end
+  end
+  local shown = {}
+  for index, choice in ipairs(row.choices) do
     shown[index] = describe(choice)
   end
   local near = type(value) == "string" and text.nearest(value, row.choices)
