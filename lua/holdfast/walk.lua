@@ -151,18 +151,24 @@ local function take(group, given, fallback, where)
   if problem then
     return nil, problem
   end
-  local values = {}
-  for _, node in ipairs(group.rows) do
-    local key, row, prefix, value = node.key, node.row, "", given and given[node.key]
+  local values, rows = {}, group.rows
+  for index = 1, #rows do
+    local node = rows[index]
+    local key, value, is_own = node.key, nil, true
+    if given then
+      value = given[key]
+    end
     if value == nil and fallback then
-      value, prefix = fallback[key], where .. "."
+      value, is_own = fallback[key], false
     end
     if value ~= nil then
-      values[key], problem = check[row.type](value, row)
-      if values[key] == nil then
-        return nil, ("%s%s %s"):format(prefix, key, problem)
+      local row = node.row
+      value, problem = check[row.type](value, row)
+      if value == nil then
+        return nil, ("%s%s %s"):format(is_own and "" or where .. ".", key, problem)
       end
-    elseif row.required then
+      values[key] = value
+    elseif node.row.required then
       return nil, key .. " is missing"
     else
       values[key] = node.default
