@@ -79,6 +79,7 @@ build = {
         "csrc/keeper/tell.c",
         "csrc/keeper/thread.c",
         "csrc/keeper/trace.c",
+        "csrc/keeper/trial.c",
         "csrc/keeper/trust.c",
         "csrc/keeper/wishes.c",
         "csrc/link/link.c",

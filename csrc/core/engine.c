@@ -36,8 +36,11 @@ static bool may_pass(const hf_engine *engine, const hf_reason *reason, int64_t n
   return reason->passes && (engine->worked & bit_of_server(engine)) && now - engine->down_since < HF_PASSES_WITHIN;
 }
 
-static void note(hf_engine *engine, int64_t now, const hf_reason *reason, int code, int64_t uptime) {
-  int16_t short_code = (int16_t)code;
+/* A class that hangs on repeats belongs to what is still there. */
+static void note(hf_engine *engine, int64_t now, const hf_engine_event *event, int64_t uptime) {
+  const hf_reason *reason = event->reason;
+  int16_t short_code = (int16_t)event->code;
+  if (event->cured || event->spent) engine->repeats = 0;
   bool again = engine->repeats > 0 && engine->repeat_source == reason->source && engine->repeat_code == short_code &&
                !outlived(engine, reason, uptime);
   engine->repeats = (uint8_t)(!again ? 1 : engine->repeats < UINT8_MAX ? engine->repeats + 1 : UINT8_MAX);
@@ -52,6 +55,9 @@ static void note(hf_engine *engine, int64_t now, const hf_reason *reason, int co
   if (engine->cls == HF_CLASS_SLOW && !rule.own && may_pass(engine, reason, now)) engine->cls = HF_CLASS_RETRY;
   if (engine->cls == HF_CLASS_SWITCH && engine->options->server_count < 2 && !engine->elsewhere)
     engine->cls = HF_CLASS_SLOW;
+  if (!event->cured || rule.own) return;
+  engine->cls = HF_CLASS_RETRY;
+  engine->repeats = 0;
 }
 
 static bool moves(const hf_engine *engine) {
@@ -91,10 +97,10 @@ static bool draw_wait(hf_engine *engine, int64_t now) {
 }
 
 /* True when another attempt follows; `delay` and `server` are then those of it. */
-static bool judge(hf_engine *engine, int64_t now, const hf_reason *reason, int code, bool elsewhere) {
+static bool judge(hf_engine *engine, int64_t now, const hf_engine_event *event) {
   bool was_connected = engine->state == HF_STATE_CONNECTED;
-  engine->elsewhere = elsewhere;
-  note(engine, now, reason, code, was_connected ? now - engine->since : 0);
+  engine->elsewhere = event->elsewhere;
+  note(engine, now, event, was_connected ? now - engine->since : 0);
   choose_server(engine, was_connected);
   engine->delay = 0;
   return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine, now);
@@ -160,13 +166,12 @@ static bool counts(hf_engine *engine, int64_t now, hf_input input) {
 
 /* FAILED, LOST and a connect timeout are judged here, and become their final columns when no attempt follows. */
 static hf_input refine(hf_engine *engine, int64_t now, const hf_engine_event *event) {
-  if (event->input == HF_INPUT_FAILED)
-    return judge(engine, now, event->reason, event->code, event->elsewhere) ? HF_INPUT_FAILED : HF_INPUT_FAILED_FINALLY;
-  if (event->input == HF_INPUT_LOST)
-    return judge(engine, now, event->reason, event->code, event->elsewhere) ? HF_INPUT_LOST : HF_INPUT_LOST_FINALLY;
+  if (event->input == HF_INPUT_FAILED) return judge(engine, now, event) ? HF_INPUT_FAILED : HF_INPUT_FAILED_FINALLY;
+  if (event->input == HF_INPUT_LOST) return judge(engine, now, event) ? HF_INPUT_LOST : HF_INPUT_LOST_FINALLY;
   if (event->input == HF_INPUT_TIMER && engine->state == HF_STATE_CONNECTING) {
-    const hf_reason *reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CONNECT_TIMEOUT);
-    return judge(engine, now, reason, HF_CLIENT_CONNECT_TIMEOUT, false) ? HF_INPUT_TIMER : HF_INPUT_TIMER_FINALLY;
+    const hf_engine_event late = {.reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CONNECT_TIMEOUT),
+                                  .code = HF_CLIENT_CONNECT_TIMEOUT};
+    return judge(engine, now, &late) ? HF_INPUT_TIMER : HF_INPUT_TIMER_FINALLY;
   }
   return event->input;
 }

@@ -115,6 +115,8 @@ typedef struct hf_engine_event {
   const hf_reason *reason; /* FAILED, LOST, HOLD; NULL elsewhere */
   int code;                /* as it came, for an unassigned one too */
   bool elsewhere;   /* FAILED, LOST: the caller knows another server for the next attempt, though the list does not */
+  bool cured;       /* LOST: what the connection ended over has been found, and is not sent again */
+  bool spent;       /* LOST: it may have been something that is gone, and says nothing of the next connection */
   bool same_server; /* RECONNECT of a connection: not to the first server of the list, but to the one it is with */
   uint32_t delay;   /* DELAY, in ms */
 } hf_engine_event;

@@ -34,9 +34,10 @@ typedef struct hf_publish {
   uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
   bool retain;
-  bool carried;    /* its packet id and state outlived a handle or a connection (link.h) */
-  bool released;   /* its PUBREL has been sent, or may have been */
-  uint64_t offset; /* of the link that has it: where its packet ends in the bytes of the connection */
+  uint8_t end_source; /* an hf_source; of an end that `result` is the code of */
+  bool carried;       /* its packet id and state outlived a handle or a connection (link.h) */
+  bool released;      /* its PUBREL has been sent, or may have been */
+  uint64_t offset;    /* of the link that has it: where its packet ends in the bytes of the connection */
 } hf_publish;
 
 typedef struct hf_message {

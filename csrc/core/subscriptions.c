@@ -122,13 +122,18 @@ bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t number) {
   return true;
 }
 
-void hf_subscriptions_blame(hf_subscriptions *set, int code) {
+bool hf_subscriptions_blame(hf_subscriptions *set, int code) {
+  bool found = false;
   for (hf_list_link *at = set->sent.next; at != &set->sent; at = at->next) {
     hf_entry *e = HF_OWNER(hf_entry, queued, at);
     if (!e->subscribing) continue;
-    if (e->suspect) e->guilty = (int16_t)code;
+    if (e->suspect) {
+      e->guilty = (int16_t)code;
+      found = true;
+    }
     e->suspect = true;
   }
+  return found;
 }
 
 void hf_subscriptions_lost(hf_subscriptions *set) {

@@ -63,7 +63,7 @@ void hf_subscriptions_connected(hf_subscriptions *set, bool session_present);
 /* The broker has ended the connection over a filter, with this code, and did not say which: one of those it has not
  * answered. They are suspects, asked for again after all others and one at a time; the one in flight at a second such
  * end is guilty until there is a new wish for it. Before hf_subscriptions_lost. */
-void hf_subscriptions_blame(hf_subscriptions *set, int code);
+bool hf_subscriptions_blame(hf_subscriptions *set, int code);
 
 /* The connection is gone: requests without an answer are due again after the next connect. */
 void hf_subscriptions_lost(hf_subscriptions *set);

@@ -124,7 +124,6 @@ void hf_answers_failed(hf_client *client, const hf_link_down *down) {
   if (is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
   if (change_protocol(client, down)) return;
-  hf_outbox_blame(client, down);
   hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code};
   hf_driver_step(client, event, down);
 }
@@ -138,9 +137,9 @@ static void ended(hf_client *client, hf_link_down *down) {
     return;
   }
   hf_snapshot_attempt_phase(client, down->phase);
-  hf_outbox_blame(client, down);
-  hf_wishes_blame(client, down);
   hf_engine_event event = {.input = HF_INPUT_LOST, .reason = down->reason, .code = down->code};
+  hf_trial_ended(client, down, &event);
+  if (hf_wishes_blame(client, down)) event.cured = true;
   hf_driver_step(client, event, down);
 }
 

@@ -61,6 +61,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   strncpy(client->snapshot.client_id, options->client_id, sizeof client->snapshot.client_id - 1);
   uint64_t seed = keeper->seeds + id;
   hf_engine_init(&client->engine, &options->engine, hf_random_next(&seed), hf_clock_ms());
+  client->outbox.trial.random = hf_random_next(&seed);
   client->snapshot.since = client->engine.since;
   hf_client_total++;
   hf_client_living++;

@@ -24,6 +24,7 @@ typedef struct hf_client hf_client;
   ROW(PROBE_AGAIN, true, hf_wishes_probe)              /* the link would not take it */                                \
   ROW(ASK, true, settled)                              /* nor a SUBSCRIBE */                                           \
   ROW(PUMP, true, settled)                             /* the link would not take what it was offered */               \
+  ROW(TRIAL, true, settled)                            /* what is accused has waited for others */                     \
   ROW(FLUSH, false, settled)                           /* closing: what is queued has so long to get out */            \
   ROW(COMMIT, false, settled)                          /* the store has just had one */                                \
   ROW(TEND, false, settled)                            /* the store's */                                               \

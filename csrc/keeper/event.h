@@ -43,13 +43,14 @@ enum { /* hf_publish.flags */
        HF_PUBLISH_RETAIN = 1 << 5,    /* the broker keeps no retained messages */
        HF_PUBLISH_SENT = 1 << 6,      /* the broker may have it, whatever became of the connection */
        HF_PUBLISH_SUSPECT = 1 << 7,   /* in flight when the broker ended the connection over something it was sent */
-       HF_PUBLISH_GUILTY = 1 << 8,    /* so twice; `result` is the code of the DISCONNECT */
+       HF_PUBLISH_GUILTY = 1 << 8,    /* what connections end over: `result` is the code of the last, of `end_source` */
        HF_PUBLISH_LENT = 1 << 9,      /* a link has had it */
        HF_PUBLISH_OVERFLOW = 1 << 10, /* made room in the queue, or found none */
        HF_PUBLISH_EXPIRED = 1 << 11,  /* before it could be sent */
        HF_PUBLISH_AWAITED = 1 << 12,  /* with NOTIFY: a coroutine waits for the outcome, so it is told in any case */
        HF_PUBLISH_KEPT = 1 << 13,     /* with CLOSED: the store has it for the next client */
        HF_PUBLISH_RESTORED = 1 << 14, /* out of a store */
+       HF_PUBLISH_ACCUSED = 1 << 15,  /* in flight alone when a connection ended */
 };
 
 enum { HF_NO_TIME = -1 };

@@ -87,6 +87,38 @@ typedef struct hf_command {
   char data[];
 } hf_command;
 
+typedef enum hf_trial_turn {
+  HF_TURN_OPEN,    /* until there are others to be sent */
+  HF_TURN_ACCUSED, /* it goes out alone */
+  HF_TURN_OTHERS
+} hf_trial_turn;
+
+typedef struct hf_trial { /* of what may be why connections end: trial.c */
+  hf_publish *alone;      /* a suspect that is in flight, and nothing else may be; NULL: none */
+  hf_publish *accused;    /* on trial: in `again` or in flight; NULL: none */
+  uint64_t random;        /* tosses the coin */
+  uint64_t tried;         /* id of the accused that went out last without evidence */
+  int64_t lent_at;        /* when `alone` went out */
+  int64_t hold_until;     /* when one of the accused goes out though there are no others */
+  uint32_t hold;          /* ms */
+  uint32_t count;         /* of the accused */
+  uint32_t ended;         /* the generation that ended last, if that may have been over a publish; else 0 */
+  uint32_t barren;        /* connections in a row that ended with publishes in flight and none acknowledged */
+  uint32_t deaths, turns; /* of connections with the accused alone, and those of the others */
+  uint32_t evidence;      /* against the accused, in hundredths of a bit */
+  size_t left;            /* of the others, to go out in this turn */
+  int16_t code;           /* of the end of `ended` */
+  uint8_t source;         /* likewise, an hf_source */
+  uint8_t turn;           /* hf_trial_turn */
+  uint8_t coin;           /* that was tossed for it */
+  bool named;             /* `ended` is said to have been over something that was sent */
+  bool counts;            /* it speaks against what was in flight alone */
+  bool answered;          /* one of the others was, in this turn */
+  bool carries;           /* when this connection became ready, the link had publishes of former ones */
+  bool acknowledged;      /* on this connection something was */
+  bool sent_unanswerable; /* likewise, of QoS 0 */
+} hf_trial;
+
 typedef struct hf_outbox {
   hf_line again;        /* came back from a link; goes out before all that is fresh, whose ids are higher */
   hf_line fresh;        /* never lent to a link: what an overflow may drop */
@@ -98,9 +130,7 @@ typedef struct hf_outbox {
   size_t burst;         /* of the backlog's QoS 0, sent since the last breath */
   int64_t breath_until; /* HF_NEVER: there was no such burst */
   uint64_t backlog;     /* up to this id it had queued up when the connection became ready */
-  uint32_t blamed;      /* the generation that ended over something that was sent; 0: none */
-  int16_t blame;        /* the code it ended with */
-  bool suspect_out;     /* a suspect is in flight, and nothing else may be */
+  hf_trial trial;
 } hf_outbox;
 
 /* What an attempt still waits for before the link is opened; DIAGNOSIS, FILES: before its failure is told. */
@@ -286,13 +316,20 @@ void hf_outbox_pump(hf_client *client);
 void hf_outbox_expire(hf_client *client);       /* drops what is past its deadline */
 int64_t hf_outbox_due(const hf_client *client); /* when there is something to expire; HF_NEVER */
 void hf_outbox_delivered(hf_client *client, hf_publish *publish);
-/* The connection is down: was it for what we sent? A DISCONNECT does not say which message it was (reconnect rules in
- * README): those in flight are suspects, are sent again one at a time, and whichever is in flight a second time is it.
- */
-void hf_outbox_blame(hf_client *client, const hf_link_down *down);
 void hf_outbox_withdraw(hf_client *client, hf_event *answer); /* takes it: HF_COMMAND_WITHDRAW */
 void hf_outbox_drop_all(hf_client *client);
 bool hf_outbox_empty(const hf_client *client);
+
+/* trial.c: which publish do connections end over? */
+void hf_trial_ready(hf_client *client);
+/* The next to go out; NULL: none may now. */
+hf_publish *hf_trial_next(hf_client *client);
+void hf_trial_lent(hf_client *client, hf_publish *publish);
+void hf_trial_answered(hf_client *client, const hf_publish *publish);
+/* The connection is down: was it for what we sent? Before what it has lost comes back. */
+void hf_trial_ended(hf_client *client, const hf_link_down *down, hf_engine_event *event);
+bool hf_trial_convicts(hf_client *client, hf_publish *publish); /* which came back lost; true: it is the culprit */
+void hf_trial_forget(hf_client *client, hf_publish *publish);   /* its outcome is known */
 
 /* keeping.c: a client's store; without one these do nothing. The first two are for the thread that makes the client and
  * posts. */
@@ -310,9 +347,9 @@ bool hf_keeping_end(hf_client *client); /* false: it is being closed, and HF_COM
 void hf_wishes_pump(hf_client *client);
 void hf_wishes_answer(hf_client *client, const hf_link_answer *answer);
 void hf_wishes_probe(hf_client *client);
-/* The connection is down: was it for a filter? As hf_outbox_blame, with which one that is out a second time is refused.
- */
-void hf_wishes_blame(hf_client *client, const hf_link_down *down);
+/* The connection is down: was it for a filter? Those that are out are asked for again one at a time, and one that is
+ * out a second time is refused; true: one was. */
+bool hf_wishes_blame(hf_client *client, const hf_link_down *down);
 /* `why` the connection has ended, and what it has left unanswered, since a broker may end it over that without a word.
  * Owned by the caller; NULL: nothing is unanswered. */
 char *hf_wishes_unanswered(const hf_client *client, const char *why);

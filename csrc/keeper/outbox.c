@@ -18,6 +18,7 @@ bool hf_outbox_empty(const hf_client *client) {
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
   hf_heap_remove(&client->outbox.timers, &publish->timer);
   hf_index_remove(&client->outbox.all, &publish->by_id);
+  hf_trial_forget(client, publish);
   hf_keeping_over(client, publish);
   if (delivered)
     HF_COUNT(client, delivered, 1);
@@ -42,8 +43,13 @@ static void pull(hf_client *client, hf_publish *publish, uint32_t why) {
   drop(client, publish, why);
 }
 
+/* Whether its ttl still counts. What the broker may have is sent until it is answered, but not what is accused. */
+static bool may_expire(const hf_publish *publish) {
+  return !(publish->flags & HF_PUBLISH_SENT) || publish->flags & HF_PUBLISH_ACCUSED;
+}
+
 static void watch(hf_outbox *outbox, hf_publish *publish) {
-  if (!(publish->flags & HF_PUBLISH_SENT)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
+  if (may_expire(publish)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
 }
 
 /* Back to where it stood: in front of everything that was posted after it. */
@@ -98,6 +104,7 @@ void hf_outbox_ready(hf_client *client) {
   outbox->backlog = last ? last->id : 0;
   outbox->burst = 0;
   outbox->breath_until = HF_NEVER;
+  hf_trial_ready(client);
 }
 
 static bool unacknowledged_backlog(const hf_outbox *outbox, const hf_publish *publish) {
@@ -118,7 +125,7 @@ static uint32_t unacceptable(const hf_client *client, const hf_publish *publish)
     return HF_PUBLISH_TOO_LARGE;
   if (publish->qos > limits->maximum_qos) return HF_PUBLISH_QOS;
   if (publish->retain && !limits->retain_available) return HF_PUBLISH_RETAIN;
-  if (publish->deadline <= client->keeper->now && !(publish->flags & HF_PUBLISH_SENT)) return HF_PUBLISH_EXPIRED;
+  if (publish->deadline <= client->keeper->now && may_expire(publish)) return HF_PUBLISH_EXPIRED;
   return 0;
 }
 
@@ -136,8 +143,8 @@ static bool lend(hf_client *client, hf_publish *publish) {
     return false;
   }
   publish->flags |= publish->qos > 0 ? HF_PUBLISH_LENT | HF_PUBLISH_SENT : HF_PUBLISH_LENT;
-  outbox->suspect_out = publish->flags & HF_PUBLISH_SUSPECT;
   outbox->in_flight++;
+  hf_trial_lent(client, publish);
   if (unacknowledged_backlog(outbox, publish)) {
     outbox->burst++;
     if (outbox->breath_until == HF_NEVER) outbox->breath_until = now + BREATH;
@@ -151,10 +158,7 @@ void hf_outbox_pump(hf_client *client) {
   hf_publish *publish;
   client->due[HF_DUE_PUMP] = HF_NEVER;
   breathe(outbox, client->keeper->now);
-  while (outbox->in_flight < outbox->open &&
-         (publish = outbox->again.first ? outbox->again.first : outbox->fresh.first)) {
-    bool suspect = publish->flags & HF_PUBLISH_SUSPECT;
-    if (outbox->suspect_out || (suspect && outbox->in_flight > 0)) break;
+  while (outbox->in_flight < outbox->open && (publish = hf_trial_next(client))) {
     uint32_t why = unacceptable(client, publish);
     if (why) {
       pull(client, publish, why);
@@ -170,44 +174,21 @@ void hf_outbox_pump(hf_client *client) {
 
 /* ---- what became of it ---- */
 
-static bool is_about_a_message(const hf_link_down *down) {
-  static const uint8_t codes[] = {0x81, 0x82, 0x90, 0x94, 0x95, 0x99, 0x9A, 0x9B};
-  if (down->reason->source != HF_SOURCE_DISCONNECT) return false;
-  for (size_t i = 0; i < sizeof codes; i++) {
-    if (codes[i] == down->code) return true;
-  }
-  return false;
-}
-
-void hf_outbox_blame(hf_client *client, const hf_link_down *down) {
-  if (!is_about_a_message(down)) return;
-  client->outbox.blamed = down->mail.generation;
-  client->outbox.blame = (int16_t)down->code;
-}
-
-/* True when it is not to be sent again. */
-static bool convicted(const hf_outbox *outbox, hf_publish *publish) {
-  if (outbox->blamed == 0 || publish->mail.generation != outbox->blamed) return false;
-  bool again = publish->flags & HF_PUBLISH_SUSPECT;
-  publish->flags |= HF_PUBLISH_SUSPECT;
-  if (again) publish->result = outbox->blame;
-  return again;
-}
-
 void hf_outbox_delivered(hf_client *client, hf_publish *publish) {
   hf_outbox *outbox = &client->outbox;
   outbox->in_flight--;
-  if (publish->flags & HF_PUBLISH_SUSPECT) outbox->suspect_out = false;
+  if (outbox->trial.alone == publish) outbox->trial.alone = NULL;
   if (publish->result == HF_LINK_RESULT_LOST) {
     if (client->finished)
       drop(client, publish, HF_PUBLISH_CLOSED);
-    else if (convicted(outbox, publish))
+    else if (hf_trial_convicts(client, publish))
       drop(client, publish, HF_PUBLISH_GUILTY);
     else
       put_back(outbox, publish);
     return;
   }
   if (!unacknowledged_backlog(outbox, publish)) open_by(outbox, 1);
+  hf_trial_answered(client, publish);
   end(client, publish, publish->result < 0x80);
 }
 

@@ -122,11 +122,12 @@ void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
   client->requests--;
 }
 
-void hf_wishes_blame(hf_client *client, const hf_link_down *down) {
-  static const uint8_t about_a_filter[] = {0x8F, 0x9E, 0xA1, 0xA2};
-  if (down->reason->source != HF_SOURCE_DISCONNECT) return;
+bool hf_wishes_blame(hf_client *client, const hf_link_down *down) {
+  static const uint8_t about_a_filter[] = {0x81, 0x82, 0x8F, 0x9E, 0xA1, 0xA2};
+  if (down->reason->source != HF_SOURCE_DISCONNECT) return false;
   for (size_t i = 0; i < sizeof about_a_filter; i++)
-    if (down->code == about_a_filter[i]) hf_subscriptions_blame(client->subscriptions, down->code);
+    if (down->code == about_a_filter[i]) return hf_subscriptions_blame(client->subscriptions, down->code);
+  return false;
 }
 
 /* So much of a filter is shown. */

@@ -101,7 +101,8 @@ static int push_outcome(lua_State *L, const hf_publish *publish) {
   if (told && publish->result > 0)
     hf_lua_push_reason(L, hf_reason_find(HF_SOURCE_PUBACK, publish->result), HF_CLASS_NONE, publish->result, NULL);
   else if (publish->flags & HF_PUBLISH_GUILTY)
-    hf_lua_push_reason(L, hf_reason_find(HF_SOURCE_DISCONNECT, publish->result), HF_CLASS_NONE, publish->result, NULL);
+    hf_lua_push_reason(L, hf_reason_find((hf_source)publish->end_source, publish->result), HF_CLASS_NONE,
+                       publish->result, NULL);
   else
     lua_pushnil(L);
   return 4;
