@@ -103,6 +103,9 @@ void hf_client_consumed(hf_client *client, hf_consumed consumed);
 bool hf_client_expect(hf_client *client, uint8_t qos, uint64_t receipt);
 void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt);
 
+/* A message belongs to no subscription and is dropped, for nobody listens. */
+void hf_client_unclaimed(hf_client *client);
+
 /* EACH(name): of a client, and of the process. */
 #define HF_COUNTERS(EACH)                                                                                              \
   EACH(attempts)                                                                                                       \
@@ -113,6 +116,7 @@ void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt);
   EACH(dropped)                                                                                                        \
   EACH(received)                                                                                                       \
   EACH(inbox_dropped)                                                                                                  \
+  EACH(unclaimed)                                                                                                      \
   EACH(events_dropped)
 
 typedef struct hf_counters {

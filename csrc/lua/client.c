@@ -196,6 +196,11 @@ static int consumed(lua_State *L) {
   return 0;
 }
 
+static int unclaimed(lua_State *L) {
+  hf_client_unclaimed(check(L));
+  return 0;
+}
+
 enum { CREDITS = 64 }; /* given back at once by a program that reads without ever waiting */
 
 static void pay(hf_lua_debtor *debtor) {
@@ -321,6 +326,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"delay", delay},
                                    {"turn", turn},
                                    {"consumed", consumed},
+                                   {"unclaimed", unclaimed},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},

@@ -38,6 +38,7 @@ static void fill_counters(lua_State *L, const hf_counters *counters) {
   set_number(L, "dropped", counters->dropped);
   set_number(L, "received", counters->received);
   set_number(L, "inbox_dropped", counters->inbox_dropped);
+  set_number(L, "unclaimed", counters->unclaimed);
   set_number(L, "events_dropped", counters->events_dropped);
 }
 
@@ -64,7 +65,7 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   set_number(L, "protocol", status.protocol);
   set_bounds(L, "queued", status.queued_messages, status.queued_bytes);
   set_bounds(L, "inbox", status.inbox_messages, status.inbox_bytes);
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, 10);
   fill_counters(L, &status.counters);
   lua_setfield(L, -2, "counters");
   return 1;
@@ -103,7 +104,7 @@ int hf_lua_metrics(lua_State *L) {
   hf_counters totals;
   size_t clients;
   hf_metrics(&totals, &clients);
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 11);
   set_number(L, "clients", clients);
   fill_counters(L, &totals);
   return 1;

@@ -99,17 +99,23 @@ function chronicle.unread(subscription)
     { client = subscription.client.handle:status().client_id, event = "unread", filter = filter })
 end
 
---- Says, even where nobody listens but only once a client, that a message which the broker was told we have belongs to
+local TOPICS = 20 -- of which it is said
+
+--- Says, even where nobody listens but only once a topic, that a message which the broker was told we have belongs to
 -- no subscription.
 -- @tparam table client
 -- @tparam table message
 function chronicle.unclaimed(client, message)
-  if message.qos > 0 and not client.is_told_unclaimed then
-    client.is_told_unclaimed = true
-    log.write("warning", ("a message for %s belongs to no subscription, maybe to one of this client id in an earlier "
-      .. "process: it is dropped, as others will be; client:on(\"message\") takes them"):format(message.topic),
-      { client = client.handle:status().client_id, event = "unclaimed", topic = message.topic })
+  local told = client.told_unclaimed
+  if message.qos == 0 or told[message.topic] or told.count >= TOPICS then
+    return
   end
+  told[message.topic], told.count = true, told.count + 1
+  local last = told.count == TOPICS and "; nothing is said of other topics" or ""
+  log.write("warning", ("a message for %s belongs to no subscription, maybe to one of this client id in an earlier "
+    .. "process: it is dropped, as others will be; counters.unclaimed counts them, client:on(\"message\") takes them%s")
+    :format(message.topic, last),
+    { client = client.handle:status().client_id, event = "unclaimed", topic = message.topic })
 end
 
 --- Says, even where nobody listens, that a client believes whoever answers.

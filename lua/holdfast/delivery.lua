@@ -1,5 +1,5 @@
 --- The way of a received message to those who take it: the path that everything hot runs on.
--- A taker is a handler of `message`, or a subscription. A message has one owner at any time: the mailbox until each
+-- A taker is a subscription or, of what belongs to none, a handler of `message`. A message has one owner at any time: the mailbox until each
 -- taker has it, then the buffer of a subscription until a reader shifts it, or the coroutine of a handler. Handing it
 -- out can be interrupted anywhere (an error of a hook, Ctrl-C, no memory), so each step is done again until it is known
 -- to be done, and doing one twice means nothing.
@@ -10,6 +10,7 @@
 -- once as it shifts it.
 -- @module holdfast.delivery
 local chronicle = require "holdfast.chronicle"
+local core = require "holdfast.core"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
@@ -96,13 +97,17 @@ local function handle(subscription, message, item)
   subscription.handler(message, subscription)
 end
 
-local function give(subscription, message, item)
-  hand.item = item
+local function pass(subscription, message, item)
   if subscription.buffered then
     subscription:accept(message, item)
   else
     loop.start(handler_done, subscription, item, handle, subscription, message, item)
   end
+end
+
+local function give(subscription, message, item)
+  hand.item = item
+  pass(subscription, message, item)
   if hand.item == item then
     begun(item) -- who starts it later has it, too
   end
@@ -112,7 +117,7 @@ local last_share = 0
 
 -- Who takes a message, and the item of each.
 local function takers_of(client, receipt, wishes)
-  local listeners = client.handlers.message
+  local listeners = not wishes[1] and client.handlers.message
   local takers = {}
   for index = 1, listeners and listeners.count or 0 do
     takers[index] = { fn = listeners[index].fn }
@@ -134,6 +139,19 @@ local function takers_of(client, receipt, wishes)
     share.takers[taker.item], client.shares[taker.item] = true, share
   end
   return takers
+end
+
+local function is_listened_to(client)
+  return client.handlers.message or client.expected.message or client.observed.message
+end
+
+local function tell_listeners(client, message)
+  if not is_listened_to(client) then
+    client.handle:unclaimed()
+    chronicle.unclaimed(client, message)
+  end
+  events.take(client, "message")
+  events.meet(client, "message", message)
 end
 
 local function serve(client, taker, message)
@@ -158,15 +176,114 @@ local function deliver_to_many(client, message, wishes, receipt)
     hand.many = serial
   end
   local takers = hand.takers
-  events.take(client, "message")
-  events.meet(client, "message", hand.message)
+  if not wishes[1] then
+    tell_listeners(client, hand.message)
+  end
   if #takers == 0 then
-    chronicle.unclaimed(client, message)
     return done(client, receipt)
   end
   while hand.serial == serial and hand.served < #takers do
     hand.serving = hand.served + 1
     serve(client, takers[hand.serving], hand.message)
+  end
+end
+
+-- Before its taker is there -------------------------------------------------------------------------------------------
+
+-- The session of an earlier process has its messages sent as soon as there is a connection, and a program that
+-- subscribes after `connect` has had no chance yet. What belongs to no subscription is kept until it has had a turn
+-- after the first `ready`, and counts against the inbox meanwhile.
+
+local TURN = 0.02 -- seconds
+
+local function keep(client, message, receipt)
+  local early = client.early
+  local newest = early[early.last]
+  if not newest or newest.receipt ~= receipt then
+    early[early.last + 1] = { message = message, receipt = receipt }
+    early.wish = early.wish or client.last_wish -- a later one may be for them
+    early.last = early.last + 1
+  end
+  hand.takers, hand.item = nil, receipt
+  begun(receipt)
+end
+
+-- The subscriptions that a message is for, whoever made them when: no identifier tells.
+local function wishes_for(client, message)
+  local wishes = {}
+  for wish, subscription in pairs(client.wishes) do
+    if core.topic_matches(subscription.filter, message.topic) then
+      wishes[#wishes + 1] = wish
+    end
+  end
+  table.sort(wishes)
+  return wishes
+end
+
+local function hand_out_kept(client, kept)
+  local wishes = wishes_for(client, kept.message)
+  local takers = takers_of(client, kept.receipt, wishes)
+  if not wishes[1] then
+    tell_listeners(client, kept.message)
+  end
+  for _, taker in ipairs(takers) do
+    if taker.subscription then
+      pass(taker.subscription, kept.message, taker.item)
+    else
+      loop.start(listener_done, client, taker.item, listen, taker.fn, kept.message, { client, taker.item })
+    end
+  end
+  if #takers == 0 then
+    done(client, kept.receipt)
+  end
+end
+
+local function hand_out_early(client)
+  local early = client.early
+  while early.first <= early.last do
+    local kept = early[early.first]
+    early[early.first] = nil
+    early.first = early.first + 1
+    hand_out_kept(client, kept)
+  end
+end
+
+--- The client has connected: what comes for no subscription is kept if its session is older than the client.
+-- @tparam table client
+-- @tparam boolean session_present
+function delivery.connected(client, session_present)
+  if client.early == nil then
+    client.early = session_present and { first = 1, last = 0 }
+  end
+end
+
+--- The program has had its turn, or there is no room for more: what is kept goes to who is there.
+-- @tparam table client
+function delivery.settle(client)
+  if client.early then
+    hand_out_early(client)
+    client.early = false
+  end
+end
+
+local function settled(client, _, err, trace)
+  if err ~= nil then
+    events.report(client, err, trace)
+  end
+end
+
+local function settle_soon(client)
+  loop.park({}, 0) -- those that were woken by the same turn go on after it
+  loop.park({}, TURN)
+  delivery.settle(client)
+end
+
+--- The client is ready: the program has a turn from now on.
+-- @tparam table client
+function delivery.ready(client)
+  if client.early and not client.early.is_over then
+    client.early.is_over = true
+    loop.start(settled, client, nil, settle_soon, client)
   end
 end
 
@@ -177,7 +294,18 @@ end
 -- @tparam number receipt
 function delivery.deliver(client, message, wish, receipt)
   local several = type(wish) == "table"
-  if several or client.handlers.message or client.expected.message or client.observed.message then
+  if client.early then
+    if not wish then
+      return keep(client, message, receipt)
+    elseif client.early.wish and (several or wish > client.early.wish) then
+      local serial = hand.serial
+      hand_out_early(client)
+      if hand.serial ~= serial or hand.finished >= serial then -- a handler has driven the loop
+        return
+      end
+    end
+  end
+  if several or not wish and is_listened_to(client) then
     return deliver_to_many(client, message, several and wish or { wish }, receipt)
   end
   hand.takers = nil
@@ -186,7 +314,7 @@ function delivery.deliver(client, message, wish, receipt)
     return give(subscription, message, receipt)
   end
   if not wish then
-    chronicle.unclaimed(client, message)
+    tell_listeners(client, message)
   end
   return done(client, receipt)
 end

@@ -4,6 +4,7 @@ local buffer = require "holdfast.buffer"
 local budget = require "holdfast.budget"
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
+local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
 local line = require "holdfast.line"
 local loop = require "holdfast.loop"
@@ -61,8 +62,13 @@ function facts.connecting(client)
   client.asleep, client.held = nil, nil
 end
 
+function facts.connected(client, event)
+  delivery.connected(client, event.session_present)
+end
+
 function facts.ready(client)
   resolve_connecting(client, true)
+  delivery.ready(client)
 end
 
 function facts.failed(client, event)
@@ -92,6 +98,7 @@ local function part(client)
   for _, waiter in ipairs(waiters) do
     resolve(waiter, nil, "the client is closed", "closed")
   end
+  delivery.settle(client)
   buffer.finish(client)
   if client.let_go then
     client.let_go()
@@ -113,6 +120,7 @@ function mail.event(client, name, event)
   chronicle.event(client, name, event)
   events.start(client, name, event)
   if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
+    delivery.settle(client)
     buffer.relieve(client)
   elseif name == "closed" then
     part(client)

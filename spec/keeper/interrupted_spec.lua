@@ -123,11 +123,10 @@ describe("a loop that is interrupted", function()
   end)
 
   it("gives each message to all of its takers, to each once", function()
-    local lists = { {}, {}, {} }
+    local lists = { {}, {} }
     client:subscribe("a/#", { qos = 1 }, note_in(lists[1]))
     client:subscribe("a/#", { qos = 1, ordered = true }, note_in(lists[2])) -- one of the broker for both
-    client:on("message", note_in(lists[3]))
-    go_through(function() return #lists[1] >= COUNT and #lists[2] >= COUNT and #lists[3] >= COUNT end)
+    go_through(function() return #lists[1] >= COUNT and #lists[2] >= COUNT end)
     for _, list in ipairs(lists) do
       assert.are.equal(numbers(), table.concat(list, " "))
     end

@@ -60,6 +60,10 @@ end
 -- Of a transport that waits to be told who has a message: nobody listens here.
 function Handle.begun() end
 
+function Handle:unclaimed()
+  self.messages_unclaimed = (self.messages_unclaimed or 0) + 1
+end
+
 function Handle:pay()
   self:consumed(self.owed_messages, self.owed_bytes)
   self.owed_messages, self.owed_bytes = 0, 0

@@ -144,11 +144,12 @@ describe("holdfast.first", function()
       assert.are.equal(id, delivered:wait(1).id)
     end)
 
-    it("hears of messages beside their subscription", function()
+    it("hears of messages that belong to no subscription, and of no others", function()
       local message, subscription = client:event "message", client:subscribe "a"
       core:message(1, "a", "x", 1)
-      assert.are.equal("x", message:wait(1).payload)
+      core:message(1, "b", "y")
       assert.are.equal("x", subscription:receive(0).payload)
+      assert.are.equal("y", message:wait(1).payload)
     end)
 
     it("refuses what is no event", function()

@@ -1,0 +1,124 @@
+-- The session of an earlier process: what comes before its subscription is there is kept for it, for a turn of the
+-- program after the first `ready`.
+local fake_core = require "spec.support.fake_core"
+
+describe("a message that comes before its subscription", function()
+  local core, holdfast, client, handle, log, told
+
+  before_each(function()
+    core, holdfast = fake_core.install()
+    client = holdfast.new { server = "mqtt://localhost", client_id = "a" }
+    handle = core.clients[1]
+    log, told = {}, {}
+    holdfast.log(function(_, message, fields)
+      if fields.event == "unclaimed" then told[#told + 1] = message end
+    end)
+  end)
+
+  after_each(function()
+    holdfast.log(nil)
+    fake_core.remove()
+  end)
+
+  local function note(message)
+    log[#log + 1] = message.topic .. message.payload
+  end
+
+  local function connected(session_present)
+    core:mail("event", 1, "connected", { server = "x", session_present = session_present, attempts = 1 })
+  end
+
+  local function send(topic, first, last, wish)
+    for number = first, last do
+      core:message(1, topic, tostring(number), wish).qos = 1
+    end
+  end
+
+  local function ready()
+    core:mail("event", 1, "ready", { subscriptions = 0, refused = 0 })
+  end
+
+  it("is handed to who subscribes after connect has returned, in order and before what comes later", function()
+    connected(true)
+    send("t", 1, 3)
+    ready()
+    send("t", 4, 6)
+    assert(client:connect(1))
+    client:subscribe("t", { ordered = true }, note)
+    send("t", 7, 9, 1)
+    holdfast.sleep(1)
+    send("t", 10, 10, 1)
+    holdfast.sleep(1)
+    assert.same({ "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9", "t10" }, log)
+    assert.same({ 10, {} }, { handle.messages_consumed, told })
+    assert.is_nil(handle.messages_unclaimed)
+  end)
+
+  it("is handed to a coroutine that subscribes after connect, by wildcards and in a group", function()
+    holdfast.spawn(function()
+      assert(client:connect())
+      client:subscribe("t/+", note)
+      client:subscribe("$share/g/u/#", note)
+    end)
+    holdfast.sleep(0)
+    connected(true)
+    send("t/a", 1, 1)
+    send("u", 2, 2)
+    ready()
+    holdfast.sleep(1)
+    assert.same({ "t/a1", "u2" }, log)
+    assert.same({ 2, 0 }, { handle.messages_consumed, #told })
+  end)
+
+  it("counts against the inbox until it is taken", function()
+    connected(true)
+    send("t", 1, 5)
+    holdfast.sleep(1)
+    assert.equal(0, handle.messages_consumed)
+    local reader = client:subscribe "t"
+    ready()
+    holdfast.sleep(1)
+    assert.equal("1", reader:receive(0).payload)
+  end)
+
+  it("goes to handlers of `message`, is counted and told when the turn is over and nobody took it", function()
+    connected(true)
+    send("t", 1, 2)
+    ready()
+    holdfast.sleep(1)
+    client:subscribe("t", note)
+    assert.same({ 2, 2, 1 }, { handle.messages_consumed, handle.messages_unclaimed, #told })
+    client:on("message", note)
+    send("u", 3, 3)
+    holdfast.sleep(1)
+    assert.same({ "u3" }, log)
+    assert.equal(2, handle.messages_unclaimed)
+  end)
+
+  it("gives its room back where it fills the inbox before there is a ready", function()
+    connected(true)
+    send("t", 1, 2)
+    core:mail("event", 1, "lost", { reason = { name = "slow_consumer", text = "" } })
+    holdfast.sleep(1)
+    assert.same({ 2, 2 }, { handle.messages_consumed, handle.messages_unclaimed })
+  end)
+
+  it("is not waited for where the session is new", function()
+    connected(false)
+    send("t", 1, 1)
+    holdfast.sleep(0)
+    assert.same({ 1, 1 }, { handle.messages_consumed, handle.messages_unclaimed })
+    connected(true)
+    send("t", 2, 2)
+    holdfast.sleep(0)
+    assert.equal(2, handle.messages_unclaimed)
+  end)
+
+  it("that a handler of `message` waits for is no reason to tell those of a subscription", function()
+    client:subscribe("t", note)
+    client:on("message", function() log[#log + 1] = "message" end)
+    send("t", 1, 1, 1)
+    holdfast.sleep(0)
+    assert.same({ "t1" }, log)
+  end)
+end)
