@@ -27,6 +27,9 @@ void hf_native_let_go(hf_link *link) {
   hf_aliases_out_free(link->aliases_out);
   link->aliases_out = NULL;
   hf_native_request_ended(link);
+  if (link->releases_again && link->state == HF_NATIVE_UP) link->releases_unanswered++;
+  link->releases_again = false;
+  link->release_at = HF_NATIVE_NEVER;
   link->state = HF_NATIVE_IDLE;
   link->starved = false;
   link->unknown = link->answers = 0;

@@ -50,7 +50,7 @@ hf_inbox_found hf_inbox_look(hf_inbox *inbox, uint8_t qos, uint16_t id, uint32_t
     return HF_INBOX_NEW;
   }
   held->connection = connection;
-  return held->early ? HF_INBOX_DONE : HF_INBOX_HELD;
+  return HF_INBOX_HELD;
 }
 
 static bool grow(hf_held_line *line) {
@@ -116,7 +116,7 @@ bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t conn
     *word = (uint64_t)held.print * KINDS + DONE;
     return true;
   }
-  if (!held.early) *id = held.id;
+  *id = held.id;
   if (qos == 1)
     hf_ids_remove(ids, held.id);
   else
@@ -131,12 +131,8 @@ bool hf_inbox_released(hf_inbox *inbox, uint16_t id, uint32_t print) {
 bool hf_inbox_complete(hf_inbox *inbox, uint16_t id) {
   const uint64_t *word = hf_ids_find(&inbox->ids[1], id);
   if (!word) return false;
-  bool known = true;
-  if (*word % KINDS == IN_LINE) {
-    hf_held *held = in_line(inbox, 2, *word);
-    known = held->early;
-    held->connection = 0; /* a broker that lets go of what we have not answered is not answered any more */
-  }
+  bool known = *word % KINDS != IN_LINE;
+  if (!known) in_line(inbox, 2, *word)->connection = 0; /* it lets go of what we have not answered: nor will we */
   hf_ids_remove(&inbox->ids[1], id);
   return known;
 }

@@ -22,7 +22,6 @@ typedef struct hf_held {
   uint32_t print;      /* of topic and payload */
   uint32_t serial;     /* order of arrival over both lines */
   uint16_t id;
-  bool early; /* acknowledged in advance */
 } hf_held;
 
 typedef struct hf_held_line {
@@ -43,7 +42,7 @@ typedef struct hf_inbox {
 typedef enum hf_inbox_found {
   HF_INBOX_NEW,
   HF_INBOX_HELD,     /* the same message, not done yet */
-  HF_INBOX_DONE,     /* done, or acknowledged in advance: to be acknowledged now */
+  HF_INBOX_DONE,     /* to be acknowledged now */
   HF_INBOX_RELEASED, /* QoS 2: PUBREC has gone out once */
 } hf_inbox_found;
 

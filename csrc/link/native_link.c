@@ -33,6 +33,7 @@ void hf_native_tell(hf_link *link, hf_mail *mail, enum hf_link_mail kind) {
 void hf_native_schedule(hf_link *link) {
   int64_t due = hf_native_alive_due(link);
   if (link->state == HF_NATIVE_LEAVING && link->leave_until < due) due = link->leave_until;
+  if (link->state == HF_NATIVE_UP && link->release_at < due) due = link->release_at;
   hf_loop_set(hf_native_loop, &link->timer, due);
 }
 
@@ -151,7 +152,7 @@ static void fire(hf_timer *timer, int64_t now) {
     return;
   }
   hf_native_alive_look(link);
-  if (link->stream) hf_native_schedule(link);
+  if (link->stream) hf_native_release_again(link);
 }
 
 /* ---- the operations ---- */
@@ -164,6 +165,7 @@ static hf_link *link_create(hf_link_sink sink) {
   link->flush.run = flush_task;
   link->again.run = read_again;
   link->random = hf_entropy();
+  link->release_at = HF_NATIVE_NEVER;
   /* A session that is found may know ids of a process before this one. */
   link->ids.cursor = (uint16_t)hf_random_between(&link->random, 0, UINT16_MAX);
   return link;

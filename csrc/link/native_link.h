@@ -72,7 +72,9 @@ struct hf_link {
   uint64_t forgotten, dropped;
   uint64_t answers_from; /* offset */
   int64_t leave_until;
-  size_t in_flight; /* publishes of QoS 1 and 2 */
+  int64_t release_at;           /* PUBREL is repeated; HF_NATIVE_NEVER: it has been, or need not be */
+  uint32_t releases_unanswered; /* connections in a row that ended after that, and none was answered */
+  size_t in_flight;             /* publishes of QoS 1 and 2 */
   uint32_t generation;
   uint32_t connection;          /* counts those that were up */
   uint32_t session_expiry;      /* asked for, then in force; 0: the session ends with the connection */
@@ -85,11 +87,12 @@ struct hf_link {
   uint8_t protocol;
   uint8_t state; /* hf_native_state */
   bool probing;
-  bool renewing;   /* a new connection has been asked for */
-  bool forgetting; /* messages of this connection go unanswered from now on */
-  bool blames;     /* a publish of ours is what the broker broke the protocol over */
-  bool clean;      /* asked to begin without a session */
-  bool starved;    /* something could not be written for want of memory: the connection ends in this turn */
+  bool releases_again; /* PUBREL has been repeated on this connection, and no PUBCOMP has come */
+  bool renewing;       /* a new connection has been asked for */
+  bool forgetting;     /* messages of this connection go unanswered from now on */
+  bool blames;         /* a publish of ours is what the broker broke the protocol over */
+  bool clean;          /* asked to begin without a session */
+  bool starved;        /* something could not be written for want of memory: the connection ends in this turn */
 };
 
 #define HF_NATIVE_NEVER INT64_MAX
@@ -146,8 +149,9 @@ void hf_native_drop_partial(hf_link *link);
 /* native_publish.c */
 bool hf_native_publish(hf_link *link, hf_publish *publish);
 void hf_native_resume(hf_link *link, hf_store *store, const char *client_id, hf_publish *publishes);
-void hf_native_resumed(hf_link *link); /* the session goes on: PUBREL again of what was released */
-void hf_native_written(hf_link *link); /* the stream has taken more */
+void hf_native_resumed(hf_link *link);       /* the session goes on: PUBREL again of what was released */
+void hf_native_release_again(hf_link *link); /* if it is time to */
+void hf_native_written(hf_link *link);       /* the stream has taken more */
 void hf_native_answered(hf_link *link, const hf_packet *packet); /* PUBACK, PUBREC, PUBCOMP */
 void hf_native_answer_unknown(hf_link *link, hf_packet_type type, uint16_t packet_id);
 /* What is lent comes back: all of it, or what the session does not keep with the link. */

@@ -89,6 +89,10 @@ static void leave_flight(hf_link *link, hf_publish *publish) {
 
 static void over(hf_link *link, hf_publish *publish, int code) {
   leave_flight(link, publish);
+  if (publish->released) {
+    link->releases_again = false;
+    link->releases_unanswered = 0;
+  }
   if (code == ID_IN_USE) { /* no refusal: it goes again, under another id */
     hf_ids_put(&link->ids, publish->packet_id, HF_NATIVE_BURNT);
     publish->packet_id = 0;
@@ -185,11 +189,30 @@ void hf_native_session_gone(hf_link *link) {
   if (link->store) hf_store_begin_session(link->store, link->protocol);
 }
 
+/* A broker may close over a PUBREL that is repeated. It is sent at once first, for it is owed [MQTT-4.4.0-1], and then
+ * ever later, so that the connection is of use for other things. */
 void hf_native_resumed(hf_link *link) {
-  for (hf_publish *publish = link->flight.first; publish; publish = publish->next) {
+  enum { AT_ONCE = 3, LATER = 500, LATEST = 7 };
+  uint32_t over = link->releases_unanswered;
+  link->release_at = HF_NATIVE_NEVER;
+  for (hf_publish *publish = link->flight.first; publish; publish = publish->next)
     publish->offset = 0;
-    hf_native_write_ack(link, HF_PACKET_PUBREL, publish->packet_id, 0);
+  if (!link->flight.first) return;
+  int64_t wait = over < AT_ONCE ? 0 : LATER << (over - AT_ONCE < LATEST ? over - AT_ONCE : LATEST);
+  link->release_at = hf_native_loop->now + wait;
+  hf_native_release_again(link);
+}
+
+void hf_native_release_again(hf_link *link) {
+  if (link->state == HF_NATIVE_UP && link->release_at <= hf_native_loop->now) {
+    link->release_at = HF_NATIVE_NEVER;
+    for (hf_publish *publish = link->flight.first; publish; publish = publish->next) {
+      if (!publish->released || publish->offset > 0) continue;
+      link->releases_again = true;
+      hf_native_write_ack(link, HF_PACKET_PUBREL, publish->packet_id, 0);
+    }
   }
+  hf_native_schedule(link);
 }
 
 /* What cannot be kept for want of memory is sent anew. */
