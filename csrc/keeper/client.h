@@ -133,6 +133,8 @@ typedef struct hf_status {
   int64_t deadline;        /* when the state ends by itself, on hf_clock_ms; INT64_MAX: it does not */
   int64_t since;
   size_t queued_messages, queued_bytes, inbox_messages, inbox_bytes;
+  size_t held_messages; /* of QoS 1 and 2 and not acknowledged, while the inbox is full; looked at once a second */
+  int64_t held_since;   /* when one of them was last */
   hf_counters counters;
   uint32_t attempt;
   uint32_t session_expiry; /* in force */

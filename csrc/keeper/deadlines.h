@@ -27,6 +27,7 @@ typedef struct hf_client hf_client;
   ROW(TRIAL, true, settled)                            /* what is accused has waited for others */                     \
   ROW(FLUSH, false, settled)                           /* closing: what is queued has so long to get out */            \
   ROW(COMMIT, false, settled)                          /* the store has just had one */                                \
+  ROW(HELD, false, hf_inbox_held)                      /* the next look at what the link holds back */                 \
   ROW(TEND, false, settled)                            /* the store's */                                               \
   ROW(EXPIRY, false, settled)                          /* copied from the outbox */
 

@@ -27,6 +27,8 @@ static bool refused(hf_client *client, hf_message *message) {
   return true;
 }
 
+enum { LOOK = 1000 }; /* ms between two looks at what is not acknowledged while there is no room */
+
 static bool holds_back(const hf_client *client) {
   return client->operations->allow != NULL;
 }
@@ -92,7 +94,11 @@ void hf_inbox_message(hf_client *client, hf_message *message) {
   hf_tell_mail(client, &message->mail);
   if (flood) return;
   if (holds_back(client)) {
-    if (client->link && is_full(client, false)) client->operations->allow(client->link, 0);
+    if (!is_full(client, false)) return;
+    if (client->link) client->operations->allow(client->link, 0);
+    if (client->due[HF_DUE_HELD] != HF_NEVER) return;
+    client->due[HF_DUE_HELD] = client->keeper->now + LOOK;
+    hf_driver_dirty(client);
   } else if (over && client->connected) {
     step_away(client);
   }
@@ -107,8 +113,20 @@ void hf_inbox_opened(hf_client *client) {
   if (holds_back(client)) allow(client);
 }
 
+void hf_inbox_held(hf_client *client) {
+  hf_link_figures figures = {0};
+  if (client->link) client->operations->figures(client->link, &figures);
+  bool full = figures.held_messages > 0 || is_full(client, false);
+  bool moves = client->consumed || client->held_messages == 0;
+  client->consumed = false;
+  client->held_messages = full ? figures.held_messages + figures.open : 0;
+  if (moves) client->held_since = client->keeper->now;
+  if (full) client->due[HF_DUE_HELD] = client->keeper->now + LOOK;
+}
+
 void hf_inbox_consumed(hf_client *client) {
   if (!client->link || !holds_back(client)) return;
+  client->consumed = true;
   for (uint8_t qos = 1; qos <= 2; qos++)
     client->operations->acknowledge(client->link, qos, atomic_load(&client->begun[qos - 1]));
   allow(client);

@@ -201,6 +201,8 @@ struct hf_client {
   hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];
+  size_t held_messages;         /* not acknowledged, while the inbox is full */
+  int64_t held_since;           /* when one of them was, or there were none */
   size_t requests;              /* SUBSCRIBE and UNSUBSCRIBE without an answer */
   uint32_t awaited;             /* the ticket that HF_DUE_SUBSCRIBE is about */
   hf_patience subscribe, probe; /* of HF_DUE_SUBSCRIBE and HF_DUE_PROBE */
@@ -235,6 +237,7 @@ struct hf_client {
   bool renewing;     /* the connection is changed for another one without a word: link.h, RENEW */
   bool committing;   /* an errand does, right now */
   bool tending;      /* likewise */
+  bool consumed;     /* Lua has, since the last look at what is held */
   bool store_closed; /* or is being closed */
 };
 
@@ -367,6 +370,7 @@ void hf_keeper_tell(void *keeper, hf_mail *mail);
 void hf_inbox_message(hf_client *client, hf_message *message);
 void hf_inbox_opened(hf_client *client);   /* the link is new */
 void hf_inbox_consumed(hf_client *client); /* Lua is done with some */
+void hf_inbox_held(hf_client *client);     /* the inbox is full: what stands, and since when */
 
 /* tell.c: events for Lua. So many that it has not looked at yet, and so many verdicts and one more a wish, beyond each
  * wish's first: a script that never looks must not fill the memory. */

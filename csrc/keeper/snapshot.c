@@ -41,6 +41,8 @@ void hf_snapshot_publish(hf_client *client) {
   bool in_line = client->gate == HF_GATE_BUDGET || client->gate == HF_GATE_ASKED || client->gate == HF_GATE_TURN;
   status->held_by = engine->held ? HF_HELD_BY_SLOW_CONSUMER : in_line ? HF_HELD_BY_BUDGET : HF_HELD_BY_NOTHING;
   status->session_present = client->connected && client->limits.session_present;
+  status->held_messages = client->held_messages;
+  status->held_since = client->held_since;
   status->keep_alive = client->connected ? client->limits.keep_alive : client->options->keep_alive;
   status->session_expiry = client->connected ? client->limits.session_expiry : client->options->session_expiry;
   strncpy(status->client_id, id, sizeof status->client_id - 1);

@@ -65,6 +65,12 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   set_number(L, "protocol", status.protocol);
   set_bounds(L, "queued", status.queued_messages, status.queued_bytes);
   set_bounds(L, "inbox", status.inbox_messages, status.inbox_bytes);
+  lua_getfield(L, -1, "inbox");
+  if (status.held_messages > 0) {
+    set_number(L, "held", status.held_messages);
+    set_seconds(L, "oldest", now - status.held_since);
+  }
+  lua_pop(L, 1);
   lua_createtable(L, 0, 10);
   fill_counters(L, &status.counters);
   lua_setfield(L, -2, "counters");

@@ -311,6 +311,10 @@ function buffer.accept(subscription, message, item)
     return trim(subscription)
   end
   subscription.owing = true
+  local client = subscription.client
+  if client.holds_back and not client.is_watched then
+    buffer.watch_soon(client)
+  end
   push(subscription.buffer, message, item, size)
   local readers = subscription.readers
   if readers.last > 0 or subscription.watchers then
@@ -340,6 +344,7 @@ end
 -- keep the client away for ever. Of a loop that was left and not closed nothing tells but its collection, which is
 -- helped along here in small steps, ever rarer: a full one would hold up a large program.
 local PAUSE, RARER = 0.02, 1.01 -- seconds between the first two; from one pause to the next
+local STALL, PATIENCE = 1, 5 -- seconds between two looks at a link that stands still; until that is said
 local STEPS, KILOBYTES, SECONDS = 64, 64, 0.005 -- at a time; each, as `collectgarbage` counts; in all
 
 local function collect_some()
@@ -367,6 +372,43 @@ local function new_waiter(client)
   return client.pausing
 end
 
+-- What is first in each buffer has not moved since the last look.
+local function has_stalled(client)
+  local stalled
+  for _, subscription in pairs(client.wishes) do
+    local kept = subscription.buffer
+    if kept and subscription.owing and kept.first <= kept.last then
+      if kept.first ~= subscription.seen then
+        subscription.seen, subscription.stands_since = kept.first, loop.now()
+      elseif not stalled or subscription.stands_since < stalled.stands_since then
+        stalled = subscription
+      end
+    end
+  end
+  return stalled
+end
+
+-- A link that holds messages back never steps away: it stands still when there is no room. Then those who have ended
+-- are looked for, and the one that is waited for is named.
+local function watch_room(weak)
+  while weak.client and not weak.client.leaving and not weak.client.closed and owes(weak.client) do
+    local client = weak.client
+    local stalled = has_stalled(client)
+    local inbox = stalled and client.handle:status().inbox
+    if inbox and inbox.oldest and inbox.oldest >= STALL then
+      collect_some()
+      local seconds = loop.now() - stalled.stands_since
+      if owes(client) and stalled.owing and seconds >= PATIENCE and not stalled.is_told_stalled then
+        stalled.is_told_stalled = true
+        chronicle.stalled(stalled, seconds, inbox.held)
+      end
+    end
+    local waiter = new_waiter(client)
+    client, stalled, inbox = nil, nil, nil -- luacheck: ignore 311
+    loop.park(waiter, STALL)
+  end
+end
+
 -- Looks again and again, without keeping the client alive between two looks.
 local function watch(weak)
   local pause = PAUSE
@@ -387,6 +429,14 @@ local function watched(weak, _, err, trace)
     log.write("error", trace)
   end
 end
+
+local function watch_soon(client)
+  client.is_watched = true
+  local weak = setmetatable({ client = client }, { __mode = "v" })
+  loop.start(watched, weak, nil, watch_room, weak)
+end
+
+buffer.watch_soon = watch_soon
 
 --- The client has stepped away; `client.held` says how long it stays.
 -- @tparam table client

@@ -99,6 +99,17 @@ function chronicle.unread(subscription)
     { client = subscription.client.handle:status().client_id, event = "unread", filter = filter })
 end
 
+--- Says, even where nobody listens but only once a subscription, that its reader holds up all others.
+-- @tparam table subscription
+-- @tparam number seconds
+-- @tparam number held how many messages are not acknowledged
+function chronicle.stalled(subscription, seconds, held)
+  log.write("warning", text.format("the inbox is full, and the reader of subscription %s has taken nothing for "
+    .. "%.3g s: %d messages stand, and the broker sends no more of QoS 1 and 2", subscription.filter, seconds, held),
+    { client = subscription.client.handle:status().client_id, event = "stalled", filter = subscription.filter,
+      seconds = seconds, held = held })
+end
+
 local TOPICS = 20 -- of which it is said
 
 --- Says, even where nobody listens but only once a topic, that a message which the broker was told we have belongs to

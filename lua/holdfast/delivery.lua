@@ -1,8 +1,8 @@
 --- The way of a received message to those who take it: the path that everything hot runs on.
 -- A taker is a subscription or, of what belongs to none, a handler of `message`. A message has one owner at any time:
--- the mailbox until each taker has it, then the buffer of a subscription until a reader shifts it, or the coroutine of a
--- handler. Handing it out can be interrupted anywhere (an error of a hook, Ctrl-C, no memory), so each step is done again
--- until it is known to be done, and doing one twice means nothing.
+-- the mailbox until each taker has it, then the buffer of a subscription until a reader shifts it, or the coroutine of
+-- a handler. Handing it out can be interrupted anywhere (an error of a hook, Ctrl-C, no memory), so each step is done
+-- again until it is known to be done, and doing one twice means nothing.
 --
 -- A message counts against the client's inbox until its last taker is done with it: the *item* that travels with it is
 -- its receipt while there is one taker; of several each has a number of its own, below 0. It comes by two moments, both
