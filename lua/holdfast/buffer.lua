@@ -4,7 +4,9 @@
 --
 -- While somebody reads, messages count against the client's inbox and none is dropped here: past the inbox's bounds the
 -- broker keeps the rest. While nobody does, the buffer is a bounded memory of the newest and owes nothing, so that a
--- forgotten subscription cannot keep its client away from the broker.
+-- forgotten subscription cannot keep its client away from the broker. One that is new is given the time in which its
+-- program comes to its loop: a session may hand over more than the buffer takes before `connect` returns. Not where a
+-- full inbox can only end the connection: `connect` would wait for the reader.
 -- @module holdfast.buffer
 local chronicle = require "holdfast.chronicle"
 local delivery = require "holdfast.delivery"
@@ -20,6 +22,8 @@ local running, status = coroutine.running, coroutine.status
 
 local LEAST = 16
 local LOOK = 0.05 -- seconds after which another reader is woken for what nobody has shifted
+local KEPT = 1000 -- messages, while nobody reads
+local PATIENCE = 10 -- seconds from its first message of QoS 1 or 2 on, in which somebody may begin to read
 local LONGEST = 60 -- seconds between two looks for readers that have ended
 
 -- The ring -----------------------------------------------------------------------------------------------------------
@@ -133,16 +137,29 @@ end
 
 --- Adds what readers need to a subscription.
 -- @tparam table subscription
--- @tparam number messages the most that are kept while nobody reads
+-- @tparam ?number messages the most that are kept while nobody reads, from the beginning; nil: KEPT, and, if the client
+-- holds back acknowledgements, all of QoS 1 and 2 until somebody has had time to begin
 -- @tparam number bytes likewise
-function buffer.attach(subscription, messages, bytes)
+-- @tparam boolean holds_back
+function buffer.attach(subscription, messages, bytes, holds_back)
   subscription.buffer = buffer.new()
-  subscription.most_messages, subscription.most_bytes = messages, bytes
+  subscription.most_messages, subscription.most_bytes = messages or KEPT, bytes
+  subscription.is_new = holds_back and not messages
+  subscription.awaiting = nil -- parked while one that is new is taken for one that is read
   subscription.dropped = 0
   subscription.readers = line.new()
   subscription.reader = setmetatable({}, { __mode = "v" }) -- [1]: who read last, while it lives
   subscription.others = setmetatable({}, { __mode = "k" }) -- who read before, as a set
   subscription.watchers = false -- of holdfast.first, once there has been one
+end
+
+-- Somebody has begun to read, or nobody will.
+local function begin(subscription)
+  subscription.is_new = false
+  if subscription.awaiting then
+    loop.unpark(subscription.awaiting)
+    subscription.awaiting = nil
+  end
 end
 
 --- Somebody reads.
@@ -151,6 +168,7 @@ end
 function buffer.reads(subscription, who)
   local last = subscription.reader[1]
   if last ~= who then
+    begin(subscription)
     if last ~= nil then
       subscription.others[last] = true
     end
@@ -237,7 +255,7 @@ end
 
 -- If nobody reads any more, what is buffered owes nothing any more. It stays until there is more of it.
 local function relieve(subscription)
-  if subscription.owing and not is_read(subscription) then
+  if subscription.owing and not subscription.awaiting and not is_read(subscription) then
     subscription.owing = false
     local kept = subscription.buffer
     local ring = kept.ring
@@ -298,13 +316,37 @@ local function looked(subscription, _, err, trace)
   end
 end
 
+-- A shut inbox brings no message over which one could see that the time is over.
+local function await_reader(subscription)
+  loop.park(subscription.awaiting, PATIENCE)
+  if subscription.awaiting then
+    begin(subscription)
+    relieve(subscription)
+  end
+end
+
+local function awaited(_, _, err, trace)
+  if err ~= nil then
+    log.write("error", trace)
+  end
+end
+
+-- Whether nobody reads it yet, but may be about to.
+local function is_awaited(subscription, message)
+  if subscription.is_new and message.qos > 0 and not subscription.awaiting then
+    subscription.awaiting = {}
+    loop.start(awaited, subscription, nil, await_reader, subscription)
+  end
+  return subscription.awaiting ~= nil
+end
+
 --- Takes one message in, and wakes a reader.
 -- @tparam table subscription
 -- @tparam table message
 -- @tparam number item
 function buffer.accept(subscription, message, item)
   local size = #message.topic + #message.payload
-  if not is_read(subscription) then
+  if not is_read(subscription) and not is_awaited(subscription, message) then
     relieve(subscription)
     push(subscription.buffer, message, item, size)
     done(subscription.client, item)
@@ -329,6 +371,7 @@ end
 --- Takes everything out, unread.
 -- @tparam table subscription
 function buffer.clear(subscription)
+  begin(subscription)
   local kept = subscription.buffer
   local message, item = buffer.head(kept)
   while message do
@@ -452,6 +495,9 @@ end
 --- The client is closed: what watches it must not keep a loop running.
 -- @tparam table client
 function buffer.finish(client)
+  for _, subscription in pairs(client.wishes) do
+    begin(subscription)
+  end
   if client.pausing then
     loop.unpark(client.pausing)
   end

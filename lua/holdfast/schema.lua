@@ -136,8 +136,8 @@ schema.calls = {
   { call = "subscribe", rows = {
     qos,
     { name = "ordered", type = "boolean", default = false, doc = "handlers one after the other, in order" },
-    { name = "buffer", type = "whole", unit = "messages", from = 1, to = WHOLE_32, default = 1000,
-      doc = "kept while nobody reads; the oldest go first" },
+    { name = "buffer", type = "whole", unit = "messages", from = 1, to = WHOLE_32,
+      doc = "kept while nobody reads; the oldest go first; default: 1000" },
     { name = "no_local", type = "boolean", default = false, doc = "MQTT 5: not what this client has published" },
     { name = "retain_as_published", type = "boolean", default = false,
       doc = "MQTT 5: `retain` as its publisher set it" },

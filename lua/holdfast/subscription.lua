@@ -43,7 +43,7 @@ function subscription.new(client, wish, filter, options, handler)
     shift = 0, -- how often handlers have begun to run in order
     askers = line.new(), -- of granted
   }, Subscription)
-  buffer.attach(self, options.buffer or 1000, client.inbox_bytes)
+  buffer.attach(self, options.buffer, client.inbox_bytes, client.holds_back)
   return self
 end
 

@@ -1,13 +1,13 @@
--- Run first by every interpreter of a spec run with --transport=NAME (through LUA_INIT): clients that do not say which
--- transport they want take that one.
-local name = os.getenv "HOLDFAST_SPEC_TRANSPORT"
-if name then
+-- Run first by every interpreter of a spec run with --transport=NAME, and by each program of spec.support.program
+-- (through LUA_INIT): clients that do not say which transport they want, or which protocol, take the one named there.
+local given = { transport = os.getenv "HOLDFAST_SPEC_TRANSPORT", protocol = tonumber(os.getenv "HOLDFAST_SPEC_PROTOCOL") }
+if next(given) then
   package.preload["holdfast.schema"] = function()
     local where = os.getenv "HOLDFAST_SPEC_SCHEMA"
     local schema = assert(loadfile(where))("holdfast.schema")
     for _, row in ipairs(schema) do
-      if row.name == "transport" then
-        row.default = name
+      if given[row.name] then
+        row.default = given[row.name]
       end
     end
     return schema

@@ -254,6 +254,45 @@ describe("of a subscription", function()
     end)
   end)
 
+  describe("a reader who has not begun yet", function()
+    local subscription
+
+    before_each(function()
+      client = holdfast.new { server = "mqtt://localhost", transport = "native" }
+      subscription, handle = client:subscribe "t", core.clients[2]
+    end)
+
+    local function send_to_it(from, to)
+      for n = from, to do
+        core:message(2, "t", tostring(n), 1).qos = 1
+      end
+    end
+
+    it("has what a session hands over first, for as long as a program may take to begin", function()
+      holdfast.run(function()
+        send_to_it(1, 1500)
+        holdfast.sleep(9)
+        assert.are.same({ 0, 0 }, { consumed(), subscription.dropped })
+        for n = 1, 1500 do
+          assert.are.equal(tostring(n), subscription:receive(0).payload)
+        end
+      end)
+      assert.are.same({}, told)
+    end)
+
+    it("and never will is waited for no longer than that", function()
+      holdfast.run(function()
+        send_to_it(1, 1500)
+        holdfast.sleep(11)
+        assert.are.same({ 1500, 0 }, { consumed(), subscription.dropped }) -- what there is stays until there is more
+        send_to_it(1501, 1501)
+        holdfast.sleep(0)
+        assert.are.same({ 1501, 501, 1 }, { consumed(), subscription.dropped, #told })
+        assert.are.equal("502", subscription:receive(0).payload)
+      end)
+    end)
+  end)
+
   describe("what nobody reads", function()
     it("is told once at QoS 1 and 2, and counted", function()
       local subscription = client:subscribe("t", { buffer = 3 })

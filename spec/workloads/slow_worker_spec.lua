@@ -1,0 +1,118 @@
+-- 10, a slow worker: a handler takes its time (a database), `ordered`, QoS 1; a backlog waits for it, and it is killed
+-- at any moment and started again. #broker
+local accounts = require "spec.support.account"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local program = require "spec.support.program"
+
+local WORKER = [[
+local holdfast = require "holdfast"
+
+local client = holdfast.new { server = arg[1], client_id = "worker" }
+client:on("ready", print)
+client:subscribe("jobs", { qos = 1, ordered = true }, function(message)
+  print("begun " .. message.payload)
+  holdfast.sleep(tonumber(arg[2])) -- a database
+  print("done " .. message.payload)
+end)
+client:start()
+holdfast.run(function()
+  client:wait "closed"
+end)
+]]
+
+local JOBS = program.size(1200, 5000)
+local TAKES = program.size(0.003, 0.2)
+local KILLS = program.size(4, 20)
+local INBOX = 1000
+
+describe("a slow worker #broker", function()
+  after_each(function()
+    program.finish()
+    mosquitto.finish()
+  end)
+
+  local function worker(transport, protocol)
+    local broker = mosquitto.start { quiet = true, lines = { "max_inflight_messages 0", "max_queued_messages 0" } }
+    local address = "mqtt://127.0.0.1:" .. broker.port
+    local account = accounts.new()
+    local start = { code = WORKER, transport = transport, protocol = protocol, arguments = { address, TAKES } }
+    program.start(start):await("^ready"):signal("KILL"):ended(5)
+
+    local world = holdfast.new { server = address }
+    assert(world:connect(10))
+    for number = 1, JOBS do
+      assert(world:post("jobs", tostring(number), { qos = 1 }))
+      account:posted("jobs", number)
+    end
+    while world:status().queued.messages > 0 do
+      holdfast.sleep(0.01)
+    end
+
+    local one, beginnings, disorder = nil, 0, 0
+    local function look()
+      for _, line in ipairs(one:news()) do
+        local word, number = line:match "^(%a+) (%d+)$"
+        number = tonumber(number)
+        if word == "begun" then
+          beginnings = beginnings + 1
+          disorder = disorder + (number < one.newest and 1 or 0)
+          one.newest = number
+          account:arrived("jobs", number)
+        elseif word == "done" then
+          account:handled("jobs", number)
+        end
+      end
+    end
+    local function begin()
+      one = account:watch(program.start(start))
+      one.newest = 0
+    end
+
+    begin()
+    for kill = 1, KILLS do
+      local target = math.min(account:count "handled" + JOBS / (KILLS + 3), JOBS)
+      local deadline = 20 / TAKES
+      while account:count "handled" < target and deadline > 0 do
+        look()
+        holdfast.sleep(math.random() * 0.01)
+        deadline = deadline - 1
+      end
+      account:note("kill %d after %d handled", kill, account:count "handled")
+      one:signal("KILL"):ended(5)
+      look()
+      begin()
+    end
+    local idle, handled = 0, -1
+    while account:count "handled" < JOBS and idle < 400 do
+      look()
+      idle = account:count "handled" == handled and idle + 1 or 0
+      handled = account:count "handled"
+      holdfast.sleep(0.01)
+    end
+    account.programs = {} -- they have said too much
+    account:note("%d beginnings, %d out of order within one life", beginnings, disorder)
+    world:close(1)
+    return account, beginnings, disorder
+  end
+
+  for _, protocol in ipairs { 5, 4 } do
+    -- By default a handler that has begun may be acknowledged; what has not begun is the broker's still.
+    it(("loses none, in order, and repeats the unfinished alone: protocol %d, native"):format(protocol), function()
+      holdfast.run(function()
+        local account, beginnings, disorder = worker("native", protocol)
+        account:must { lost = 0, invented = 0, unhandled = { 0, KILLS } }
+        assert(disorder == 0, account:words())
+        assert(beginnings <= JOBS + 2 * KILLS, account:words())
+      end)
+    end)
+  end
+
+  -- Paho acknowledges as messages arrive: what the process held when it was killed is lost with it. README, limits.
+  it("loses no more than what its inbox held: protocol 5, paho", function()
+    holdfast.run(function()
+      local account = worker("paho", 5)
+      account:must { invented = 0, lost = { 0, KILLS * INBOX } }
+    end)
+  end)
+end)
