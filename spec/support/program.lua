@@ -41,7 +41,8 @@ end
 -- `before` (words in front of the interpreter), `folder` (of another program, to start that once more)
 function program.start(options)
   local folder = options.folder or assert(process.temporary_folder())
-  local self = setmetatable({ folder = folder, output = folder .. "/output", read_to = 0, said = {}, rest = "" }, Program)
+  local self = setmetatable({ folder = folder, output = folder .. "/output", read_to = 0, said = {}, given = 0,
+    rest = "" }, Program)
   local file = assert(io.open(folder .. "/program.lua", "w"))
   file:write("io.stdout:setvbuf 'line' ", options.code)
   file:close()
@@ -51,6 +52,11 @@ function program.start(options)
     "LUA_INIT=@spec/support/default_transport.lua" }
   for _, word in ipairs(options.before or {}) do
     words[#words + 1] = word
+  end
+  if options.input then
+    for _, word in ipairs { "sh", "-c", 'input=$1; shift; exec "$@" < "$input"', "sh", options.input } do
+      words[#words + 1] = word
+    end
   end
   words[#words + 1] = os.getenv "LUA"
   words[#words + 1] = folder .. "/program.lua"
@@ -74,29 +80,36 @@ function program.finish()
   started = {}
 end
 
---- The whole lines that it has printed and that were not asked for yet.
-function Program:news()
+local function read_on(self)
   local file = io.open(self.output, "rb")
   if not file then
-    return {}
+    return
   end
   file:seek("set", self.read_to)
   local text = file:read "*a"
   file:close()
   self.read_to = self.read_to + #text
   text = self.rest .. text
-  local lines = {}
   self.rest = text:match "[^\n]*$"
   for line in text:gmatch "([^\n]*)\n" do
-    lines[#lines + 1] = line
     self.said[#self.said + 1] = line
   end
+end
+
+--- The whole lines that it has printed and that this has not told yet.
+function Program:news()
+  read_on(self)
+  local lines = {}
+  for index = self.given + 1, #self.said do
+    lines[#lines + 1] = self.said[index]
+  end
+  self.given = #self.said
   return lines
 end
 
 --- How many of the lines that it has printed match.
 function Program:count(pattern)
-  self:news()
+  read_on(self)
   local count = 0
   for _, line in ipairs(self.said) do
     count = count + (line:find(pattern) and 1 or 0)
@@ -106,7 +119,7 @@ end
 
 --- All that it has printed.
 function Program:words()
-  self:news()
+  read_on(self)
   return table.concat(self.said, "\n") .. "\n" .. self.rest
 end
 

@@ -1,0 +1,125 @@
+-- 6, a one-shot (cron, a battery): start, connect, publish three at QoS 1, close, exit. The exit code and a sentence tell
+-- how it went: with a broker, without one, with one that is frozen in the middle, over TLS. #broker
+local accounts = require "spec.support.account"
+local certificates = require "spec.support.certificates"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local program = require "spec.support.program"
+
+local ONE_SHOT = [[
+local holdfast = require "holdfast"
+
+local client = holdfast.new { server = arg[1], tls = arg[2] and { ca = arg[2] } or nil }
+local fine, problem = client:connect(2)
+for reading = 1, 3 do
+  if fine then
+    fine, problem = client:publish("readings", tostring(reading), { qos = 1, timeout = 2 })
+    print(fine and "told" or "not told", reading)
+  end
+end
+client:close(1)
+if not fine then
+  io.stderr:write(problem, "\n")
+  os.exit(1)
+end
+]]
+
+describe("a one-shot #broker", function()
+  after_each(function()
+    program.finish()
+    mosquitto.finish()
+  end)
+
+  -- What is told must have arrived.
+  local function run(transport, protocol, address, ca, broker, trouble)
+    local account = accounts.new()
+    local world
+    if broker then
+      world = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
+      world:subscribe("readings", { qos = 1 }, function(message)
+        account:arrived("readings", tonumber(message.payload))
+      end)
+      assert(world:connect(10))
+    end
+    local one = account:watch(program.start { code = ONE_SHOT, transport = transport, protocol = protocol,
+      arguments = { address, ca } })
+    if trouble then
+      trouble(one)
+    end
+    local how, seconds = one:ended(10)
+    for _, line in ipairs(one:news()) do
+      local number = tonumber(line:match "^told\t(%d)$")
+      if number then
+        account:told("readings", number)
+      end
+    end
+    if world then
+      if broker.pid then
+        broker:resume()
+      end
+      account:await("arrived", account:count "told", 3)
+      world:close(1)
+    end
+    account:note("it ended after %s s", seconds or "more than 10")
+    account:must { lied = 0 }
+    return account, how, one:words()
+  end
+
+  program.each(function(transport, protocol)
+    local function case(name, test)
+      if program.is_soak or (transport == "native") == (protocol == 5) then
+        it(("%s: protocol %d, %s"):format(name, protocol, transport), function()
+          holdfast.run(test)
+        end)
+      end
+    end
+
+    case("has published and says nothing", function()
+      local broker = mosquitto.start()
+      local account, how = run(transport, protocol, "mqtt://127.0.0.1:" .. broker.port, nil, broker)
+      account:must { told = 3, arrived = 3, doubled = 0, disorder = 0 }
+      assert.are.equal("exited 0", how, account:words())
+    end)
+
+    case("over TLS too", function()
+      local folder = certificates.make()
+      finally(function() process.remove_folder(folder) end)
+      local port = process.free_port()
+      local broker = mosquitto.start { lines = { "listener " .. port .. " 127.0.0.1", "cafile " .. folder .. "/ca.pem",
+        "certfile " .. folder .. "/server.pem", "keyfile " .. folder .. "/server.key" } }
+      local account, how = run(transport, protocol, "mqtts://localhost:" .. port, folder .. "/ca.pem", broker)
+      account:must { told = 3, arrived = 3 }
+      assert.are.equal("exited 0", how, account:words())
+    end)
+
+    case("without a broker says so by its exit code and a sentence, in its time", function()
+      local account, how, said = run(transport, protocol, "mqtt://127.0.0.1:" .. process.free_port())
+      account:must { told = 0 }
+      assert.are.equal("exited 1", how, account:words())
+      assert.is_truthy(said:find "not .*within 2 s" or said:find "timeout", said)
+    end)
+
+    case("with a broker that says nothing more is told of no message that was not acknowledged", function()
+      local broker = mosquitto.start()
+      broker:freeze()
+      local account, how, said = run(transport, protocol, "mqtt://127.0.0.1:" .. broker.port, nil, nil)
+      broker:resume()
+      account:must { told = 0 }
+      assert.are.equal("exited 1", how, account:words())
+      assert.is_truthy(said:find "2 s", said)
+    end)
+
+    case("that is answered half way is told of the first half alone", function()
+      local port
+      local broker = mosquitto.start()
+      local proxy
+      proxy, port = require("proxy_probe").start(broker.port)
+      -- CONNACK and one PUBACK come back, no more: the connection stays cut from then on.
+      proxy:cut("down", protocol == 5 and 20 or 8)
+      local account = run(transport, protocol, "mqtt://127.0.0.1:" .. port, nil, broker)
+      proxy:close()
+      account:must { arrived = { 1, 3 } }
+    end)
+  end)
+end)
