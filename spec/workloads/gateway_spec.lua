@@ -44,7 +44,7 @@ local function new_disk(folder)
     end
     holdfast.sleep(0.01)
   end
-  return { "nsenter", "--mount", "--target", tostring(pid) }, pid
+  return { "nsenter", "--mount", "--wd", "--target", tostring(pid) }, pid
 end
 
 describe("a gateway #broker", function()
