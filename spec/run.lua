@@ -1,11 +1,11 @@
 --- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
--- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--tags=..] [--exclude-tags=..]
--- [busted options] [path ...]`. Paths are files or folders, below spec/ by default. Most of what specs do is wait, so
--- `--jobs` of them run at once (1 unless told). Clients that do not say which transport they want take that of
--- `--transport`. What failed is named again below all else, a line each; the last line counts; status 0 only if nothing
--- failed.
+-- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--limit=seconds] [--tags=..]
+-- [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default. Most of what
+-- specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which transport they want
+-- take that of `--transport`. What failed is named again below all else, a line each; the last line counts; status 0
+-- only if nothing failed.
 
-local LIMIT = 300 -- seconds for one file: a hang is a failure too
+local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
 
 if arg[1] == "--one-file" then
@@ -62,13 +62,15 @@ local function environment(transport)
 end
 
 local function arguments()
-  local only, jobs, transport, paths, options = nil, 1, nil, {}, {}
+  local only, jobs, limit, transport, paths, options = nil, 1, LIMIT, nil, {}, {}
   for _, word in ipairs(arg) do
     local key, text = word:match "^%-%-(%a+)=(.*)$"
     if key == "only" then
       only = text
     elseif key == "jobs" then
       jobs = assert(tonumber(text), "--jobs wants a number")
+    elseif key == "limit" then
+      limit = assert(tonumber(text), "--limit wants a number")
     elseif key == "transport" then
       transport = text
     elseif word:sub(1, 1) == "-" then
@@ -80,10 +82,10 @@ local function arguments()
   if #paths == 0 then
     paths[1] = "spec"
   end
-  return only, jobs, transport, table.concat(paths, " "), table.concat(options, " ")
+  return only, jobs, limit, transport, table.concat(paths, " "), table.concat(options, " ")
 end
 
-local only, jobs, transport, paths, options = arguments()
+local only, jobs, limit, transport, paths, options = arguments()
 local enter = "cd " .. quote(root) .. " && "
 local files = {}
 for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
@@ -92,7 +94,7 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local start = enter .. "export " .. environment(transport) .. "; timeout --foreground -k 10 " .. LIMIT .. " " ..
+local start = enter .. "export " .. environment(transport) .. "; timeout --foreground -k 10 " .. limit .. " " ..
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }
@@ -123,7 +125,7 @@ local function judge(file, lines)
 
   local trouble
   if status == 124 or status == 137 then
-    trouble = "took more than " .. LIMIT .. " s"
+    trouble = "took more than " .. limit .. " s"
   elseif not passed then
     trouble = "ended without a count, status " .. status
   elseif failed == 0 and status ~= 0 then

@@ -8,8 +8,8 @@
 --     account:weigh(program)        -- its memory, descriptors and threads, now
 --     account:must { lost = 0, doubled = 0, disorder = 0 }
 --
--- `await` is for `holdfast.run` only. Streams are what order is kept within (a topic); numbers in a stream are posted in rising order. A workload fails on
--- what the account shows, with the whole of it as the message.
+-- `await` is for `holdfast.run` only. Streams are what order is kept within (a topic); the numbers of one are posted in
+-- rising order. A workload fails on what the account shows, with the whole of it as the message.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
 
@@ -20,8 +20,8 @@ Account.__index = Account
 
 --- An empty account; the clock runs from here.
 function accounts.new()
-  return setmetatable({ kinds = { posted = {}, refused = {}, told = {}, arrived = {}, handled = {} }, began = core.now(),
-    weights = {}, words_of = {}, programs = {} }, Account)
+  local kinds = { posted = {}, refused = {}, told = {}, arrived = {}, handled = {} }
+  return setmetatable({ began = core.now(), kinds = kinds, weights = {}, words_of = {}, programs = {} }, Account)
 end
 
 -- One entry: how often, when first, when last, and of the kind as a whole the newest of each stream, what came out of
@@ -180,7 +180,7 @@ end
 
 --- Fails with the whole account unless each number is as it must be: the number itself, or { least, most }.
 function Account:must(wanted)
-  local report = self:report()
+  local report, wrong = self:report(), {}
   for name, want in pairs(wanted) do
     local least, most = want, want
     if type(want) == "table" then
@@ -188,8 +188,12 @@ function Account:must(wanted)
     end
     local got = assert(report[name], "no such number in an account: " .. name)
     if got < least or got > most then
-      error(("%s is %.10g, wanted %.10g to %.10g\n%s"):format(name, got, least, most, self:words()), 2)
+      wrong[#wrong + 1] = ("%s is %.10g, wanted %.10g to %.10g"):format(name, got, least, most)
     end
+  end
+  if wrong[1] then
+    table.sort(wrong)
+    error(table.concat(wrong, "; ") .. "\n" .. self:words(), 2)
   end
   return report
 end

@@ -47,6 +47,7 @@ function program.start(options)
   file:write("io.stdout:setvbuf 'line' ", options.code)
   file:close()
   os.remove(self.output)
+  assert(os.execute("chmod 755 " .. folder)) -- it may run as somebody else
   local words = { "env", "HOLDFAST_SPEC_TRANSPORT=" .. options.transport, "HOLDFAST_SPEC_PROTOCOL=" ..
     (options.protocol or 5), "HOLDFAST_SPEC_SCHEMA=lua/holdfast/schema.lua",
     "LUA_INIT=@spec/support/default_transport.lua" }

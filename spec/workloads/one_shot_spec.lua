@@ -1,5 +1,5 @@
--- 6, a one-shot (cron, a battery): start, connect, publish three at QoS 1, close, exit. The exit code and a sentence tell
--- how it went: with a broker, without one, with one that is frozen in the middle, over TLS. #broker
+-- 6, a one-shot (cron, a battery): start, connect, publish three at QoS 1, close, exit. The exit code and a sentence
+-- tell how it went: with a broker, without one, with one that is frozen in the middle, over TLS. #broker
 local accounts = require "spec.support.account"
 local certificates = require "spec.support.certificates"
 local holdfast = require "holdfast"

@@ -1,5 +1,5 @@
--- 11, presence: a retained `online`, a will `offline`. However the program ends, who looks sees the truth: a bug, Ctrl-C,
--- SIGTERM, SIGKILL, a cut network, a clean end, a handler of SIGTERM of the user's own. #broker
+-- 11, presence: a retained `online`, a will `offline`. However the program ends, who looks sees the truth: a bug,
+-- Ctrl-C, SIGTERM, SIGKILL, a cut network, a clean end. #broker
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"

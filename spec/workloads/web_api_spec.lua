@@ -1,5 +1,5 @@
--- 7, a web API (nginx, 2 workers): each request publishes at QoS 1 and waits. The broker is frozen, then killed; nginx is
--- reloaded in the middle, and a request is given up. #broker
+-- 7, a web API (nginx, 2 workers): each request publishes at QoS 1 and waits. The broker is frozen, then killed; nginx
+-- is reloaded in the middle, and a request is given up. #broker
 if not jit or os.getenv "HOLDFAST_SANITIZE" then
   return -- nginx runs LuaJIT, with the module that is built for it, and brings no checker along
 end

@@ -107,7 +107,6 @@ describe("a web feed #broker", function()
     end
 
     go_on(CALM)
-    local began = core.now()
     process.kill(server.pid, "HUP")
     go_on(CALM)
     local workers = server:workers()
@@ -115,7 +114,7 @@ describe("a web feed #broker", function()
     go_on(CALM)
     account:note("the oldest value through a reload and a killed worker: %.2f s", oldest)
     local calm = oldest
-    oldest, began = 0, core.now()
+    oldest = 0
     broker:stop()
     outage = true
     go_on(1)
@@ -127,8 +126,7 @@ describe("a web feed #broker", function()
       browser.at = math.max(browser.at, browser.value == number and core.now() or browser.at)
     end
     go_on(CALM)
-    account:note("after the broker's restart %.2f s, of which %.2f s were the outage", oldest, core.now() - began)
-    account:note("%d of %d browsers have the newest", number, BROWSERS)
+    account:note("the oldest after the broker's restart: %.2f s; %d published", oldest, number)
     world:close(1)
     for _, browser in ipairs(browsers) do
       if browser.socket then
