@@ -94,17 +94,15 @@ describe("a container #broker", function()
   program.each(function(transport, protocol)
     if program.is_soak or (transport == "native") == (protocol == 5) then
       it(("comes back to each new broker, and leaves in peace: protocol %d, %s"):format(protocol, transport), function()
-        holdfast.run(function()
-          local account, how, worst, presence = service(transport, protocol)
-          if not account then
-            return pending("no such container to be had: " .. how)
-          end
-          local seen = account:report()
-          account:must { disorder = 0 }
-          assert(account:highest "beats" == seen.arrived, account:words()) -- none is missing between
-          assert(how == "exited 0" and worst < 3.5, account:words())
-          assert.are.equal("left", presence[#presence], account:words()) -- the will came as brokers went
-        end)
+        local account, how, worst, presence = holdfast.run(service, transport, protocol)
+        if not account then
+          pending("no such container to be had: " .. how)
+        end
+        local seen = account:report()
+        account:must { disorder = 0 }
+        assert(account:highest "beats" == seen.arrived, account:words()) -- none is missing between
+        assert(how == "exited 0" and worst < 3.5, account:words())
+        assert.are.equal("left", presence[#presence], account:words()) -- the will came as brokers went
       end)
     end
   end)

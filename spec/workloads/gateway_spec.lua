@@ -144,14 +144,12 @@ describe("a gateway #broker", function()
     for qos = 1, 2 do
       if program.is_soak or protocol == (transport == "native" and 3 + qos or qos * 2) then
         it(("delivers what it took, in order: QoS %d, protocol %d, %s"):format(qos, protocol, transport), function()
-          holdfast.run(function()
-            local account = gateway(transport, protocol, qos)
-            if not account then
-              return pending "no mount namespace to be had, for a disk that is full"
-            end
-            account:must { lost = 0, disorder = 0, refused = { 1 }, memory = { -math.huge, 20000 },
-              descriptors = { -3, 3 }, threads = { -1, 1 }, doubled = qos == 1 and { 0 } or 0 }
-          end)
+          local account = holdfast.run(gateway, transport, protocol, qos)
+          if not account then
+            pending "no mount namespace to be had, for a disk that is full"
+          end
+          account:must { lost = 0, disorder = 0, refused = { 1 }, memory = { -math.huge, 20000 },
+            descriptors = { -3, 3 }, threads = { -1, 1 }, doubled = qos == 1 and { 0 } or 0 }
         end)
       end
     end
