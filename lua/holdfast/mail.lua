@@ -1,6 +1,5 @@
 --- What a client does with each kind of mail but messages.
 -- @module holdfast.mail
-local buffer = require "holdfast.buffer"
 local budget = require "holdfast.budget"
 local check = require "holdfast.check"
 local chronicle = require "holdfast.chronicle"
@@ -11,6 +10,7 @@ local loop = require "holdfast.loop"
 local protect = require "holdfast.loop.protect"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
+local relief = require "holdfast.relief"
 local text = require "holdfast.text"
 
 local mail = {
@@ -99,7 +99,7 @@ local function part(client)
     resolve(waiter, nil, "the client is closed", "closed")
   end
   delivery.settle(client)
-  buffer.finish(client)
+  relief.finish(client)
   if client.let_go then
     client.let_go()
   end
@@ -121,7 +121,7 @@ function mail.event(client, name, event)
   events.start(client, name, event)
   if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
     delivery.settle(client)
-    buffer.relieve(client)
+    relief.begin(client)
   elseif name == "closed" then
     part(client)
   end

@@ -305,7 +305,7 @@ describe("a client's events", function()
       tell "ready"
       holdfast.sleep(0)
       assert.same({ "0 true", "0 true" }, log)
-      assert.same({ "close", 0 }, handle:called("close")[1])
+      assert.same({ "close", 0, "goodbye" }, handle:called("close")[1])
     end)
 
     it("waits for the time to flush at most, and a second for the goodbye", function()
@@ -314,7 +314,7 @@ describe("a client's events", function()
       end)
       assert.is_true(client:close(2.5))
       assert.equal(1, core.clock)
-      assert.same({ "close", 2500 }, handle:called("close")[1])
+      assert.same({ "close", 2500, "goodbye" }, handle:called("close")[1])
       local other = holdfast.new { server = "localhost" }
       assert.is_true(other:close(2))
       assert.equal(4, core.clock)
@@ -468,7 +468,7 @@ describe("a client's events", function()
         error("left", 0)
       ]])
       assert.has_error(function() closing(client) end, "left")
-      assert.same({ { "close", 0 } }, handle.calls)
+      assert.same({ { "close", 0, "without a word" } }, handle.calls) -- by an error
       assert.equal("closed", select(3, client:publish("t", "")))
     end)
   end

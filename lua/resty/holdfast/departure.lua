@@ -6,7 +6,7 @@
 -- ever. An id that will be used again (`$worker` without `$pid`) belongs to the next worker at once: that client is
 -- closed. Either way what is queued has a little time to be delivered.
 -- @module resty.holdfast.departure
-local buffer = require "holdfast.buffer"
+local relief = require "holdfast.relief"
 local events = require "holdfast.events"
 local listening = require "holdfast.listening"
 local openresty = require "holdfast.loop.openresty"
@@ -25,7 +25,7 @@ local function leave(client, ephemeral, until_then)
   client.leaving = true
   client.handle:goodbye() -- which the end of the process does not say by itself
   events.dismiss(client, listening.LEAVING, "closed")
-  buffer.finish(client)
+  relief.finish(client)
   for _, subscription in pairs(client.wishes) do
     subscription:remove()
   end
