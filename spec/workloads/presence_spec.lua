@@ -20,12 +20,11 @@ end)
 client:start()
 ]]
 
--- Those that say goodbye do it by a DISCONNECT at the exit of the process, over which the broker forgets the will.
 local ENDS = {
-  ["a bug"] = { code = "holdfast.run(function() holdfast.sleep(1) error 'a bug' end)", says_goodbye = true },
-  ["the end of the script"] = { code = "holdfast.run(function() holdfast.sleep(1) end)", says_goodbye = true },
-  ["os.exit"] = { code = "holdfast.run(function() holdfast.sleep(1) os.exit(3) end)", says_goodbye = true },
-  ["Ctrl-C"] = { code = "holdfast.run(function() client:wait 'closed' end)", signal = "INT", says_goodbye = true },
+  ["a bug"] = { code = "holdfast.run(function() holdfast.sleep(1) error 'a bug' end)" },
+  ["the end of the script"] = { code = "holdfast.run(function() holdfast.sleep(1) end)" },
+  ["os.exit"] = { code = "holdfast.run(function() holdfast.sleep(1) os.exit(3) end)" },
+  ["Ctrl-C"] = { code = "holdfast.run(function() client:wait 'closed' end)", signal = "INT" },
   ["SIGTERM"] = { code = "holdfast.run(function() client:wait 'closed' end)", signal = "TERM" },
   ["SIGKILL"] = { code = "holdfast.run(function() client:wait 'closed' end)", signal = "KILL" },
   ["a cut network"] = { code = "holdfast.run(function() client:wait 'closed' end)", is_cut = true },
@@ -81,9 +80,6 @@ describe("presence #broker", function()
     for how, ending in pairs(ENDS) do
       if program.is_soak or (transport == "native") == (protocol == 5) then
         it(("is over after %s: protocol %d, %s"):format(how, protocol, transport), function()
-          if ending.says_goodbye then
-            pending "a process that ends without close() sends a DISCONNECT, and its will is not published"
-          end
           holdfast.run(function()
             local one, seen, world = begin(transport, protocol, ending.code)
             await(seen, "online", 5)
