@@ -104,7 +104,7 @@ describe("a function that answers the keeper", function()
 
   it("about a delay is not asked again while it thinks, and the built-in one holds", function()
     local asked = 0
-    holdfast.new { server = "mqtt://a", backoff = function()
+    local client = holdfast.new { server = "mqtt://a", backoff = function()
       asked = asked + 1
       holdfast.sleep(5)
       return 9
@@ -117,5 +117,6 @@ describe("a function that answers the keeper", function()
     core:mail("delay", 1, 9, FAILURE)
     holdfast.sleep(6)
     assert.equal(2, asked)
+    assert.truthy(client) -- which nobody would ask any more if it were collected
   end)
 end)
