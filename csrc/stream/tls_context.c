@@ -160,6 +160,7 @@ static void destroy(hf_tls_context *context) {
   hf_tls_tickets_free(&context->tickets);
   if (context->psk_key) OPENSSL_cleanse(context->psk_key, context->psk_length);
   free(context->psk_key);
+  if (context->psk_identity) OPENSSL_cleanse(context->psk_identity, strlen(context->psk_identity));
   free(context->psk_identity);
   free(context);
 }
