@@ -65,6 +65,9 @@ describe("a transport's trace #broker", function()
       local lines, dropped, index = 0, 0, 0
       local deadline = process.now() + 10000
       repeat -- lines come again, and the first of them tells
+        if #heard == index then
+          client:post("a", "one more", { qos = 1 })
+        end
         holdfast.sleep(0.01)
         while index < #heard and dropped == 0 do
           index = index + 1
