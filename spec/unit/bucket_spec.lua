@@ -2,10 +2,10 @@
 local bucket = require "resty.holdfast.bucket"
 
 describe("the budget in a shared dict", function()
-  local dict, now, slept, open_after, values
+  local dict, now, slept, open_after, expiry, values
 
   before_each(function()
-    now, slept, open_after, values = 100, 0, math.huge, {}
+    now, slept, open_after, expiry, values = 100, 0, math.huge, math.huge, {}
     dict = {
       get = function(_, key) return values[key] end,
       set = function(_, key, value)
@@ -13,11 +13,11 @@ describe("the budget in a shared dict", function()
         return true
       end,
       delete = function(_, key) values[key] = nil end,
-      add = function(_, key, value)
-        if values[key] ~= nil then
+      add = function(_, key, value, seconds)
+        if values[key] ~= nil and slept < expiry then
           return false, "exists"
         end
-        values[key] = value
+        values[key], expiry = value, seconds and slept + seconds or math.huge
         return true
       end,
     }
@@ -55,13 +55,30 @@ describe("the budget in a shared dict", function()
   it("opens the lock again, waits for another's, and gives up on one that stays", function()
     local one = new(1, 1)
     assert.are.equal(0, one:take())
-    values["holdfast:lock"] = true
+    values["holdfast:lock"], expiry = true, math.huge
     open_after = 0.005
     assert.are.equal(1, one:take())
     assert.is_true(slept > 0.005 and slept < 0.008, slept)
-    values["holdfast:lock"] = true
+    values["holdfast:lock"], expiry = true, math.huge
     assert.is_nil(one:take())
     assert.is_true(slept < 1, slept)
+  end)
+
+  it("opens by itself when a worker has died with the lock", function()
+    local one = new(1, 2)
+    local delete = dict.delete
+    dict.delete = function() end
+    assert.are.equal(0, one:take())
+    dict.delete = delete
+    assert.are.equal(0, one:take())
+    assert.is_true(slept > 0.09 and slept < 0.12, slept)
+  end)
+
+  it("takes nothing back when one clock is behind another", function()
+    local one = new(1, 2)
+    assert.are.equal(0, one:take())
+    now = now - 5
+    assert.are.equal(0, one:take())
   end)
 
   it("does not know when the dict takes nothing", function()

@@ -106,6 +106,21 @@ describe("a line", function()
     assert.equal(waiters[1], line.shift(queue))
   end)
 
+  it("holds no more than twice as many when more stay than one is gone through for", function()
+    local queue = standing(40)
+    local after = queue[40]
+    for _ = 1, 1000 do
+      local guest, next_one = {}, { name = "after" }
+      line.join(queue, guest)
+      line.join(queue, next_one)
+      guest.done = true
+      line.leave(queue, after)
+      after = next_one
+    end
+    assert.is_true(queue.last - queue.first <= 2 * 42, queue.last - queue.first .. " positions")
+    assert.equal(39, all(queue)[39])
+  end)
+
   it("lets go of those whom a host has ended without a word", function()
     local loop = require "holdfast.loop"
     local before = loop.is_gone

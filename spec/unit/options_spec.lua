@@ -413,6 +413,11 @@ describe("options", function()
       assert.same({ ["connack_v3 not_authorized"] = plain "retry" }, rules { [5] = "retry" })
     end)
 
+    it("resolve no code that nobody has assigned", function()
+      assert.equal("policy has the code 6, which no broker answers with", refusal { policy = { [6] = "stop" } })
+      assert.same({ ["connack_v3 unsupported_protocol_version"] = plain "stop" }, rules { [1] = "stop" })
+    end)
+
     it("resolve a class, which what is said of one reason outweighs", function()
       local found = rules { stop = "slow", banned = "stop", [0x8A] = "retry" }
       assert.same(plain "stop", found["connack banned"])

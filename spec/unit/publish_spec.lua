@@ -448,6 +448,25 @@ describe("publishing", function()
       assert.same({ "5 withdraw 1" }, log)
     end)
 
+    it("that has given up in this very moment is not sent", function()
+      handle.room = 0
+      core:at(2, function()
+        handle.room = 5
+        core:mail("room", 1)
+      end)
+      holdfast.run(function()
+        for _, topic in ipairs { "a", "b" } do
+          holdfast.spawn(function()
+            note(topic, select(3, client:publish(topic, "", { timeout = 2 })))
+            core.clock = core.clock + 1 -- the room comes before the loop has come to the second
+          end)
+        end
+        holdfast.sleep(5)
+      end)
+      assert.same({ "2 a timeout withdrawn", "3 b timeout withdrawn" }, log)
+      assert.equal("", topics())
+    end)
+
     it("of a coroutine that has ended takes nobody's place", function()
       handle.room = 0
       holdfast.run(function()

@@ -208,7 +208,7 @@ function loop.owing()
 end
 
 function loop.hold(object)
-  count = count + (held[object] and 0 or 1)
+  count = count + 1
   held[object] = true
   attach()
 end
