@@ -194,6 +194,20 @@ describe("the budget that Lua shares", function()
     assert.is_truthy(world:told(clients[1])[1]:find("failed connect_timeout", 1, true))
   end)
 
+  it("does not take the answer of one attempt for that of the next", function()
+    core.limit(0.001, 1, true)
+    answering { "unknown", "silent" }
+    probe.script { connect = "refuse", source = "network", code = 2 }
+    local clients = start(1)
+    world:pass(0)
+    local ticket = world:newest_of(clients[1], "turn")[1]
+    world:pass(1.5) -- asked for the second attempt at 1
+    assert.are_not.equal(ticket, world:newest_of(clients[1], "turn")[1])
+    clients[1]:turn(ticket, 0)
+    world:pass(5)
+    assert.are.equal(1, opened())
+  end)
+
   it("is not heard once the attempt is over", function()
     core.limit(1, 1, true)
     answering { "silent" }

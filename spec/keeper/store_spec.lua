@@ -248,6 +248,7 @@ describe("a client with a store", function()
     local client = open { sync = 0 }
     post(client)
     assert.same({ 1 }, kept())
+    assert.is_nil(world:turn()) -- nothing is left to wait for
     close(client)
     client = open { sync = 5000 }
     post(client)

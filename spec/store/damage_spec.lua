@@ -145,6 +145,32 @@ describe("a damaged store", function()
     assert.is_true(outcomes.store_corrupt > 150)
   end)
 
+  it("that begins with zeros is called damaged, not another program's", function()
+    local file = folded()
+    assert.equal("store_corrupt", (try(("\0"):rep(512) .. file:sub(513))))
+  end)
+
+  it("that reads well and does not add up is refused", function()
+    local file = folded()
+    assert.equal("opened", (try(file)))
+    assert.equal("store_corrupt", (try(file:sub(1, 36) .. "\0\0\0\5" .. file:sub(41)))) -- free pages that are none
+  end)
+
+  it("that has forgotten its highest id gives none that a message has", function()
+    local highest = 0x51515151
+    local store = assert(store_probe.open(path))
+    assert(store:append { id = highest })
+    store:free()
+    store_probe.open(path):free()
+    local file, count = read(path):gsub("QQQR", "\0\0\0\1")
+    assert.equal(1, count)
+    write(path, file)
+    os.remove(path .. "-wal")
+    store = assert(store_probe.open(path))
+    assert.equal(highest + 1, store:next_id())
+    store:free()
+  end)
+
   it("whose file has a hole is refused, or whole", function()
     local file = folded()
     local outcomes = each_damage(#file - 512, function(at)

@@ -1,7 +1,7 @@
--- Errors in handlers when nobody listens, to `error` or to the log.
+-- Errors when nobody listens, to `error` or to the log.
 local fake_core = require "spec.support.fake_core"
 
-describe("an error in a handler that nobody listens for", function()
+describe("an error that nobody listens for", function()
   local stderr, warn = io.stderr, rawget(_G, "warn")
   local core, holdfast, client, said, warned
 
@@ -18,8 +18,12 @@ describe("an error in a handler that nobody listens for", function()
     fake_core.remove()
   end)
 
-  local function is_ready()
+  local function tell_ready()
     core:mail("event", 1, "ready", { subscriptions = 0, refused = 0, downtime = 0 })
+  end
+
+  local function is_ready()
+    tell_ready()
     holdfast.sleep(0)
   end
 
@@ -47,6 +51,16 @@ describe("an error in a handler that nobody listens for", function()
     assert.same({}, said)
   end)
 
+  it("may be that a call waits for what cannot happen, once", function()
+    client = holdfast.new { server = "localhost" }
+    for second = 1, 3 do
+      core:at(second, second == 3 and tell_ready or function() end)
+    end
+    client:wait "ready"
+    assert.same({ "holdfast: a call waits for what cannot happen: no client has been started (client:start, "
+      .. "client:connect)\n" }, said)
+  end)
+
   it("stops nothing where there is no standard error", function()
     io.stderr = nil -- luacheck: ignore 122
     fail()
@@ -54,6 +68,12 @@ describe("an error in a handler that nobody listens for", function()
     client:on("ready", function() later = later + 1 end)
     is_ready()
     assert.equal(1, later)
+  end)
+
+  it("is heard without the core, which a fork does not have", function()
+    core.trace = function() end
+    assert.is_true(holdfast.log(function() end))
+    assert.equal("forked", select(3, holdfast.log(nil, { trace = "error" })))
   end)
 
   it("is no warning: that goes to warn", function()
