@@ -133,7 +133,7 @@ static void give_back(hf_link *link, bool everything) {
       publish->carried = true;
       link->held[kept++] = publish;
     } else {
-      outcome(link, publish, HF_LINK_RESULT_LOST);
+      outcome(link, publish, publish->released ? HF_LINK_RESULT_OK : HF_LINK_RESULT_LOST);
     }
   }
   link->held_count = kept;

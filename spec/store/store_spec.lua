@@ -173,7 +173,7 @@ describe("a store", function()
         list[i] = ("%d%s"):format(message.packet_id or 0, message.released and "r" or "")
       end
       local received = copy:read_received()
-      local said = table.concat(list, " ") .. " " .. tostring(received[5]) .. " protocol " .. copy:protocol()
+      local said = table.concat(list, " ") .. " " .. tostring(received[1]) .. " protocol " .. copy:protocol()
       copy:free()
       return said
     end
@@ -181,7 +181,7 @@ describe("a store", function()
     local function note_all()
       assert.same({ 1, 2, 3, 4, 5, 6, 7 }, {
         store:note("session", 0, 5), store:note("sent", 1, 1), store:note("sent", 2, 2), store:note("released", 1),
-        store:note("received", 5, "five"), store:note("received", 6, "six"), store:note("completed", 6),
+        store:note("received", 1, "one"), store:note("received", 6, "six"), store:note("completed", 6),
       })
     end
 
@@ -191,17 +191,17 @@ describe("a store", function()
       assert.equal("0 0 0 nil protocol 0", kept(killed()))
       store:commit()
       assert.equal(7, store:noted())
-      assert.equal("1r 2 0 five protocol 5", kept(killed()))
+      assert.equal("1r 2 0 one protocol 5", kept(killed()))
     end)
 
     it("before what others write, and no later than it is closed", function()
       note_all()
       store:sent(3, 3)
       assert.equal(7, store:noted())
-      assert.equal("1r 2 3 five protocol 5", kept(killed()))
+      assert.equal("1r 2 3 one protocol 5", kept(killed()))
       assert.equal(8, store:note("released", 3))
       reopen()
-      assert.equal("1r 2 3r five protocol 5", kept(killed()))
+      assert.equal("1r 2 3r one protocol 5", kept(killed()))
     end)
 
     it("and begins no exchange while they cannot be written", function()
@@ -221,7 +221,7 @@ describe("a store", function()
       store:tend()
       assert.is_true(store:well())
       assert.equal(1007, store:noted())
-      assert.equal("0 1 0 0 five protocol 5", kept(killed()))
+      assert.equal("0 1 0 0 one protocol 5", kept(killed()))
     end)
 
     it("and forgets what later ones have made pointless, or a full disk would fill the memory", function()

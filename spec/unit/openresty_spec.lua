@@ -1,10 +1,12 @@
 -- What can be said of the loop of nginx without an nginx.
 describe("the loop of nginx", function()
   local before = rawget(_G, "ngx")
+  local made, waiting -- how many semaphores there are, and what happens while one is waited for
 
   after_each(function()
     rawset(_G, "ngx", before)
     package.loaded["holdfast.loop.openresty"] = nil
+    package.loaded["ngx.semaphore"], package.loaded["holdfast.loop.crew"] = nil, nil
   end)
 
   it("refuses a Lua module that is too old", function()
@@ -15,20 +17,100 @@ describe("the loop of nginx", function()
       "nginx's Lua module must be 0.10.16 or later for holdfast, this is 10015", 1, true), problem)
   end)
 
-  it("says so when nginx cannot suspend the caller after all", function()
-    rawset(_G, "ngx", {
-      config = { ngx_lua_version = 10023 },
-      get_phase = function() return "new" end,
-    })
+  local Semaphore = {}
+  Semaphore.__index = Semaphore
+
+  function Semaphore:post(count)
+    self.resources = self.resources + count
+  end
+
+  function Semaphore:count()
+    return self.resources
+  end
+
+  function Semaphore:wait()
+    waiting(self)
+    if self.resources == 0 then
+      return nil, "timeout"
+    end
+    self.resources = self.resources - 1
+    return true
+  end
+
+  local function install(more)
+    made = 0
+    local ngx = { config = { ngx_lua_version = 10023 }, get_phase = function() return "new" end }
+    for name, value in pairs(more or {}) do
+      ngx[name] = value
+    end
+    rawset(_G, "ngx", ngx)
     package.loaded["ngx.semaphore"] = { new = function()
-      return { wait = function() return nil, "API disabled in the context of new_by_lua*" end }
+      made = made + 1
+      return setmetatable({ resources = 0 }, Semaphore)
     end }
-    finally(function()
-      package.loaded["ngx.semaphore"], package.loaded["holdfast.loop.crew"] = nil, nil
-    end)
+  end
+
+  it("says so when nginx cannot suspend the caller after all", function()
+    install()
+    package.loaded["ngx.semaphore"].new = function()
+      return { wait = function() return nil, "API disabled in the context of new_by_lua*" end }
+    end
     local waiter = {}
     local fine, problem = pcall(require("holdfast.loop.openresty").park, waiter, 5)
     assert.are.same({ false, "API disabled in the context of new_by_lua*" }, { fine, problem })
     assert.is_true(waiter.done)
+  end)
+
+  it("waits on a semaphore again, but not on one that was posted as the time ran out", function()
+    install()
+    local loop = require "holdfast.loop.openresty"
+    local waiter
+    local function park(meanwhile)
+      waiter, waiting = {}, meanwhile
+      loop.park(waiter, 5)
+      return waiter
+    end
+    local function unpark()
+      waiter.host.resources = -1 -- as nginx counts who waits
+      loop.unpark(waiter)
+      waiter.host.resources = 1
+    end
+    park(unpark)
+    park(unpark)
+    assert.are.equal(1, made)
+    park(function(bell)
+      waiter.done = true
+      bell:post(2)
+    end)
+    local woken = 0
+    park(function()
+      woken = woken + 1
+      unpark()
+    end)
+    assert.are.same({ 2, 1 }, { made, woken })
+  end)
+
+  it("has no more light threads than tasks are under way, and one to call", function()
+    local ready = {}
+    install { thread = { spawn = function(fn, ...)
+      local thread = coroutine.create(fn)
+      ready[#ready + 1] = thread
+      assert(coroutine.resume(thread, ...))
+    end } }
+    waiting = function(bell)
+      while bell.resources == 0 do
+        coroutine.yield()
+      end
+    end
+    local crew = require("holdfast.loop.crew").new(error, { begin = function() end, is_over = function() end })
+    crew:begin()
+    local run = 0
+    for _ = 1, 20 do
+      crew:add(function() run = run + 1 end, nil, nil, function() end)
+      for index = 1, #ready do
+        assert(coroutine.resume(ready[index]))
+      end
+    end
+    assert.are.same({ 20, 2 }, { run, #ready })
   end)
 end)
