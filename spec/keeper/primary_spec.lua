@@ -25,6 +25,8 @@ describe("the way back to the first server", function()
     world:pass(2)
     assert.are.equal("b", client:status().server)
     probe.script { connect = "accept" }
+    world:pass(1)
+    assert.are.same({ "connected", "b" }, { client:status().state, client:status().server })
     world:asked()
     world:told(client)
   end
