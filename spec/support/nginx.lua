@@ -58,7 +58,13 @@ local function configuration(server, options)
 end
 
 local function launch(server, arguments)
-  local words = { "/usr/sbin/nginx", "-p", server.folder .. "/", "-c", server.folder .. "/nginx.conf" }
+  local words = { "env" }
+  for _, word in ipairs(server.environment) do
+    words[#words + 1] = word
+  end
+  for _, word in ipairs { "/usr/sbin/nginx", "-p", server.folder .. "/", "-c", server.folder .. "/nginx.conf" } do
+    words[#words + 1] = word
+  end
   for _, word in ipairs(arguments or {}) do
     words[#words + 1] = word
   end
@@ -77,7 +83,7 @@ end
 
 local function new(port)
   local server = setmetatable({ port = port or process.free_port(), folder = assert(process.temporary_folder()),
-    expected = {} }, Server)
+    expected = {}, environment = {} }, Server)
   started[#started + 1] = server
   return server
 end
@@ -90,10 +96,11 @@ end
 
 --- Starts an nginx and waits until it listens.
 -- @tparam table options `workers` (1), `init`, `init_worker`, `locations` (Lua code), `http`, `server` (lines of
--- nginx.conf), `expects` (patterns of what it may log at "error" and above)
+-- nginx.conf), `expects` (patterns of what it may log at "error" and above), `environment` ("NAME=value" words)
 -- @treturn table server with `port`, `pid`, `folder`
 function nginx.start(options)
   local server = new():expect((table.unpack or unpack)(options.expects or {}))
+  server.environment = options.environment or server.environment
   write(server, configuration(server, options))
   return launch(server)
 end
