@@ -73,8 +73,8 @@ describe("a client on trial in nginx #broker", function()
     }
   end
 
-  -- Answers each connection's packets by `answers[type](connection, packet)`, where true ends it, until /state, or another
-  -- path, has the pattern; answers how many connections that took.
+  -- Answers each connection's packets by `answers[type](connection, packet)`, where true ends it, until /state, or
+  -- another path, has the pattern; answers how many connections that took.
   local function serve(answers, pattern, path)
     local deadline, connections, connection, state = process.now() + 10000, 0, nil, nil
     repeat
