@@ -201,7 +201,6 @@ local function keep(client, message, receipt)
   local newest = early[early.last]
   if not newest or newest.receipt ~= receipt then
     early[early.last + 1] = { message = message, receipt = receipt }
-    early.wish = early.wish or client.last_wish -- a later one may be for them
     early.last = early.last + 1
   end
   hand.takers, hand.item = nil, receipt
@@ -238,13 +237,30 @@ local function hand_out_kept(client, kept)
   end
 end
 
-local function hand_out_early(client)
+local function hand_out_early(client, filter)
   local early = client.early
-  while early.first <= early.last do
-    local kept = early[early.first]
-    early[early.first] = nil
-    early.first = early.first + 1
-    hand_out_kept(client, kept)
+  local index = early.first
+  while index <= early.last do -- a handler that drives the loop may have more kept
+    local kept = early[index]
+    if kept and (not filter or core.topic_matches(filter, kept.message.topic)) then
+      early[index] = nil
+      hand_out_kept(client, kept)
+    end
+    index = index + 1
+  end
+  early.first = filter and early.first or index
+end
+
+-- Before the first message that came for a subscription it has those that came before it was made; from then on none
+-- that is for it is kept.
+local function hand_out_earlier(client, wishes)
+  local early = client.early
+  for _, wish in ipairs(wishes) do
+    local subscription = client.wishes[wish]
+    if subscription and not early.caught_up[wish] then
+      hand_out_early(client, subscription.filter)
+      early.caught_up[wish] = true
+    end
   end
 end
 
@@ -253,7 +269,7 @@ end
 -- @tparam boolean session_present
 function delivery.connected(client, session_present)
   if client.early == nil then
-    client.early = session_present and { first = 1, last = 0 }
+    client.early = session_present and { first = 1, last = 0, caught_up = {} }
   end
 end
 
@@ -297,12 +313,11 @@ function delivery.deliver(client, message, wish, receipt)
   if client.early then
     if not wish then
       return keep(client, message, receipt)
-    elseif client.early.wish and (several or wish > client.early.wish) then
-      local serial = hand.serial
-      hand_out_early(client)
-      if hand.serial ~= serial or hand.finished >= serial then -- a handler has driven the loop
-        return
-      end
+    end
+    local serial = hand.serial
+    hand_out_earlier(client, several and wish or { wish })
+    if hand.serial ~= serial or hand.finished >= serial then -- a handler has driven the loop
+      return
     end
   end
   if several or not wish and is_listened_to(client) then
