@@ -235,6 +235,25 @@ describe("a client in nginx #broker", function()
     end
   end
 
+  it("delivers what it has accepted before a worker leaves, though no request waits for it", function()
+    local witness = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, client_id = "witness",
+      session_expiry = 60 }
+    local heard = witness:subscribe("accepted", { qos = 1 })
+    assert(witness:connect(10))
+    start("client:start()", { changes = 'client_id = "leaver-$pid"' })
+    server:eventually("/events", "\nready$")
+    broker:save():kill()
+    server:eventually("/events", "\nlost")
+    server:answer "/post?topic=accepted&payload=late"
+    assert(process.kill(server.pid, "QUIT"))
+    process.sleep(300)
+    broker:restart()
+    assert.equal("late", assert(heard:receive(10)).payload)
+    assert.are.same({ "exited", 0 }, { process.wait(server.pid, 5000) })
+    server.pid = nil
+    witness:close(1)
+  end)
+
   it("lets an idle worker leave at once", function()
     start([[
       local read = client:subscribe("read", { qos = 1 })
