@@ -183,6 +183,18 @@ describe("TLS of the Paho link #broker", function()
     end
   end)
 
+  it("tells that a server chose what is older than TLS, though it sends no alert", function()
+    link = world:link()
+    local listener, where = sockets.listen()
+    open({}, where)
+    local server = listener:accept(2000)
+    server:receive(4000, 300)
+    -- ServerHello of SSL 3.0: random, no session id, TLS_RSA_WITH_AES_128_CBC_SHA, no compression
+    server:send("\22\3\0\0\42\2\0\0\38\3\0" .. ("r"):rep(32) .. "\0\0\47\0")
+    local failed = assert(link:wait "failed", link:story())
+    assert.are.equal("tls_version", failed.reason, failed.text)
+  end)
+
   it("offers the protocols it was given", function()
     link = world:link()
     local listener, where = sockets.listen()
