@@ -90,27 +90,29 @@ describe("the loop of nginx", function()
     assert.are.same({ 2, 1 }, { made, woken })
   end)
 
-  it("has no more light threads than tasks are under way, and one to call", function()
-    local ready = {}
-    install { thread = { spawn = function(fn, ...)
-      local thread = coroutine.create(fn)
-      ready[#ready + 1] = thread
-      assert(coroutine.resume(thread, ...))
-    end } }
-    waiting = function(bell)
-      while bell.resources == 0 do
-        coroutine.yield()
+  if jit or _VERSION ~= "Lua 5.1" then -- whose xpcall takes no arguments; nginx runs LuaJIT
+    it("has no more light threads than tasks are under way, and one to call", function()
+      local ready = {}
+      install { thread = { spawn = function(fn, ...)
+        local thread = coroutine.create(fn)
+        ready[#ready + 1] = thread
+        assert(coroutine.resume(thread, ...))
+      end } }
+      waiting = function(bell)
+        while bell.resources == 0 do
+          coroutine.yield()
+        end
       end
-    end
-    local crew = require("holdfast.loop.crew").new(error, { begin = function() end, is_over = function() end })
-    crew:begin()
-    local run = 0
-    for _ = 1, 20 do
-      crew:add(function() run = run + 1 end, nil, nil, function() end)
-      for index = 1, #ready do
-        assert(coroutine.resume(ready[index]))
+      local crew = require("holdfast.loop.crew").new(error, { begin = function() end, is_over = function() end })
+      crew:begin()
+      local run = 0
+      for _ = 1, 20 do
+        crew:add(function() run = run + 1 end, nil, nil, function() end)
+        for index = 1, #ready do
+          assert(coroutine.resume(ready[index]))
+        end
       end
-    end
-    assert.are.same({ 20, 2 }, { run, #ready })
-  end)
+      assert.are.same({ 20, 2 }, { run, #ready })
+    end)
+  end
 end)
