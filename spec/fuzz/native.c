@@ -99,12 +99,12 @@ static void read_fed(void) {
   }
 }
 
-static void feed(const void *bytes, size_t length) {
+static void feed(const void *packets, size_t length) {
   if (the.peer_count == 0 || the.fed_length + length > LONGEST) return;
-  memcpy(the.fed + the.fed_length, bytes, length);
+  memcpy(the.fed + the.fed_length, packets, length);
   the.fed_length += length;
   read_fed();
-  hf_scripted_feed(the.peers[the.peer_count - 1], bytes, length);
+  hf_scripted_feed(the.peers[the.peer_count - 1], packets, length);
 }
 
 static uint16_t two_at(const uint8_t *at) {
