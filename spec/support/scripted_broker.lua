@@ -189,6 +189,14 @@ function Client:disconnect(code, list)
   return self:send("disconnect", string.char(code) .. properties(list))
 end
 
+--- Closes as a broker does that wants its last words read: a socket closed with unread bytes, or written to after that,
+--- resets, and whoever meets the reset while it writes may never read them (Paho does not).
+function Client:part()
+  self.socket:half_close()
+  repeat until not self.socket:some(65536, SOON)
+  self.socket:close()
+end
+
 function Client:close() self.socket:close() end
 function Client:reset() self.socket:reset() end
 
