@@ -50,6 +50,24 @@ describe("a TLS stream", function()
     return one
   end
 
+  -- A man in the middle who hears nothing: both sockets of his, once it is open, and what makes him pass on what is
+  -- there.
+  local function open_through(listener, one)
+    local near, far = nil, sockets.connect(server.port)
+    local function pass()
+      for from, to in pairs { [near] = far, [far] = near } do
+        local some = from:some(65536, 0)
+        if some then to:send(some) end
+      end
+    end
+    assert.is_truthy(world:wait(function()
+      near = near or listener:accept(0)
+      if near then pass() end
+      return one.stream:state() == "open"
+    end))
+    return near, far, pass
+  end
+
   local function leave(one)
     local gone = false
     one.stream:finish(2000, function() gone = true end)
@@ -228,21 +246,8 @@ describe("a TLS stream", function()
   it("is lost when TCP is, by TCP's name, and by none when the server goes without a word", function()
     local listener, port = sockets.listen(0)
     start "server"
-    -- A man in the middle who hears nothing and can be ended.
     local one = world:open { host = "localhost", port = port, tls = assert(probe.context(options())) }
-    local near, far = nil, sockets.connect(server.port)
-    local function pass(from, to)
-      local some = from:some(65536, 0)
-      if some then to:send(some) end
-    end
-    world:wait(function()
-      near = near or listener:accept(0)
-      if near then
-        pass(near, far)
-        pass(far, near)
-      end
-      return one.stream:state() == "open"
-    end)
+    local near, far = open_through(listener, one)
     near:reset()
     assert.are.equal("connection_reset", (world:ending(one)))
     listener:close()
@@ -269,20 +274,8 @@ describe("a TLS stream", function()
   it("tells when there is room again", function()
     local listener, port = sockets.listen(0, 16, nil, 4096)
     start "server"
-    local near, far = nil, sockets.connect(server.port)
     local one = world:open { host = "localhost", port = port, tls = assert(probe.context(options())), idle = true }
-    local function pass(from, to)
-      local some = from:some(65536, 0)
-      if some then to:send(some) end
-    end
-    world:wait(function()
-      near = near or listener:accept(0)
-      if near then
-        pass(near, far)
-        pass(far, near)
-      end
-      return one.stream:state() == "open"
-    end)
+    local _, _, pass = open_through(listener, one)
     streams.read(one)
     local line = ("0123456789"):rep(1000) .. "\n"
     local all = line:rep(60)
@@ -293,8 +286,7 @@ describe("a TLS stream", function()
     world:rest(30)
     assert.are.equal(changes, one.changes)
     assert.is_truthy(world:wait(function()
-      pass(near, far)
-      pass(far, near)
+      pass()
       if taken < #all then taken = taken + one.stream:write(all, taken + 1) end
       streams.read(one)
       return #streams.text(one) == #all
