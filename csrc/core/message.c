@@ -61,6 +61,11 @@ hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties
   return message;
 }
 
+size_t hf_publish_weigh(const hf_publish *publish) {
+  return sizeof *publish + publish->topic.length + publish->payload.length +
+         (publish->properties ? hf_properties_weight(publish->properties) : 0);
+}
+
 size_t hf_publish_packet_size(const hf_publish *publish) {
   size_t properties = hf_properties_publish_size(publish->properties);
   size_t rest = 2 + publish->topic.length + (publish->qos > 0 ? 2 : 0) + hf_wire_number_size(properties) + properties +

@@ -65,6 +65,9 @@ hf_publish *hf_publish_shrink(hf_publish *publish);
  * 3.3.2.3.3). One second is the least: it is sent because it is not over, or because it may have arrived before. */
 void hf_publish_count_down(hf_publish *publish, int64_t now);
 
+/* What it counts against `queue.bytes`. */
+size_t hf_publish_weigh(const hf_publish *publish);
+
 /* Bytes of the packet that carries it in MQTT 5 (section 3.3), for the peer's Maximum Packet Size. */
 size_t hf_publish_packet_size(const hf_publish *publish);
 

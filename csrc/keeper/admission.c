@@ -92,11 +92,6 @@ size_t hf_client_at_stake(hf_client *client) {
   return client->store || atomic_load(&client->closed) ? 0 : atomic_load(&client->queued_messages);
 }
 
-size_t hf_client_weigh(const hf_publish *publish) {
-  return sizeof *publish + publish->topic.length + publish->payload.length +
-         (publish->properties ? hf_properties_weight(publish->properties) : 0);
-}
-
 void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
   hf_store_refusal(client->store, problem);
 }
@@ -104,7 +99,7 @@ void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {
   const hf_client_options *options = client->options;
   if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
-  size_t weight = hf_client_weigh(publish);
+  size_t weight = hf_publish_weigh(publish);
   if (weight > options->queue_bytes) return HF_TOO_LARGE;
   /* The keeper drops the oldest, so for a moment there are more. */
   size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;

@@ -8,22 +8,6 @@
 #include "keeper/inside.h"
 #include "sys/clock.h"
 
-static void destroy(hf_client *client) {
-  hf_client_gone(client);
-  hf_store_free(client->store);
-  hf_mailbox_release(client->out);
-  hf_subscriptions_free(client->subscriptions);
-  hf_diagnosis_over(client);
-  hf_options_free(client->options);
-  free(client->assigned_id);
-  hf_begun_free(&client->marks[0]);
-  hf_begun_free(&client->marks[1]);
-  hf_index_free(&client->outbox.all);
-  pthread_mutex_destroy(&client->lock);
-  free(client);
-  hf_client_living--;
-}
-
 hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
                          hf_store_problem *problem) {
   hf_client *client = calloc(1, sizeof *client);
@@ -66,26 +50,8 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   hf_client_total++;
   hf_client_living++;
   if (hf_keeping_begin(client, problem)) return client;
-  destroy(client);
+  hf_client_free(client);
   return NULL;
-}
-
-hf_client *hf_client_hold(hf_client *client) {
-  atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
-  return client;
-}
-
-void hf_client_drop(hf_client *client) {
-  if (atomic_fetch_sub(&client->references, 1) > 1) return;
-  destroy(client);
-}
-
-uint32_t hf_client_id(const hf_client *client) {
-  return client->id;
-}
-
-const hf_client_options *hf_client_options_of(const hf_client *client) {
-  return client->options;
 }
 
 static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
@@ -126,10 +92,6 @@ static bool simple(hf_client *client, enum hf_command_kind kind, uint32_t wish, 
 
 bool hf_client_start(hf_client *client) {
   return simple(client, HF_COMMAND_START, 0, 0, 0);
-}
-
-void hf_client_gone(hf_client *client) {
-  if (!atomic_exchange(&client->gone, true)) hf_client_total--;
 }
 
 void hf_client_say(hf_client *client, hf_farewell farewell) {

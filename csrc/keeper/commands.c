@@ -1,40 +1,7 @@
-#define _DEFAULT_SOURCE
 #include "keeper/inside.h"
 #include "keeper/knock.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* A user name and a password may be in it. */
-static void free_command(hf_command *command) {
-  if (command->first.data) explicit_bzero((char *)command->first.data, command->first.length);
-  if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
-  free(command->properties);
-  free(command);
-}
-
-void hf_client_signal(hf_client *client, hf_signal_kind kind) {
-  hf_signal *signal = &client->signals[kind];
-  if (atomic_exchange(&signal->under_way, true)) return;
-  signal->mail = (hf_mail){.owner = hf_client_hold(client), .kind = (uint16_t)(HF_COMMAND_SIGNALS + kind)};
-  hf_mailbox_push(client->keeper->inbox, &signal->mail);
-}
-
-void hf_commands_discard(hf_mail *mail) {
-  hf_client *client = mail->owner;
-  if (mail->kind >= HF_COMMAND_SIGNALS)
-    atomic_store(&((hf_signal *)mail)->under_way, false);
-  else if (mail->kind == HF_COMMAND_PUBLISH)
-    hf_publish_free((hf_publish *)mail);
-  else if (mail->kind == HF_COMMAND_TRUSTED)
-    hf_trust_free((hf_trusted *)mail);
-  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED ||
-           mail->kind == HF_COMMAND_KNOCKED || mail->kind == HF_COMMAND_WITHDRAW)
-    free(mail);
-  else
-    free_command((hf_command *)mail);
-  if (client) hf_client_drop(client);
-}
 
 static void step(hf_client *client, hf_input input) {
   hf_driver_step(client, (hf_engine_event){.input = input}, NULL);
@@ -178,7 +145,7 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
     hf_outbox_accept(client, (hf_publish *)mail);
   } else {
     if (!client->finished) handle(client, (hf_command *)mail);
-    free_command((hf_command *)mail);
+    hf_command_free((hf_command *)mail);
   }
   hf_client_drop(client);
 }

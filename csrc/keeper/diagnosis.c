@@ -5,43 +5,8 @@
 #include <string.h>
 
 #include "keeper/inside.h"
-#include "sys/clock.h"
 
-/* ms: for one look, once it has begun; between two tries to ask for one; for which it is believed what was found, since
- * somebody may put that right and something else be wrong then. As long as the least of a slow wait: hardly more looks
- * than attempts that fail. */
-enum { PATIENCE = 3000, AGAIN = 25, BELIEVED = 30000 };
-
-/* ---- the errand ---- */
-
-static void look(hf_errand *errand) {
-  hf_diagnosed *mine = (hf_diagnosed *)hf_question_of(errand);
-  const hf_client *client = mine->question.mail.owner;
-  const hf_link_tls *tls = hf_options_tls(hf_client_options_of(client));
-  int64_t deadline = hf_clock_ms() + PATIENCE;
-  if (deadline > mine->deadline) deadline = mine->deadline;
-  if (mine->server)
-    hf_tls_check(mine->server->host, mine->server->port, tls, deadline, hf_errand_stop(), &mine->finding);
-  else
-    hf_tls_check_files(tls, &mine->finding);
-}
-
-static void answer(hf_errand *errand, const hf_errand *worked) {
-  (void)worked;
-  hf_question_answer(hf_question_of(errand));
-}
-
-bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
-                      int64_t deadline) {
-  hf_diagnosed *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_DIAGNOSED);
-  if (!asked) return false;
-  asked->server = server;
-  asked->deadline = deadline;
-  asked->question.errand = (hf_errand){.kind = HF_ERRAND_TLS, .work = look, .done = answer};
-  return hf_question_ask(&asked->question);
-}
-
-/* ---- the client's side ---- */
+enum { AGAIN = 25 /* ms between two tries to ask for a look */ };
 
 /* What Paho says when it cannot tell: see link/tls_check.h. */
 static bool is_vague(const hf_link_down *down) {
@@ -59,41 +24,6 @@ static bool may_be_files(const hf_client *client, const hf_link_down *down) {
   const hf_reason *reason = down->reason;
   if (reason->source == HF_SOURCE_NETWORK && reason->code == HF_NETWORK_CONNECT_FAILED) return tls->ca || tls->cert;
   return reason->source == HF_SOURCE_TLS && reason->code == HF_TLS_FILE;
-}
-
-static void forget(hf_diagnosis *diagnosis, hf_verdict *verdict) {
-  free(verdict->text);
-  *verdict = diagnosis->verdicts[--diagnosis->count];
-}
-
-static const hf_verdict *find(hf_client *client) {
-  hf_diagnosis *diagnosis = &client->diagnosis;
-  for (size_t i = 0; i < diagnosis->count; i++) {
-    hf_verdict *verdict = &diagnosis->verdicts[i];
-    if (verdict->server != client->server) continue;
-    if (client->keeper->now - verdict->found_at < BELIEVED) return verdict;
-    forget(diagnosis, verdict);
-    return NULL;
-  }
-  return NULL;
-}
-
-/* Whether a failure may come of what was found, which was another connection's: a server whose certificate was not
- * trusted then has got through the handshake when it hangs up on a CONNECT. */
-static bool fits(const hf_reason *looks_like, hf_tls_code code) {
-  bool about_them = code != HF_TLS_CLIENT_CERTIFICATE && code != HF_TLS_HOSTNAME && code != HF_TLS_VERSION;
-  if (looks_like->source == HF_SOURCE_NETWORK) return code == HF_TLS_CLIENT_CERTIFICATE;
-  if (looks_like->code == HF_TLS_CERTIFICATE) return about_them;
-  return !about_them || code == HF_TLS_HANDSHAKE;
-}
-
-static void apply(hf_link_down *down, const hf_verdict *verdict) {
-  if (!verdict->reason || !fits(down->reason, (hf_tls_code)verdict->reason->code)) return;
-  free(down->text);
-  down->reason = verdict->reason;
-  down->code = verdict->reason->code;
-  down->phase = HF_PHASE_TLS;
-  down->text = verdict->text ? strdup(verdict->text) : NULL;
 }
 
 /* The held failure goes its way. */
@@ -143,9 +73,10 @@ bool hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
     return true;
   }
   if (!is_vague(down)) return false;
-  const hf_verdict *verdict = find(client);
-  if (verdict) apply(down, verdict);
-  if (verdict || client->diagnosis.count == HF_VERDICTS) return false;
+  hf_verdicts *verdicts = &client->diagnosis.verdicts;
+  const hf_verdict *verdict = hf_verdicts_find(verdicts, client->server, keeper->now);
+  if (verdict) hf_verdict_apply(verdict, down);
+  if (verdict || verdicts->count == HF_VERDICTS) return false;
   int64_t wait = hf_budget_take(&keeper->budget, keeper->now);
   if (keeper->now + wait >= client->engine.deadline) {
     hf_budget_return(&keeper->budget);
@@ -159,29 +90,21 @@ void hf_diagnosis_turn(hf_client *client) {
   ask(client);
 }
 
-static char *words_of(const hf_tls_finding *finding) {
-  return finding->text[0] ? strdup(finding->text) : NULL;
-}
-
 static void name_file(hf_link_down *down, const hf_tls_finding *finding) {
   if (finding->code != HF_TLS_FILE) return; /* it was not the files, or they are mended by now */
   free(down->text);
   down->reason = hf_reason_find(HF_SOURCE_TLS, HF_TLS_FILE);
   down->code = HF_TLS_FILE;
   down->phase = HF_PHASE_NONE;
-  down->text = words_of(finding);
+  down->text = finding->text[0] ? strdup(finding->text) : NULL;
 }
 
 static void remember(hf_client *client, const hf_tls_finding *finding) {
   hf_diagnosis *diagnosis = &client->diagnosis;
-  hf_verdict *verdict = &diagnosis->verdicts[diagnosis->count++];
-  *verdict = (hf_verdict){.server = client->server, .found_at = client->keeper->now};
-  if (finding->code) {
-    verdict->reason = hf_reason_find(HF_SOURCE_TLS, finding->code);
-    verdict->text = words_of(finding);
-  }
+  const hf_verdict *verdict =
+      hf_verdicts_add(&diagnosis->verdicts, client->server, finding->code, finding->text, client->keeper->now);
   hf_tell_note(client, finding->code ? verdict->reason->name : "found nothing wrong with TLS, or nobody there");
-  apply(&diagnosis->held, verdict);
+  hf_verdict_apply(verdict, &diagnosis->held);
 }
 
 void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
@@ -205,8 +128,5 @@ void hf_diagnosis_drop(hf_client *client) {
 }
 
 void hf_diagnosis_over(hf_client *client) {
-  hf_diagnosis *diagnosis = &client->diagnosis;
-  for (size_t i = 0; i < diagnosis->count; i++)
-    free(diagnosis->verdicts[i].text);
-  diagnosis->count = 0;
+  hf_verdicts_forget(&client->diagnosis.verdicts);
 }

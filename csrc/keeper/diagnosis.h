@@ -1,53 +1,30 @@
 /* diagnosis.h: a TLS failure that the link cannot name is looked into before it is told.
  *
- * The first such failure of an outage is held back while an errand
- * shakes hands with the server once more (link/tls_check.h), so that event,
- * history and policy have the true reason from the first attempt on: a policy
- * of "stop" on a wrong host name stops there and then. What was found holds for
- * failures that it explains until there is a connection again, or the user calls
- * wake or reconnect; each server of a client is looked into once an outage. The look takes a token of the process's
- * budget and never longer than the attempt may last; without an answer the
- * failure is told as the link named it.
+ * The first such failure of an outage is held back while an errand shakes hands
+ * with the server once more (look.h), so that event, history and policy have the
+ * true reason from the first attempt on: a policy of "stop" on a wrong host name
+ * stops there and then. What was found (verdicts.h) holds until there is a
+ * connection again, or the user calls wake or reconnect; each server of a client
+ * is looked into once an outage. The look takes a token of the process's budget
+ * and never longer than the attempt may last; without an answer the failure is
+ * told as the link named it.
  *
  * A file of ours that the link could not use is named in the same way, without a
  * connection and so without a token, each time; so is one that the link took for a
  * server out of reach.
  *
- * For the thread that turns the keeper, but for hf_diagnosis_ask's own. The
- * client owns what is held back.
+ * For the thread that turns the keeper. The client owns what is held back.
  */
 #ifndef HF_KEEPER_DIAGNOSIS_H
 #define HF_KEEPER_DIAGNOSIS_H
 
-#include "keeper/question.h"
-#include "link/tls_check.h"
-
-enum { HF_VERDICTS = 4 };
-
-typedef struct hf_verdict {
-  const hf_server *server;
-  const hf_reason *reason; /* what is wrong; NULL: nothing was found */
-  char *text;              /* owned; NULL: none */
-  int64_t found_at;
-} hf_verdict;
+#include "keeper/look.h"
+#include "keeper/verdicts.h"
 
 typedef struct hf_diagnosis {
   hf_link_down held; /* reason NULL: nothing is held back */
-  hf_verdict verdicts[HF_VERDICTS];
-  size_t count;
+  hf_verdicts verdicts;
 } hf_diagnosis;
-
-typedef struct hf_diagnosed { /* HF_COMMAND_DIAGNOSED */
-  hf_question question;
-  const hf_server *server; /* NULL: the files are looked at, and nobody is asked */
-  int64_t deadline;
-  hf_tls_finding finding;
-} hf_diagnosed;
-
-/* What the keeper's means do: HF_COMMAND_DIAGNOSED follows. Without a server only the client's files are looked at.
- * False when it cannot be tried now: no answer then. */
-bool hf_diagnosis_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,
-                      int64_t deadline);
 
 /* A FAILED has come. True: it is held back, and comes again through hf_answers_failed. False: tell it; its reason may
  * be another one now. */

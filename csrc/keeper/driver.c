@@ -6,13 +6,6 @@
 /* How long a DISCONNECT may take before the link gives it up. */
 enum { LEAVE_TIMEOUT = 1000 };
 
-void hf_driver_dirty(hf_client *client) {
-  if (client->dirty) return;
-  client->dirty = true;
-  client->next_dirty = client->keeper->dirty;
-  client->keeper->dirty = client;
-}
-
 /* ---- telling ---- */
 
 static void ask_delay(hf_client *client, int64_t uptime) {

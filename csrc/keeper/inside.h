@@ -270,14 +270,23 @@ extern hf_shared_counters hf_totals;
 extern atomic_size_t hf_client_total;  /* not gone */
 extern atomic_size_t hf_client_living; /* in memory, for specs */
 
-/* client.c; any thread, as often as you like */
-void hf_client_gone(hf_client *client);
+/* handle.c: any thread */
+void hf_client_gone(hf_client *client); /* as often as you like */
+void hf_client_free(hf_client *client); /* which nobody has seen yet */
 
-/* commands.c: what the Lua side asks for. */
+/* door.c: the ways into a keeper. The sinks of links, for those that answer on any thread and for those that live on
+ * the keeper's; and what is at most one a client. */
+void hf_keeper_deliver(void *keeper, hf_mail *mail);
+void hf_keeper_tell(void *keeper, hf_mail *mail);
 void hf_client_signal(hf_client *client, hf_signal_kind kind); /* any thread, as often as you like */
-/* Both take the mail. */
+void hf_driver_dirty(hf_client *client);                       /* it is settled at the end of the turn */
+
+/* command.c: commands that nobody reads any more. Both take the mail. */
+void hf_command_free(hf_command *command);
+void hf_commands_discard(hf_mail *mail); /* and its reference */
+
+/* commands.c: what the Lua side asks for. Takes the mail. */
 void hf_commands_mail(hf_client *client, hf_mail *mail);
-void hf_commands_discard(hf_mail *mail);
 
 /* driver.c: the engine's will is done here. */
 /* `down` is what the link said of it; NULL: nothing. */
@@ -293,7 +302,6 @@ void hf_driver_probe_unanswered(hf_client *client);
 void hf_driver_subscribe_unanswered(hf_client *client);
 void hf_driver_engine_due(hf_client *client);
 void hf_driver_settle(hf_client *client); /* at the end of a turn: pump, report, schedule */
-void hf_driver_dirty(hf_client *client);
 void hf_driver_close_when_flushed(hf_client *client);
 
 /* attempt.c: from the wish to connect to the link's `open`. */
@@ -359,12 +367,7 @@ char *hf_wishes_unanswered(const hf_client *client, const char *why);
 
 /* admission.c: the outcome of a publish is known. Gives back its room in the queue, at once or when Lua takes the
  * outcome; returns the mail that tells it, or NULL when nobody is told, and the publish has been freed. Any thread. */
-size_t hf_client_weigh(const hf_publish *publish); /* what it counts against queue.bytes */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell);
-
-/* keeper.c: the sinks of links, for those that answer on any thread and for those that live on the keeper's. */
-void hf_keeper_deliver(void *keeper, hf_mail *mail);
-void hf_keeper_tell(void *keeper, hf_mail *mail);
 
 /* inbox.c: messages on their way to Lua. Takes the message. */
 void hf_inbox_message(hf_client *client, hf_message *message);

@@ -43,21 +43,6 @@ void hf_keeper_free(hf_keeper *keeper) {
   free(keeper);
 }
 
-hf_mailbox *hf_keeper_inbox(hf_keeper *keeper) {
-  return keeper->inbox;
-}
-
-void hf_keeper_deliver(void *context, hf_mail *mail) {
-  hf_mailbox_push(((hf_keeper *)context)->inbox, mail);
-}
-
-void hf_keeper_tell(void *context, hf_mail *mail) {
-  hf_keeper *keeper = context;
-  mail->next = NULL;
-  *keeper->last_told = mail;
-  keeper->last_told = &mail->next;
-}
-
 bool hf_keeper_limit(hf_keeper *keeper, double per_second, uint32_t burst, bool ask) {
   hf_command *command = calloc(1, sizeof *command);
   if (!command) return false;

@@ -18,8 +18,8 @@
 /* NULL when it cannot be started, or in a child of fork(). */
 hf_keeper *hf_keeper_shared(void);
 
-/* What is done off the keeper's path, as resolver.h, knock.h and diagnosis.h describe it, or a script's own way. NULL:
- * not at all. */
+/* What is done off the keeper's path, as resolver.h, trust.h, knock.h and look.h describe it, or a script's own way.
+ * NULL: not at all. */
 typedef struct hf_keeper_means {
   bool (*resolve)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
   bool (*trust)(hf_mailbox *inbox, hf_client *client, uint32_t generation);

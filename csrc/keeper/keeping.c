@@ -25,7 +25,7 @@ static void take(void *line, hf_publish *publish) {
 
 /* Into the keeper's inbox, as if it had been posted just now. */
 static void post_again(hf_client *client, hf_publish *publish) {
-  publish->weight = hf_client_weigh(publish);
+  publish->weight = hf_publish_weigh(publish);
   publish->flags = HF_PUBLISH_NOTIFY | HF_PUBLISH_RESTORED;
   if (publish->packet_id) publish->flags |= HF_PUBLISH_SENT | HF_PUBLISH_LENT;
   atomic_fetch_add(&client->queued_messages, 1);

@@ -210,7 +210,7 @@ hf_keeper *hf_keeper_shared(void) {
   const hf_keeper_means means = {.resolve = hf_resolver_ask,
                                  .trust = hf_trust_ask,
                                  .knock = hf_knock_ask,
-                                 .diagnose = hf_diagnosis_ask,
+                                 .diagnose = hf_look_ask,
                                  .run = hf_errand_send};
   const hf_keeper_links links = {{[HF_TRANSPORT_PAHO] = &hf_link_paho, [HF_TRANSPORT_NATIVE] = &hf_link_native}};
   hf_thread_watch_forks();

@@ -1,0 +1,41 @@
+#include "keeper/inside.h"
+
+#include <stdlib.h>
+
+void hf_client_free(hf_client *client) {
+  hf_client_gone(client);
+  hf_store_free(client->store);
+  hf_mailbox_release(client->out);
+  hf_subscriptions_free(client->subscriptions);
+  hf_verdicts_forget(&client->diagnosis.verdicts);
+  hf_options_free(client->options);
+  free(client->assigned_id);
+  hf_begun_free(&client->marks[0]);
+  hf_begun_free(&client->marks[1]);
+  hf_index_free(&client->outbox.all);
+  pthread_mutex_destroy(&client->lock);
+  free(client);
+  hf_client_living--;
+}
+
+hf_client *hf_client_hold(hf_client *client) {
+  atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+  return client;
+}
+
+void hf_client_drop(hf_client *client) {
+  if (atomic_fetch_sub(&client->references, 1) > 1) return;
+  hf_client_free(client);
+}
+
+void hf_client_gone(hf_client *client) {
+  if (!atomic_exchange(&client->gone, true)) hf_client_total--;
+}
+
+uint32_t hf_client_id(const hf_client *client) {
+  return client->id;
+}
+
+const hf_client_options *hf_client_options_of(const hf_client *client) {
+  return client->options;
+}
