@@ -120,7 +120,8 @@ static bool is_about_time(const hf_reason *reason) {
   return reason->source == HF_SOURCE_TLS && (reason->code == HF_TLS_NOT_YET_VALID || reason->code == HF_TLS_EXPIRED);
 }
 
-void hf_answers_failed(hf_client *client, const hf_link_down *down) {
+/* A failure whose reason is as good as it gets. */
+static void pass_on(hf_client *client, const hf_link_down *down) {
   if (is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
   if (change_protocol(client, down)) return;
@@ -128,12 +129,29 @@ void hf_answers_failed(hf_client *client, const hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
+/* The failure that was held back for a diagnosis goes its way. */
+static void let_go(hf_client *client) {
+  hf_link_down held = hf_diagnosis_let_go(client);
+  pass_on(client, &held);
+  free(held.text);
+  free(held.server_reference);
+}
+
+void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer) {
+  if (hf_diagnosis_answer(client, answer)) let_go(client);
+}
+
+void hf_answers_undiagnosed(hf_client *client) {
+  hf_attempt_leave_line(client);
+  let_go(client);
+}
+
 static void ended(hf_client *client, hf_link_down *down) {
   bool failed = down->mail.kind == HF_LINK_FAILED;
   if (client->engine.state != (failed ? HF_STATE_CONNECTING : HF_STATE_CONNECTED))
     return; /* it crossed with a decision of ours */
   if (failed) {
-    if (client->operations->exact || !hf_diagnosis_takes(client, down)) hf_answers_failed(client, down);
+    if (client->operations->exact || !hf_diagnosis_takes(client, down)) pass_on(client, down);
     return;
   }
   hf_snapshot_attempt_phase(client, down->phase);
@@ -143,10 +161,35 @@ static void ended(hf_client *client, hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
+/* The link acknowledges whatever it hands over, so the only way not to be given more than Lua can take is to be away:
+ * the broker's session keeps the rest, and Receive Maximum bounds what is on its way. */
+static void step_away(hf_client *client) {
+  atomic_store(&client->held, true);
+  hf_engine_event event = {.input = HF_INPUT_HOLD,
+                           .reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_SLOW_CONSUMER),
+                           .code = HF_CLIENT_SLOW_CONSUMER};
+  hf_driver_step(client, event, NULL);
+  hf_client_consumed(client, (hf_consumed){0}); /* Lua may have drained between the look and the flag */
+}
+
+static void take_message(hf_client *client, hf_message *message) {
+  const char *wrong;
+  switch (hf_inbox_message(client, message, &wrong)) {
+  case HF_INBOX_WELL:
+    break;
+  case HF_INBOX_FULL:
+    step_away(client);
+    break;
+  case HF_INBOX_VIOLATED:
+    hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, wrong);
+    break;
+  }
+}
+
 void hf_answers_mail(hf_client *client, hf_mail *mail) {
   /* A message has been acknowledged and a publish must be accounted for, whatever has become of their connection. */
   if (mail->kind == HF_LINK_MESSAGE) {
-    hf_inbox_message(client, (hf_message *)mail);
+    take_message(client, (hf_message *)mail);
     return;
   }
   hf_driver_dirty(client);

@@ -136,10 +136,10 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   } else if (mail->kind == HF_COMMAND_TRUSTED) {
     hf_attempt_trusted(client, (hf_trusted *)mail);
   } else if (mail->kind == HF_COMMAND_KNOCKED) {
-    hf_primary_knocked(client, (const hf_knocked *)mail);
+    if (hf_primary_knocked(client, (const hf_knocked *)mail)) step(client, HF_INPUT_RECONNECT);
     free(mail);
   } else if (mail->kind == HF_COMMAND_DIAGNOSED) {
-    hf_diagnosis_answer(client, (const hf_diagnosed *)mail);
+    hf_answers_diagnosed(client, (const hf_diagnosed *)mail);
     free(mail);
   } else if (mail->kind == HF_COMMAND_PUBLISH) {
     hf_outbox_accept(client, (hf_publish *)mail);

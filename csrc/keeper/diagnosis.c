@@ -26,17 +26,6 @@ static bool may_be_files(const hf_client *client, const hf_link_down *down) {
   return reason->source == HF_SOURCE_TLS && reason->code == HF_TLS_FILE;
 }
 
-/* The held failure goes its way. */
-static void let_go(hf_client *client) {
-  hf_link_down held = client->diagnosis.held;
-  client->diagnosis.held = (hf_link_down){0};
-  client->gate = HF_GATE_NONE;
-  client->due[HF_DUE_TURN] = HF_NEVER;
-  hf_answers_failed(client, &held);
-  free(held.text);
-  free(held.server_reference);
-}
-
 static void ask(hf_client *client) {
   hf_keeper *keeper = client->keeper;
   bool files = client->gate == HF_GATE_FILES;
@@ -107,18 +96,21 @@ static void remember(hf_client *client, const hf_tls_finding *finding) {
   hf_verdict_apply(verdict, &diagnosis->held);
 }
 
-void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
-  if (!hf_diagnosis_holds(client) || answer->question.mail.generation != client->generation) return;
+bool hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
+  if (!hf_diagnosis_holds(client) || answer->question.mail.generation != client->generation) return false;
   if (client->gate == HF_GATE_FILES)
     name_file(&client->diagnosis.held, &answer->finding);
   else
     remember(client, &answer->finding);
-  let_go(client);
+  return true;
 }
 
-void hf_diagnosis_give_up(hf_client *client) {
-  hf_attempt_leave_line(client);
-  let_go(client);
+hf_link_down hf_diagnosis_let_go(hf_client *client) {
+  hf_link_down held = client->diagnosis.held;
+  client->diagnosis.held = (hf_link_down){0};
+  client->gate = HF_GATE_NONE;
+  client->due[HF_DUE_TURN] = HF_NEVER;
+  return held;
 }
 
 void hf_diagnosis_drop(hf_client *client) {

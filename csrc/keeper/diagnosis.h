@@ -26,14 +26,13 @@ typedef struct hf_diagnosis {
   hf_verdicts verdicts;
 } hf_diagnosis;
 
-/* A FAILED has come. True: it is held back, and comes again through hf_answers_failed. False: tell it; its reason may
- * be another one now. */
+/* A FAILED has come. True: it is held back until it is let go. False: tell it; its reason may be another one now. */
 bool hf_diagnosis_takes(hf_client *client, hf_link_down *down);
-bool hf_diagnosis_holds(const hf_client *client); /* a failure that is held back */
-void hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer);
-void hf_diagnosis_turn(hf_client *client);    /* its turn in the line has come */
-void hf_diagnosis_give_up(hf_client *client); /* the attempt's time is over: as the link named it */
-void hf_diagnosis_drop(hf_client *client);    /* the attempt is over, and nobody wants to know */
-void hf_diagnosis_over(hf_client *client);    /* the outage is */
+bool hf_diagnosis_holds(const hf_client *client);                        /* a failure that is held back */
+bool hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer); /* true: it may be let go */
+hf_link_down hf_diagnosis_let_go(hf_client *client);                     /* whose texts the caller owns */
+void hf_diagnosis_turn(hf_client *client);                               /* its turn in the line has come */
+void hf_diagnosis_drop(hf_client *client); /* the attempt is over, and nobody wants to know */
+void hf_diagnosis_over(hf_client *client); /* the outage is */
 
 #endif

@@ -222,7 +222,7 @@ void hf_driver_engine_due(hf_client *client) {
     client->gate = HF_GATE_NONE;
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
   } else if (hf_diagnosis_holds(client)) {
-    hf_diagnosis_give_up(client);
+    hf_answers_undiagnosed(client);
   } else {
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
   }

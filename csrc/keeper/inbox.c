@@ -17,14 +17,13 @@ static const char *violation(const hf_client *client, const hf_message *message)
   return NULL;
 }
 
-/* Whether it was one that nobody is given, and has been freed. */
-static bool refused(hf_client *client, hf_message *message) {
+/* Whether it is one that nobody is given; `wrong`: what it is that the connection must end over, or NULL. */
+static bool refused(const hf_client *client, const hf_message *message, const char **wrong) {
   bool current = client->connected && message->mail.generation == client->generation;
-  const char *wrong = violation(client, message);
-  if (!wrong || (!current && message->topic.length > 0)) return false;
-  hf_message_free(message);
-  if (current) hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, wrong);
-  return true;
+  *wrong = violation(client, message);
+  bool refuse = *wrong && (current || message->topic.length == 0);
+  if (!current) *wrong = NULL;
+  return refuse;
 }
 
 enum { LOOK = 1000 }; /* ms between two looks at what is not acknowledged while there is no room */
@@ -62,46 +61,36 @@ static void find_wishes(hf_client *client, hf_message *message) {
   }
 }
 
-/* The link acknowledges whatever it hands over, so the only way not to be given more than Lua can take is to be away:
- * the broker's session keeps the rest, and Receive Maximum bounds what is on its way. */
-static void step_away(hf_client *client) {
-  atomic_store(&client->held, true);
-  hf_engine_event event = {.input = HF_INPUT_HOLD,
-                           .reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_SLOW_CONSUMER),
-                           .code = HF_CLIENT_SLOW_CONSUMER};
-  hf_driver_step(client, event, NULL);
-  hf_client_consumed(client, (hf_consumed){0}); /* Lua may have drained between the look and the flag */
-}
-
-void hf_inbox_message(hf_client *client, hf_message *message) {
+hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong) {
   size_t bytes = message->topic.length + message->payload.length;
   HF_COUNT(client, received, 1);
   if (client->finished || atomic_load_explicit(&client->quiet, memory_order_relaxed)) {
     hf_message_free(message);
-    return;
+    return HF_INBOX_WELL;
   }
-  if (refused(client, message)) return;
+  if (refused(client, message, wrong)) {
+    hf_message_free(message);
+    return *wrong ? HF_INBOX_VIOLATED : HF_INBOX_WELL;
+  }
   bool flood = is_flood(client, message), over = is_full(client, flood);
   if (over && message->qos == 0) {
     HF_COUNT(client, inbox_dropped, 1);
     hf_message_free(message);
-    return;
+    return HF_INBOX_WELL;
   }
   find_wishes(client, message);
   message->mail.kind = HF_EVENT_MESSAGE;
   atomic_fetch_add(flood ? &client->flood_messages : &client->inbox_messages, 1);
   atomic_fetch_add(flood ? &client->flood_bytes : &client->inbox_bytes, bytes);
   hf_tell_mail(client, &message->mail);
-  if (flood) return;
-  if (holds_back(client)) {
-    if (!is_full(client, false)) return;
-    if (client->link) client->operations->allow(client->link, 0);
-    if (client->due[HF_DUE_HELD] != HF_NEVER) return;
-    client->due[HF_DUE_HELD] = client->keeper->now + LOOK;
-    hf_driver_dirty(client);
-  } else if (over && client->connected) {
-    step_away(client);
-  }
+  if (flood) return HF_INBOX_WELL;
+  if (!holds_back(client)) return over && client->connected ? HF_INBOX_FULL : HF_INBOX_WELL;
+  if (!is_full(client, false)) return HF_INBOX_WELL;
+  if (client->link) client->operations->allow(client->link, 0);
+  if (client->due[HF_DUE_HELD] != HF_NEVER) return HF_INBOX_WELL;
+  client->due[HF_DUE_HELD] = client->keeper->now + LOOK;
+  hf_driver_dirty(client);
+  return HF_INBOX_WELL;
 }
 
 static void allow(hf_client *client) {

@@ -318,7 +318,10 @@ void hf_attempt_forget(hf_client *client); /* the credentials that were gathered
 
 /* answers.c: what the link tells. Takes the mail. */
 void hf_answers_mail(hf_client *client, hf_mail *mail);
-void hf_answers_failed(hf_client *client, const hf_link_down *down); /* a failure whose reason is as good as it gets */
+/* What a diagnosis held back is told: with what was found, or, at the end of the attempt's time, as the link named it.
+ */
+void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer);
+void hf_answers_undiagnosed(hf_client *client);
 
 /* outbox.c */
 void hf_outbox_accept(hf_client *client, hf_publish *publish);
@@ -369,8 +372,14 @@ char *hf_wishes_unanswered(const hf_client *client, const char *why);
  * outcome; returns the mail that tells it, or NULL when nobody is told, and the publish has been freed. Any thread. */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell);
 
-/* inbox.c: messages on their way to Lua. Takes the message. */
-void hf_inbox_message(hf_client *client, hf_message *message);
+/* inbox.c: messages on their way to Lua. */
+typedef enum hf_inbox_verdict {
+  HF_INBOX_WELL,
+  HF_INBOX_FULL,    /* and the link cannot be held back: the only way not to be given more is to be away */
+  HF_INBOX_VIOLATED /* the connection must end: `wrong` */
+} hf_inbox_verdict;
+/* Takes the message. */
+hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong);
 void hf_inbox_opened(hf_client *client);   /* the link is new */
 void hf_inbox_consumed(hf_client *client); /* Lua is done with some */
 void hf_inbox_held(hf_client *client);     /* the inbox is full: what stands, and since when */

@@ -30,14 +30,14 @@ void hf_primary_due(hf_client *client) {
     wait_a_while(client);
 }
 
-void hf_primary_knocked(hf_client *client, const hf_knocked *answer) {
+bool hf_primary_knocked(hf_client *client, const hf_knocked *answer) {
   hf_primary *primary = &client->primary;
-  if (!client->connected || answer->question.mail.generation != client->generation) return;
+  if (!client->connected || answer->question.mail.generation != client->generation) return false;
   primary->opened = answer->opened ? (uint8_t)(primary->opened + 1) : 0;
   if (primary->opened < TWICE) {
     wait_a_while(client);
-    return;
+    return false;
   }
   if (primary->patience < DOUBLINGS) primary->patience++;
-  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT}, NULL);
+  return true;
 }

@@ -20,8 +20,8 @@ typedef struct hf_primary {
 } hf_primary;
 
 void hf_primary_connected(hf_client *client);
-void hf_primary_stable(hf_client *client); /* it has stood for a while */
-void hf_primary_due(hf_client *client);    /* it is time to knock */
-void hf_primary_knocked(hf_client *client, const hf_knocked *answer);
+void hf_primary_stable(hf_client *client);                            /* it has stood for a while */
+void hf_primary_due(hf_client *client);                               /* it is time to knock */
+bool hf_primary_knocked(hf_client *client, const hf_knocked *answer); /* true: it is time to go back */
 
 #endif
