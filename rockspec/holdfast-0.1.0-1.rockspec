@@ -86,6 +86,7 @@ build = {
         "csrc/keeper/trace.c",
         "csrc/keeper/trial.c",
         "csrc/keeper/trust.c",
+        "csrc/keeper/turn.c",
         "csrc/keeper/verdicts.c",
         "csrc/keeper/wishes.c",
         "csrc/link/link.c",

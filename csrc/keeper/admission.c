@@ -1,10 +1,13 @@
+#include "keeper/admission.h"
+
 #include <stdlib.h>
 
+#include "keeper/door.h"
 #include "keeper/inside.h"
+#include "keeper/keeping.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
 #include "sys/clock.h"
-
-/* How much may be queued: atomic credits, taken by the thread that posts and given back by whichever learns the
- * outcome, so that a post is answered on the spot. */
 
 static bool room_for(hf_client *client, size_t weight) {
   const hf_client_options *options = client->options;

@@ -1,9 +1,18 @@
-#include "keeper/inside.h"
+#include "keeper/answers.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/topic.h"
+#include "keeper/attempt.h"
+#include "keeper/door.h"
+#include "keeper/driver.h"
+#include "keeper/inbox.h"
+#include "keeper/inside.h"
+#include "keeper/outbox.h"
+#include "keeper/snapshot.h"
+#include "keeper/trial.h"
+#include "keeper/wishes.h"
 
 /* Only who leaves the choice to the broker is given an id (MQTT 5 section 3.2.2.3.7), and one that no CONNECT can carry
  * would be the end of all further attempts. */
@@ -201,7 +210,7 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
   if (mail->kind == HF_LINK_CLOSED ||
       (client->leaving && (mail->kind == HF_LINK_DOWN || mail->kind == HF_LINK_FAILED))) {
     client->leaving = false;
-    hf_attempt_left(client);
+    hf_driver_heed(client, hf_attempt_left(client));
   } else if (current && !client->finished) {
     switch ((enum hf_link_mail)mail->kind) {
     case HF_LINK_CONNECTED:

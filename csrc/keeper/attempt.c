@@ -1,9 +1,15 @@
 #define _DEFAULT_SOURCE
-#include "keeper/inside.h"
+#include "keeper/attempt.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "keeper/door.h"
+#include "keeper/inbox.h"
+#include "keeper/keeping.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
 
 static void wipe(hf_bytes *secret) {
   if (secret->data) {
@@ -30,16 +36,26 @@ static bool keep(hf_bytes *kept, hf_bytes from) {
   return copy || !from.data;
 }
 
+static const hf_failure none = {NULL, NULL};
+
+static hf_failure failure(hf_source source, int code, const char *text) {
+  return (hf_failure){hf_reason_find(source, code), text};
+}
+
+static hf_failure out_of_memory(void) {
+  return failure(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
+}
+
 /* ms between two questions whether the link may begin. */
 enum { ASK_LINK_AGAIN = 5 };
 
-static void open_link(hf_client *client) {
+static hf_failure open_link(hf_client *client) {
   const hf_link_operations *operations = client->operations;
   if (operations->clear && !operations->clear(client->link)) {
     client->gate = HF_GATE_LINK;
     client->due[HF_DUE_TURN] = client->keeper->now + ASK_LINK_AGAIN;
     hf_driver_dirty(client);
-    return;
+    return none;
   }
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
@@ -76,37 +92,28 @@ static void open_link(hf_client *client) {
   };
   operations->open(client->link, client->generation, &attempt);
   hf_attempt_forget(client);
+  return none;
 }
 
 /* A link of ours takes what TLS is made of ready to use. */
-static void find_trust(hf_client *client) {
+static hf_failure find_trust(hf_client *client) {
   hf_keeper *keeper = client->keeper;
   bool wanted = client->server->tls && client->operations->exact;
   if (wanted) client->context = hf_tls_context_find(hf_options_tls(client->options));
-  if (!wanted || client->context || !keeper->means.trust) {
-    open_link(client);
-    return;
-  }
+  if (!wanted || client->context || !keeper->means.trust) return open_link(client);
   client->gate = HF_GATE_TRUST;
-  if (!keeper->means.trust(keeper->inbox, client, client->generation)) {
-    client->gate = HF_GATE_NONE;
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
-  }
+  if (keeper->means.trust(keeper->inbox, client, client->generation)) return none;
+  client->gate = HF_GATE_NONE;
+  return out_of_memory();
 }
 
-void hf_attempt_trusted(hf_client *client, hf_trusted *answer) {
-  bool wanted = client->gate == HF_GATE_TRUST && answer->question.mail.generation == client->generation;
-  if (wanted && answer->context) {
-    client->gate = HF_GATE_NONE;
-    client->context = answer->context;
-    answer->context = NULL;
-    open_link(client);
-  } else if (wanted) {
-    client->gate = HF_GATE_NONE;
-    hf_driver_fail(client, (hf_source)answer->problem.reason->source, answer->problem.reason->code,
-                   answer->problem.text);
-  }
-  hf_trust_free(answer);
+hf_failure hf_attempt_trusted(hf_client *client, hf_trusted *answer) {
+  if (client->gate != HF_GATE_TRUST || answer->question.mail.generation != client->generation) return none;
+  client->gate = HF_GATE_NONE;
+  if (!answer->context) return (hf_failure){answer->problem.reason, answer->problem.text};
+  client->context = answer->context;
+  answer->context = NULL;
+  return open_link(client);
 }
 
 static bool is_address(const hf_server *server) {
@@ -116,58 +123,49 @@ static bool is_address(const hf_server *server) {
 
 /* The link may look names up too, but Paho does so under a lock that stops every client. Where TLS must verify the name
  * there is no way around it, but then at least the name is known to have an answer. */
-static void find_address(hf_client *client) {
+static hf_failure find_address(hf_client *client) {
   const hf_server *server = client->server;
   hf_keeper *keeper = client->keeper;
-  if (!keeper->means.resolve || is_address(server)) {
-    find_trust(client);
-    return;
-  }
+  if (!keeper->means.resolve || is_address(server)) return find_trust(client);
   hf_snapshot_attempt_phase(client, HF_PHASE_DNS);
   client->gate = HF_GATE_NAME;
-  if (!keeper->means.resolve(keeper->inbox, client, client->generation, server->host)) {
-    client->gate = HF_GATE_NONE;
-    hf_driver_fail(client, HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING, NULL);
-  }
-}
-
-void hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
-  bool wanted = client->gate == HF_GATE_NAME && answer->question.mail.generation == client->generation;
-  if (!wanted) {
-    free(answer);
-    return;
-  }
+  if (keeper->means.resolve(keeper->inbox, client, client->generation, server->host)) return none;
   client->gate = HF_GATE_NONE;
-  if (answer->failure) {
-    hf_driver_fail(client, HF_SOURCE_NETWORK, answer->failure, NULL);
-    free(answer);
-  } else if (client->operations->exact) {
-    client->resolved = answer;
-    find_trust(client);
-  } else {
-    if (!client->server->tls) client->address = answer->addresses[client->address_turn++ % answer->count];
-    free(answer);
-    open_link(client);
-  }
+  return failure(HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING, NULL);
 }
 
-static void ask_credentials(hf_client *client) {
-  hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
-  if (!event) {
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
-    return;
+static hf_failure use(hf_client *client, hf_resolved *answer) {
+  hf_network_code problem = answer->failure;
+  if (!problem && client->operations->exact) {
+    client->resolved = answer;
+    return find_trust(client);
   }
+  if (!problem && !client->server->tls) client->address = answer->addresses[client->address_turn++ % answer->count];
+  free(answer);
+  return problem ? failure(HF_SOURCE_NETWORK, problem, NULL) : open_link(client);
+}
+
+hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
+  if (client->gate == HF_GATE_NAME && answer->question.mail.generation == client->generation) {
+    client->gate = HF_GATE_NONE;
+    return use(client, answer);
+  }
+  free(answer);
+  return none;
+}
+
+static hf_failure ask_credentials(hf_client *client) {
+  hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
+  if (!event) return out_of_memory();
   client->gate = HF_GATE_CREDENTIALS;
   event->ticket = client->generation;
   hf_tell_send(client, event);
+  return none;
 }
 
-static void go_on(hf_client *client) {
+static hf_failure go_on(hf_client *client) {
   client->gate = HF_GATE_NONE;
-  if (client->options->ask_credentials)
-    ask_credentials(client);
-  else
-    find_address(client);
+  return client->options->ask_credentials ? ask_credentials(client) : find_address(client);
 }
 
 /* The time in line is not the attempt's own. */
@@ -180,54 +178,47 @@ static void stand_in_line(hf_client *client, hf_gate gate, int64_t wait) {
   hf_driver_dirty(client);
 }
 
-static void take_turn(hf_client *client) {
+static hf_failure take_turn(hf_client *client) {
   int64_t wait = hf_budget_take(&client->keeper->budget, client->keeper->now);
-  if (wait <= 0)
-    go_on(client);
-  else
-    stand_in_line(client, HF_GATE_BUDGET, wait);
+  if (wait <= 0) return go_on(client);
+  stand_in_line(client, HF_GATE_BUDGET, wait);
+  return none;
 }
 
 /* ms that Lua has to answer. A process that shares a budget and cannot reach it must neither stop nor run wild. */
 enum { ANSWER_WITHIN = 1000 };
 
-static void proceed(hf_client *client) {
+static hf_failure proceed(hf_client *client) {
   hf_event *question = client->keeper->ask_budget ? hf_tell_make(client, HF_EVENT_TURN) : NULL;
-  if (!question) {
-    take_turn(client);
-    return;
-  }
+  if (!question) return take_turn(client);
   question->ticket = client->generation;
   hf_tell_send(client, question);
   stand_in_line(client, HF_GATE_ASKED, ANSWER_WITHIN);
+  return none;
 }
 
 /* A place that Lua gives is not given back when the attempt is abandoned: those behind it come later than they could.
  */
-void hf_attempt_place(hf_client *client, const hf_command *answer) {
-  if (client->gate != HF_GATE_ASKED || answer->wish != client->generation) return;
+hf_failure hf_attempt_place(hf_client *client, const hf_command *answer) {
+  if (client->gate != HF_GATE_ASKED || answer->wish != client->generation) return none;
   client->due[HF_DUE_TURN] = HF_NEVER;
-  if (answer->number < 0)
-    take_turn(client);
-  else
-    stand_in_line(client, HF_GATE_TURN, answer->number);
+  if (answer->number < 0) return take_turn(client);
+  stand_in_line(client, HF_GATE_TURN, answer->number);
+  return none;
 }
 
-void hf_attempt_turn(hf_client *client) {
-  if (client->gate == HF_GATE_LINK)
-    open_link(client);
-  else if (hf_diagnosis_holds(client))
-    hf_diagnosis_turn(client);
-  else if (client->gate == HF_GATE_ASKED)
-    take_turn(client);
-  else
-    go_on(client);
+hf_failure hf_attempt_turn(hf_client *client) {
+  if (client->gate == HF_GATE_LINK) return open_link(client);
+  if (client->gate == HF_GATE_ASKED) return take_turn(client);
+  if (!hf_diagnosis_holds(client)) return go_on(client);
+  hf_diagnosis_turn(client);
+  return none;
 }
 
-void hf_attempt_line_up_again(hf_client *client) {
-  if (client->gate != HF_GATE_BUDGET && client->gate != HF_GATE_ASKED && client->gate != HF_GATE_TURN) return;
+hf_failure hf_attempt_line_up_again(hf_client *client) {
+  if (client->gate != HF_GATE_BUDGET && client->gate != HF_GATE_ASKED && client->gate != HF_GATE_TURN) return none;
   client->due[HF_DUE_TURN] = HF_NEVER;
-  proceed(client);
+  return proceed(client);
 }
 
 void hf_attempt_leave_line(hf_client *client) {
@@ -236,50 +227,39 @@ void hf_attempt_leave_line(hf_client *client) {
   client->due[HF_DUE_TURN] = HF_NEVER;
 }
 
-void hf_attempt_begin(hf_client *client) {
+hf_failure hf_attempt_begin(hf_client *client) {
   client->generation++;
   client->address.text[0] = '\0';
   hf_snapshot_attempt(client);
   bool *begun = &client->keeper->begun[client->options->transport];
   if (!*begun) *begun = client->operations->begin(&client->keeper->loop);
-  if (!*begun) {
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "the transport cannot begin its work");
-    return;
-  }
+  if (!*begun) return failure(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "the transport cannot begin its work");
   if (!client->link) {
     bool here = client->options->transport == HF_TRANSPORT_NATIVE;
     hf_link_sink sink = {here ? hf_keeper_tell : hf_keeper_deliver, client->keeper, client};
     client->link = client->operations->create(sink);
-    if (!client->link) {
-      hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
-      return;
-    }
+    if (!client->link) return out_of_memory();
     hf_keeping_resume(client);
     hf_inbox_opened(client);
   }
-  if (client->leaving)
-    client->gate = HF_GATE_LEAVING;
-  else
-    proceed(client);
+  if (!client->leaving) return proceed(client);
+  client->gate = HF_GATE_LEAVING;
+  return none;
 }
 
-void hf_attempt_left(hf_client *client) {
-  if (client->gate == HF_GATE_LEAVING) proceed(client);
+hf_failure hf_attempt_left(hf_client *client) {
+  return client->gate == HF_GATE_LEAVING ? proceed(client) : none;
 }
 
-void hf_attempt_credentials(hf_client *client, const hf_command *answer) {
+hf_failure hf_attempt_credentials(hf_client *client, const hf_command *answer) {
   if (client->gate != HF_GATE_CREDENTIALS || answer->wish != client->generation)
-    return; /* of an attempt that is over */
+    return none; /* of an attempt that is over */
   if (answer->failed) {
     client->gate = HF_GATE_NONE;
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, answer->first.data);
-    return;
+    return failure(HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, answer->first.data);
   }
   hf_attempt_forget(client);
-  if (keep(&client->username, answer->first) && keep(&client->password, answer->second)) {
-    find_address(client);
-    return;
-  }
+  if (keep(&client->username, answer->first) && keep(&client->password, answer->second)) return find_address(client);
   client->gate = HF_GATE_NONE;
-  hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
+  return out_of_memory();
 }

@@ -5,7 +5,12 @@
 #include <string.h>
 
 #include "core/random.h"
+#include "keeper/command.h"
+#include "keeper/door.h"
+#include "keeper/handle.h"
 #include "keeper/inside.h"
+#include "keeper/keeping.h"
+#include "keeper/snapshot.h"
 #include "sys/clock.h"
 
 hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
@@ -23,7 +28,6 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->keeper = keeper;
   client->options = options;
   client->operations = keeper->links.of[options->transport];
-  client->timer.fire = hf_driver_timer;
   client->out = hf_mailbox_hold(mailbox);
   client->id = id;
   client->subscriptions = subscriptions;

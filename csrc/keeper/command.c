@@ -1,8 +1,10 @@
 #define _DEFAULT_SOURCE
-#include "keeper/inside.h"
+#include "keeper/command.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "keeper/inside.h"
 
 /* A user name and a password may be in it. */
 void hf_command_free(hf_command *command) {

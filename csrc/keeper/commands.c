@@ -1,7 +1,20 @@
-#include "keeper/inside.h"
-#include "keeper/knock.h"
+#include "keeper/commands.h"
 
 #include <stdlib.h>
+
+#include "keeper/answers.h"
+#include "keeper/attempt.h"
+#include "keeper/command.h"
+#include "keeper/door.h"
+#include "keeper/driver.h"
+#include "keeper/inbox.h"
+#include "keeper/inside.h"
+#include "keeper/keeping.h"
+#include "keeper/knock.h"
+#include "keeper/outbox.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
+#include "keeper/turn.h"
 
 static void step(hf_client *client, hf_input input) {
   hf_driver_step(client, (hf_engine_event){.input = input}, NULL);
@@ -79,10 +92,10 @@ static void handle(hf_client *client, const hf_command *command) {
     hf_driver_dirty(client);
     break;
   case HF_COMMAND_CREDENTIALS:
-    hf_attempt_credentials(client, command);
+    hf_driver_heed(client, hf_attempt_credentials(client, command));
     break;
   case HF_COMMAND_TURN:
-    hf_attempt_place(client, command);
+    hf_driver_heed(client, hf_attempt_place(client, command));
     break;
   case HF_COMMAND_DELAY:
     delay(client, command);
@@ -97,7 +110,7 @@ static void heed(hf_client *client, hf_signal *signal) {
   hf_signal_kind kind = (hf_signal_kind)(signal->mail.kind - HF_COMMAND_SIGNALS);
   atomic_store(&signal->under_way, false);
   if (kind == HF_SIGNAL_REAP) {
-    hf_driver_reap(client);
+    hf_turn_reap(client);
     return;
   }
   if (client->finished) return;
@@ -132,9 +145,10 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   } else if (mail->kind == HF_COMMAND_WITHDRAW) {
     hf_outbox_withdraw(client, (hf_event *)mail);
   } else if (mail->kind == HF_COMMAND_RESOLVED) {
-    hf_attempt_resolved(client, (hf_resolved *)mail);
+    hf_driver_heed(client, hf_attempt_resolved(client, (hf_resolved *)mail));
   } else if (mail->kind == HF_COMMAND_TRUSTED) {
-    hf_attempt_trusted(client, (hf_trusted *)mail);
+    hf_driver_heed(client, hf_attempt_trusted(client, (hf_trusted *)mail));
+    hf_trust_free((hf_trusted *)mail);
   } else if (mail->kind == HF_COMMAND_KNOCKED) {
     if (hf_primary_knocked(client, (const hf_knocked *)mail)) step(client, HF_INPUT_RECONNECT);
     free(mail);

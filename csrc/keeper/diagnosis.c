@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/door.h"
 #include "keeper/inside.h"
+#include "keeper/tell.h"
 
 enum { AGAIN = 25 /* ms between two tries to ask for a look */ };
 

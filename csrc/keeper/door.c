@@ -1,3 +1,5 @@
+#include "keeper/door.h"
+
 #include "keeper/inside.h"
 
 hf_mailbox *hf_keeper_inbox(hf_keeper *keeper) {

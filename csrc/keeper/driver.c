@@ -1,7 +1,15 @@
-#include "keeper/inside.h"
+#include "keeper/driver.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "keeper/attempt.h"
+#include "keeper/door.h"
+#include "keeper/inside.h"
+#include "keeper/outbox.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
+#include "keeper/wishes.h"
 
 /* How long a DISCONNECT may take before the link gives it up. */
 enum { LEAVE_TIMEOUT = 1000 };
@@ -107,17 +115,6 @@ static void disconnect(hf_client *client) {
   client->operations->close(client->link, farewell_of(client), for_good ? 0 : -1, LEAVE_TIMEOUT);
 }
 
-/* The link is quiet: give it back, and come back to the rest once everything it returned has been handled. */
-static void finish(hf_client *client) {
-  if (client->finished || client->leaving) return;
-  client->finished = true;
-  if (!atomic_load(&client->quiet)) hf_client_gone(client);
-  hf_outbox_drop_all(client);
-  if (client->link) client->operations->destroy(client->link);
-  client->link = NULL;
-  hf_client_signal(client, HF_SIGNAL_REAP);
-}
-
 /* What is to be said beyond the reason; owned by the caller. */
 static char *end_text(const hf_client *client, const hf_link_down *down) {
   const char *said = down ? down->text : NULL;
@@ -160,7 +157,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   if (actions & HF_DO_CONNECT) {
     client->server = hf_reference_server(client);
     if (!client->renewing) tell_connecting(client);
-    hf_attempt_begin(client);
+    hf_driver_heed(client, hf_attempt_begin(client));
   }
   if (actions & HF_DO_PROBE && client->connected && client->due[HF_DUE_PROBE] == HF_NEVER) hf_wishes_probe(client);
   if (actions & HF_TELL_CONNECTED) {
@@ -188,6 +185,10 @@ void hf_driver_fail(hf_client *client, hf_source source, int code, const char *t
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_FAILED, .reason = down.reason, .code = code}, &down);
 }
 
+void hf_driver_heed(hf_client *client, hf_failure failure) {
+  if (failure.reason) hf_driver_fail(client, (hf_source)failure.reason->source, failure.reason->code, failure.text);
+}
+
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text) {
   const hf_link_down down = {
       .reason = hf_reason_find(HF_SOURCE_CLIENT, code), .code = code, .text = (char *)(uintptr_t)text};
@@ -205,40 +206,6 @@ void hf_driver_hint(hf_client *client) {
   if (client->engine.state == HF_STATE_WAITING) hf_snapshot_attempt_ended(client); /* the wait may be another one */
 }
 
-/* ---- time ---- */
-
-void hf_driver_probe_unanswered(hf_client *client) {
-  if (hf_patience_goes_on(client, &client->probe, HF_DUE_PROBE)) return;
-  hf_driver_lose(client, HF_CLIENT_PROBE_TIMEOUT, NULL);
-}
-
-void hf_driver_subscribe_unanswered(hf_client *client) {
-  if (hf_patience_goes_on(client, &client->subscribe, HF_DUE_SUBSCRIBE)) return;
-  hf_driver_lose(client, HF_CLIENT_SUBSCRIBE_TIMEOUT, NULL);
-}
-
-void hf_driver_engine_due(hf_client *client) {
-  if (client->gate == HF_GATE_CREDENTIALS) {
-    client->gate = HF_GATE_NONE;
-    hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
-  } else if (hf_diagnosis_holds(client)) {
-    hf_answers_undiagnosed(client);
-  } else {
-    hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
-  }
-}
-
-void hf_driver_timer(hf_timer *timer, int64_t now) {
-  (void)now;
-  hf_client *client = (hf_client *)(void *)((char *)timer - offsetof(hf_client, timer));
-  hf_driver_dirty(client); /* settling sets it again */
-  hf_deadlines_fire(client);
-}
-
-static void schedule(hf_client *client) {
-  hf_loop_set(&client->keeper->loop, &client->timer, client->finished ? HF_NEVER : hf_deadlines_first(client));
-}
-
 void hf_driver_close_when_flushed(hf_client *client) {
   if (client->due[HF_DUE_FLUSH] == HF_NEVER) return;
   bool hopeless = client->engine.state == HF_STATE_IDLE || client->engine.state == HF_STATE_SLEEPING;
@@ -246,43 +213,4 @@ void hf_driver_close_when_flushed(hf_client *client) {
     client->due[HF_DUE_FLUSH] = HF_NEVER;
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CLOSE}, NULL);
   }
-}
-
-void hf_driver_settle(hf_client *client) {
-  hf_outbox_expire(client);
-  if (client->connected && !client->finished) {
-    hf_wishes_pump(client);
-    if (client->ready) hf_outbox_pump(client);
-  }
-  hf_driver_close_when_flushed(client);
-  hf_keeping_settle(client);
-  if (client->engine.state == HF_STATE_CLOSED) finish(client);
-  hf_snapshot_publish(client);
-  schedule(client);
-}
-
-void hf_driver_reap(hf_client *client) {
-  if (!hf_keeping_end(client)) return;
-  hf_keeper *keeper = client->keeper;
-  hf_loop_stop(&keeper->loop, &client->timer);
-  for (hf_client **at = &keeper->dirty; *at; at = &(*at)->next_dirty) {
-    if (*at == client) {
-      *at = client->next_dirty;
-      break;
-    }
-  }
-  if (client->previous) {
-    *client->previous = client->next;
-    if (client->next) client->next->previous = client->previous;
-  }
-  client->reaped = true;
-  if (!atomic_load(&client->quiet)) {
-    hf_event *event = &client->over;
-    hf_tell_fill(client, event, HF_EVENT_CLOSED);
-    event->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_CLOSED);
-    event->code = HF_CLIENT_CLOSED;
-    event->cls = HF_CLASS_STOP;
-    hf_tell_send(client, event);
-  }
-  hf_client_drop(client);
 }

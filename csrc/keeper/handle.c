@@ -1,6 +1,8 @@
-#include "keeper/inside.h"
+#include "keeper/handle.h"
 
 #include <stdlib.h>
+
+#include "keeper/inside.h"
 
 void hf_client_free(hf_client *client) {
   hf_client_gone(client);

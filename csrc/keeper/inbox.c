@@ -1,9 +1,11 @@
-#include "keeper/inside.h"
+#include "keeper/inbox.h"
 
 #include <stdlib.h>
 
-/* Messages on their way to Lua. A link that can hold an acknowledgement back is allowed as many as find room, and keeps
- * the rest; one that cannot is left when there is no room. */
+#include "keeper/door.h"
+#include "keeper/inside.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
 
 /* What is wrong with a message, or NULL. Without a topic, be it that it counts on a topic alias, though we take none,
  * nobody can say whose it is. A session from before this process, or at another server, has subscriptions that we know

@@ -3,8 +3,16 @@
 
 #include <stdlib.h>
 
+#include "keeper/answers.h"
+#include "keeper/attempt.h"
+#include "keeper/command.h"
+#include "keeper/commands.h"
+#include "keeper/door.h"
+#include "keeper/driver.h"
 #include "keeper/inside.h"
+#include "keeper/tell.h"
 #include "keeper/trace.h"
+#include "keeper/turn.h"
 
 static void discard(hf_mail *mail) {
   if (mail->kind >= HF_MAIL_COMMAND_BASE)
@@ -58,7 +66,7 @@ static void limit(hf_keeper *keeper, const hf_command *command) {
   hf_budget_set(&keeper->budget, (double)command->number / 1000, (double)command->id, keeper->now);
   keeper->ask_budget = command->wish != 0;
   for (hf_client *client = keeper->clients; client; client = client->next)
-    hf_attempt_line_up_again(client);
+    hf_driver_heed(client, hf_attempt_line_up_again(client));
 }
 
 static void stop(hf_keeper *keeper) {
@@ -161,7 +169,7 @@ static void settle(hf_keeper *keeper) {
     hf_client *client = keeper->dirty;
     keeper->dirty = client->next_dirty;
     client->dirty = false;
-    hf_driver_settle(client);
+    hf_turn_settle(client);
   }
 }
 

@@ -1,9 +1,10 @@
-#include "keeper/inside.h"
+#include "keeper/keeping.h"
 
 #include <string.h>
 
-/* A client's store: what is accepted goes in before `post` returns. All else that it is asked to write or wait for is
- * done on a thread of its own: the keeper's never waits for it. */
+#include "keeper/door.h"
+#include "keeper/inside.h"
+#include "keeper/tell.h"
 
 enum {
   LOOK_AGAIN = 1000, /* ms between two looks at a disk that was full, at least */

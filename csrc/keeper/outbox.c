@@ -1,8 +1,15 @@
-#include "keeper/inside.h"
+#include "keeper/outbox.h"
 
 #include <stdlib.h>
 
 #include "core/message.h"
+#include "keeper/admission.h"
+#include "keeper/door.h"
+#include "keeper/inside.h"
+#include "keeper/keeping.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
+#include "keeper/trial.h"
 
 enum {
   OFFER_AGAIN = 20,   /* ms until a link that would not take a publish is asked again, unless an outcome comes first */

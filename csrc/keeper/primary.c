@@ -1,5 +1,6 @@
 #include "keeper/primary.h"
 
+#include "keeper/door.h"
 #include "keeper/inside.h"
 #include "keeper/knock.h"
 

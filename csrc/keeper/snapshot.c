@@ -1,3 +1,5 @@
+#include "keeper/snapshot.h"
+
 #include <stdlib.h>
 #include <string.h>
 

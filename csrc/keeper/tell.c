@@ -1,7 +1,10 @@
+#include "keeper/tell.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "keeper/inside.h"
+#include "keeper/snapshot.h"
 #include "keeper/trace.h"
 
 /* What thousands of subscriptions or calls are told in one turn must leave room for `ready` and `lost`. So the broker's

@@ -1,11 +1,10 @@
 /* The process's own keeper: a thread that turns it on the real clock, and its end. */
-#include "keeper/inside.h"
-#include "keeper/knock.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "keeper/inside.h"
+#include "keeper/knock.h"
 #include "sys/alarm.h"
 #include "sys/clock.h"
 #include "sys/clock_set.h"

@@ -1,3 +1,5 @@
+#include "keeper/trial.h"
+
 #include "core/random.h"
 #include "keeper/inside.h"
 

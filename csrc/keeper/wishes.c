@@ -1,4 +1,4 @@
-#include "keeper/inside.h"
+#include "keeper/wishes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +6,9 @@
 
 #include "core/topic.h"
 #include "core/wire.h"
+#include "keeper/inside.h"
+#include "keeper/outbox.h"
+#include "keeper/tell.h"
 
 enum {
   REQUESTS_AT_ONCE = 64,

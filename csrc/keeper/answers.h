@@ -1,0 +1,18 @@
+/* answers.h: what the link tells.
+ *
+ * The mail of links and of diagnoses becomes inputs of the engine, outcomes and
+ * messages. For the thread that turns the keeper.
+ */
+#ifndef HF_KEEPER_ANSWERS_H
+#define HF_KEEPER_ANSWERS_H
+
+#include "keeper/look.h"
+
+void hf_answers_mail(hf_client *client, hf_mail *mail); /* takes it */
+
+/* What a diagnosis held back is told: with what was found, or, at the end of the attempt's time, as the link named it.
+ */
+void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer);
+void hf_answers_undiagnosed(hf_client *client);
+
+#endif

@@ -1,0 +1,27 @@
+/* inbox.h: messages on their way to Lua.
+ *
+ * A link that can hold an acknowledgement back is allowed as many as find room,
+ * and keeps the rest; one that cannot is left when there is no room. For the
+ * thread that turns the keeper.
+ */
+#ifndef HF_KEEPER_INBOX_H
+#define HF_KEEPER_INBOX_H
+
+#include "core/message.h"
+
+typedef struct hf_client hf_client;
+
+typedef enum hf_inbox_verdict {
+  HF_INBOX_WELL,
+  HF_INBOX_FULL,    /* and the link cannot be held back: the only way not to be given more is to be away */
+  HF_INBOX_VIOLATED /* the connection must end: `wrong` */
+} hf_inbox_verdict;
+
+/* Takes the message. */
+hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong);
+
+void hf_inbox_opened(hf_client *client);   /* the link is new */
+void hf_inbox_consumed(hf_client *client); /* Lua is done with some */
+void hf_inbox_held(hf_client *client);     /* the inbox is full: what stands, and since when */
+
+#endif
