@@ -2,9 +2,8 @@
  *
  * What is accepted goes in before `post` returns; all else that the store is asked
  * to write or wait for is an errand, which holds the client: the keeper's thread
- * never waits for it. The first two are for
- * the thread that makes the client and posts, the others for the one that turns
- * the keeper.
+ * never waits for it. The first two are for the thread that makes the client and
+ * posts, the others for the one that turns the keeper.
  */
 #ifndef HF_KEEPER_KEEPING_H
 #define HF_KEEPER_KEEPING_H

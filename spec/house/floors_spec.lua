@@ -1,4 +1,5 @@
 -- An arrow between floors points down only, and what a floor may know of the world is fixed.
+local calls = require "spec.support.calls"
 local tree = require "spec.support.tree"
 
 local BELOW = {
@@ -10,6 +11,19 @@ local BELOW = {
   store = { core = true, sys = true },
   keeper = { core = true, sys = true, link = true, store = true, stream = true },
   lua = { core = true, sys = true, link = true, store = true, stream = true, keeper = true },
+}
+
+-- The rooms of csrc/keeper, from the one that waits down to those that anybody may enter.
+local KEEPER = {
+  { about = "what waits", "thread" },
+  { about = "what turns, and steps a client's engine: mail, time, the end of a turn",
+    "keeper", "commands", "turn", "answers", "driver" },
+  { about = "what a client is, and does on its way to a broker and with it",
+    "client", "attempt", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience", "inbox",
+    "admission", "keeping" },
+  { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
+  { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "tell",
+    "snapshot", "trace", "handle", "reference", "verdicts", "begun", "options" },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.
@@ -96,6 +110,20 @@ describe("the floors of csrc", function()
     assert.is_true(seen > 0)
   end)
 
+  it("need no file of Paho's for our own transport", function()
+    local seen = 0
+    for _, include in ipairs(all) do
+      if include.path:match "^csrc/link/native_" then
+        seen = seen + 1
+        if include.name:match "^link/paho_" or include.name == "link/tls_check.h" then
+          offend(include, "Paho's alone")
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
   it("know SQLite in csrc/store only", function()
     local seen = 0
     for _, include in ipairs(all) do
@@ -122,6 +150,70 @@ describe("the floors of csrc", function()
     end
     assert.same({}, offenders)
     assert.same({ core = true, mqtt = true }, seen)
+  end)
+end)
+
+describe("the rooms of csrc, by what the objects need of each other,", function()
+  local needs = calls.graph()
+
+  local function floor_of(room)
+    return room:match "^[^/]+"
+  end
+
+  local function offences(offends)
+    local list, checked = {}, 0
+    for room, others in pairs(needs) do
+      for other, name in pairs(others) do
+        checked = checked + 1
+        if offends(room, other) then
+          list[#list + 1] = room .. " needs " .. name .. " of " .. other
+        end
+      end
+    end
+    table.sort(list)
+    assert.is_true(checked > 100)
+    return list
+  end
+
+  it("keep to the floors", function()
+    assert.same({}, offences(function(room, other)
+      local floor, below = floor_of(room), floor_of(other)
+      return floor ~= below and not BELOW[floor][below]
+    end))
+  end)
+
+  it("of the keeper stand on floors of their own, and call down only", function()
+    local height = {}
+    for number, floor in ipairs(KEEPER) do
+      for _, name in ipairs(floor) do
+        height["keeper/" .. name] = -number
+      end
+    end
+    for room in pairs(needs) do
+      assert.is_true(floor_of(room) ~= "keeper" or height[room] ~= nil, room .. " stands on no floor")
+    end
+    assert.same({}, offences(function(room, other)
+      return height[room] and height[other] and height[other] > height[room]
+    end))
+  end)
+
+  it("of the keeper are in no circle", function()
+    assert.is_nil(calls.circle(needs, function(room)
+      return floor_of(room) == "keeper"
+    end))
+  end)
+
+  it("of the two transports know nothing of each other", function()
+    local function transport_of(room)
+      if room == "link/tls_check" then -- why Paho could not say what is wrong with TLS
+        return "paho"
+      end
+      return room:match "^link/(%a+)_"
+    end
+    assert.same({}, offences(function(room, other)
+      local one, another = transport_of(room), transport_of(other)
+      return one and another and one ~= another
+    end))
   end)
 end)
 
