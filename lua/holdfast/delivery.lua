@@ -115,6 +115,13 @@ end
 
 local last_share = 0
 
+-- The item of one more taker of a shared message.
+local function new_item(client, share)
+  last_share = last_share - 1
+  share.takers[last_share], client.shares[last_share] = true, share
+  return last_share
+end
+
 -- Who takes a message, and the item of each.
 local function takers_of(client, receipt, wishes)
   local listeners = not wishes[1] and client.handlers.message
@@ -134,9 +141,7 @@ local function takers_of(client, receipt, wishes)
   end
   local share = { receipt = receipt, takers = {} }
   for _, taker in ipairs(takers) do
-    last_share = last_share - 1
-    taker.item = last_share
-    share.takers[taker.item], client.shares[taker.item] = true, share
+    taker.item = new_item(client, share)
   end
   return takers
 end
@@ -219,8 +224,26 @@ local function wishes_for(client, message)
   return wishes
 end
 
+-- One subscription has it now. Another that it is for may still be made, for which an item of its own stands.
+local function hand_kept_to(client, kept, wish)
+  if not kept.share then
+    kept.share, kept.had = { receipt = kept.receipt, takers = {} }, {}
+    kept.rest = new_item(client, kept.share)
+  end
+  kept.had[wish] = true
+  pass(client.wishes[wish], kept.message, new_item(client, kept.share))
+end
+
 local function hand_out_kept(client, kept)
   local wishes = wishes_for(client, kept.message)
+  if kept.share then
+    for _, wish in ipairs(wishes) do
+      if client.wishes[wish] and not kept.had[wish] then
+        hand_kept_to(client, kept, wish)
+      end
+    end
+    return done(client, kept.rest)
+  end
   local takers = takers_of(client, kept.receipt, wishes)
   if not wishes[1] then
     tell_listeners(client, kept.message)
@@ -237,30 +260,21 @@ local function hand_out_kept(client, kept)
   end
 end
 
-local function hand_out_early(client, filter)
-  local early = client.early
-  local index = early.first
-  while index <= early.last do -- a handler that drives the loop may have more kept
-    local kept = early[index]
-    if kept and (not filter or core.topic_matches(filter, kept.message.topic)) then
-      early[index] = nil
-      hand_out_kept(client, kept)
-    end
-    index = index + 1
-  end
-  early.first = filter and early.first or index
-end
-
 -- Before the first message that came for a subscription it has those that came before it was made; from then on none
 -- that is for it is kept.
 local function hand_out_earlier(client, wishes)
   local early = client.early
   for _, wish in ipairs(wishes) do
     local subscription = client.wishes[wish]
-    if subscription and not early.caught_up[wish] then
-      hand_out_early(client, subscription.filter)
-      early.caught_up[wish] = true
+    local index = subscription and not early.caught_up[wish] and early.first or early.last + 1
+    while index <= early.last and client.wishes[wish] do -- a handler that drives the loop may have more kept
+      local kept = early[index]
+      if kept and not (kept.had and kept.had[wish]) and core.topic_matches(subscription.filter, kept.message.topic) then
+        hand_kept_to(client, kept, wish)
+      end
+      index = index + 1
     end
+    early.caught_up[wish] = true
   end
 end
 
@@ -276,8 +290,18 @@ end
 --- The program has had its turn, or there is no room for more: what is kept goes to who is there.
 -- @tparam table client
 function delivery.settle(client)
-  if client.early then
-    hand_out_early(client)
+  local early = client.early
+  if early then
+    local index = early.first
+    while index <= early.last do -- a handler that drives the loop may have more kept
+      local kept = early[index]
+      if kept then
+        early[index] = nil
+        hand_out_kept(client, kept)
+      end
+      index = index + 1
+    end
+    early.first = index
     client.early = false
   end
 end
