@@ -138,8 +138,7 @@ static void pass_on(hf_client *client, const hf_link_down *down) {
   hf_driver_step(client, event, down);
 }
 
-/* The failure that was held back for a diagnosis goes its way. */
-static void let_go(hf_client *client) {
+void hf_answers_let_go(hf_client *client) {
   hf_link_down held = hf_diagnosis_let_go(client);
   pass_on(client, &held);
   free(held.text);
@@ -147,12 +146,7 @@ static void let_go(hf_client *client) {
 }
 
 void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer) {
-  if (hf_diagnosis_answer(client, answer)) let_go(client);
-}
-
-void hf_answers_undiagnosed(hf_client *client) {
-  hf_attempt_leave_line(client);
-  let_go(client);
+  if (hf_attempt_diagnosed(client, answer)) hf_answers_let_go(client);
 }
 
 static void ended(hf_client *client, hf_link_down *down) {
@@ -160,7 +154,7 @@ static void ended(hf_client *client, hf_link_down *down) {
   if (client->engine.state != (failed ? HF_STATE_CONNECTING : HF_STATE_CONNECTED))
     return; /* it crossed with a decision of ours */
   if (failed) {
-    if (client->operations->exact || !hf_diagnosis_takes(client, down)) pass_on(client, down);
+    if (client->operations->exact || !hf_attempt_holds_back(client, down)) pass_on(client, down);
     return;
   }
   hf_snapshot_attempt_phase(client, down->phase);

@@ -10,9 +10,7 @@
 
 void hf_answers_mail(hf_client *client, hf_mail *mail); /* takes it */
 
-/* What a diagnosis held back is told: with what was found, or, at the end of the attempt's time, as the link named it.
- */
 void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer);
-void hf_answers_undiagnosed(hf_client *client);
+void hf_answers_let_go(hf_client *client); /* the failure that was held back for a diagnosis is told */
 
 #endif

@@ -28,57 +28,47 @@ static bool may_be_files(const hf_client *client, const hf_link_down *down) {
   return reason->source == HF_SOURCE_TLS && reason->code == HF_TLS_FILE;
 }
 
-static void ask(hf_client *client) {
-  hf_keeper *keeper = client->keeper;
-  bool files = client->gate == HF_GATE_FILES;
-  client->due[HF_DUE_TURN] = HF_NEVER;
+bool hf_diagnosis_due(hf_client *client) {
+  if (client->diagnosis.look_at <= client->keeper->now) return true;
+  client->due[HF_DUE_TURN] = client->diagnosis.look_at;
   hf_driver_dirty(client);
-  if (!keeper->means.diagnose(keeper->inbox, client, client->generation, files ? NULL : client->server,
-                              client->engine.deadline))
-    client->due[HF_DUE_TURN] = keeper->now + AGAIN;
-  else if (!files)
-    hf_tell_note(client, "looking into a TLS failure on a connection of its own");
+  return false;
 }
 
-static void hold_back(hf_client *client, hf_link_down *down, hf_gate gate, int64_t wait) {
+bool hf_diagnosis_look(hf_client *client, const hf_server *server) {
+  hf_keeper *keeper = client->keeper;
+  hf_driver_dirty(client);
+  bool looks = keeper->means.diagnose(keeper->inbox, client, client->generation, server, client->engine.deadline);
+  if (looks && server) hf_tell_note(client, "looking into a TLS failure on a connection of its own");
+  if (!looks) client->due[HF_DUE_TURN] = client->diagnosis.look_at = keeper->now + AGAIN;
+  return looks;
+}
+
+static void hold_back(hf_client *client, hf_link_down *down) {
   client->diagnosis.held = *down;
   down->text = down->server_reference = NULL;
-  client->gate = gate;
-  if (wait > 0) {
-    client->due[HF_DUE_TURN] = client->keeper->now + wait;
-    hf_driver_dirty(client);
-  } else {
-    ask(client);
-  }
 }
 
-bool hf_diagnosis_holds(const hf_client *client) {
-  return client->gate == HF_GATE_DIAGNOSIS || client->gate == HF_GATE_FILES;
-}
-
-bool hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
+hf_gate_input hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
   hf_keeper *keeper = client->keeper;
-  if (!client->server->tls || !keeper->means.diagnose) return false;
+  if (!client->server->tls || !keeper->means.diagnose) return HF_GATE_WAITS;
   if (may_be_files(client, down)) {
-    hold_back(client, down, HF_GATE_FILES, 0);
-    return true;
+    hold_back(client, down);
+    return HF_GATE_INPUT_UNREAD;
   }
-  if (!is_vague(down)) return false;
+  if (!is_vague(down)) return HF_GATE_WAITS;
   hf_verdicts *verdicts = &client->diagnosis.verdicts;
   const hf_verdict *verdict = hf_verdicts_find(verdicts, client->server, keeper->now);
   if (verdict) hf_verdict_apply(verdict, down);
-  if (verdict || verdicts->count == HF_VERDICTS) return false;
+  if (verdict || verdicts->count == HF_VERDICTS) return HF_GATE_WAITS;
   int64_t wait = hf_budget_take(&keeper->budget, keeper->now);
-  if (keeper->now + wait >= client->engine.deadline) {
+  client->diagnosis.look_at = keeper->now + wait;
+  if (client->diagnosis.look_at >= client->engine.deadline) {
     hf_budget_return(&keeper->budget);
-    return false;
+    return HF_GATE_WAITS;
   }
-  hold_back(client, down, HF_GATE_DIAGNOSIS, wait);
-  return true;
-}
-
-void hf_diagnosis_turn(hf_client *client) {
-  ask(client);
+  hold_back(client, down);
+  return HF_GATE_INPUT_VAGUE;
 }
 
 static void name_file(hf_link_down *down, const hf_tls_finding *finding) {
@@ -98,20 +88,16 @@ static void remember(hf_client *client, const hf_tls_finding *finding) {
   hf_verdict_apply(verdict, &diagnosis->held);
 }
 
-bool hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer) {
-  if (!hf_diagnosis_holds(client) || answer->question.mail.generation != client->generation) return false;
-  if (client->gate == HF_GATE_FILES)
-    name_file(&client->diagnosis.held, &answer->finding);
-  else
+void hf_diagnosis_found(hf_client *client, const hf_diagnosed *answer) {
+  if (answer->server)
     remember(client, &answer->finding);
-  return true;
+  else
+    name_file(&client->diagnosis.held, &answer->finding);
 }
 
 hf_link_down hf_diagnosis_let_go(hf_client *client) {
   hf_link_down held = client->diagnosis.held;
   client->diagnosis.held = (hf_link_down){0};
-  client->gate = HF_GATE_NONE;
-  client->due[HF_DUE_TURN] = HF_NEVER;
   return held;
 }
 

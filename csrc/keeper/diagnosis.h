@@ -18,20 +18,27 @@
 #ifndef HF_KEEPER_DIAGNOSIS_H
 #define HF_KEEPER_DIAGNOSIS_H
 
+#include "core/gate.h"
 #include "keeper/look.h"
 #include "keeper/verdicts.h"
 
 typedef struct hf_diagnosis {
   hf_link_down held; /* reason NULL: nothing is held back */
   hf_verdicts verdicts;
+  int64_t look_at; /* when its turn in the line is, or it can be tried again */
 } hf_diagnosis;
 
-/* A FAILED has come. True: it is held back until it is let go. False: tell it; its reason may be another one now. */
-bool hf_diagnosis_takes(hf_client *client, hf_link_down *down);
-bool hf_diagnosis_holds(const hf_client *client);                        /* a failure that is held back */
-bool hf_diagnosis_answer(hf_client *client, const hf_diagnosed *answer); /* true: it may be let go */
-hf_link_down hf_diagnosis_let_go(hf_client *client);                     /* whose texts the caller owns */
-void hf_diagnosis_turn(hf_client *client);                               /* its turn in the line has come */
+/* A FAILED has come. It is held back until it is let go, which is an input of the way to an attempt, or it is none
+ * (HF_GATE_WAITS), and its reason may be another one now. */
+hf_gate_input hf_diagnosis_takes(hf_client *client, hf_link_down *down);
+
+bool hf_diagnosis_due(hf_client *client); /* whether its turn in the line is now; else HF_DUE_TURN fires */
+
+/* False when it cannot be tried now: HF_DUE_TURN fires. `server` NULL: at the files. */
+bool hf_diagnosis_look(hf_client *client, const hf_server *server);
+
+void hf_diagnosis_found(hf_client *client, const hf_diagnosed *answer); /* to what is held back */
+hf_link_down hf_diagnosis_let_go(hf_client *client);                    /* whose texts the caller owns */
 void hf_diagnosis_drop(hf_client *client); /* the attempt is over, and nobody wants to know */
 void hf_diagnosis_over(hf_client *client); /* the outage is */
 

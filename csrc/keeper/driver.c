@@ -83,10 +83,7 @@ static void connection_over(hf_client *client) {
 }
 
 static void abandon(hf_client *client) {
-  hf_attempt_leave_line(client);
-  client->gate = HF_GATE_NONE;
-  hf_diagnosis_drop(client);
-  hf_attempt_forget(client);
+  hf_attempt_abandon(client);
   connection_over(client);
   if (client->link && !client->leaving) client->operations->abandon(client->link);
 }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "core/budget.h"
+#include "core/gate.h"
 #include "core/heap.h"
 #include "core/ring.h"
 #include "core/subscriptions.h"
@@ -25,7 +26,6 @@
 #include "keeper/deadlines.h"
 #include "keeper/diagnosis.h"
 #include "keeper/event.h"
-#include "keeper/gate.h"
 #include "keeper/keeper.h"
 #include "keeper/outbox.h"
 #include "keeper/patience.h"

@@ -40,7 +40,7 @@ void hf_snapshot_publish(hf_client *client) {
   status->since = engine->since;
   status->protocol = client->protocol;
   status->ready = client->ready;
-  bool in_line = client->gate == HF_GATE_BUDGET || client->gate == HF_GATE_ASKED || client->gate == HF_GATE_TURN;
+  bool in_line = hf_gate_takes((hf_gate)client->gate, HF_GATE_INPUT_LIMITED);
   status->held_by = engine->held ? HF_HELD_BY_SLOW_CONSUMER : in_line ? HF_HELD_BY_BUDGET : HF_HELD_BY_NOTHING;
   status->session_present = client->connected && client->limits.session_present;
   status->held_messages = client->held_messages;

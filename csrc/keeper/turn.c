@@ -34,14 +34,13 @@ static void subscribe_unanswered(hf_client *client) {
 }
 
 static void engine_due(hf_client *client) {
-  if (client->gate == HF_GATE_CREDENTIALS) {
-    client->gate = HF_GATE_NONE;
+  unsigned actions = hf_attempt_overdue(client);
+  if (actions & HF_GATE_TELLS)
+    hf_answers_let_go(client);
+  else if (actions & HF_GATE_FAILS)
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, NULL);
-  } else if (hf_diagnosis_holds(client)) {
-    hf_answers_undiagnosed(client);
-  } else {
+  else
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_TIMER}, NULL);
-  }
 }
 
 static void (*const fires[HF_DEADLINE_COUNT])(hf_client *client) = {

@@ -19,7 +19,7 @@ local KEEPER = {
   { about = "what turns, and steps a client's engine: mail, time, the end of a turn",
     "keeper", "commands", "turn", "answers", "driver" },
   { about = "what a client is, and does on its way to a broker and with it",
-    "client", "attempt", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience", "inbox",
+    "client", "attempt", "gates", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience", "inbox",
     "admission", "keeping" },
   { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
   { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "tell",

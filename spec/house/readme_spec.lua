@@ -35,6 +35,10 @@ describe("README.md", function()
     has_table(readme.states())
   end)
 
+  it("shows the way to an attempt", function()
+    has_table(readme.gates())
+  end)
+
   it("shows every reason and its class", function()
     has_table(readme.reasons())
   end)

@@ -1,12 +1,14 @@
 /* core_probe: the parts of csrc/core that Lua has no other way to, as the Lua module `core_probe`.
  *
  * ring(limit) and heap(count) make objects; message, publish and
- * properties show what a copy holds; random and between draw. Call on the thread of the lua_State.
+ * properties show what a copy holds; random and between draw; gates() is the table of the way to an attempt. Call on
+ * the thread of the lua_State.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gate.h"
 #include "core/heap.h"
 #include "core/message.h"
 #include "core/random.h"
@@ -341,13 +343,50 @@ static int heap_first(lua_State *L) {
   return 2;
 }
 
+/* ---- the way to an attempt ---- */
+
+static void push_words(lua_State *L, unsigned actions) {
+  static const char *const words[] = {"give the place back", "open", "fail", "tell the failure"}; /* by their bits */
+  int count = 0;
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (!(actions & 1u << i)) continue;
+    lua_pushstring(L, words[i]);
+    lua_rawseti(L, -2, ++count);
+  }
+}
+
+/* gates() -> an array of { gate, input, next, actions }. */
+static int gates(lua_State *L) {
+  int count = 0;
+  lua_newtable(L);
+  for (int gate = 0; gate < HF_GATES; gate++) {
+    for (int input = 0; input < HF_GATE_INPUTS; input++) {
+      hf_gate next;
+      unsigned actions;
+      if (!hf_gate_row((hf_gate)gate, (hf_gate_input)input, &next, &actions)) continue;
+      lua_createtable(L, 0, 4);
+      lua_pushstring(L, hf_gate_name(gate));
+      lua_setfield(L, -2, "gate");
+      lua_pushstring(L, hf_gate_input_name(input));
+      lua_setfield(L, -2, "input");
+      lua_pushstring(L, hf_gate_name((int)next));
+      lua_setfield(L, -2, "next");
+      push_words(L, actions);
+      lua_setfield(L, -2, "actions");
+      lua_rawseti(L, -2, ++count);
+    }
+  }
+  return 1;
+}
+
 static const luaL_Reg ring_methods[] = {{"push", ring_push},   {"at", ring_at},     {"newest", ring_newest},
                                         {"shift", ring_shift}, {"drop", ring_drop}, {NULL, NULL}};
 static const luaL_Reg heap_methods[] = {
     {"set", heap_set}, {"remove", heap_remove}, {"first", heap_first}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"properties", properties}, {"message", message}, {"publish", publish}, {"random", random_draws},
-    {"between", random_cells},  {"ring", new_ring},   {"heap", new_heap},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"properties", properties}, {"gates", gates},         {"message", message},
+                                     {"publish", publish},       {"random", random_draws}, {"between", random_cells},
+                                     {"ring", new_ring},         {"heap", new_heap},       {NULL, NULL}};
 
 static void type(lua_State *L, const char *name, const luaL_Reg *methods) {
   luaL_newmetatable(L, name);

@@ -102,6 +102,7 @@ static bool diagnose(hf_mailbox *inbox, hf_client *client, uint32_t generation, 
   if (strcmp(finds, "full") == 0 || held_count == HELD) return false;
   hf_diagnosed *answer = hf_question_new(sizeof *answer, inbox, client, generation, HF_COMMAND_DIAGNOSED);
   if (!answer) return false;
+  answer->server = server;
   held[held_count++] = answer;
   if (server)
     looks++;

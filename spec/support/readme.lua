@@ -74,6 +74,23 @@ function readme.states()
   return lines
 end
 
+--- The way to an attempt, a line a gate, from the table that runs it.
+function readme.gates()
+  local lines, ways = { "| gate | input: next gate |", "|---|---|" }, {}
+  for _, row in ipairs(require("core_probe").gates()) do
+    local way = row.input .. ": " .. row.next
+    if row.actions[1] then
+      way = way .. " (" .. table.concat(row.actions, ", ") .. ")"
+    end
+    if ways.gate ~= row.gate then
+      ways = { gate = row.gate }
+    end
+    ways[#ways + 1] = way
+    lines[#ways == 1 and #lines + 1 or #lines] = string.format("| %s | %s |", row.gate, table.concat(ways, "; "))
+  end
+  return lines
+end
+
 local ORDINALS = { "1st", "2nd", "3rd" }
 local CLASSES = { "retry", "slow", "switch", "stop", "none" }
 

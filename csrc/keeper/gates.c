@@ -1,0 +1,164 @@
+#include "keeper/gates.h"
+
+#include <arpa/inet.h>
+
+#include "keeper/door.h"
+#include "keeper/snapshot.h"
+#include "keeper/tell.h"
+
+static hf_gate_input refuse(hf_failure *failure, hf_source source, int code) {
+  *failure = (hf_failure){hf_reason_find(source, code), NULL};
+  return HF_GATE_INPUT_REFUSED;
+}
+
+static hf_gate_input see_off(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  return client->leaving ? HF_GATE_WAITS : HF_GATE_INPUT_LEFT;
+}
+
+void hf_gates_stand_in_line(hf_client *client, int64_t wait) {
+  int64_t now = client->keeper->now;
+  client->due[HF_DUE_TURN] = now + wait;
+  hf_engine_event delay = {.input = HF_INPUT_DELAY, .delay = wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait};
+  hf_engine_step(&client->engine, now, delay);
+  hf_driver_dirty(client);
+}
+
+/* ms that Lua has to answer. A process that shares a budget and cannot reach it must neither stop nor run wild. */
+enum { ANSWER_WITHIN = 1000 };
+
+static hf_gate_input ask_for_place(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  hf_event *question = client->keeper->ask_budget ? hf_tell_make(client, HF_EVENT_TURN) : NULL;
+  if (!question) return HF_GATE_INPUT_UNPLACED;
+  question->ticket = client->generation;
+  hf_tell_send(client, question);
+  hf_gates_stand_in_line(client, ANSWER_WITHIN);
+  return HF_GATE_WAITS;
+}
+
+static hf_gate_input take_place(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  int64_t wait = hf_budget_take(&client->keeper->budget, client->keeper->now);
+  if (wait <= 0) return HF_GATE_INPUT_DUE;
+  hf_gates_stand_in_line(client, wait);
+  return HF_GATE_WAITS;
+}
+
+static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
+  if (!client->options->ask_credentials) return HF_GATE_INPUT_GIVEN;
+  hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
+  if (!event) return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+  event->ticket = client->generation;
+  hf_tell_send(client, event);
+  return HF_GATE_WAITS;
+}
+
+static bool is_address(const hf_server *server) {
+  struct in_addr ipv4;
+  return server->ipv6 || inet_pton(AF_INET, server->host, &ipv4) == 1;
+}
+
+/* The link may look names up too, but Paho does so under a lock that stops every client. Where TLS must verify the name
+ * there is no way around it, but then at least the name is known to have an answer. */
+static hf_gate_input find_address(hf_client *client, hf_failure *failure) {
+  const hf_server *server = client->server;
+  hf_keeper *keeper = client->keeper;
+  if (!keeper->means.resolve || is_address(server)) return HF_GATE_INPUT_RESOLVED;
+  hf_snapshot_attempt_phase(client, HF_PHASE_DNS);
+  if (keeper->means.resolve(keeper->inbox, client, client->generation, server->host)) return HF_GATE_WAITS;
+  return refuse(failure, HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING);
+}
+
+/* A link of ours takes what TLS is made of ready to use. */
+static hf_gate_input find_trust(hf_client *client, hf_failure *failure) {
+  hf_keeper *keeper = client->keeper;
+  if (!client->server->tls || !client->operations->exact) return HF_GATE_INPUT_TRUSTED;
+  client->context = hf_tls_context_find(hf_options_tls(client->options));
+  if (client->context || !keeper->means.trust) return HF_GATE_INPUT_TRUSTED;
+  if (keeper->means.trust(keeper->inbox, client, client->generation)) return HF_GATE_WAITS;
+  return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+}
+
+/* ms between two questions whether the link may begin. */
+enum { ASK_LINK_AGAIN = 5 };
+
+static hf_gate_input ask_link(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  const hf_link_operations *operations = client->operations;
+  if (!operations->clear || operations->clear(client->link)) return HF_GATE_INPUT_CLEAR;
+  client->due[HF_DUE_TURN] = client->keeper->now + ASK_LINK_AGAIN;
+  hf_driver_dirty(client);
+  return HF_GATE_WAITS;
+}
+
+static hf_gate_input line_up_for_look(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  return hf_diagnosis_due(client) ? HF_GATE_INPUT_DUE : HF_GATE_WAITS;
+}
+
+static hf_gate_input look_at_server(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  return hf_diagnosis_look(client, client->server) ? HF_GATE_WAITS : HF_GATE_INPUT_REFUSED;
+}
+
+static hf_gate_input look_at_files(hf_client *client, hf_failure *failure) {
+  (void)failure;
+  hf_diagnosis_look(client, NULL);
+  return HF_GATE_WAITS;
+}
+
+typedef hf_gate_input arrival(hf_client *client, hf_failure *failure);
+
+static arrival *const arrivals[HF_GATES] = {
+    [HF_GATE_LEAVING] = see_off,
+    [HF_GATE_ASKED] = ask_for_place,
+    [HF_GATE_BUDGET] = take_place,
+    [HF_GATE_CREDENTIALS] = ask_credentials,
+    [HF_GATE_NAME] = find_address,
+    [HF_GATE_TRUST] = find_trust,
+    [HF_GATE_LINK] = ask_link,
+    [HF_GATE_LOOK] = line_up_for_look,
+    [HF_GATE_DIAGNOSIS] = look_at_server,
+    [HF_GATE_FILES] = look_at_files,
+};
+
+hf_gate_input hf_gates_arrive(hf_client *client, hf_gate gate, hf_failure *failure) {
+  return arrivals[gate] ? arrivals[gate](client, failure) : HF_GATE_WAITS;
+}
+
+void hf_gates_open(hf_client *client) {
+  const hf_client_options *options = client->options;
+  const hf_server *server = client->server;
+  const hf_resolved *resolved = client->resolved;
+  const char *addresses[HF_ADDRESSES];
+  for (size_t i = 0; resolved && i < resolved->count; i++)
+    addresses[i] = resolved->addresses[i].text;
+  bool anew = options->ask_credentials;
+  client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
+  hf_link_attempt attempt = {
+      .host = client->address.text[0] ? client->address.text : server->host,
+      .addresses = addresses,
+      .address_count = resolved ? resolved->count : 0,
+      .port = server->port,
+      .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
+      .tls = server->tls ? hf_options_tls(options) : NULL,
+      .context = client->context,
+      .client_id = client->assigned_id ? client->assigned_id : options->client_id,
+      .username = anew ? client->username : options->username,
+      .password = anew ? client->password : options->password,
+      .will = options->will,
+      .properties = options->properties,
+      .session_expiry = options->session_expiry,
+      .timeout = options->engine.connect_timeout,
+      .maximum_packet_size = options->maximum_packet_size,
+      .keep_alive = options->keep_alive,
+      .ask_after = options->detect_within / 2,
+      .dead_after = options->detect_within,
+      .hold_bytes = options->inbox_bytes,
+      .receive_maximum = options->receive_maximum,
+      .protocol = client->protocol,
+      .clean_start = client->asked_clean,
+  };
+  client->operations->open(client->link, client->generation, &attempt);
+}
