@@ -50,7 +50,7 @@ static uint32_t fibonacci(const hf_backoff_options *options, uint64_t step) {
 
 /* The delay before any jitter, `step` counted from 0, and never above the cap. */
 static uint32_t plain(const hf_backoff_options *options, uint64_t step) {
-  switch (options->strategy) {
+  switch ((hf_backoff_strategy)options->strategy) {
   case HF_BACKOFF_LINEAR:
     return cut(options->min + step * options->step, options->min, options->max);
   case HF_BACKOFF_EXPONENTIAL:
@@ -59,16 +59,24 @@ static uint32_t plain(const hf_backoff_options *options, uint64_t step) {
     return fibonacci(options, step);
   case HF_BACKOFF_QUADRATIC:
     return cut_real(options->min * power((double)step + 1, 2), options->min, options->max);
-  default:
-    return options->min;
+  case HF_BACKOFF_NONE:
+  case HF_BACKOFF_CONSTANT:
+  case HF_BACKOFF_RANDOM:
+  case HF_BACKOFF_DECORRELATED:
+  case HF_BACKOFF_SPREAD:
+  case HF_BACKOFF_SAWTOOTH:
+  case HF_BACKOFF_WHOLE:
+  case HF_BACKOFF_STRATEGIES:
+    break;
   }
+  return options->min;
 }
 
 static void jittered(const hf_backoff_options *options, uint32_t steps, uint32_t *low, uint32_t *high) {
   uint32_t value = plain(options, steps);
   double fraction = (double)options->fraction;
   bool late = options->habits & HF_HABIT_JITTER_LATE;
-  switch (options->jitter) {
+  switch ((hf_backoff_jitter)options->jitter) {
   case HF_JITTER_FULL:
     *low = options->min;
     *high = plain(options, (uint64_t)steps + 1);
@@ -81,9 +89,11 @@ static void jittered(const hf_backoff_options *options, uint32_t steps, uint32_t
     *low = cut_real(value * (1 - fraction), late ? 0 : options->min, options->max);
     *high = cut_real(value * (1 + fraction), options->min, late ? UINT32_MAX : options->max);
     break;
-  default:
+  case HF_JITTER_NONE:
+  case HF_JITTERS:
     *low = value;
     *high = value;
+    break;
   }
 }
 
@@ -116,7 +126,7 @@ static void whole(const hf_backoff_options *options, uint32_t steps, uint32_t *l
 /* The series, `steps` counted from its beginning. */
 static void series(const hf_backoff_options *options, const hf_backoff *state, uint32_t steps, uint32_t *low,
                    uint32_t *high) {
-  switch (options->strategy) {
+  switch ((hf_backoff_strategy)options->strategy) {
   case HF_BACKOFF_RANDOM:
     *low = options->min;
     *high = options->max;
@@ -135,7 +145,13 @@ static void series(const hf_backoff_options *options, const hf_backoff *state, u
   case HF_BACKOFF_WHOLE:
     whole(options, steps, low, high);
     break;
-  default:
+  case HF_BACKOFF_NONE:
+  case HF_BACKOFF_CONSTANT:
+  case HF_BACKOFF_LINEAR:
+  case HF_BACKOFF_EXPONENTIAL:
+  case HF_BACKOFF_FIBONACCI:
+  case HF_BACKOFF_QUADRATIC:
+  case HF_BACKOFF_STRATEGIES:
     if (options->habits & HF_HABIT_CAP_LATE)
       capped_late(options, steps, low, high);
     else

@@ -151,17 +151,11 @@ static bool sleeps_by_exhaustion(const hf_engine *engine) {
 /* Whether the input counts in this moment, beyond being listed for the state. */
 static bool counts(hf_engine *engine, int64_t now, hf_input input) {
   if (engine->held && input != HF_INPUT_RELEASE && input != HF_INPUT_CLOSE) return false;
-  switch (input) {
-  case HF_INPUT_TIMER:
-    return now >= engine->deadline;
-  case HF_INPUT_RELEASE:
-    return engine->held;
-  case HF_INPUT_HINT: /* wakes those who sleep for max_attempts only, and not at once but after a drawn delay */
-    return engine->state != HF_STATE_SLEEPING ||
-           (sleeps_by_exhaustion(engine) && draw_after_hint(engine, &engine->delay));
-  default:
-    return true;
-  }
+  if (input == HF_INPUT_TIMER) return now >= engine->deadline;
+  if (input == HF_INPUT_RELEASE) return engine->held;
+  if (input != HF_INPUT_HINT || engine->state != HF_STATE_SLEEPING) return true;
+  /* A hint wakes those who sleep for max_attempts only, and not at once but after a drawn delay. */
+  return sleeps_by_exhaustion(engine) && draw_after_hint(engine, &engine->delay);
 }
 
 /* FAILED, LOST and a connect timeout are judged here, and become their final columns when no attempt follows. */
@@ -186,23 +180,14 @@ static void leave(hf_engine *engine, const hf_reason *reason, int code) {
 }
 
 static void prepare(hf_engine *engine, const hf_engine_event *event) {
-  switch (event->input) {
-  case HF_INPUT_HOLD:
+  if (event->input == HF_INPUT_HOLD) {
     leave(engine, event->reason, event->code);
     engine->held = true;
-    break;
-  case HF_INPUT_RECONNECT:
-    if (engine->state == HF_STATE_CONNECTED) {
-      leave(engine, hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_RECONNECT), HF_CLIENT_RECONNECT);
-      if (!event->same_server) engine->server = 0;
-    }
-    break;
-  case HF_INPUT_RELEASE:
-  case HF_INPUT_CLOSE:
+  } else if (event->input == HF_INPUT_RECONNECT && engine->state == HF_STATE_CONNECTED) {
+    leave(engine, hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_RECONNECT), HF_CLIENT_RECONNECT);
+    if (!event->same_server) engine->server = 0;
+  } else if (event->input == HF_INPUT_RELEASE || event->input == HF_INPUT_CLOSE) {
     engine->held = false;
-    break;
-  default:
-    break;
   }
   if (engine->state == HF_STATE_SLEEPING && event->input != HF_INPUT_CLOSE) {
     forget_failures(engine);
@@ -237,33 +222,27 @@ static void enter(hf_engine *engine, int64_t now, hf_state next) {
     if (sleeps_by_exhaustion(engine) && engine->options->sleep_for > 0)
       engine->deadline = now + engine->options->sleep_for;
     break;
-  default:
+  case HF_STATE_IDLE:
+  case HF_STATE_CLOSED:
+  case HF_STATES:
     break;
   }
 }
 
 /* Inputs that leave the state as it is. */
 static void stay(hf_engine *engine, int64_t now, const hf_engine_event *event) {
-  switch (event->input) {
-  case HF_INPUT_TIMER: /* connected for stable_after */
+  if (event->input == HF_INPUT_TIMER) { /* connected for stable_after */
     engine->stable = true;
     engine->deadline = HF_NEVER;
     forgive(engine);
-    break;
-  case HF_INPUT_HINT:
-    if (engine->state == HF_STATE_WAITING) shorten_wait(engine, now);
-    break;
-  case HF_INPUT_DELAY:
-    if (engine->state == HF_STATE_CONNECTING) {
-      engine->deadline = now + event->delay + engine->options->connect_timeout;
-      break;
-    }
+  } else if (event->input == HF_INPUT_HINT && engine->state == HF_STATE_WAITING) {
+    shorten_wait(engine, now);
+  } else if (event->input == HF_INPUT_DELAY && engine->state == HF_STATE_CONNECTING) {
+    engine->deadline = now + event->delay + engine->options->connect_timeout;
+  } else if (event->input == HF_INPUT_DELAY) {
     engine->delay = event->delay;
     engine->deadline = engine->since + event->delay;
     if (engine->deadline < now) engine->deadline = now;
-    break;
-  default:
-    break;
   }
 }
 

@@ -99,9 +99,10 @@ static hf_link_farewell farewell_of(const hf_client *client) {
     return HF_LINK_GOODBYE;
   case HF_FAREWELL_WILL:
     return HF_LINK_WITH_WILL;
-  default:
-    return HF_LINK_WITHOUT_A_WORD;
+  case HF_FAREWELL_NONE:
+    break;
   }
+  return HF_LINK_WITHOUT_A_WORD;
 }
 
 static void disconnect(hf_client *client) {

@@ -112,28 +112,26 @@ static void broker_left(hf_link *link, const hf_packet *packet) {
 }
 
 static void handle(hf_link *link, const hf_packet *packet) {
-  switch (packet->type) {
+  hf_packet_type type = packet->type;
+  bool greeting = link->state == HF_NATIVE_GREETING;
+  if (greeting && type != HF_PACKET_CONNACK && type != HF_PACKET_DISCONNECT && type != HF_PACKET_AUTH) {
+    hf_native_violated(link, 0x82,
+                       type == HF_PACKET_PUBLISH ? "PUBLISH before CONNACK" : "another packet before CONNACK");
+    return;
+  }
+  switch (type) {
   case HF_PACKET_CONNACK:
-    if (link->state == HF_NATIVE_GREETING)
+    if (greeting)
       connack(link, packet);
     else
       hf_native_violated(link, 0x82, "a second CONNACK");
-    return;
+    break;
   case HF_PACKET_DISCONNECT:
     broker_left(link, packet);
-    return;
+    break;
   case HF_PACKET_AUTH:
     hf_native_violated(link, 0x82, "AUTH, which nobody has asked for");
-    return;
-  default:
     break;
-  }
-  if (link->state == HF_NATIVE_GREETING) {
-    hf_native_violated(link, 0x82,
-                       packet->type == HF_PACKET_PUBLISH ? "PUBLISH before CONNACK" : "another packet before CONNACK");
-    return;
-  }
-  switch (packet->type) {
   case HF_PACKET_PUBLISH:
     hf_native_message(link, packet);
     break;
@@ -153,12 +151,9 @@ static void handle(hf_link *link, const hf_packet *packet) {
     hf_native_pinged(link);
     break;
   case HF_PACKET_CONNECT:
-  case HF_PACKET_CONNACK:
   case HF_PACKET_SUBSCRIBE:
   case HF_PACKET_UNSUBSCRIBE:
-  case HF_PACKET_PINGREQ:
-  case HF_PACKET_DISCONNECT:
-  case HF_PACKET_AUTH: /* dealt with above, or refused by the codec */
+  case HF_PACKET_PINGREQ: /* refused by the codec */
     break;
   }
 }

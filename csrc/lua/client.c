@@ -106,9 +106,11 @@ static int refused(lua_State *L, hf_client *client, hf_admission admission) {
     return failure(L, problem.text, hf_store_word(problem.code));
   case HF_CLIENT_IS_CLOSED:
     return failure(L, "the client is closed", "closed");
-  default:
-    return failure(L, "not enough memory", "out_of_memory");
+  case HF_ADMITTED:
+  case HF_NO_MEMORY:
+    break;
   }
+  return failure(L, "not enough memory", "out_of_memory");
 }
 
 /* post(topic, payload, qos, retain, properties, notify, ttl, age): `notify` is false, true or "await"; ttl (nil: none)

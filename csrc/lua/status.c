@@ -30,16 +30,9 @@ static void set_bounds(lua_State *L, const char *name, size_t messages, size_t b
 }
 
 static void fill_counters(lua_State *L, const hf_counters *counters) {
-  set_number(L, "attempts", counters->attempts);
-  set_number(L, "connects", counters->connects);
-  set_number(L, "losses", counters->losses);
-  set_number(L, "sent", counters->sent);
-  set_number(L, "delivered", counters->delivered);
-  set_number(L, "dropped", counters->dropped);
-  set_number(L, "received", counters->received);
-  set_number(L, "inbox_dropped", counters->inbox_dropped);
-  set_number(L, "unclaimed", counters->unclaimed);
-  set_number(L, "events_dropped", counters->events_dropped);
+#define SET(name) set_number(L, #name, counters->name);
+  HF_COUNTERS(SET)
+#undef SET
 }
 
 int hf_lua_status(lua_State *L, hf_client *client) {

@@ -84,9 +84,19 @@ static bool code_is_known(hf_packet_type type, uint8_t code) {
     return code == 0x00 || code == 0x92;
   case HF_PACKET_AUTH:
     return code == 0x00 || code == 0x18;
-  default:
-    return true;
+  case HF_PACKET_CONNECT:
+  case HF_PACKET_CONNACK:
+  case HF_PACKET_PUBLISH:
+  case HF_PACKET_SUBSCRIBE:
+  case HF_PACKET_SUBACK:
+  case HF_PACKET_UNSUBSCRIBE:
+  case HF_PACKET_UNSUBACK:
+  case HF_PACKET_PINGREQ:
+  case HF_PACKET_PINGRESP:
+  case HF_PACKET_DISCONNECT:
+    break;
   }
+  return true;
 }
 
 static bool read_code(const body *b) {
@@ -149,7 +159,11 @@ bool hf_packet_read_body(const hf_packet_rules *rules, hf_cursor *from, hf_packe
     return read_disconnect(&b);
   case HF_PACKET_AUTH:
     return read_auth(&b);
-  default: /* PINGRESP */
+  case HF_PACKET_PINGRESP:
+  case HF_PACKET_CONNECT:
+  case HF_PACKET_SUBSCRIBE:
+  case HF_PACKET_UNSUBSCRIBE:
+  case HF_PACKET_PINGREQ: /* these are refused before */
     break;
   }
   return ends(&b);

@@ -59,20 +59,16 @@ bool hf_property_take(hf_cursor *from, uint32_t identifier, hf_property *propert
     return hf_take_text(from, &property->text);
   case HF_KIND_PAIR:
     return hf_take_text(from, &property->text) && hf_take_text(from, &property->value);
-  default:
-    return false;
+  case HF_KIND_NONE:
+    break;
   }
+  return false;
 }
 
 static bool text_is_fine(const hf_property *property) {
-  switch (hf_property_kind_of(property->identifier)) {
-  case HF_KIND_TEXT:
-    return !hf_utf8_malformed(property->text);
-  case HF_KIND_PAIR:
-    return !hf_utf8_malformed(property->text) && !hf_utf8_malformed(property->value);
-  default:
-    return true;
-  }
+  hf_property_kind kind = hf_property_kind_of(property->identifier);
+  if (kind != HF_KIND_TEXT && kind != HF_KIND_PAIR) return true;
+  return !hf_utf8_malformed(property->text) && (kind == HF_KIND_TEXT || !hf_utf8_malformed(property->value));
 }
 
 /* 0, or the code of a value that the property may not have.
@@ -81,7 +77,7 @@ static bool text_is_fine(const hf_property *property) {
  * [MQTT-3.3.2-14]: brokers hand on from other clients what these say (mosquitto 2.0.11 does), and whoever publishes
  * could end the connection of all who subscribe, again and again while the message is waiting for them. */
 static uint8_t value_problem(const hf_property *property) {
-  switch (property->identifier) {
+  switch ((hf_property_id)property->identifier) {
   case HF_PROPERTY_ID_MAXIMUM_QOS: /* 2 is said by leaving it out */
   case HF_PROPERTY_ID_RETAIN_AVAILABLE:
   case HF_PROPERTY_ID_WILDCARD_AVAILABLE:
@@ -94,13 +90,32 @@ static uint8_t value_problem(const hf_property *property) {
     return property->number == 0 ? HF_PROTOCOL_ERROR : 0;
   case HF_PROPERTY_ID_TOPIC_ALIAS:
     return property->number == 0 ? HF_TOPIC_ALIAS_INVALID : 0;
-  default:
-    return 0;
+  case HF_PROPERTY_ID_PAYLOAD_FORMAT:
+  case HF_PROPERTY_ID_MESSAGE_EXPIRY:
+  case HF_PROPERTY_ID_CONTENT_TYPE:
+  case HF_PROPERTY_ID_RESPONSE_TOPIC:
+  case HF_PROPERTY_ID_CORRELATION_DATA:
+  case HF_PROPERTY_ID_SESSION_EXPIRY:
+  case HF_PROPERTY_ID_ASSIGNED_CLIENT_ID:
+  case HF_PROPERTY_ID_SERVER_KEEP_ALIVE:
+  case HF_PROPERTY_ID_AUTHENTICATION_METHOD:
+  case HF_PROPERTY_ID_AUTHENTICATION_DATA:
+  case HF_PROPERTY_ID_REQUEST_PROBLEM_INFORMATION:
+  case HF_PROPERTY_ID_WILL_DELAY:
+  case HF_PROPERTY_ID_REQUEST_RESPONSE_INFORMATION:
+  case HF_PROPERTY_ID_RESPONSE_INFORMATION:
+  case HF_PROPERTY_ID_SERVER_REFERENCE:
+  case HF_PROPERTY_ID_REASON_STRING:
+  case HF_PROPERTY_ID_TOPIC_ALIAS_MAXIMUM:
+  case HF_PROPERTY_ID_USER_PROPERTY:
+  case HF_PROPERTY_IDS:
+    break;
   }
+  return 0;
 }
 
 static void keep(hf_packet_properties *to, const hf_property *property) {
-  switch (property->identifier) {
+  switch ((hf_property_id)property->identifier) {
   case HF_PROPERTY_ID_PAYLOAD_FORMAT:
     to->has_payload_format = property->number <= 1; /* what is neither bytes nor text says nothing */
     to->payload_format = (uint8_t)property->number;
@@ -178,7 +193,10 @@ static void keep(hf_packet_properties *to, const hf_property *property) {
   case HF_PROPERTY_ID_SHARED_AVAILABLE:
     to->shared_available = property->number;
     break;
-  default:
+  case HF_PROPERTY_ID_REQUEST_PROBLEM_INFORMATION: /* these are a client's own */
+  case HF_PROPERTY_ID_WILL_DELAY:
+  case HF_PROPERTY_ID_REQUEST_RESPONSE_INFORMATION:
+  case HF_PROPERTY_IDS:
     break;
   }
 }

@@ -41,10 +41,10 @@
   ROW(with, 0x2A, SHARED_AVAILABLE, "Shared Subscription Available", BYTE)
 
 #define HF_PROPERTY_IDENTIFIER(with, identifier, name, text, kind) HF_PROPERTY_ID_##name = identifier,
-enum {
+typedef enum hf_property_id {
   HF_PROPERTY_TABLE(HF_PROPERTY_IDENTIFIER, )
   HF_PROPERTY_IDS /* past the last */
-};
+} hf_property_id;
 #undef HF_PROPERTY_IDENTIFIER
 // clang-format on
 

@@ -17,9 +17,18 @@ static bool refuse_type(hf_packet_type type, hf_violation *violation) {
     return hf_violate(violation, HF_PROTOCOL_ERROR, "DISCONNECT from a broker of MQTT 3.1.1");
   case HF_PACKET_AUTH:
     return hf_violate(violation, HF_MALFORMED, "AUTH in MQTT 3.1.1");
-  default:
-    return hf_violate(violation, HF_MALFORMED, "packet of the reserved type 0");
+  case HF_PACKET_CONNACK:
+  case HF_PACKET_PUBLISH:
+  case HF_PACKET_PUBACK:
+  case HF_PACKET_PUBREC:
+  case HF_PACKET_PUBREL:
+  case HF_PACKET_PUBCOMP:
+  case HF_PACKET_SUBACK:
+  case HF_PACKET_UNSUBACK:
+  case HF_PACKET_PINGRESP:
+    break;
   }
+  return hf_violate(violation, HF_MALFORMED, "packet of the reserved type 0");
 }
 
 static bool type_is_fine(hf_packet_type type, uint8_t protocol) {
@@ -37,9 +46,13 @@ static bool type_is_fine(hf_packet_type type, uint8_t protocol) {
   case HF_PACKET_DISCONNECT:
   case HF_PACKET_AUTH:
     return protocol == 5;
-  default:
-    return false;
+  case HF_PACKET_CONNECT:
+  case HF_PACKET_SUBSCRIBE:
+  case HF_PACKET_UNSUBSCRIBE:
+  case HF_PACKET_PINGREQ:
+    break;
   }
+  return false;
 }
 
 static bool read_flags(uint8_t flags, hf_packet *packet, hf_violation *violation) {
@@ -65,9 +78,18 @@ static const char *length_problem(hf_packet_type type, uint8_t protocol, size_t 
   case HF_PACKET_PUBCOMP:
   case HF_PACKET_UNSUBACK:
     return protocol == 4 && rest > 2 ? hf_text_of_packet(type, HF_PACKET_TOO_LONG) : NULL;
-  default:
-    return NULL;
+  case HF_PACKET_CONNECT:
+  case HF_PACKET_CONNACK:
+  case HF_PACKET_PUBLISH:
+  case HF_PACKET_SUBSCRIBE:
+  case HF_PACKET_SUBACK:
+  case HF_PACKET_UNSUBSCRIBE:
+  case HF_PACKET_PINGREQ:
+  case HF_PACKET_DISCONNECT:
+  case HF_PACKET_AUTH:
+    break;
   }
+  return NULL;
 }
 
 static const hf_packet_properties absent = {

@@ -45,9 +45,14 @@ static const char *misplaced_in(hf_packet_type type) {
     MISPLACED_IN(UNSUBACK);
     MISPLACED_IN(DISCONNECT);
     MISPLACED_IN(AUTH);
-  default:
-    return "packet with a property";
+  case HF_PACKET_CONNECT:
+  case HF_PACKET_SUBSCRIBE:
+  case HF_PACKET_UNSUBSCRIBE:
+  case HF_PACKET_PINGREQ:
+  case HF_PACKET_PINGRESP:
+    break;
   }
+  return "packet with a property";
 }
 
 static const char *after(const char *text) {

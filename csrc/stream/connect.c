@@ -81,9 +81,15 @@ static int rank(int error) {
     return 2;
   case HF_NETWORK_UNREACHABLE:
     return 1;
-  default:
-    return 0;
+  case HF_NETWORK_CONNECT_FAILED:
+  case HF_NETWORK_NAME_NOT_FOUND:
+  case HF_NETWORK_NAME_SERVER_FAILING:
+  case HF_NETWORK_CLOSED_BEFORE_CONNACK:
+  case HF_NETWORK_CONNECTION_LOST:
+  case HF_NETWORK_PROXY_VARIABLE:
+    break;
   }
+  return 0;
 }
 
 static void note(hf_connect *race, const attempt *failed, int error) {
