@@ -76,33 +76,46 @@ void hf_subscriptions_free(hf_subscriptions *set) {
   free(set);
 }
 
-static void free_wish(hf_wish *w) {
+hf_wish *hf_wish_new(hf_bytes filter, hf_wish_options options, const hf_properties *properties) {
+  hf_wish *w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  w->options = options;
+  w->properties = hf_properties_copy(properties);
+  w->entry = hf_entry_new(filter);
+  if (w->entry && (w->properties || !properties)) return w;
+  hf_wish_free(w);
+  return NULL;
+}
+
+void hf_wish_owe(hf_wish *w, hf_mail *answer) {
+  w->answer = answer;
+}
+
+void hf_wish_free(hf_wish *w) {
+  if (!w) return;
+  if (w->entry) hf_entry_discard(w->entry);
+  free(w->answer);
   free(w->properties);
   free(w);
 }
 
-bool hf_subscriptions_add(hf_subscriptions *set, uint32_t number, hf_bytes filter, hf_wish_options options,
-                          const hf_properties *properties) {
-  hf_wish *w = calloc(1, sizeof *w);
-  if (!w) return false;
-  w->options = options;
-  w->properties = hf_properties_copy(properties);
-  hf_entry *e = hf_entry_find(set, filter);
-  if ((w->properties || !properties) && !e) e = hf_entry_new(set, filter);
-  if ((properties && !w->properties) || !e) {
-    free_wish(w);
-    return false;
+void hf_subscriptions_add(hf_subscriptions *set, uint32_t number, hf_wish *w) {
+  hf_entry *e = hf_entry_find(set, hf_entry_filter(w->entry));
+  if (e) {
+    hf_entry_discard(w->entry);
+  } else {
+    e = w->entry;
+    hf_entry_enter(set, e);
   }
   hf_entry_join(e, w);
   hf_index_put(&set->numbers, &w->by_number, number);
   e->fresh = true;
   e->suspect = false;
   e->guilty = 0;
-  hf_entry *other = options.identifier ? hf_entry_yield(set, e, options.identifier) : NULL;
+  hf_entry *other = w->options.identifier ? hf_entry_yield(set, e, w->options.identifier) : NULL;
   if (other) make_due(set, other);
   hf_entry_renumber(set, e);
   make_due(set, e);
-  return true;
 }
 
 bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t number) {
@@ -112,7 +125,7 @@ bool hf_subscriptions_remove(hf_subscriptions *set, uint32_t number) {
   hf_entry *e = w->entry;
   hf_index_remove(&set->numbers, found);
   hf_entry_leave(w);
-  free_wish(w);
+  hf_wish_free(w);
   if (hf_list_empty(&e->wishes)) {
     retire(set, e);
     return true;
@@ -217,16 +230,17 @@ size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_
   return set->tickets.count;
 }
 
-size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code, hf_subscription_verdict *verdicts) {
+void hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
+                             void (*tell)(void *context, hf_subscription_verdict verdict), void *context) {
   hf_index_link *found = hf_index_find(&set->tickets, ticket);
-  if (!found) return 0;
+  if (!found) return;
   hf_entry *e = HF_OWNER(hf_entry, by_ticket, found);
   bool known = e->known;
   rest(set, e);
   e->suspect = false;
   if (!e->subscribing) {
     drop(set, e); /* a wish since then would have overtaken the ticket */
-    return 0;
+    return;
   }
   if (code >= 0 && code <= 2) {
     e->verdict = HF_GRANTED;
@@ -235,15 +249,16 @@ size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
     e->verdict = HF_REFUSED;
     e->known = known; /* an older subscription to the filter outlives a refusal */
   }
-  size_t count = 0;
-  for (hf_list_link *at = e->told == code ? e->unheard : e->wishes.next; at != &e->wishes; at = at->next) {
-    hf_wish *w = HF_OWNER(hf_wish, with_filter, at);
-    verdicts[count++] = (hf_subscription_verdict){w->by_number.key, code, !w->judged};
-    w->judged = true;
-  }
+  hf_list_link *at = e->told == code ? e->unheard : e->wishes.next;
   e->told = (int16_t)code;
   e->unheard = &e->wishes;
-  return count;
+  for (; at != &e->wishes; at = at->next) {
+    hf_wish *w = HF_OWNER(hf_wish, with_filter, at);
+    hf_subscription_verdict verdict = {w->by_number.key, code, !w->judged, w->answer};
+    w->judged = true;
+    w->answer = NULL;
+    tell(context, verdict);
+  }
 }
 
 /* ---- questions ---- */

@@ -4,8 +4,9 @@
  * Wishes for the same topic filter share one broker subscription (an entry) at
  * the higher QoS. The set knows what this session of the broker has confirmed,
  * so after a connect it asks for everything (no session) or only for what
- * changed while away (session present). It allocates and owns its entries; the
- * filters and wishes are copied in. No I/O: one thread at a time.
+ * changed while away (session present). It owns its entries and wishes. What a
+ * wish needs of memory is had when it is made, so that nothing can fail from when
+ * it enters a set until it has left. No I/O: one thread at a time.
  */
 #ifndef HF_CORE_SUBSCRIPTIONS_H
 #define HF_CORE_SUBSCRIPTIONS_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/mail.h"
 #include "core/properties.h"
 
 typedef struct hf_wish_options {
@@ -38,18 +40,24 @@ typedef struct hf_subscription_request { /* one SUBSCRIBE or UNSUBSCRIBE of one 
 /* One wish's fate, as told to the application. */
 typedef struct hf_subscription_verdict {
   uint32_t wish;
-  int code;   /* 0, 1, 2: granted QoS; else the reason code of a refusal */
-  bool first; /* of this wish */
+  int code;        /* 0, 1, 2: granted QoS; else the reason code of a refusal */
+  bool first;      /* of this wish */
+  hf_mail *answer; /* with the first, what the wish was given for it; the caller's */
 } hf_subscription_verdict;
 
 hf_subscriptions *hf_subscriptions_new(void); /* NULL when memory is short */
 void hf_subscriptions_free(hf_subscriptions *set);
 
-/* `wish` must not be in the set. Makes a SUBSCRIBE of its filter due even if the broker has granted that already: the
- * new wish is owed a verdict and the retained messages. Subscribing again for any other reason while the session knows
- * the filter asks for no retained messages. False when memory is short; nothing has changed then. */
-bool hf_subscriptions_add(hf_subscriptions *set, uint32_t wish, hf_bytes filter, hf_wish_options options,
-                          const hf_properties *properties);
+/* A wish on its way into a set; NULL when memory is short. Filter and properties are copied. Any thread. */
+typedef struct hf_wish hf_wish;
+hf_wish *hf_wish_new(hf_bytes filter, hf_wish_options options, const hf_properties *properties);
+void hf_wish_owe(hf_wish *wish, hf_mail *answer); /* a block of malloc(3), for its first verdict; the wish owns it */
+void hf_wish_free(hf_wish *wish);                 /* which is in no set, or NULL */
+
+/* Takes the wish, under a number that is not in the set. Makes a SUBSCRIBE of its filter due even if the broker has
+ * granted that already: the new wish is owed a verdict and the retained messages. Subscribing again for any other
+ * reason while the session knows the filter asks for no retained messages. */
+void hf_subscriptions_add(hf_subscriptions *set, uint32_t number, hf_wish *wish);
 
 /* False when there is no such wish. The last wish of a filter makes an UNSUBSCRIBE due, if the broker knows the filter.
  */
@@ -78,11 +86,12 @@ void hf_subscriptions_put_back(hf_subscriptions *set, uint32_t ticket);
  * one that has waited longest. */
 size_t hf_subscriptions_unanswered(const hf_subscriptions *set, hf_subscription_request *oldest);
 
-/* The broker answered a ticket with `code`: 0-2 grant that QoS, all else refuses. Fills `verdicts` (room for at least
- * hf_subscriptions_wishes(set)) with the fate of each wish of that filter, but for those that have been told the same
- * on this connection, and returns how many; 0 for a ticket that is unknown, was an UNSUBSCRIBE, or has been overtaken
- * by a newer request for the same filter. */
-size_t hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code, hf_subscription_verdict *verdicts);
+/* The broker answered a ticket with `code`: 0-2 grant that QoS, all else refuses. Calls `tell` with the fate of each
+ * wish of that filter, but for those that have been told the same on this connection; for none if the ticket is
+ * unknown, was an UNSUBSCRIBE, or has been overtaken by a newer request for the same filter. `tell` must not change the
+ * set. */
+void hf_subscriptions_answer(hf_subscriptions *set, uint32_t ticket, int code,
+                             void (*tell)(void *context, hf_subscription_verdict verdict), void *context);
 
 /* True when nothing is due and nothing unanswered: every wish has been confirmed or refused. */
 bool hf_subscriptions_settled(const hf_subscriptions *set);

@@ -47,22 +47,17 @@ hf_entry *hf_entry_find(const hf_subscriptions *set, hf_bytes filter) {
   return NULL;
 }
 
-static bool place(hf_subscriptions *set, hf_entry *e) {
-  hf_bytes filter = hf_entry_filter(e), bare = hf_topic_bare(filter);
-  if (!hf_trie_put(set->topics, &e->place, hf_topic_unshared(filter))) return false;
-  e->bare = bare.data != NULL;
-  if (!e->bare || hf_trie_put(set->bare, &e->bare_place, bare)) return true;
-  hf_trie_remove(set->topics, &e->place);
-  return false;
-}
-
-hf_entry *hf_entry_new(hf_subscriptions *set, hf_bytes filter) {
+hf_entry *hf_entry_new(hf_bytes filter) {
   hf_entry *e = calloc(1, sizeof *e + filter.length);
   if (!e) return NULL;
+  hf_bytes bare = hf_topic_bare(filter);
   e->length = filter.length;
   memcpy(e->filter, filter.data, filter.length);
-  if (!place(set, e)) {
-    free(e);
+  e->bare = bare.data != NULL;
+  e->levels = hf_trie_levels(hf_topic_unshared(filter));
+  if (e->bare) e->bare_levels = hf_trie_levels(bare);
+  if (!e->levels || (e->bare && !e->bare_levels)) {
+    hf_entry_discard(e);
     return NULL;
   }
   hf_list_init(&e->wishes);
@@ -70,18 +65,29 @@ hf_entry *hf_entry_new(hf_subscriptions *set, hf_bytes filter) {
   hf_list_init(&e->namesakes);
   e->unheard = &e->wishes;
   e->told = HF_UNTOLD;
-  hf_list_append(&set->all, &e->all);
-  hf_index_put(&set->filters, &e->by_filter, key(filter));
-  if (set->filters.count > set->most) set->most = set->filters.count;
   return e;
+}
+
+void hf_entry_discard(hf_entry *e) {
+  hf_trie_free_levels(e->levels);
+  hf_trie_free_levels(e->bare_levels);
+  free(e);
+}
+
+void hf_entry_enter(hf_subscriptions *set, hf_entry *e) {
+  hf_trie_put(set->topics, &e->place, e->levels);
+  if (e->bare) hf_trie_put(set->bare, &e->bare_place, e->bare_levels);
+  e->levels = e->bare_levels = NULL;
+  hf_list_append(&set->all, &e->all);
+  hf_index_put(&set->filters, &e->by_filter, key(hf_entry_filter(e)));
+  if (set->filters.count > set->most) set->most = set->filters.count;
 }
 
 void hf_entry_free(hf_subscriptions *set, hf_entry *e) {
   while (!hf_list_empty(&e->wishes)) {
     hf_wish *w = HF_OWNER(hf_wish, with_filter, e->wishes.next);
     hf_entry_leave(w);
-    free(w->properties);
-    free(w);
+    hf_wish_free(w);
   }
   unname(set, e);
   hf_trie_remove(set->topics, &e->place);
@@ -107,6 +113,7 @@ void hf_entry_leave(hf_wish *w) {
   hf_list_remove(&w->with_filter);
   if (w->options.identifier) hf_list_remove(&w->with_identifier);
   e->with_qos[w->options.qos]--;
+  w->entry = NULL;
 }
 
 size_t hf_entry_wishes(const hf_entry *e) {

@@ -20,15 +20,16 @@ enum {
 
 typedef struct hf_entry hf_entry;
 
-typedef struct hf_wish {
+struct hf_wish {
   hf_index_link by_number;
   hf_list_link with_filter;     /* entry->wishes */
   hf_list_link with_identifier; /* entry->identified, when it has one of the user's */
-  hf_entry *entry;
+  hf_entry *entry;              /* before it is in a set: one for its filter, should there be none */
   hf_properties *properties;
+  hf_mail *answer; /* for its first verdict; NULL: used, or none was given */
   hf_wish_options options;
   bool judged; /* it has had a verdict, on whichever connection */
-} hf_wish;
+};
 
 typedef enum hf_entry_phase { HF_RESTING, HF_DUE, HF_SENT } hf_entry_phase;
 typedef enum hf_entry_verdict { HF_PENDING, HF_GRANTED, HF_REFUSED } hf_entry_verdict;
@@ -44,13 +45,14 @@ struct hf_entry { /* without wishes it waits only to be unsubscribed */
   hf_list_link identified;
   hf_list_link *unheard; /* the first wish that has not been told `told`; the head: there is none */
   hf_trie_item place, bare_place;
-  size_t with_qos[3];    /* how many wishes want which */
-  hf_wish_options asked; /* as in the last SUBSCRIBE */
-  uint32_t chosen;       /* identifier that the set chose; 0: none yet */
-  uint32_t identifier;   /* that it goes by */
-  uint64_t named;        /* the look at which a message came with its identifier; of the entry in the index */
-  int16_t told;          /* the latest verdict on this connection, or UNTOLD */
-  int16_t guilty;        /* with this code, when it was the only one in flight; 0: it was not */
+  struct hf_trie_level *levels, *bare_levels; /* before it is in a set: for those; bare: NULL if it has no such place */
+  size_t with_qos[3];                         /* how many wishes want which */
+  hf_wish_options asked;                      /* as in the last SUBSCRIBE */
+  uint32_t chosen;                            /* identifier that the set chose; 0: none yet */
+  uint32_t identifier;                        /* that it goes by */
+  uint64_t named; /* the look at which a message came with its identifier; of the entry in the index */
+  int16_t told;   /* the latest verdict on this connection, or UNTOLD */
+  int16_t guilty; /* with this code, when it was the only one in flight; 0: it was not */
   uint8_t phase;
   uint8_t verdict;  /* on this connection or, with the session present, an earlier one */
   bool subscribing; /* what has been SENT */
@@ -83,8 +85,12 @@ static inline hf_bytes hf_entry_filter(const hf_entry *e) {
 
 hf_entry *hf_entry_find(const hf_subscriptions *set, hf_bytes filter);
 
-/* Without wishes; known to all indexes but that of identifiers. NULL when memory is short. */
-hf_entry *hf_entry_new(hf_subscriptions *set, hf_bytes filter);
+/* Of no set yet. NULL when memory is short. */
+hf_entry *hf_entry_new(hf_bytes filter);
+void hf_entry_discard(hf_entry *e); /* while it is of none */
+
+/* Without wishes; known to all indexes but that of identifiers from then on. */
+void hf_entry_enter(hf_subscriptions *set, hf_entry *e);
 void hf_entry_free(hf_subscriptions *set, hf_entry *e); /* its wishes with it; it is in no queue */
 
 void hf_entry_join(hf_entry *e, hf_wish *w);

@@ -11,7 +11,7 @@ struct hf_trie_level {
   hf_index_link by_path; /* of those that are neither "+" nor "#" */
   level *parent;
   level *any, *rest; /* its children "+" and "#" */
-  level *beside;     /* while looking: the next one that the topic has led to */
+  level *beside;     /* while looking: the next one that the topic has led to; of no trie yet: the next of its filter */
   hf_list_link items;
   size_t children;
   size_t length;
@@ -54,17 +54,17 @@ static level *find(const hf_trie *trie, const level *parent, hf_bytes text, uint
   return NULL;
 }
 
-static level *child(hf_trie *trie, level *parent, hf_bytes text) {
+/* In the place of `made`, which has the text of it. */
+static level *child(hf_trie *trie, level *parent, level *made) {
+  hf_bytes text = {made->text, made->length};
   level **wild = is(text, '+') ? &parent->any : is(text, '#') ? &parent->rest : NULL;
   uint32_t hash = hf_index_hash(text.data, text.length);
   level *found = wild ? *wild : find(trie, parent, text, hash);
-  if (found) return found;
-  level *made = calloc(1, sizeof *made + text.length);
-  if (!made) return NULL;
+  if (found) {
+    free(made);
+    return found;
+  }
   made->parent = parent;
-  made->length = text.length;
-  if (text.length) memcpy(made->text, text.data, text.length);
-  hf_list_init(&made->items);
   made->by_path.key = path(parent, hash);
   parent->children++;
   if (wild)
@@ -112,20 +112,41 @@ void hf_trie_free(hf_trie *trie) {
   free(trie);
 }
 
-bool hf_trie_put(hf_trie *trie, hf_trie_item *item, hf_bytes filter) {
-  level *at = trie->root;
+void hf_trie_free_levels(level *levels) {
+  while (levels) {
+    level *next = levels->beside;
+    free(levels);
+    levels = next;
+  }
+}
+
+level *hf_trie_levels(hf_bytes filter) {
+  level *first = NULL, **last = &first;
   do {
     hf_bytes text = first_level(filter, &filter);
-    level *next = child(trie, at, text);
-    if (!next) {
-      prune(trie, at);
-      return false;
+    level *made = calloc(1, sizeof *made + text.length);
+    if (!made) {
+      hf_trie_free_levels(first);
+      return NULL;
     }
-    at = next;
+    made->length = text.length;
+    if (text.length) memcpy(made->text, text.data, text.length);
+    hf_list_init(&made->items);
+    *last = made;
+    last = &made->beside;
   } while (filter.data);
+  return first;
+}
+
+void hf_trie_put(hf_trie *trie, hf_trie_item *item, level *levels) {
+  level *at = trie->root;
+  while (levels) {
+    level *next = levels->beside;
+    at = child(trie, at, levels);
+    levels = next;
+  }
   item->level = at;
   hf_list_append(&at->items, &item->beside);
-  return true;
 }
 
 void hf_trie_remove(hf_trie *trie, hf_trie_item *item) {

@@ -133,22 +133,38 @@ bool hf_client_network_changed(hf_client *client) {
   return simple(client, HF_COMMAND_NETWORK_CHANGED, 0, 0, 0);
 }
 
-bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_wish_options options,
-                         const hf_properties *properties) {
-  hf_command *command = make(client, HF_COMMAND_SUBSCRIBE, filter, nothing);
-  if (command) {
-    command->wish = wish;
-    command->options = options;
-    if (properties && !(command->properties = hf_properties_copy(properties))) {
-      hf_commands_discard(&command->mail);
-      return false;
-    }
-  }
-  return post(command);
+static void send_wishing(hf_client *client, hf_wishing *wishing, enum hf_command_kind kind, uint32_t number) {
+  wishing->mail = (hf_mail){.owner = hf_client_hold(client), .kind = (uint16_t)kind};
+  wishing->number = number;
+  hf_mailbox_push(hf_keeper_inbox(client->keeper), &wishing->mail);
 }
 
-bool hf_client_unsubscribe(hf_client *client, uint32_t wish) {
-  return simple(client, HF_COMMAND_UNSUBSCRIBE, wish, 0, 0);
+/* All that a wish will need is had before there is one: its place, its first verdict, its end. */
+bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_wish_options options,
+                         const hf_properties *properties) {
+  hf_wishing *wishing = calloc(1, sizeof *wishing), *removal = calloc(1, sizeof *removal);
+  hf_wish *made = hf_wish_new(filter, options, properties);
+  hf_event *verdict = calloc(1, sizeof *verdict);
+  if (!wishing || !removal || !made || !verdict) {
+    free(wishing);
+    free(removal);
+    hf_wish_free(made);
+    free(verdict);
+    return false;
+  }
+  removal->mail.next = client->removals ? &client->removals->mail : NULL;
+  client->removals = removal;
+  hf_wish_owe(made, &verdict->mail);
+  wishing->wish = made;
+  send_wishing(client, wishing, HF_COMMAND_SUBSCRIBE, wish);
+  return true;
+}
+
+void hf_client_unsubscribe(hf_client *client, uint32_t wish) {
+  hf_wishing *removal = client->removals;
+  if (!removal) return;
+  client->removals = (hf_wishing *)removal->mail.next;
+  send_wishing(client, removal, HF_COMMAND_UNSUBSCRIBE, wish);
 }
 
 bool hf_client_withdraw(hf_client *client, uint64_t publish) {

@@ -60,7 +60,7 @@ bool hf_client_reconnect(hf_client *client);
 bool hf_client_network_changed(hf_client *client);
 bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_wish_options options,
                          const hf_properties *properties);
-bool hf_client_unsubscribe(hf_client *client, uint32_t wish);
+void hf_client_unsubscribe(hf_client *client, uint32_t wish); /* once for each of these; never fails */
 bool hf_client_withdraw(hf_client *client, uint64_t publish);
 
 /* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. An absent user name or password has data NULL; `failure` is why

@@ -10,8 +10,12 @@
 void hf_command_free(hf_command *command) {
   if (command->first.data) explicit_bzero((char *)command->first.data, command->first.length);
   if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
-  free(command->properties);
   free(command);
+}
+
+void hf_wishing_free(hf_wishing *wishing) {
+  hf_wish_free(wishing->wish);
+  free(wishing);
 }
 
 void hf_commands_discard(hf_mail *mail) {
@@ -20,6 +24,8 @@ void hf_commands_discard(hf_mail *mail) {
     atomic_store(&((hf_signal *)mail)->under_way, false);
   else if (mail->kind == HF_COMMAND_PUBLISH)
     hf_publish_free((hf_publish *)mail);
+  else if (mail->kind == HF_COMMAND_SUBSCRIBE || mail->kind == HF_COMMAND_UNSUBSCRIBE)
+    hf_wishing_free((hf_wishing *)mail);
   else if (mail->kind == HF_COMMAND_TRUSTED)
     hf_trust_free((hf_trusted *)mail);
   else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED ||

@@ -17,12 +17,12 @@
 enum hf_command_kind {
   HF_COMMAND_PUBLISH = HF_MAIL_COMMAND_BASE, /* hf_publish */
   HF_COMMAND_WITHDRAW,                       /* hf_event, which becomes the answer */
+  HF_COMMAND_SUBSCRIBE,                      /* hf_wishing */
+  HF_COMMAND_UNSUBSCRIBE,                    /* likewise */
   HF_COMMAND_START,                          /* the rest are hf_commands */
   HF_COMMAND_WAKE,
   HF_COMMAND_RECONNECT,
   HF_COMMAND_NETWORK_CHANGED,
-  HF_COMMAND_SUBSCRIBE,
-  HF_COMMAND_UNSUBSCRIBE,
   HF_COMMAND_CREDENTIALS,
   HF_COMMAND_DELAY,
   HF_COMMAND_RESOLVED,  /* hf_resolved */
@@ -56,17 +56,22 @@ typedef struct hf_signal {
 typedef struct hf_command {
   hf_mail mail;
   uint64_t id;
-  int64_t number; /* a delay, a timeout */
-  uint32_t wish;  /* or a ticket */
-  bool failed;    /* CREDENTIALS: first is why */
-  hf_wish_options options;
-  hf_bytes first;            /* filter, user name; inside the block */
-  hf_bytes second;           /* password */
-  hf_properties *properties; /* owned */
+  int64_t number;  /* a delay, a timeout */
+  uint32_t wish;   /* or a ticket */
+  bool failed;     /* CREDENTIALS: first is why */
+  hf_bytes first;  /* user name; inside the block */
+  hf_bytes second; /* password */
   char data[];
 } hf_command;
 
+typedef struct hf_wishing {
+  hf_mail mail;
+  hf_wish *wish; /* NULL: it is no longer wanted */
+  uint32_t number;
+} hf_wishing;
+
 void hf_command_free(hf_command *command); /* its secrets are wiped */
-void hf_commands_discard(hf_mail *mail);   /* of any kind, and its reference */
+void hf_wishing_free(hf_wishing *wishing);
+void hf_commands_discard(hf_mail *mail); /* of any kind, and its reference */
 
 #endif

@@ -41,18 +41,13 @@ static void close_client(hf_client *client, int64_t timeout) {
   hf_driver_close_when_flushed(client);
 }
 
-static void subscribe(hf_client *client, const hf_command *command) {
-  if (hf_subscriptions_add(client->subscriptions, command->wish, command->first, command->options,
-                           command->properties)) {
-    hf_driver_dirty(client);
-    return;
-  }
-  hf_event *event = hf_tell_make(client, HF_EVENT_GRANTED);
-  if (!event) return;
-  event->wish = command->wish;
-  event->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
-  event->code = HF_CLIENT_OUT_OF_MEMORY;
-  hf_tell_send(client, event);
+static void wish(hf_client *client, hf_wishing *wishing) {
+  if (wishing->wish)
+    hf_subscriptions_add(client->subscriptions, wishing->number, wishing->wish);
+  else
+    hf_subscriptions_remove(client->subscriptions, wishing->number);
+  wishing->wish = NULL;
+  hf_driver_dirty(client);
 }
 
 static void delay(hf_client *client, const hf_command *command) {
@@ -83,13 +78,6 @@ static void handle(hf_client *client, const hf_command *command) {
     break;
   case HF_COMMAND_NETWORK_CHANGED:
     hf_driver_hint(client);
-    break;
-  case HF_COMMAND_SUBSCRIBE:
-    subscribe(client, command);
-    break;
-  case HF_COMMAND_UNSUBSCRIBE:
-    hf_subscriptions_remove(client->subscriptions, command->wish);
-    hf_driver_dirty(client);
     break;
   case HF_COMMAND_CREDENTIALS:
     hf_driver_heed(client, hf_attempt_credentials(client, command));
@@ -144,6 +132,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
     heed(client, (hf_signal *)mail);
   } else if (mail->kind == HF_COMMAND_WITHDRAW) {
     hf_outbox_withdraw(client, (hf_event *)mail);
+  } else if (mail->kind == HF_COMMAND_SUBSCRIBE || mail->kind == HF_COMMAND_UNSUBSCRIBE) {
+    if (!client->finished) wish(client, (hf_wishing *)mail);
+    hf_wishing_free((hf_wishing *)mail);
   } else if (mail->kind == HF_COMMAND_RESOLVED) {
     hf_driver_heed(client, hf_attempt_resolved(client, (hf_resolved *)mail));
   } else if (mail->kind == HF_COMMAND_TRUSTED) {

@@ -28,6 +28,7 @@ typedef struct hf_client hf_client;
   ROW(FLUSH, false, settled)                 /* closing: what is queued has so long to get out */                      \
   ROW(COMMIT, false, settled)                /* the store has just had one */                                          \
   ROW(HELD, false, hf_inbox_held)            /* the next look at what the link holds back */                           \
+  ROW(MEMORY, false, hf_inbox_pass_on)       /* a message waits for some */                                            \
   ROW(TEND, false, settled)                  /* the store's */                                                         \
   ROW(EXPIRY, false, settled)                /* copied from the outbox */
 

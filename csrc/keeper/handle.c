@@ -4,6 +4,13 @@
 
 #include "keeper/inside.h"
 
+static void free_all(hf_mail *mail) {
+  for (hf_mail *next; mail; mail = next) {
+    next = mail->next;
+    free(mail);
+  }
+}
+
 void hf_client_free(hf_client *client) {
   hf_client_gone(client);
   hf_store_free(client->store);
@@ -14,6 +21,8 @@ void hf_client_free(hf_client *client) {
   free(client->assigned_id);
   hf_begun_free(&client->marks[0]);
   hf_begun_free(&client->marks[1]);
+  free_all((hf_mail *)client->removals);
+  free_all(client->waiting); /* nothing is theirs but their blocks, as long as they wait */
   hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);

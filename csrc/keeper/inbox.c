@@ -28,7 +28,10 @@ static bool refused(const hf_client *client, const hf_message *message, const ch
   return refuse;
 }
 
-enum { LOOK = 1000 }; /* ms between two looks at what is not acknowledged while there is no room */
+enum {
+  LOOK = 1000,    /* ms between two looks at what is not acknowledged while there is no room */
+  ASK_AGAIN = 20, /* ms until memory that was short is asked for again */
+};
 
 static bool holds_back(const hf_client *client) {
   return client->operations->allow != NULL;
@@ -45,22 +48,41 @@ static bool is_full(hf_client *client, bool flood) {
          atomic_load(flood ? &client->flood_bytes : &client->inbox_bytes) >= options->inbox_bytes;
 }
 
-static void find_wishes(hf_client *client, hf_message *message) {
+/* False when memory is short: whose it is is not known, but of the first four. */
+static bool find_wishes(hf_client *client, hf_message *message) {
   const hf_properties *properties = message->properties;
   const uint32_t *identifiers = properties ? properties->subscription_identifiers : NULL;
   size_t identifier_count = properties ? properties->subscription_identifier_count : 0;
   message->wishes = message->wishes_inline;
   message->wish_count = hf_subscriptions_match(client->subscriptions, message->topic, identifiers, identifier_count,
                                                message->wishes_inline, 4);
-  if (message->wish_count <= 4) return;
+  if (message->wish_count <= 4) return true;
   uint32_t *more = malloc(message->wish_count * sizeof *more);
-  if (more) {
-    message->wishes = more;
-    hf_subscriptions_match(client->subscriptions, message->topic, identifiers, identifier_count, more,
-                           message->wish_count);
-  } else {
-    message->wish_count = 4;
+  if (!more) return false;
+  message->wishes = more;
+  hf_subscriptions_match(client->subscriptions, message->topic, identifiers, identifier_count, more,
+                         message->wish_count);
+  return true;
+}
+
+/* In the order in which they came. Who waits here has its place in the inbox, which bounds them. */
+void hf_inbox_pass_on(hf_client *client) {
+  while (client->waiting) {
+    hf_message *message = (hf_message *)client->waiting;
+    if (!find_wishes(client, message)) {
+      client->due[HF_DUE_MEMORY] = client->keeper->now + ASK_AGAIN;
+      return;
+    }
+    client->waiting = message->mail.next;
+    hf_tell_mail(client, &message->mail);
   }
+}
+
+static void append(hf_client *client, hf_message *message) {
+  message->mail.next = NULL;
+  if (!client->waiting) client->last_waiting = &client->waiting;
+  *client->last_waiting = &message->mail;
+  client->last_waiting = &message->mail.next;
 }
 
 hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong) {
@@ -80,11 +102,12 @@ hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const 
     hf_message_free(message);
     return HF_INBOX_WELL;
   }
-  find_wishes(client, message);
   message->mail.kind = HF_EVENT_MESSAGE;
   atomic_fetch_add(flood ? &client->flood_messages : &client->inbox_messages, 1);
   atomic_fetch_add(flood ? &client->flood_bytes : &client->inbox_bytes, bytes);
-  hf_tell_mail(client, &message->mail);
+  append(client, message);
+  hf_inbox_pass_on(client);
+  if (client->waiting) hf_driver_dirty(client); /* its timer is new */
   if (flood) return HF_INBOX_WELL;
   if (!holds_back(client)) return over && client->connected ? HF_INBOX_FULL : HF_INBOX_WELL;
   if (!is_full(client, false)) return HF_INBOX_WELL;

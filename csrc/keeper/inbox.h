@@ -20,6 +20,7 @@ typedef enum hf_inbox_verdict {
 /* Takes the message. */
 hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong);
 
+void hf_inbox_pass_on(hf_client *client);  /* messages that wait for memory */
 void hf_inbox_opened(hf_client *client);   /* the link is new */
 void hf_inbox_consumed(hf_client *client); /* Lua is done with some */
 void hf_inbox_held(hf_client *client);     /* the inbox is full: what stands, and since when */

@@ -53,6 +53,7 @@ struct hf_client {
   atomic_size_t flood_messages, flood_bytes;   /* hold those back, and here of QoS 0 */
   atomic_uint_fast64_t begun[2];               /* up to this receipt all of QoS 1, of QoS 2, may be acknowledged */
   hf_begun marks[2];                           /* for the thread of its Lua state alone */
+  hf_wishing *removals;                        /* likewise: made with each wish, for when it is no longer wanted */
   atomic_size_t events;                        /* hf_events handed to Lua, not yet taken; see tell.c */
   atomic_size_t verdicts;                      /* the same of GRANTED_AGAIN alone */
   atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
@@ -84,6 +85,8 @@ struct hf_client {
   hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];
+  hf_mail *waiting;             /* messages that nobody had the memory to say whose they are */
+  hf_mail **last_waiting;       /* while there are any */
   size_t held_messages;         /* not acknowledged, while the inbox is full */
   int64_t held_since;           /* when one of them was, or there were none */
   size_t requests;              /* SUBSCRIBE and UNSUBSCRIBE without an answer */

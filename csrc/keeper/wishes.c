@@ -23,29 +23,31 @@ enum { /* SUBACK reason codes for what CONNACK has ruled out already, MQTT 5 sec
        PACKET_TOO_LARGE = 0x95, /* no code of SUBACK, but what the broker would end the connection with */
 };
 
-static void tell_verdict(hf_client *client, const hf_subscription_verdict *verdict, const char *text) {
-  hf_event *event = hf_tell_make(client, verdict->first ? HF_EVENT_GRANTED : HF_EVENT_GRANTED_AGAIN);
+typedef struct teller {
+  hf_client *client;
+  const char *text;
+} teller;
+
+static void tell_verdict(void *context, hf_subscription_verdict verdict) {
+  const teller *from = context;
+  hf_event *event = (hf_event *)verdict.answer;
+  if (event)
+    hf_tell_fill(from->client, event, HF_EVENT_GRANTED);
+  else
+    event = hf_tell_make(from->client, HF_EVENT_GRANTED_AGAIN);
   if (!event) return;
-  event->wish = verdict->wish;
-  event->code = verdict->code;
-  if (verdict->code > 2) {
-    event->reason = hf_reason_find(HF_SOURCE_SUBACK, verdict->code);
-    event->text = text ? strdup(text) : NULL;
+  event->wish = verdict.wish;
+  event->code = verdict.code;
+  if (verdict.code > 2) {
+    event->reason = hf_reason_find(HF_SOURCE_SUBACK, verdict.code);
+    event->text = from->text ? strdup(from->text) : NULL;
   }
-  hf_tell_send(client, event);
+  hf_tell_send(from->client, event);
 }
 
-/* False when memory is short: the request counts on as unanswered, so HF_DUE_SUBSCRIBE ends the connection and the
- * next one asks again. */
-static bool verdict(hf_client *client, uint32_t ticket, int code, const char *text) {
-  size_t room = hf_subscriptions_wishes(client->subscriptions);
-  hf_subscription_verdict *verdicts = malloc((room ? room : 1) * sizeof *verdicts);
-  if (!verdicts) return false;
-  size_t count = hf_subscriptions_answer(client->subscriptions, ticket, code, verdicts);
-  for (size_t i = 0; i < count; i++)
-    tell_verdict(client, &verdicts[i], text);
-  free(verdicts);
-  return true;
+static void tell_verdicts(hf_client *client, uint32_t ticket, int code, const char *text) {
+  teller from = {client, text};
+  hf_subscriptions_answer(client->subscriptions, ticket, code, tell_verdict, &from);
 }
 
 static int ruled_out(const hf_client *client, const hf_subscription_request *request) {
@@ -99,7 +101,7 @@ void hf_wishes_pump(hf_client *client) {
     if (!client->limits.identifiers_available || client->protocol < 5) request.options.identifier = 0;
     int code = request.subscribe ? ruled_out(client, &request) : 0;
     if (code) {
-      if (!verdict(client, request.ticket, code, NULL)) client->requests++;
+      tell_verdicts(client, request.ticket, code, NULL);
       continue;
     }
     client->requests++; /* first: a link may answer before it returns */
@@ -121,7 +123,7 @@ void hf_wishes_answer(hf_client *client, const hf_link_answer *answer) {
     return;
   }
   if (answer->code == HF_LINK_RESULT_LOST) return;
-  if (!verdict(client, answer->ticket, answer->code, answer->text)) return;
+  tell_verdicts(client, answer->ticket, answer->code, answer->text);
   client->requests--;
 }
 

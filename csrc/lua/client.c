@@ -70,7 +70,6 @@ COMMAND(start, hf_client_start(client))
 COMMAND(wake, hf_client_wake(client))
 COMMAND(reconnect, hf_client_reconnect(client))
 COMMAND(network_changed, hf_client_network_changed(client))
-COMMAND(unsubscribe, hf_client_unsubscribe(client, unsigned_argument(L, 2)))
 COMMAND(withdraw, hf_client_withdraw(client, (uint64_t)luaL_checknumber(L, 2)))
 
 static hf_farewell farewell_argument(lua_State *L, int at) {
@@ -158,6 +157,13 @@ static int subscribe(lua_State *L) {
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 9, "subscribe", &given);
   return done(L, hf_client_subscribe(client, wish, filter, options, properties));
+}
+
+static int unsubscribe(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  hf_client_unsubscribe(client, unsigned_argument(L, 2));
+  return done(L, true);
 }
 
 /* credentials(ticket, username, password) or credentials(ticket, false, why) */

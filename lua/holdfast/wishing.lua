@@ -66,7 +66,7 @@ end
 -- `buffer` (1000 messages kept while nobody reads); MQTT 5 only: `no_local`, `retain_as_published`,
 -- `retain_handling` ("always", "new", "never"), `identifier`, `properties` ({ user = ... })
 -- @tparam[opt] function handler `handler(message, subscription)`; may take the place of `given`
--- @treturn ?holdfast.subscription or nil, message, "closed" or "forked"
+-- @treturn ?holdfast.subscription or nil, message, "closed", "forked" or "out_of_memory"
 -- @raise when an argument is wrong
 function wishing.subscribe(client, filter, given, handler)
   check.method(client, "handle", "client:subscribe")
@@ -82,14 +82,17 @@ function wishing.subscribe(client, filter, given, handler)
   end
   local wish = unused_number(client)
   local retained = values.retain_handling
+  -- Ours first: what the keeper has been told is not taken back when Lua runs out of memory.
+  local made = subscription.new(client, wish, filter, values, printing.alone(handler))
+  client.last_wish = wish
+  client.wishes[wish] = made
   local fine, message, code = client.handle:subscribe(wish, filter, values.qos, values.no_local,
     values.retain_as_published, retain_handling[retained] or retained, values.identifier, values.properties)
   if not fine then
+    client.wishes[wish] = nil
     return nil, message, code
   end
-  client.last_wish = wish
-  client.wishes[wish] = subscription.new(client, wish, filter, values, printing.alone(handler))
-  return client.wishes[wish]
+  return made
 end
 
 --- A subscription has been removed.

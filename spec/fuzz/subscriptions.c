@@ -38,18 +38,41 @@ static void match(hf_subscriptions *set, bytes *from, const bool *there) {
   }
 }
 
+typedef struct crowd {
+  const bool *there;
+  size_t told;
+} crowd;
+
+static void hear(void *context, hf_subscription_verdict verdict) {
+  crowd *who = context;
+  promise(verdict.wish < WISHES && who->there[verdict.wish]);
+  promise(verdict.first == (verdict.answer != NULL));
+  free(verdict.answer);
+  who->told++;
+}
+
 /* Whatever has happened, a broker that answers everything leaves no wish without a verdict. */
-static void settle(hf_subscriptions *set, size_t count) {
-  hf_subscription_verdict verdicts[WISHES];
+static void settle(hf_subscriptions *set, const bool *there, size_t count) {
+  crowd all = {there, 0};
   hf_subscription_request request;
   hf_subscriptions_connected(set, false);
   while (hf_subscriptions_next(set, &request)) {
     hf_subscription_request oldest;
     promise(hf_subscriptions_unanswered(set, &oldest) == 1 && oldest.ticket == request.ticket);
-    hf_subscriptions_answer(set, request.ticket, request.guilty, verdicts);
+    hf_subscriptions_answer(set, request.ticket, request.guilty, hear, &all);
   }
   promise(hf_subscriptions_settled(set));
   promise(hf_subscriptions_refused(set) + hf_subscriptions_confirmed(set) == count);
+}
+
+static void add(hf_subscriptions *set, uint32_t number, bytes *from) {
+  hf_bytes filter = take_filter(from);
+  hf_wish_options options = {
+      .qos = take_byte(from) % 3, .retain_handling = take_byte(from) % 3, .identifier = take_byte(from) % 8};
+  hf_wish *wish = hf_wish_new(filter, options, NULL);
+  promise(wish != NULL);
+  hf_wish_owe(wish, calloc(1, sizeof(hf_mail)));
+  hf_subscriptions_add(set, number, wish);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -60,18 +83,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t count = 0;
   while (from.left) {
     uint32_t wish = take_byte(&from) % WISHES;
-    hf_subscription_verdict verdicts[WISHES];
     hf_subscription_request request;
     switch (take_byte(&from) % 8) {
     case 0:
     case 1:
       if (there[wish]) break;
-      there[wish] = hf_subscriptions_add(set, wish, take_filter(&from),
-                                         (hf_wish_options){.qos = take_byte(&from) % 3,
-                                                           .retain_handling = take_byte(&from) % 3,
-                                                           .identifier = take_byte(&from) % 8},
-                                         NULL);
-      promise(there[wish]);
+      add(set, wish, &from);
+      there[wish] = true;
       count++;
       break;
     case 2:
@@ -94,10 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 6: {
       uint32_t ticket = take_byte(&from) % 4 ? tickets[take_byte(&from) % 8] : take_number(&from);
       uint8_t code = take_byte(&from);
-      size_t told = hf_subscriptions_answer(set, ticket, code, verdicts);
-      promise(told <= count);
-      for (size_t i = 0; i < told; i++)
-        promise(verdicts[i].wish < WISHES && there[verdicts[i].wish]);
+      crowd heard = {there, 0};
+      hf_subscriptions_answer(set, ticket, code, hear, &heard);
+      promise(heard.told <= count);
       break;
     }
     default:
@@ -106,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     promise(hf_subscriptions_wishes(set) == count);
     promise(hf_subscriptions_refused(set) + hf_subscriptions_confirmed(set) <= count);
   }
-  settle(set, count);
+  settle(set, there, count);
   hf_subscriptions_free(set);
   return 0;
 }

@@ -31,7 +31,7 @@ static int found_in_trie(hf_bytes filter, hf_bytes name) {
   hf_trie_item items[2];
   int found = 0;
   for (int i = 0; i < 2; i++)
-    linear(filter.length, promise(hf_trie_put(trie, &items[i], hf_topic_unshared(filter))));
+    linear(filter.length, hf_trie_put(trie, &items[i], hf_trie_levels(hf_topic_unshared(filter))));
   linear(filter.length + name.length, hf_trie_match(trie, name, count, &found));
   for (int i = 0; i < 2; i++)
     linear(filter.length, hf_trie_remove(trie, &items[i]));

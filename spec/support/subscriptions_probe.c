@@ -80,8 +80,9 @@ static int set_add(lua_State *L) {
     options.identifier = number_field(L, 4, "identifier");
     if (hf_lua_getfield(L, 4, "note") == LUA_TSTRING) note.value.data = lua_tolstring(L, -1, &note.value.length);
   }
-  lua_pushboolean(L, hf_subscriptions_add(check_set(L), (uint32_t)luaL_checkinteger(L, 2), check_bytes(L, 3), options,
-                                          note.value.data ? &properties : NULL));
+  hf_wish *wish = hf_wish_new(check_bytes(L, 3), options, note.value.data ? &properties : NULL);
+  if (wish) hf_subscriptions_add(check_set(L), (uint32_t)luaL_checkinteger(L, 2), wish);
+  lua_pushboolean(L, wish != NULL);
   return 1;
 }
 
@@ -120,21 +121,21 @@ static int set_next(lua_State *L) {
   return 1;
 }
 
+static void append_verdict(void *context, hf_subscription_verdict verdict) {
+  lua_State *L = context;
+  lua_newtable(L);
+  set_number(L, "wish", (lua_Integer)verdict.wish);
+  set_number(L, "code", verdict.code);
+  lua_rawseti(L, -2, (int)hf_lua_length(L, -2) + 1);
+}
+
 /* set:answer(ticket, code) -> array of { wish, code } */
 static int set_answer(lua_State *L) {
   hf_subscriptions *set = check_set(L);
-  size_t room = hf_subscriptions_wishes(set) + 1;
-  hf_subscription_verdict *verdicts = malloc(room * sizeof *verdicts);
-  size_t count =
-      hf_subscriptions_answer(set, (uint32_t)luaL_checkinteger(L, 2), (int)luaL_checkinteger(L, 3), verdicts);
+  uint32_t ticket = (uint32_t)luaL_checkinteger(L, 2);
+  int code = (int)luaL_checkinteger(L, 3);
   lua_newtable(L);
-  for (size_t i = 0; i < count; i++) {
-    lua_newtable(L);
-    set_number(L, "wish", (lua_Integer)verdicts[i].wish);
-    set_number(L, "code", verdicts[i].code);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
-  free(verdicts);
+  hf_subscriptions_answer(set, ticket, code, append_verdict, L);
   return 1;
 }
 

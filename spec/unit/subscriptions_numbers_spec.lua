@@ -233,7 +233,7 @@ describe("a wish for which there is no memory", function()
   end)
 
   it("is another thing than a table that cannot grow", function()
-    for request = 4, 7 do -- after the wish, its filter and its level
+    for request = 5, 8 do -- after the wish, its filter and its two levels
       set = probe.new()
       set:add(1, "f/1")
       for wish = 2, 200 do
