@@ -10,6 +10,7 @@
 #include "lua/binding.h"
 #include "sys/alarm.h"
 #include "sys/bridge.h"
+#include "sys/clock.h"
 #include "sys/thread.h"
 
 #define MAILBOX "holdfast.mailbox"
@@ -23,6 +24,8 @@ typedef struct mailbox {
   hf_lua_debts debts;
   bool traces;    /* the library's trace comes here, unless another Lua state has asked since */
   hf_alarm alarm; /* made when it is first set */
+  hf_alarm clock; /* likewise; of `wait` */
+  int64_t rings;  /* when it does (us); in the past: it is not set */
   hf_bridge bridge;
 } mailbox;
 
@@ -82,6 +85,30 @@ static int dirty(lua_State *L) {
   return 1;
 }
 
+enum { DOZE = 1000000 }; /* us: so much later a wait may end that the machine has slept through */
+
+/* By a timer, since a timeout would not count a suspend that begins during it. One that rings a little early rings in
+ * vain, which is cheaper than to set it at each wait. False: it cannot be had. */
+static bool set_clock(mailbox *box, int64_t due) {
+  int64_t now = hf_clock_us();
+  if (box->rings > now && box->rings <= due && due - DOZE <= box->rings) return true;
+  bool there = box->clock.descriptor >= 0 || hf_alarm_init(&box->clock, -1);
+  double left = due > now ? (double)(due - now) / 1e6 : 0;
+  if (!there || !hf_alarm_set(&box->clock, left)) return false;
+  box->rings = due;
+  return true;
+}
+
+static bool doze(mailbox *box, int64_t due) {
+  struct pollfd watched[] = {{.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN},
+                             {.fd = box->clock.descriptor, .events = POLLIN}};
+  do {
+    if (!set_clock(box, due) || poll(watched, 2, -1) < 0) return false;
+    if (watched[0].revents) return true;
+  } while (hf_clock_us() < due);
+  return false;
+}
+
 static int wait(lua_State *L) {
   mailbox *box = check(L);
   struct timespec limit = {0, 0};
@@ -97,8 +124,14 @@ static int wait(lua_State *L) {
     lua_pushboolean(L, 1);
     return 1;
   }
+  bool forked = hf_thread_forked();
+  int64_t due = hf_clock_us() + (int64_t)(seconds * 1e6);
+  if (!forked && seconds * 1e6 > DOZE && set_clock(box, due)) {
+    lua_pushboolean(L, doze(box, due));
+    return 1;
+  }
   struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
-  lua_pushboolean(L, ppoll(&poll, hf_thread_forked() ? 0 : 1, forever ? NULL : &limit, NULL) > 0);
+  lua_pushboolean(L, ppoll(&poll, forked ? 0 : 1, forever ? NULL : &limit, NULL) > 0);
   return 1;
 }
 
@@ -214,6 +247,7 @@ static int collect(lua_State *L) {
   }
   hf_receipts_end(&box->debts.receipts);
   hf_alarm_close(&box->alarm);
+  hf_alarm_close(&box->clock);
   hf_bridge_close(&box->bridge);
   if (box->mails) {
     if (box->traces) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
@@ -243,7 +277,8 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   hf_receipts_init(&box->debts.receipts);
   box->mails = NULL;
   box->traces = false;
-  box->alarm = (hf_alarm){-1, -1};
+  box->alarm = box->clock = (hf_alarm){-1, -1};
+  box->rings = 0;
   hf_bridge_init(&box->bridge);
   luaL_setmetatable(L, MAILBOX);
   box->mails = hf_mailbox_new(hf_event_discard);
