@@ -75,6 +75,13 @@ describe("the queue", function()
     assert.same({}, world:told(client, "room"))
   end)
 
+  -- What frees the queue between the look at it and the flag of who found it full has seen no flag.
+  it("says so to who is refused while another thread empties it", function()
+    local refused, lost = probe.room_race(world:client { queue = { messages = 1, bytes = 100000 } }, 10000)
+    assert.is_true(refused > 0)
+    assert.equal(0, lost)
+  end)
+
   it("says once that there is room, when an eighth of it is", function()
     local client = world:client { queue = { messages = 16, bytes = 100000 } }
     probe.script { hold_publishes = true }

@@ -12,6 +12,7 @@
 #include "keeper/trace.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
+#include "room_race.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -431,6 +432,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"news", news},
                                      {"knocked", knocked},
                                      {"starve", starve},
+                                     {"room_race", room_race},
                                      {"stop", stop},
                                      {"asked", asked},
                                      {"links", links},
