@@ -182,6 +182,10 @@ test-gc: ## specs with a collector that never rests, and with collections at any
 	@.ci/deps test
 	@.ci/checks gc
 
+cross: ## the module for armhf and mipsel, linked, and specs there, under qemu; MACHINE=armhf takes one
+	@.ci/deps cross
+	@for machine in $(or $(MACHINE),armhf mipsel); do .ci/machine $$machine || exit 1; done
+
 fuzz: ## libFuzzer for SECONDS=60 in all; ONLY=name takes one of spec/fuzz
 	@.ci/deps fuzz
 	@SECONDS_IN_ALL='$(if $(filter environment command,$(origin SECONDS)),$(SECONDS),60)' ONLY='$(ONLY)' .ci/fuzz
@@ -225,5 +229,5 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all spec-support bench-programs fuzzers env deps test unit broker soak test-asan test-tsan test-gc fuzz prove \
+.PHONY: all spec-support bench-programs fuzzers env deps test unit broker soak test-asan test-tsan test-gc cross fuzz prove \
         lint demo bench doc install clean help
