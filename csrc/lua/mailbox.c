@@ -208,7 +208,7 @@ static int settle(lua_State *L) {
 }
 
 /* For hosts that wait on a stream that they have opened: listen() -> path; the host connects to it; accept() -> true. A
- * byte comes whenever there is mail. hang_up() ends the stream. */
+ * byte comes whenever there is mail, and after knock(). hang_up() ends the stream. */
 static int failure(lua_State *L) {
   lua_pushnil(L);
   lua_pushstring(L, strerror(errno));
@@ -229,6 +229,11 @@ static int bridge_accept(lua_State *L) {
   hf_mailbox_use_stream(box->mails, stream);
   lua_pushboolean(L, 1);
   return 1;
+}
+
+static int knock(lua_State *L) {
+  hf_mailbox_knock(check(L)->mails);
+  return 0;
 }
 
 static int hang_up(lua_State *L) {
@@ -262,7 +267,7 @@ static int collect(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"finish", finish},        {"settle", settle},   {"wait", wait},        {"alarm", alarm}, {"pollfd", descriptor},
     {"events", events},        {"timeout", timeout}, {"getfd", descriptor}, {"dirty", dirty}, {"listen", bridge_listen},
-    {"accept", bridge_accept}, {"hang_up", hang_up}, {NULL, NULL}};
+    {"accept", bridge_accept}, {"knock", knock},     {"hang_up", hang_up},  {NULL, NULL}};
 
 hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &key);

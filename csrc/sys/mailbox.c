@@ -106,6 +106,12 @@ void hf_mailbox_raise(hf_mailbox *mailbox) {
   pthread_mutex_unlock(&mailbox->lock);
 }
 
+void hf_mailbox_knock(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  if (!mailbox->raised) signal_reader(mailbox);
+  pthread_mutex_unlock(&mailbox->lock);
+}
+
 hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
   if (mailbox->raised) {

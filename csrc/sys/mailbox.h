@@ -31,6 +31,9 @@ bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail);
 void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail);
 void hf_mailbox_raise(hf_mailbox *mailbox);
 
+/* Raises the hint though there may be nothing: whoever waits for it looks, and has had its host look around before. */
+void hf_mailbox_knock(hf_mailbox *mailbox);
+
 /* Everything in it, oldest first, linked by `next`; NULL when empty. */
 hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox);
 

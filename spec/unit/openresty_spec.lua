@@ -91,6 +91,45 @@ describe("the loop of nginx", function()
   end)
 
   if jit or _VERSION ~= "Lua 5.1" then -- whose xpcall takes no arguments; nginx runs LuaJIT
+    it("has its threads stand by once their time is over, until nginx has had its turn or they are to end", function()
+      local ready, over, yielded = {}, true, {}
+      install { thread = { spawn = function(fn, ...)
+        local thread = coroutine.create(fn)
+        ready[#ready + 1] = thread
+        assert(coroutine.resume(thread, ...))
+      end } }
+      waiting = function(bell)
+        while bell.resources == 0 do
+          coroutine.yield()
+        end
+      end
+      local span = { begin = function() end, is_over = function() return over end }
+      local crew = require("holdfast.loop.crew").new(error, span, function(who) yielded[#yielded + 1] = who end)
+      crew:begin()
+      local run = 0
+      local function turn()
+        for index = 1, #ready do
+          if coroutine.status(ready[index]) ~= "dead" then
+            assert(coroutine.resume(ready[index]))
+          end
+        end
+        return run
+      end
+      for _ = 1, 3 do
+        crew:add(function() run = run + 1 end, nil, nil, function() over = true end)
+      end
+      assert.are.same({ 0, 0, { crew } }, { turn(), turn(), yielded })
+      over = false
+      crew:go_on()
+      assert.are.same({ 1, 1, { crew, crew } }, { turn(), turn(), yielded })
+      over = false
+      crew:finish()
+      assert.are.same({ 2, 2, { crew, crew, crew } }, { turn(), turn(), yielded })
+      over = false
+      crew:go_on()
+      assert.are.same({ 3, false }, { turn(), crew:is_busy() })
+    end)
+
     it("has no more light threads than tasks are under way, and one to call", function()
       local ready = {}
       install { thread = { spawn = function(fn, ...)
@@ -103,7 +142,7 @@ describe("the loop of nginx", function()
           coroutine.yield()
         end
       end
-      local crew = require("holdfast.loop.crew").new(error, { begin = function() end, is_over = function() end })
+      local crew = require("holdfast.loop.crew").new(error, { begin = function() end, is_over = function() end }, error)
       crew:begin()
       local run = 0
       for _ = 1, 20 do

@@ -4,10 +4,9 @@
 -- they came. Whoever takes one that others stand behind first calls somebody for those, since it may wait. When nginx
 -- ends the timer, another crew inherits the tasks: those that had begun fail, the others are begun there.
 --
--- All threads together have a span of time. Once it is over none begins with a task before nginx has had its turn: one
--- thread sleeps for no time at all, which nginx takes for "after the next look at the sockets", and then calls another
--- one. It is not the sleeper that goes on: nginx fires timers in a row, and would come back to one that slept again
--- without having looked.
+-- All threads together have a span of time. Once it is over none begins with a task before nginx has had its turn: they
+-- stand by until they are told so. `ngx.sleep(0)` would do, but only where nginx has OpenResty's patch for it;
+-- elsewhere each is a warning in the log, and a longer one costs its time.
 -- @module holdfast.loop.crew
 local explain = require("holdfast.loop.workers").explain
 local semaphore = require "ngx.semaphore"
@@ -80,14 +79,6 @@ local function run(self, worker, task)
   end
 end
 
-local function breathe(self)
-  self.breathing = true
-  ngx.sleep(0)
-  self.breathing = false
-  self.span.begin()
-  call(self)
-end
-
 local function work(self)
   local worker = {}
   workers[running()] = worker
@@ -101,7 +92,8 @@ local function work(self)
     end
     while not empty(self) and not self.breathing do
       if self.span.is_over() then
-        breathe(self)
+        self.breathing = true
+        self:yield()
         break
       end
       local task = take(self)
@@ -119,10 +111,12 @@ end
 --- A crew without threads yet.
 -- @tparam function complain `complain(words)` about what must not happen
 -- @tparam table span for all of its threads; whoever knows that nginx has had its turn begins it
+-- @tparam function yield `yield(crew)` has @{Crew:go_on} called once nginx has had its turn; may wait for that
 -- @treturn table
-function crew.new(complain, span)
+function crew.new(complain, span, yield)
   return setmetatable({
     first = 1, last = 0, idle = 0, bell = semaphore.new(0), complain = complain, span = span, breathing = false,
+    yield = yield,
     running = {}, -- worker -> task
   }, Crew)
 end
@@ -135,6 +129,14 @@ function Crew:begin()
   self.begun = true
   ngx.thread.spawn(work, self)
   if not empty(self) then
+    call(self)
+  end
+end
+
+--- nginx has had its turn, and the span has begun again.
+function Crew:go_on()
+  if self.breathing then
+    self.breathing = false
     call(self)
   end
 end
@@ -173,7 +175,7 @@ end
 
 --- Has every thread end that has nothing to do, and the others when they are done.
 function Crew:finish()
-  self.over = true
+  self.over, self.breathing = true, false
   if self.idle > 0 then
     self.bell:post(self.idle)
   end

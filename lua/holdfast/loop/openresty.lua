@@ -55,7 +55,7 @@ local handing_out = false
 local held = {} -- keeps clients alive
 local parked = setmetatable({}, { __mode = "k" }) -- waiters
 local bells, spare = {}, 0 -- semaphores that nobody waits on
-local reader -- { asked, begun, over, bell, is_idle }
+local reader -- { asked, begun, over, bell, is_idle, is_attending }
 local hands -- the crew that runs the handlers
 local watching = false
 local before_exit = function() end
@@ -146,15 +146,32 @@ local function begin_hands(_, which)
   which:begin()
 end
 
+local function go_on()
+  handling.begin()
+  if hands then
+    hands:go_on()
+  end
+end
+
+-- A byte of one's own in the reader's stream is found by the next look at the sockets, as what came meanwhile is.
+local function yield(who)
+  if reader and reader.is_attending and who == hands then
+    return mailbox:knock()
+  end
+  ngx.sleep(SHORTEST)
+  handling.begin()
+  return who:go_on()
+end
+
 -- What is to be run waits where there cannot be a timer.
 local function ensure_hands()
   if hands and hands:is_lost() then
     complain "nginx has ended the timer in which handlers run; one of them has called ngx.exit"
     local lost = hands
-    hands = crew.new(complain, handling)
+    hands = crew.new(complain, handling, yield)
     hands:inherit(lost)
   end
-  hands = hands or crew.new(complain, handling)
+  hands = hands or crew.new(complain, handling, yield)
   local problem = ask_timer(hands, begin_hands)
   if problem then
     complain(problem)
@@ -203,11 +220,12 @@ end
 -- Until the worker hangs up, or the connection breaks.
 local function attend(me, socket)
   local bytes, problem
+  me.is_attending = true
   repeat
-    handling.begin() -- nginx has just had its turn
+    go_on() -- nginx has just had its turn
     while hand_out() do
-      ngx.sleep(SHORTEST) -- none of 0: see the crew
-      handling.begin()
+      ngx.sleep(SHORTEST) -- the next byte may be there already, and nginx would not look
+      go_on()
     end
     if hands then
       ensure_hands()
@@ -243,6 +261,8 @@ local function read(_, me)
     local socket, problem = connect()
     if socket then
       local fine, trace = xpcall(attend, debug.traceback, me, socket)
+      me.is_attending = false
+      go_on()
       socket:close()
       problem = not fine and trace
     end
