@@ -12,6 +12,7 @@
 #include <ftw.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,14 @@ static int heap(lua_State *L) {
   return 1;
 }
 
+/* own_network() -> true: the calling thread, and those and the processes that it makes from now on, have a network that
+ * nobody else has */
+static int own_network(lua_State *L) {
+  if (unshare(CLONE_NEWNET) != 0) return failed(L, "unshare");
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 int luaopen_process_probe(lua_State *L) {
   static const luaL_Reg functions[] = {{"spawn", spawn},
                                        {"fork", fork_with},
@@ -230,6 +239,7 @@ int luaopen_process_probe(lua_State *L) {
                                        {"now", now},
                                        {"temporary_folder", temporary_folder},
                                        {"remove_folder", remove_folder},
+                                       {"own_network", own_network},
                                        {"self", self},
                                        {"heap", heap},
                                        {NULL, NULL}};

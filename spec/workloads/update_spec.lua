@@ -1,0 +1,136 @@
+-- 5, an update: a large message at QoS 1 over a thin and lossy link, down to a device or up from it, while telemetry
+-- goes out. Once the device moves to another address. #broker
+local accounts = require "spec.support.account"
+local core = require "holdfast.core"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local program = require "spec.support.program"
+local radio = require "spec.support.radio"
+
+local DEVICE = [[
+local holdfast = require "holdfast"
+
+local client = holdfast.new { server = arg[1], client_id = "device", keep_alive = tonumber(arg[2]) }
+client:on("ready", print)
+client:on("lost", print)
+client:subscribe("update", { qos = 1 }, function(message)
+  print("update", #message.payload)
+end)
+holdfast.run(function()
+  assert(client:connect(20))
+  if arg[4] == "up" then
+    holdfast.spawn(function()
+      assert(client:publish("record", ("x"):rep(arg[5]), { qos = 1, timeout = 3600 }))
+      print "told"
+    end)
+  end
+  local number = 0
+  while true do
+    number = number + 1
+    if client:post("telemetry", tostring(number), { qos = 1 }) then
+      print("took", number)
+    end
+    holdfast.sleep(tonumber(arg[3]))
+  end
+end)
+]]
+
+local RATE = 100000 -- bytes a second
+local LOSS = 0.02
+local SIZE = program.size(100000, 30000000)
+local KEEP_ALIVE = program.size(1, 10)
+local EACH = program.size(0.1, 1) -- seconds between two readings
+local NOTICED = { native = 1.5, paho = 3 } -- keep alives; Paho looks only now and then whether its ping is answered
+local MOVES = 0.4 -- of the time that the link needs for it
+
+describe("an update #broker", function()
+  local air
+
+  after_each(function()
+    program.finish()
+    mosquitto.finish()
+    if air then
+      air:finish()
+      air = nil
+    end
+  end)
+
+  local function update(transport, protocol, way)
+    local port = process.free_port()
+    local broker = mosquitto.start { quiet = true,
+      lines = { "max_inflight_messages 0", ("listener %d %s"):format(port, radio.HERE) } }
+    local account = accounts.new()
+    local world = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, client_id = "world" }
+    local arrived
+    world:subscribe("telemetry", { qos = 1 }, function(message)
+      account:arrived("telemetry", tonumber(message.payload))
+    end)
+    world:subscribe("record", { qos = 1 }, function(message)
+      arrived = arrived or #message.payload == SIZE and core.now()
+    end)
+    assert(world:connect(10))
+
+    local one = account:watch(program.start { code = DEVICE, transport = transport, protocol = protocol,
+      before = air.before, arguments = { ("mqtt://%s:%d"):format(radio.HERE, port), KEEP_ALIVE, EACH, way, SIZE } })
+    air:set { rate = RATE, loss = LOSS }
+    one:await("^ready", 20)
+    local began = core.now()
+    if way == "down" then
+      assert(world:post("update", ("x"):rep(SIZE), { qos = 1 }))
+    end
+    local link = SIZE / RATE
+    holdfast.sleep(link * MOVES)
+    assert(not arrived and one:count "^update" == 0, account:words())
+    air:move()
+    -- A dead connection is known by its keep alive, and a backoff has a step.
+    local allowed = 1.3 * link * (1 + MOVES) + NOTICED[transport] * KEEP_ALIVE + 3
+    while not arrived do
+      arrived = one:count(("^update\t%d$"):format(SIZE)) > 0 and core.now()
+      assert(core.now() < began + allowed + 5, account:words())
+      holdfast.sleep(0.02)
+    end
+    account:note("%d bytes %s took %.1f s, of %.1f that it may", SIZE, way, arrived - began, allowed)
+    air:mend()
+    account:await("arrived", tonumber(one:words():match ".*took\t(%d+)"), 10)
+    one:signal("KILL"):ended(5)
+    for _, line in ipairs(one:news()) do
+      local number = tonumber(line:match "^took\t(%d+)")
+      if number and number <= account:highest "telemetry" then -- what it held as it was killed is nobody's
+        account:posted("telemetry", number)
+      end
+    end
+    account.programs = {}
+    world:close(1)
+    return account, arrived - began <= allowed
+  end
+
+  -- Over Paho a large message that comes down shuts out the answer to a ping, and one on its way up hides that nobody
+  -- is there any more: README, limits of Paho.
+  local function can(transport, way)
+    return transport == "native" or way == "down" and not program.is_soak
+  end
+
+  local is_small = { ["native down 5"] = true, ["native up 4"] = true, ["paho down 4"] = true }
+
+  program.each(function(transport, protocol)
+    for _, way in ipairs { "down", "up" } do
+      if can(transport, way) and (program.is_soak or is_small[("%s %s %d"):format(transport, way, protocol)]) then
+        it(("of %d bytes %s arrives, and telemetry with it: protocol %d, %s"):format(SIZE, way, protocol, transport),
+          function()
+            local why
+            air, why = radio.start()
+            if not air then
+              pending("no network of its own to be had: " .. why)
+              return
+            end
+            holdfast.run(function()
+              local account, in_time = update(transport, protocol, way)
+              account:must { lost = 0, invented = 0 }
+              assert(in_time, account:words())
+            end)
+          end)
+      end
+    end
+  end)
+end)
