@@ -128,6 +128,7 @@ build = {
         "csrc/lua/mailbox.c",
         "csrc/lua/module.c",
         "csrc/lua/parting.c",
+        "csrc/lua/plain.c",
         "csrc/lua/properties.c",
         "csrc/lua/pure_options.c",
         "csrc/lua/reason.c",

@@ -2,18 +2,12 @@
 #include <stdatomic.h>
 
 #include "keeper/keeper.h"
-#include "lua/binding.h"
-#include "lua/parting.h"
+#include "lua/handle.h"
 #include "sys/thread.h"
 
-#define CLIENT "holdfast.client"
+#define CLIENT HF_LUA_CLIENT
 
-typedef struct handle {
-  hf_client *client; /* NULL once collected */
-  hf_parting parting;
-  hf_lua_debts *debts; /* of the Lua state's mailbox, which ends after it */
-  hf_lua_debtor debtor;
-} handle;
+typedef hf_lua_handle handle;
 
 static hf_client *check(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, CLIENT);
@@ -139,6 +133,13 @@ static int post(lua_State *L) {
   }
   hf_lua_pushint64(L, (int64_t)id);
   return 1;
+}
+
+/* posting(told): whether anybody hears of the outcome of what is posted from now on, by the short way (plain.c). */
+static int posting(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, CLIENT);
+  h->told = lua_toboolean(L, 2);
+  return 0;
 }
 
 /* subscribe(wish, filter, qos, no_local, retain_as_published, retain_handling, identifier, properties) */
@@ -324,6 +325,7 @@ static int collect(lua_State *L) {
 static const luaL_Reg methods[] = {{"id", identifier},
                                    {"start", start},
                                    {"post", post},
+                                   {"posting", posting},
                                    {"withdraw", withdraw},
                                    {"subscribe", subscribe},
                                    {"unsubscribe", unsubscribe},
@@ -341,14 +343,24 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"goodbye", goodbye},
                                    {NULL, NULL}};
 
+/* Of what is posted without one, in ms; below 0: none. */
+static int64_t ttl_of(lua_State *L, int settings) {
+  int64_t ttl = -1;
+  lua_getfield(L, settings, "queue");
+  if (lua_istable(L, -1) && hf_lua_getfield(L, -1, "ttl") != LUA_TNIL) ttl = (int64_t)unsigned_argument(L, -1);
+  lua_settop(L, settings);
+  return ttl;
+}
+
 /* client(settings) -> handle, or nil, message, "forked", "out_of_memory" or "store_..." */
 static int new_client(lua_State *L) {
   static atomic_uint last_id; /* Lua states on other threads make clients too */
   luaL_checktype(L, 1, LUA_TTABLE);
+  int64_t ttl = ttl_of(L, 1);
   hf_mailbox *mailbox = hf_lua_mailbox(L);
   hf_lua_debts *debts = hf_lua_debts_of(L);
   handle *h = hf_lua_newuserdata(L, sizeof *h);
-  *h = (handle){.client = NULL, .debts = debts};
+  *h = (handle){.self = h, .debts = debts, .ttl = ttl};
   luaL_setmetatable(L, CLIENT);
   hf_keeper *keeper = hf_keeper_shared();
   if (!keeper)
@@ -383,6 +395,7 @@ void hf_lua_open_client(lua_State *L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, new_client);
   lua_setfield(L, -2, "client");
+  hf_lua_open_plain(L);
   lua_pushcfunction(L, limit);
   lua_setfield(L, -2, "limit");
   lua_pushcfunction(L, on_loss);

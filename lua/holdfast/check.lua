@@ -289,10 +289,11 @@ end
 -- @param self what came
 -- @tparam string field what every object of that class has: "handle" a client, "wish" a subscription
 -- @tparam string call the class as one names its objects, a colon and the method
+-- @tparam[opt=3] number level of the method's caller
 -- @raise at the line of the method's caller
-function check.method(self, field, call)
+function check.method(self, field, call, level)
   if type(self) ~= "table" or self[field] == nil then
-    error(("%s: call it with a colon: %s(...)"):format(call:match ":(.*)", call), 3)
+    error(("%s: call it with a colon: %s(...)"):format(call:match ":(.*)", call), level or 3)
   end
 end
 

@@ -73,6 +73,7 @@ function client.new(given, adapt)
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters
     observed = {}, -- name of an event -> set of what client:event has returned
+    told = false, -- whether anybody hears of what becomes of a post
     told_unclaimed = { count = 0 }, -- topics of messages that nobody takes, [topic] = true
     shares = {}, -- item of one of several takers -> what they share
     wishes = {}, -- wish -> subscription

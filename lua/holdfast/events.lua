@@ -31,6 +31,18 @@ function events.problem(name)
   end
 end
 
+local function is_listened_to(client, name)
+  return client.handlers[name] or client.expected[name] or client.observed[name]
+end
+
+-- Who listens to an event has changed. `post` asks for its outcome where somebody will hear of it.
+local function listeners_changed(client, name)
+  if name == "delivered" or name == "dropped" then
+    client.told = (is_listened_to(client, "delivered") or is_listened_to(client, "dropped")) ~= nil
+    client.handle:posting(client.told)
+  end
+end
+
 --- Adds a handler.
 -- @tparam table client
 -- @tparam string name
@@ -42,6 +54,7 @@ function events.add(client, name, fn, once)
   list.count = list.count + 1 -- whoever walks through it goes no further than the count was
   list[list.count] = { fn = printing.alone(fn), given = fn, once = once }
   list.passing = list.passing or once
+  listeners_changed(client, name)
 end
 
 -- Nothing is ever taken out of a list, one may be being walked through: it is replaced.
@@ -73,6 +86,7 @@ end
 function events.remove(client, name, fn)
   local list = client.handlers[name]
   client.handlers[name] = list and without(list, calls, fn)
+  listeners_changed(client, name)
 end
 
 -- The words for an error: itself, what it says as `message`, or else what `tostring` makes of it.
@@ -126,6 +140,7 @@ function events.take(client, name)
     return nil, 0
   elseif list.passing then
     client.handlers[name] = without(list, passes)
+    listeners_changed(client, name)
   end
   return list, list.count
 end
@@ -138,6 +153,7 @@ function events.expect(client, name, waiter)
   local waiting = client.expected[name] or line.new()
   client.expected[name] = waiting
   line.join(waiting, waiter)
+  listeners_changed(client, name)
 end
 
 --- Somebody waits no more.
@@ -149,6 +165,7 @@ function events.forget(client, name, waiter)
   if waiting then
     line.leave(waiting, waiter)
     client.expected[name] = not line.is_empty(waiting) and waiting or nil
+    listeners_changed(client, name)
   end
 end
 
@@ -161,6 +178,7 @@ function events.observe(client, name, object)
   local observers = client.observed[name] or setmetatable({}, { __mode = "k" })
   client.observed[name] = observers
   observers[object] = true
+  listeners_changed(client, name)
   return object
 end
 
@@ -192,6 +210,7 @@ function events.meet(client, name, event)
       waiter = line.head(waiting)
     end
     client.expected[name] = nil
+    listeners_changed(client, name)
   end
 end
 

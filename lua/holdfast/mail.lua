@@ -95,6 +95,9 @@ local function part(client)
   for waiter in pairs(client.waiters) do
     waiters[#waiters + 1] = waiter
   end
+  for _, waiter in pairs(client.outcomes) do
+    waiters[#waiters + 1] = waiter
+  end
   for _, waiter in ipairs(waiters) do
     resolve(waiter, nil, "the client is closed", "closed")
   end

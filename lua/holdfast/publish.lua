@@ -12,6 +12,8 @@ local walk = require "holdfast.walk"
 
 local publish = {}
 
+local plain_publish = core.plain_publish -- the short way, see csrc/lua/plain.c
+
 -- A packet's remaining length at most (MQTT 5 section 1.5.5); topic and payload share it with a few bytes of header.
 local MOST = 268435455
 local HEADER = 2 + 2 + 4 -- length of the topic, packet id, length of the properties
@@ -176,6 +178,16 @@ local function withdraw(client, id, timeout)
   return nil, waiter.message, waiter.code, waiter.reason
 end
 
+-- What `publish` answers once it waits no more.
+local function answer(client, waiter, timeout)
+  if waiter.value then
+    return delivered(waiter)
+  elseif waiter.code or not waiter.timed_out then
+    return nil, waiter.message, waiter.code, waiter.reason
+  end
+  return withdraw(client, waiter.id, timeout)
+end
+
 --- Publishes a message and waits for its outcome, through outages.
 -- With a full queue it first waits for room, in line with the other calls that do, unless `queue.overflow` has another
 -- message go.
@@ -191,6 +203,15 @@ end
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)
+  if not loop.problem() then
+    local id, most = plain_publish(client, topic, payload, given)
+    if id then
+      local waiter = { id = id }
+      client.outcomes[id] = waiter
+      loop.park(waiter, most)
+      return answer(client, waiter, most)
+    end
+  end
   local values, problem = checked(client, "publish", topic, payload, given)
   if not values or not client.handle then
     check.method(client, "handle", "client:publish")
@@ -223,20 +244,25 @@ function publish.publish(client, topic, payload, given)
     left = timeout and math.max(0, timeout - (core.now() - waiter.since))
   end
   listening.park(client, waiter, left)
-  if waiter.value then
-    return delivered(waiter)
-  elseif waiter.code or not waiter.timed_out then
-    return nil, waiter.message, waiter.code, waiter.reason
-  end
-  return withdraw(client, waiter.id, timeout)
+  return answer(client, waiter, timeout)
 end
 
-local function is_told(client, name)
-  return client.handlers[name] or client.expected[name] or client.observed[name]
+-- Where the short way is not enough. Its caller stands between this and the caller of `post`.
+local function post(client, topic, payload, given)
+  local values, problem = checked(client, "post", topic, payload, given)
+  if not values or not client.handle then
+    check.method(client, "handle", "client:post", 4)
+    error("post: " .. problem, 3)
+  elseif client.closing then
+    return nil, "the client is closed", "closed"
+  end
+  return client.handle:post(topic, payload, values.qos, values.retain or nil, values.properties,
+    client.told or nil, milliseconds(values.ttl or client.ttl))
 end
 
 --- Has a message accepted by the queue, without waiting. To wait for the outcome, `publish`: a `wait` for `delivered`
 -- begins when that may have happened already.
+-- @function publish.post
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
@@ -246,17 +272,6 @@ end
 -- @treturn ?string message
 -- @treturn ?string code: "queue_full", "closed", "too_large", "forked"
 -- @raise when an argument is wrong
-function publish.post(client, topic, payload, given)
-  local values, problem = checked(client, "post", topic, payload, given)
-  if not values or not client.handle then
-    check.method(client, "handle", "client:post")
-    error("post: " .. problem, 2)
-  elseif client.closing then
-    return nil, "the client is closed", "closed"
-  end
-  local notify = is_told(client, "delivered") or is_told(client, "dropped")
-  return client.handle:post(topic, payload, values.qos, values.retain or nil, values.properties, notify,
-    milliseconds(values.ttl or client.ttl))
-end
+publish.post = core.poster(post)
 
 return publish

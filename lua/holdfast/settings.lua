@@ -45,7 +45,7 @@ function settings.build(values, ephemeral)
     redirect_allow = values.redirect and values.redirect.allow,
     redirect_hops = values.redirect and values.redirect.hops,
     queue = { messages = values.queue.messages, bytes = values.queue.bytes, overflow = values.queue.overflow,
-      store = values.queue.store, sync = math.floor(values.queue.sync * 1000 + 0.5) },
+      ttl = ms(values.queue.ttl), store = values.queue.store, sync = math.floor(values.queue.sync * 1000 + 0.5) },
     inbox = { messages = values.inbox.messages, bytes = values.inbox.bytes },
     receive_maximum = values.receive_maximum,
     maximum_packet_size = values.maximum_packet_size or 0,

@@ -60,6 +60,9 @@ end
 -- Of a transport that waits to be told who has a message: nobody listens here.
 function Handle.begun() end
 
+-- The short way past the reading of options is never taken: it wants a handle of the real core.
+function Handle.posting() end
+
 function Handle:unclaimed()
   self.messages_unclaimed = (self.messages_unclaimed or 0) + 1
 end

@@ -1,0 +1,190 @@
+/* The short way of `post` and `publish`: where everything is as it is nearly always, options are read and checked here,
+ * in one look at each, and the message is posted. Whatever else there is (properties, a metatable, a default, a
+ * mistake, no room) is left to the long way, in lua/holdfast/publish.lua, as if nothing had been tried. */
+#include <string.h>
+
+#include "core/topic.h"
+#include "lua/handle.h"
+#include "sys/thread.h"
+
+enum { LONG_WAY = 1, HANDLE, DEFAULTS, CALL, LINE, LAST, ANSWERING }; /* upvalues: a function, and strings */
+
+/* Of publish.lua and of schema.lua. */
+enum { PACKET_MOST = 268435455, HEADER = 2 + 2 + 4, SECONDS_MOST = 4294967 };
+
+typedef struct plain {
+  hf_client *client;
+  hf_bytes topic, payload;
+  int64_t ttl;        /* ms; below 0: none */
+  lua_Number timeout; /* seconds; below 0: none */
+  unsigned flags;
+  uint8_t qos;
+  bool retain;
+} plain;
+
+/* The field of the table at `index` under the name that is an upvalue, pushed. */
+static int raw_field(lua_State *L, int index, int name) {
+  lua_pushvalue(L, lua_upvalueindex(name));
+  lua_rawget(L, index);
+  return lua_type(L, -1);
+}
+
+/* Leaves one value. */
+static const hf_lua_handle *handle_of(lua_State *L) {
+  if (lua_type(L, 1) != LUA_TTABLE || raw_field(L, 1, HANDLE) != LUA_TUSERDATA) return NULL;
+  if (lua_rawlen(L, -1) != sizeof(hf_lua_handle)) return NULL;
+  const hf_lua_handle *handle = lua_touserdata(L, -1);
+  return handle->self == handle && handle->client ? handle : NULL;
+}
+
+/* Nothing in client.defaults for this call. Leaves up to two values. */
+static bool has_no_defaults(lua_State *L) {
+  int type = raw_field(L, 1, DEFAULTS);
+  if (type != LUA_TTABLE) return type == LUA_TNIL;
+  lua_pushvalue(L, lua_upvalueindex(CALL));
+  lua_gettable(L, -2);
+  return lua_isnil(L, -1);
+}
+
+static bool is_seconds(lua_State *L, lua_Number *seconds) {
+  if (lua_type(L, -1) != LUA_TNUMBER) return false;
+  *seconds = lua_tonumber(L, -1);
+  return *seconds >= 0 && *seconds <= SECONDS_MOST;
+}
+
+/* One option; its value is on the stack's top, its name below. */
+static bool take_option(lua_State *L, plain *as, bool waits) {
+  if (lua_type(L, -2) != LUA_TSTRING) return false;
+  const char *name = lua_tostring(L, -2);
+  if (strcmp(name, "qos") == 0) {
+    if (lua_type(L, -1) != LUA_TNUMBER) return false;
+    lua_Number qos = lua_tonumber(L, -1);
+    as->qos = qos >= 2 ? 2 : qos >= 1 ? 1 : 0;
+    return qos >= as->qos && qos <= as->qos;
+  }
+  if (strcmp(name, "retain") == 0) {
+    as->retain = lua_toboolean(L, -1);
+    return lua_type(L, -1) == LUA_TBOOLEAN;
+  }
+  if (strcmp(name, "ttl") == 0) {
+    lua_Number ttl;
+    if (!is_seconds(L, &ttl) || !(ttl > 0)) return false;
+    as->ttl = ttl > 0.0005 ? (int64_t)(ttl * 1000 + 0.5) : 1;
+    return true;
+  }
+  return waits && strcmp(name, "timeout") == 0 && is_seconds(L, &as->timeout);
+}
+
+static bool take_options(lua_State *L, plain *as, bool waits) {
+  if (lua_isnoneornil(L, 4)) return true;
+  if (lua_type(L, 4) != LUA_TTABLE) return false;
+  if (lua_getmetatable(L, 4)) return false;
+  bool fine = true;
+  for (lua_pushnil(L); fine && lua_next(L, 4); lua_pop(L, 1))
+    fine = take_option(L, as, waits);
+  return fine;
+}
+
+static bool take_bytes(lua_State *L, int index, hf_bytes *bytes) {
+  if (lua_type(L, index) != LUA_TSTRING) return false;
+  bytes->data = lua_tolstring(L, index, &bytes->length);
+  return true;
+}
+
+/* As nearly all are; the other good ones take longer. */
+static bool is_plain_topic(hf_bytes topic) {
+  for (size_t i = 0; i < topic.length; i++) {
+    char c = topic.data[i];
+    if (c < ' ' || c > '~' || c == '+' || c == '#') return hf_topic_name_problem(topic) == NULL;
+  }
+  return topic.length > 0 && topic.length <= UINT16_MAX;
+}
+
+static bool take_message(lua_State *L, plain *as) {
+  return take_bytes(L, 2, &as->topic) && take_bytes(L, 3, &as->payload) && is_plain_topic(as->topic) &&
+         as->topic.length + as->payload.length + HEADER <= PACKET_MOST;
+}
+
+/* Leaves a few values. */
+static bool read(lua_State *L, plain *as, bool waits) {
+  const hf_lua_handle *handle = handle_of(L);
+  if (!handle || hf_thread_forked()) return false;
+  *as = (plain){.client = handle->client, .ttl = handle->ttl, .timeout = -1};
+  if (handle->told || waits) as->flags = HF_PUBLISH_NOTIFY | (waits ? HF_PUBLISH_AWAITED : 0u);
+  return take_message(L, as) && take_options(L, as, waits) && has_no_defaults(L);
+}
+
+/* False: it has not been accepted. */
+static bool send(const plain *as, uint64_t *id) {
+  hf_publish *publish = hf_publish_new(as->topic, as->payload, NULL);
+  if (!publish) return false;
+  publish->qos = as->qos;
+  publish->retain = as->retain;
+  publish->flags = as->flags;
+  if (hf_client_post(as->client, publish, as->ttl, 0, id) == HF_ADMITTED) return true;
+  hf_publish_free(publish);
+  return false;
+}
+
+/* post(client, topic, payload, options), as in publish.lua, which is called where this is not enough. */
+static int post(lua_State *L) {
+  plain as;
+  uint64_t id;
+  lua_settop(L, 4);
+  if (read(L, &as, false) && send(&as, &id)) {
+    hf_lua_pushint64(L, (int64_t)id);
+    return 1;
+  }
+  lua_settop(L, 4);
+  lua_pushvalue(L, lua_upvalueindex(LONG_WAY));
+  lua_insert(L, 1);
+  lua_call(L, 4, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* Nobody stands in the line for room, and the client asks nothing whose answer may be what calls. */
+static bool may_wait(lua_State *L) {
+  if (raw_field(L, 1, LINE) != LUA_TTABLE) return false;
+  if (raw_field(L, lua_gettop(L), LAST) != LUA_TNUMBER || lua_tonumber(L, -1) > 0) return false;
+  if (raw_field(L, 1, ANSWERING) != LUA_TTABLE) return false;
+  lua_pushnil(L);
+  return !lua_next(L, -2);
+}
+
+/* plain_publish(client, topic, payload, options) -> id, timeout (seconds) or nil; or nothing, and then nothing has
+ * happened. The caller waits for the outcome. */
+static int plain_publish(lua_State *L) {
+  plain as;
+  uint64_t id;
+  lua_settop(L, 4);
+  if (!read(L, &as, true) || !may_wait(L) || !send(&as, &id)) return 0;
+  hf_lua_pushint64(L, (int64_t)id);
+  if (as.timeout < 0) return 1;
+  lua_pushnumber(L, as.timeout);
+  return 2;
+}
+
+/* Pushes a closure of the value at the top, which it takes. */
+static void push(lua_State *L, lua_CFunction function, const char *call) {
+  const char *const names[] = {"handle", "defaults", call, "line", "last", "answering"};
+  int count = (int)(sizeof names / sizeof *names);
+  for (int i = 0; i < count; i++)
+    lua_pushstring(L, names[i]);
+  lua_pushcclosure(L, function, LONG_WAY + count);
+}
+
+/* poster(fn) -> post, with `fn` for the long way */
+static int poster(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  push(L, post, "post");
+  return 1;
+}
+
+void hf_lua_open_plain(lua_State *L) {
+  lua_pushcfunction(L, poster);
+  lua_setfield(L, -2, "poster");
+  lua_pushboolean(L, 0);
+  push(L, plain_publish, "publish");
+  lua_setfield(L, -2, "plain_publish");
+}
