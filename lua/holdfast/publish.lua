@@ -203,12 +203,17 @@ end
 -- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
 function publish.publish(client, topic, payload, given)
-  if not loop.problem() then
+  local worker = loop.poised()
+  if worker or not loop.problem() then
     local id, most = plain_publish(client, topic, payload, given)
     if id then
-      local waiter = { id = id }
+      local waiter = { id = id, worker = false, done = false, value = false }
       client.outcomes[id] = waiter
-      loop.park(waiter, most)
+      if worker then
+        loop.suspend(worker, waiter, most)
+      else
+        loop.park(waiter, most)
+      end
       return answer(client, waiter, most)
     end
   end

@@ -138,6 +138,24 @@ function loop.problem()
   return problem
 end
 
+--- The worker in which the caller runs, if it can be suspended where it stands.
+-- @treturn ?table for `suspend`; nil: only `park` can tell what there is to do
+function loop.poised()
+  local worker = current_worker()
+  if worker and not run.problem(worker) and can_yield() then
+    return worker
+  end
+end
+
+--- Suspends the caller, as `park` would.
+-- @tparam table worker of `poised`, in which nothing has happened since
+-- @tparam table waiter
+-- @tparam ?number seconds
+function loop.suspend(worker, waiter, seconds)
+  turn.limit(waiter, seconds)
+  return turn.suspend(worker, waiter)
+end
+
 --- As `park`, but what goes wrong in the loop meanwhile is returned, not raised.
 -- @tparam table waiter
 -- @tparam ?number seconds

@@ -23,7 +23,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and thirteen may be left out:
+-- and fifteen may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -42,6 +42,8 @@
 --   Default: nil
 -- - `owing()`: the first of what `settle` is for has come up. A loop whose coroutines all run between two settlements
 --   has nothing to do. Default: `settle`, at once
+-- - `poised()`, `suspend(worker, waiter, seconds)`: what the caller can be suspended in, nil if there is need for a
+--   closer look, which `park` takes; and `park` without that look. Default: nil
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
 -- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `gone` (nobody comes back from
@@ -55,7 +57,7 @@ local loop = {}
 
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
-  "is_gone", "problem", "serve", "is_late",
+  "is_gone", "problem", "serve", "is_late", "poised", "suspend",
 }
 
 local chosen -- a name, or a user's table
@@ -71,6 +73,7 @@ function default.release() end
 function default.task() end
 function default.due() end
 function default.problem() end
+function default.poised() end
 
 function default.is_gone()
   return false
@@ -215,6 +218,7 @@ end
 
 loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
 loop.is_gone, loop.is_late, loop.serve = default.is_gone, default.is_late, default.serve
+loop.poised = default.poised
 
 function loop.attend(mailbox, dispatch, settle)
   attention = { mailbox, dispatch, settle }

@@ -85,8 +85,11 @@ function turn.unpark(waiter)
   if waiter.done then
     return
   end
-  heap.remove(timers, waiter)
-  local is_gone = turn.is_gone(waiter)
+  if waiter.due then
+    heap.remove(timers, waiter)
+  end
+  local thread = waiter.thread or waiter.worker and waiter.worker.coroutine
+  local is_gone = thread and status(thread) == "dead"
   if waiter.worker or waiter.host and not is_gone then -- a worker that is gone has yet to be heard of
     local queue = waiter.timed_out and expired or ready
     queue[queue.last + 1] = waiter

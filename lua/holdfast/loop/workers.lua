@@ -47,6 +47,7 @@ workers.moves = {
 }
 
 local moves = workers.moves
+local PARKED, RUNNING = moves.running.suspend, moves.parked.resume -- the way of a worker that waits again and again
 local top -- the innermost worker on the stack
 local known = setmetatable({}, { __mode = "kv" }) -- coroutine -> worker, of those that have been suspended
 local waiting, first, last = {}, 1, 0 -- workers that are to begin
@@ -139,6 +140,7 @@ local function hear(worker, alive, word, ...)
     return shut(worker.coroutine) -- it has ended itself
   end
   known[worker.coroutine] = worker
+  worker.known = true
   if word ~= nil and workers.foreign then
     return workers.foreign(worker, word, ...)
   elseif not worker.waiter and workers.stray then
@@ -148,7 +150,9 @@ end
 
 -- What follows a resume. Until it has been heard the worker is the innermost one.
 local function step(worker, alive, word, ...)
-  if word ~= OVER then
+  if alive and word == nil and worker.known and worker.waiter and worker.state == RUNNING then
+    worker.state = PARKED -- it waits again
+  elseif word ~= OVER then
     hear(worker, alive, word, ...)
   else
     local failure = ...
@@ -172,8 +176,11 @@ end
 -- @tparam table worker
 -- @param ... what it yielded for
 function workers.continue(worker, ...)
-  local thread = worker.coroutine
-  if move(worker, "resume") or worker.state == "running" and status(thread) == "suspended" then
+  local thread, parked = worker.coroutine, worker.state == PARKED
+  if parked then
+    worker.state = RUNNING
+  end
+  if parked or move(worker, "resume") or worker.state == "running" and status(thread) == "suspended" then
     worker.below = top
     top = worker
     step(worker, resume(thread, ...))
@@ -203,6 +210,7 @@ end
 function workers.new(finish, owner, item)
   return {
     state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false, below = false,
+    known = false,
   }
 end
 
