@@ -126,6 +126,7 @@ build = {
         "csrc/lua/event.c",
         "csrc/lua/fleet.c",
         "csrc/lua/mailbox.c",
+        "csrc/lua/message.c",
         "csrc/lua/module.c",
         "csrc/lua/parting.c",
         "csrc/lua/plain.c",

@@ -49,6 +49,7 @@ typedef struct hf_message {
   size_t wish_count;
   uint32_t wishes_inline[4]; /* where `wishes` points unless there are more */
   uint64_t receipt;          /* of a link that waits for an acknowledgement of ours (link.h); 0: none does */
+  uint64_t number;           /* under which Lua has been shown it; 0: not yet */
   uint8_t qos;
   bool retain;
   bool duplicate;

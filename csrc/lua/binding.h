@@ -23,8 +23,21 @@ void hf_lua_push_properties(lua_State *L, const hf_properties *properties); /* a
 /* event.c */
 void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text);
 
-/* What mailbox:take() returns; the mail stays the caller's. `receipt`: of a message. */
-int hf_lua_push_mail(lua_State *L, hf_mail *mail, uint64_t receipt);
+/* What mailbox:take() returns of a mail that is no message, which stays the caller's. */
+int hf_lua_push_mail(lua_State *L, const hf_mail *mail);
+
+/* message.c: a function into the table at the top, below which the metatable of what it is a method of lies. Only such
+ * functions may call those that follow. */
+#define HF_LUA_MESSAGE "holdfast.message"
+void hf_lua_message_method(lua_State *L, const char *name, lua_CFunction function);
+int hf_lua_push_message(lua_State *L, const hf_message *message); /* what mailbox:take() returns of one */
+
+/* Of `count` in a row, linked by their mails, for the same one wish: what mailbox:take() returns of them. And they
+ * themselves, into three arrays that lie on the stack from the index `arrays` on, `room` and `last` above them: one
+ * after the other into the places (last + 1) % room + 1 and on, messages, their numbers, and up to where their bytes
+ * go, counted on from the place of `last`. */
+int hf_lua_push_run(lua_State *L, const hf_message *message, unsigned count);
+void hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays);
 
 /* mailbox.c: the mailbox of this Lua state, made at first use; pushes its userdata. */
 hf_mailbox *hf_lua_mailbox(lua_State *L);

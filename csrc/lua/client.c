@@ -228,48 +228,72 @@ void hf_lua_settle(hf_lua_debts *debts) {
 }
 
 /* True when the client owed nothing else: somebody must see to it that mailbox:settle() comes soon. */
-static int owes(lua_State *L, handle *h) {
+static int owes(lua_State *L, handle *h, unsigned news) {
   hf_lua_debtor *debtor = &h->debtor;
   bool first = !debtor->client;
-  debtor->news++;
+  debtor->news += news;
   if (first) {
     debtor->client = h->client;
     debtor->next = h->debts->debtors;
     h->debts->debtors = debtor;
-  } else if (debtor->news >= CREDITS) {
-    pay(debtor);
   }
+  if (debtor->news >= CREDITS) pay(debtor);
   lua_pushboolean(L, first);
   return 1;
+}
+
+static handle *check_handle(lua_State *L) {
+  handle *h = hf_lua_checkudata(L, 1, CLIENT);
+  if (!h->client) check(L);
+  return h;
 }
 
 /* begun(receipt): the only taker of that message has it, though it is not done yet: the broker may be told so. A second
  * call means nothing. */
 static int begun(lua_State *L) {
-  handle *h = hf_lua_checkudata(L, 1, CLIENT);
-  if (!h->client) check(L);
+  handle *h = check_handle(L);
   if (hf_thread_forked()) return forked(L);
   const hf_owed *owed =
       hf_receipts_find(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2));
   if (!owed || !owed->link) return 0;
   hf_client_begun(h->client, owed->qos, owed->link);
-  return owes(L, h);
+  return owes(L, h, 1);
 }
 
-/* done(receipt): the last taker of that message is done with it; a second call means nothing. */
-static int done_with(lua_State *L) {
-  handle *h = hf_lua_checkudata(L, 1, CLIENT);
-  if (!h->client) check(L);
+/* Whether it was open. */
+static bool close_receipt(handle *h, uint64_t number) {
   hf_owed owed;
-  if (hf_thread_forked()) return forked(L);
-  if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), (uint64_t)luaL_checknumber(L, 2), &owed))
-    return 0;
+  if (!hf_receipts_close(&h->debts->receipts, hf_client_id(h->client), number, &owed)) return false;
   hf_consumed *consumed = &h->debtor.consumed;
   bool flood = owed.qos == 0 && hf_client_holds_back(h->client);
   *(flood ? &consumed->flood_messages : &consumed->messages) += 1;
   *(flood ? &consumed->flood_bytes : &consumed->bytes) += owed.bytes;
   if (owed.link) hf_client_begun(h->client, owed.qos, owed.link);
-  return owes(L, h);
+  return true;
+}
+
+/* done(receipt): the last taker of that message is done with it; a second call means nothing. */
+static int done_with(lua_State *L) {
+  handle *h = check_handle(L);
+  if (hf_thread_forked()) return forked(L);
+  return close_receipt(h, (uint64_t)luaL_checknumber(L, 2)) ? owes(L, h, 1) : 0;
+}
+
+/* done_all(receipts, room, from, to): the same of those in the places from % room + 1 to to % room + 1 of an array;
+ * what is below 0 there is none. */
+static int done_with_all(lua_State *L) {
+  handle *h = check_handle(L);
+  if (hf_thread_forked()) return forked(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer room = luaL_checkinteger(L, 3), from = luaL_checkinteger(L, 4), to = luaL_checkinteger(L, 5);
+  unsigned news = 0;
+  for (lua_Integer at = from; at <= to; at++) {
+    lua_rawgeti(L, 2, (int)(at % room + 1));
+    lua_Number number = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    if (number > 0 && close_receipt(h, (uint64_t)number)) news++;
+  }
+  return news > 0 ? owes(L, h, news) : 0;
 }
 
 static int status(lua_State *L) {
@@ -389,6 +413,7 @@ void hf_lua_open_client(lua_State *L) {
   luaL_newlib(L, methods);
   hf_lua_setmethod(L, "begun", begun);
   hf_lua_setmethod(L, "done", done_with);
+  hf_lua_setmethod(L, "done_all", done_with_all);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

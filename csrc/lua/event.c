@@ -1,6 +1,5 @@
 #include "lua/binding.h"
 
-#define MESSAGE "holdfast.message"
 #define REASON "holdfast.reason"
 
 static void set_seconds(lua_State *L, const char *name, int64_t milliseconds) {
@@ -53,25 +52,6 @@ static void set_reference(lua_State *L, const hf_event *event) {
   lua_setfield(L, -2, "server_reference");
   lua_pushboolean(L, event->followed);
   lua_setfield(L, -2, "followed");
-}
-
-static void push_message(lua_State *L, const hf_message *message) {
-  lua_createtable(L, 0, 6);
-  lua_pushlstring(L, message->topic.data, message->topic.length);
-  lua_setfield(L, -2, "topic");
-  lua_pushlstring(L, message->payload.data, message->payload.length);
-  lua_setfield(L, -2, "payload");
-  lua_pushinteger(L, message->qos);
-  lua_setfield(L, -2, "qos");
-  lua_pushboolean(L, message->retain);
-  lua_setfield(L, -2, "retain");
-  lua_pushboolean(L, message->duplicate);
-  lua_setfield(L, -2, "duplicate");
-  if (message->properties) {
-    hf_lua_push_properties(L, message->properties);
-    lua_setfield(L, -2, "properties");
-  }
-  luaL_setmetatable(L, MESSAGE);
 }
 
 static const char *why_dropped(uint32_t flags) {
@@ -255,40 +235,16 @@ static const char *kind_name(int kind) {
   }
 }
 
-/* As a rule one, and no table to collect; the stack has no room for thousands. */
-static void push_wishes(lua_State *L, const hf_message *message) {
-  if (message->wish_count == 0) {
-    lua_pushnil(L);
-  } else if (message->wish_count == 1) {
-    lua_pushinteger(L, (lua_Integer)message->wishes[0]);
-  } else {
-    lua_createtable(L, (int)message->wish_count, 0);
-    for (size_t i = 0; i < message->wish_count; i++) {
-      lua_pushinteger(L, (lua_Integer)message->wishes[i]);
-      lua_rawseti(L, -2, (int)i + 1);
-    }
-  }
-}
-
 /* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
-int hf_lua_push_mail(lua_State *L, hf_mail *mail, uint64_t receipt) {
-  const hf_client *client = mail->owner;
-  if (mail->kind == HF_EVENT_MESSAGE) {
-    lua_pushliteral(L, "message");
-    lua_pushinteger(L, (lua_Integer)hf_client_id(client));
-    push_message(L, (const hf_message *)mail);
-    push_wishes(L, (const hf_message *)mail);
-    hf_lua_pushint64(L, (int64_t)receipt);
-    return 5;
-  }
+int hf_lua_push_mail(lua_State *L, const hf_mail *mail) {
   if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
   lua_pushstring(L, kind_name(mail->kind));
-  lua_pushinteger(L, (lua_Integer)hf_client_id(client));
+  lua_pushinteger(L, (lua_Integer)hf_client_id(mail->owner));
   return 2 + push_rest(L, mail);
 }
 
 void hf_lua_open_event(lua_State *L) {
-  luaL_newmetatable(L, MESSAGE);
+  luaL_newmetatable(L, HF_LUA_MESSAGE);
   lua_setfield(L, -2, "message_metatable");
   luaL_newmetatable(L, REASON);
   lua_setfield(L, -2, "reason_metatable");

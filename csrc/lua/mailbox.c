@@ -18,9 +18,8 @@
 typedef struct mailbox {
   hf_mailbox *mails;
   hf_mail *pending; /* taken out of it, not handed out to its end by Lua yet */
-  uint64_t serial;  /* of the mail that was shown to Lua last */
-  uint64_t receipt; /* of that, if it is a message */
-  bool shown;       /* the first pending one has been */
+  uint64_t serial;  /* of what was shown to Lua last */
+  unsigned shown;   /* so many of the pending have been, the first: one, or a run of messages */
   hf_lua_debts debts;
   bool traces;    /* the library's trace comes here, unless another Lua state has asked since */
   hf_alarm alarm; /* made when it is first set */
@@ -147,44 +146,79 @@ static void taken(hf_mail *mail) {
 }
 
 static bool is_shown(const mailbox *box, lua_State *L) {
-  return box->shown && (uint64_t)lua_tonumber(L, 2) == box->serial;
+  return box->shown > 0 && (uint64_t)lua_tonumber(L, 2) == box->serial;
 }
 
 static void finish_shown(mailbox *box) {
-  hf_mail *mail = box->pending;
-  box->shown = false;
-  box->receipt = 0;
-  box->pending = mail->next;
-  taken(mail);
+  for (; box->shown > 0; box->shown--) {
+    hf_mail *mail = box->pending;
+    box->pending = mail->next;
+    taken(mail);
+  }
 }
 
-/* The next mail has a serial, and a message a receipt, before any of it is on the stack. */
-static void show(lua_State *L, mailbox *box) {
-  const hf_mail *mail = box->pending;
-  if (mail->kind == HF_EVENT_MESSAGE) {
-    const hf_message *message = (const hf_message *)mail;
-    const hf_owed owed = {
-        .bytes = message->topic.length + message->payload.length, .link = message->receipt, .qos = message->qos};
-    if (owed.link && !hf_client_expect(mail->owner, owed.qos, owed.link)) luaL_error(L, "not enough memory");
-    box->receipt = hf_receipts_open(&box->debts.receipts, hf_client_id(mail->owner), owed);
-    if (!box->receipt) luaL_error(L, "not enough memory");
+/* Messages in a row that are for the same one wish are shown at once, as a rule. A run's bytes are copied without a
+ * look at the clock. */
+enum { RUN = 64, RUN_BYTES = 64 * 1024 };
+
+static const hf_message *as_message(const hf_mail *mail) {
+  return mail && mail->kind == HF_EVENT_MESSAGE ? (const hf_message *)mail : NULL;
+}
+
+static unsigned run_of(const hf_mail *mail, unsigned most) {
+  const hf_message *first = as_message(mail), *message = first;
+  unsigned count = 0;
+  for (size_t bytes = 0; message && count < most && bytes < RUN_BYTES; message = as_message(message->mail.next)) {
+    if (message->mail.owner != first->mail.owner) break;
+    if (message->wish_count != 1 || message->wishes[0] != first->wishes[0]) break;
+    bytes += message->payload.length;
+    count++;
   }
-  box->shown = true;
+  return count > 0 ? count : 1;
+}
+
+/* A message has a number, under which it is owed for, before any of it is on the stack. */
+static bool open_receipt(mailbox *box, hf_message *message) {
+  const hf_owed owed = {
+      .bytes = message->topic.length + message->payload.length, .link = message->receipt, .qos = message->qos};
+  if (message->number) return true;
+  if (owed.link && !hf_client_expect(message->mail.owner, owed.qos, owed.link)) return false;
+  message->number = hf_receipts_open(&box->debts.receipts, hf_client_id(message->mail.owner), owed);
+  return message->number != 0;
+}
+
+static void show(lua_State *L, mailbox *box, unsigned most) {
+  unsigned count = run_of(box->pending, most < RUN ? most : RUN);
+  hf_mail *mail = box->pending;
+  for (unsigned i = 0; i < count && mail->kind == HF_EVENT_MESSAGE; i++, mail = mail->next)
+    if (!open_receipt(box, (hf_message *)mail)) luaL_error(L, "not enough memory");
+  box->shown = count;
   box->serial++;
 }
 
-/* take([finished]) -> serial, kind, client, ...: the next mail. It stays first in `pending` until Lua says that it has
- * been handed out to its end, by its serial (nil: whichever was shown); until then it is shown again, so that an error
- * anywhere between (memory, a hook, Ctrl-C) loses nothing. */
+/* take([finished[, most]]) -> serial, kind, client, ...: the next mail, or a "run" of messages, up to `most` (1). What
+ * was shown stays first in `pending` until Lua says that it has been handed out to its end, by its serial (nil:
+ * whichever it was); until then it is shown again, so that an error anywhere between (memory, a hook, Ctrl-C) loses
+ * nothing. */
 static int take(lua_State *L) {
   mailbox *box = hf_lua_checkudata(L, 1, MAILBOX);
   if (hf_thread_forked()) return 0;
-  if (box->shown && (lua_isnoneornil(L, 2) || is_shown(box, L))) finish_shown(box);
+  if (box->shown > 0 && (lua_isnoneornil(L, 2) || is_shown(box, L))) finish_shown(box);
   if (!box->pending) box->pending = hf_mailbox_take_all(must_be_open(L, box));
   if (!box->pending) return 0;
-  if (!box->shown) show(L, box);
+  if (!box->shown) show(L, box, (unsigned)luaL_optinteger(L, 3, 1));
   hf_lua_pushint64(L, (int64_t)box->serial);
-  return 1 + hf_lua_push_mail(L, box->pending, box->receipt);
+  const hf_message *message = as_message(box->pending);
+  if (!message) return 1 + hf_lua_push_mail(L, box->pending);
+  return 1 + (box->shown > 1 ? hf_lua_push_run(L, message, box->shown) : hf_lua_push_message(L, message));
+}
+
+/* fill(serial, messages, items, ends, room, last): the run that is shown under it, into a buffer's arrays. */
+static int fill(lua_State *L) {
+  mailbox *box = hf_lua_checkudata(L, 1, MAILBOX);
+  if (!hf_thread_forked() && is_shown(box, L) && as_message(box->pending))
+    hf_lua_fill_run(L, as_message(box->pending), box->shown, 3);
+  return 0;
 }
 
 /* finish(serial[, unclaimed]): that mail has been handed out, before the next one is asked for: its room is free from
@@ -192,8 +226,9 @@ static int take(lua_State *L) {
 static int finish(lua_State *L) {
   mailbox *box = check(L);
   if (hf_thread_forked() || !is_shown(box, L)) return 0;
-  if (box->receipt && lua_toboolean(L, 3))
-    hf_receipts_close(&box->debts.receipts, hf_client_id(box->pending->owner), box->receipt, NULL);
+  const hf_message *message = lua_toboolean(L, 3) ? as_message(box->pending) : NULL;
+  for (unsigned i = 0; message && i < box->shown; i++, message = as_message(message->mail.next))
+    hf_receipts_close(&box->debts.receipts, hf_client_id(message->mail.owner), message->number, NULL);
   finish_shown(box);
   return 0;
 }
@@ -276,8 +311,7 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_pop(L, 1);
   box = hf_lua_newuserdata(L, sizeof *box);
   box->pending = NULL;
-  box->serial = box->receipt = 0;
-  box->shown = false;
+  box->serial = box->shown = 0;
   box->debts.debtors = NULL;
   hf_receipts_init(&box->debts.receipts);
   box->mails = NULL;
@@ -324,7 +358,8 @@ static int get(lua_State *L) {
 void hf_lua_open_mailbox(lua_State *L) {
   luaL_newmetatable(L, MAILBOX);
   luaL_newlib(L, methods);
-  hf_lua_setmethod(L, "take", take);
+  hf_lua_message_method(L, "take", take);
+  hf_lua_message_method(L, "fill", fill);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

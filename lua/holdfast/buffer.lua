@@ -14,15 +14,18 @@ local first = require "holdfast.first"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local registry = require "holdfast.registry"
 
 local buffer = {
   watch_room = nil, -- of holdfast.relief: the inbox of a client fills up
 }
 
 local done = delivery.done
+local fill, owe, pay = registry.fill, registry.owe, registry.pay
 local running, status = coroutine.running, coroutine.status
 
 local LEAST = 16
+local CREDITS = 64 -- messages that are owed for at most, though the loop does not turn
 local LOOK = 0.05 -- seconds after which another reader is woken for what nobody has shifted
 local KEPT = 1000 -- messages, while nobody reads
 local PATIENCE = 10 -- seconds from its first message of QoS 1 or 2 on, in which somebody may begin to read
@@ -39,16 +42,30 @@ local function new_ring(room)
 end
 
 --- An empty buffer.
+-- @tparam ?table client
 -- @treturn table
-function buffer.new()
+function buffer.new(client)
   local ring = new_ring(LEAST)
   ring.ends[1] = 0
-  return { ring = ring, first = 1, last = 0 }
+  return {
+    ring = ring, first = 1, last = 0, client = client,
+    paid = 0, owes = false, -- up to where nothing is owed for what was shifted; whether that is known to be not all
+  }
 end
 
-local function grow(self)
-  local old = self.ring
-  local ring = new_ring(old.room * 2)
+-- Only what is `first` and later has a place for good.
+local function make_room(self, count)
+  if self.paid < self.first - 1 then
+    pay(self)
+  end
+  local old, room = self.ring, self.ring.room
+  while self.last - self.first + 2 + count > room do
+    room = room * 2
+  end
+  if room == old.room then
+    return old
+  end
+  local ring = new_ring(room)
   for index = self.first - 1, self.last do
     local from, to = index % old.room + 1, index % ring.room + 1
     ring.messages[to], ring.items[to], ring.ends[to] = old.messages[from], old.items[from], old.ends[from]
@@ -83,8 +100,8 @@ local function push(self, message, item, size)
   local newest = last % ring.room + 1
   if ring.items[newest] == item then
     return false
-  elseif last - self.first + 2 == ring.room then
-    ring = grow(self)
+  elseif last - self.paid + 1 >= ring.room then
+    ring = make_room(self, 1)
     newest = last % ring.room + 1
   end
   local place = (last + 1) % ring.room + 1
@@ -94,6 +111,16 @@ local function push(self, message, item, size)
 end
 
 buffer.push = push
+
+-- Adds the run in hand.
+local function push_run(self, count)
+  local ring, last = self.ring, self.last
+  if last - self.paid + count >= ring.room then
+    ring = make_room(self, count)
+  end
+  fill(ring, last)
+  self.last = last + count
+end
 
 --- The oldest, which stays in it.
 -- @tparam table self
@@ -112,25 +139,43 @@ end
 -- @tparam table self
 function buffer.drop(self)
   local ring, oldest = self.ring, self.first
+  if self.paid == oldest - 1 then
+    self.paid = oldest
+  end
   self.first = oldest + 1
   ring.messages[oldest % ring.room + 1] = false
 end
 
---- Takes the oldest of a subscription out, of which its reader is done from here on.
--- @tparam table subscription
+-- Of those whose takers are several each has its own account.
+local function settle_up(self, item, is_first)
+  if item < 0 then
+    done(self.client, item)
+  elseif self.first - self.paid > CREDITS and pay(self) or is_first then
+    loop.owing()
+  end
+end
+
+--- Takes the oldest out, of which its reader is done from here on.
+-- @tparam table self
 -- @treturn ?table nil when there is none
-function buffer.shift(subscription)
-  local self = subscription.buffer
+function buffer.shift(self)
   local first_one = self.first
   if first_one > self.last then
     return nil
   end
   local ring = self.ring
   local place = first_one % ring.room + 1
-  local message = ring.messages[place]
-  done(subscription.client, ring.items[place])
+  local messages, item = ring.messages, ring.items[place]
+  local is_first = not self.owes and item > 0
+  local message = messages[place]
+  if is_first then
+    owe(self)
+  end
   self.first = first_one + 1
-  ring.messages[place] = false
+  messages[place] = false
+  if is_first or item < 0 or first_one - self.paid >= CREDITS then
+    settle_up(self, item, is_first)
+  end
   return message
 end
 
@@ -143,7 +188,7 @@ end
 -- @tparam number bytes likewise
 -- @tparam boolean holds_back
 function buffer.attach(subscription, messages, bytes, holds_back)
-  subscription.buffer = buffer.new()
+  subscription.buffer = buffer.new(subscription.client)
   subscription.most_messages, subscription.most_bytes = messages or KEPT, bytes
   subscription.is_new = holds_back and not messages
   subscription.awaiting = nil -- parked while one that is new is taken for one that is read
@@ -341,6 +386,22 @@ local function is_awaited(subscription, message)
   return subscription.awaiting ~= nil
 end
 
+local function be_owed(subscription)
+  subscription.owing = true
+  local client = subscription.client
+  if client.holds_back and not client.is_watched then
+    buffer.watch_room(client)
+  end
+end
+
+local function wake_one(subscription)
+  wake(subscription)
+  if subscription.readers.last > 0 and not subscription.is_looked_after then
+    subscription.is_looked_after = true
+    loop.start(looked, subscription, nil, look_after, subscription)
+  end
+end
+
 --- Takes one message in, and wakes a reader.
 -- @tparam table subscription
 -- @tparam table message
@@ -353,20 +414,34 @@ function buffer.accept(subscription, message, item)
     done(subscription.client, item)
     return trim(subscription)
   end
-  subscription.owing = true
-  local client = subscription.client
-  if client.holds_back and not client.is_watched then
-    buffer.watch_room(client)
-  end
+  be_owed(subscription)
   push(subscription.buffer, message, item, size)
-  local readers = subscription.readers
-  if readers.last > 0 or subscription.watchers then
-    wake(subscription)
-    if readers.last > 0 and not subscription.is_looked_after then
-      subscription.is_looked_after = true
-      loop.start(looked, subscription, nil, look_after, subscription)
-    end
+  if subscription.readers.last > 0 or subscription.watchers then
+    wake_one(subscription)
   end
+end
+
+--- Takes a run of messages in, the one in hand, if somebody reads; the one that was added last is not added again.
+-- @tparam table subscription
+-- @tparam number count
+-- @tparam number newest item of the last of them
+-- @treturn boolean
+function buffer.accept_run(subscription, count, newest)
+  local kept = subscription.buffer
+  if kept.ring.items[kept.last % kept.ring.room + 1] ~= newest then
+    if not is_read(subscription) then
+      return false
+    end
+    be_owed(subscription)
+    push_run(kept, count)
+  end
+  local readers = subscription.readers
+  local left = readers.last > 0 and count or subscription.watchers and 1 or 0
+  while left > 0 do
+    wake_one(subscription)
+    left = readers.last > 0 and left - 1 or 0
+  end
+  return true
 end
 
 --- Takes everything out, unread.

@@ -14,6 +14,7 @@ local relief = require "holdfast.relief"
 local text = require "holdfast.text"
 
 local mail = {
+  run = delivery.deliver_run,
   outcome = publish.outcome,
   not_withdrawn = publish.not_withdrawn,
   room = publish.room,

@@ -9,26 +9,57 @@ local loop = require "holdfast.loop"
 local registry = {}
 
 local clients = setmetatable({}, { __mode = "v" })
-local mailbox, take, finish
+local mailbox, take, finish, fill
 local tracing = false
 local deliver -- of holdfast.delivery, set when the first client is made
 local receivers -- kind of mail -> function(client, ...)
 
--- The mail that is being handed out. It stays the mailbox's, which shows it again after an interruption, until
--- `finished` has come to its serial; one that is shown again inside the handing out of itself (a handler that drives
--- the loop) goes on where that stands.
+-- The mail, or the run of messages, that is being handed out. It stays the mailbox's, which shows it again after an
+-- interruption, until `finished` has come to its serial; one that is shown again inside the handing out of itself (a
+-- handler that drives the loop) goes on where that stands.
 local hand = {
   serial = 0,
   finished = 0,
   item = nil, -- of the message that a taker is being given
-  many = 0, -- serial of the message that goes to `takers`, of whom `served` have it
+  many = 0, -- serial of the message that goes to `takers`, of whom `served` have it; or of the run
   takers = nil, served = 0, serving = 0, message = nil,
+  is_late = nil, -- whether whoever hands out has had its share of time
 }
 
 registry.hand = hand
 
+-- What readers have taken is owed for by their buffers, until it is given back in one call.
+local debts, count = setmetatable({}, { __mode = "v" }), 0
+
+--- A reader has taken something out of a buffer, for which nothing was owed.
+-- @tparam table kept the buffer: `ring`, `first`, `client`, and `paid`, up to where nothing is owed
+function registry.owe(kept)
+  count = count + 1
+  debts[count] = kept
+  kept.owes = true
+end
+
+--- Gives back what is owed for a buffer.
+-- @tparam table kept
+-- @treturn ?boolean whether its client owed nothing else
+function registry.pay(kept)
+  local ring, upto = kept.ring, kept.first - 1
+  local first = kept.client.handle:done_all(ring.items, ring.room, kept.paid + 1, upto)
+  kept.paid = upto
+  return first
+end
+
 --- What is owed to the inboxes is given back.
 local function settle()
+  while count > 0 do
+    local kept = debts[count]
+    if kept then
+      registry.pay(kept)
+      kept.owes = false
+    end
+    debts[count] = nil
+    count = count - 1
+  end
   mailbox:settle(hand.finished)
 end
 
@@ -36,6 +67,13 @@ end
 function registry.handed()
   hand.finished = hand.serial
   finish(mailbox, hand.serial)
+end
+
+--- Puts the run in hand into a ring.
+-- @tparam table ring `messages`, `items`, `ends`, `room`
+-- @tparam number last behind whose place it goes
+function registry.fill(ring, last)
+  fill(mailbox, hand.serial, ring.messages, ring.items, ring.ends, ring.room, last)
 end
 
 local function route(serial, kind, id, ...)
@@ -47,7 +85,9 @@ local function route(serial, kind, id, ...)
   if client and kind == "message" then
     deliver(client, ...)
   elseif client then
-    receivers[kind](client, ...)
+    if receivers[kind](client, ...) == false then
+      return true -- it is shown again for the rest of it
+    end
   elseif kind == "trace" then
     registry.handed()
     log.trace(...)
@@ -63,19 +103,27 @@ local function route(serial, kind, id, ...)
   return true
 end
 
-local function dispatch(limit)
-  for taken = 1, limit do
-    if not route(take(mailbox, hand.finished)) then
-      return taken > 1
+local function never()
+  return false
+end
+
+-- What is in hand may have been so before, and then takes part of the limit again.
+local function dispatch(limit, is_late)
+  local taken = 0
+  repeat
+    hand.is_late, hand.count = is_late or never, 1
+    if not route(take(mailbox, hand.finished, limit - taken)) then
+      return taken > 0
     end
-  end
+    taken = taken + hand.count
+  until taken >= limit or is_late and is_late()
   return true
 end
 
 local function attend()
   if not mailbox then
     mailbox = core.mailbox()
-    take, finish = mailbox.take, mailbox.finish
+    take, finish, fill = mailbox.take, mailbox.finish, mailbox.fill
     loop.attend(mailbox, dispatch, settle)
   end
 end

@@ -18,7 +18,7 @@ local text = require "holdfast.text"
 
 local begun, started, done = delivery.begun, delivery.started, delivery.done
 
-local running = coroutine.running
+local running, take_from = coroutine.running, buffer.shift
 
 local Subscription = {}
 Subscription.__index = Subscription
@@ -118,6 +118,15 @@ function Subscription:accept(message, item)
   end
 end
 
+--- Takes a run of messages in, the one in hand; a second time means nothing.
+-- @tparam number count
+-- @tparam number newest item of the last of them
+-- @treturn boolean false: they are to be given one by one
+-- @local
+function Subscription:accept_run(count, newest)
+  return not self.removed and not self.handler and buffer.accept_run(self, count, newest)
+end
+
 -- Why there will be nothing any more.
 local function over(self)
   if self.removed then
@@ -148,7 +157,7 @@ local function await_message(self, timeout, iterator)
       words, code = wait(self, self.readers, { iterator = iterator }, left, "message")
       left = timeout and math.max(0, timeout - (loop.now() - since))
     end
-    message = buffer.shift(self)
+    message = take_from(self.buffer)
     if code and not message then
       return nil, code == "timeout" and text.format("no message within %g s", timeout) or words, code
     end
@@ -176,7 +185,7 @@ function Subscription:receive(timeout)
   if problem then
     error("receive: " .. problem, 2)
   end
-  local message = buffer.shift(self)
+  local message = take_from(self.buffer)
   if not message then
     listening.must_wait "receive"
   end
@@ -214,7 +223,7 @@ local function iterate(self)
   if source.reader[1] ~= self then
     buffer.reads(source, self)
   end
-  local message = buffer.shift(source)
+  local message = take_from(source.buffer)
   if not message then
     local _
     message, _, self.ending = await_message(source, self.timeout, true)
@@ -245,8 +254,15 @@ function Subscription:messages(timeout)
   local state = setmetatable({ subscription = self, timeout = timeout }, Loop)
   self.end_of_loop = nil
   buffer.reads(self, state)
+  local kept, reader = self.buffer, self.reader
   return function()
-    local message = iterate(state) -- no tail call: Lua 5.1 must see who called
+    local caller, message = state.caller, nil
+    if reader[1] == state and running() == state.thread and not (caller and caller.over) and not state.over then
+      message = take_from(kept)
+    end
+    if not message then
+      message = iterate(state) -- no tail call: Lua 5.1 must see who called
+    end
     return message
   end, nil, nil, state
 end

@@ -57,6 +57,15 @@ function Handle:done(receipt)
   end
 end
 
+function Handle:done_all(receipts, room, from, to)
+  local first
+  for index = from, to do
+    local receipt = receipts[index % room + 1]
+    first = receipt > 0 and self:done(receipt) or first
+  end
+  return first
+end
+
 -- Of a transport that waits to be told who has a message: nobody listens here.
 function Handle.begun() end
 

@@ -31,6 +31,7 @@ end)
 chronicle.watch_losses(false) -- when nginx closes a Lua state, there is nothing left that could be written to
 
 local LENGTH = 0.002 -- seconds until nginx has its turn, and what the last mail or handler takes beyond
+local PORTION = 1000 -- mails, at most, likewise
 local FOREVER = 2147483647 -- ms
 local LONGEST = 86400 -- seconds that a semaphore is waited for at a time
 local SHORTEST = 0.001 -- seconds: nginx's own grain, below which a wait would not be one
@@ -197,12 +198,7 @@ local function connect()
 end
 
 local function some()
-  repeat
-    if not dispatch(1) then
-      return false
-    end
-  until reading.is_over()
-  return true
+  return dispatch(PORTION, reading.is_over)
 end
 
 local function hand_out()

@@ -14,6 +14,7 @@ local now, continue, flush = core.now, workers.continue, workers.flush
 local status, yield = coroutine.status, coroutine.yield
 
 local LENGTH = 0.005 -- seconds that a turn takes, and what the last one in it takes beyond
+local PORTION = 256 -- mails, before those whom they have woken go on
 
 local timers = heap.new()
 local ready, expired = { first = 1, last = 0 }, { first = 1, last = 0 } -- waiters whose coroutine is to be resumed
@@ -70,12 +71,7 @@ local function resume_all(queue)
 end
 
 local function hand_out()
-  repeat
-    if not dispatch(1) then
-      return false
-    end
-  until is_late()
-  return true
+  return dispatch(PORTION, is_late)
 end
 
 --- Lets go on who is parked on the waiter; a second call means nothing.
