@@ -6,6 +6,7 @@
 #include "keeper/admission.h"
 #include "keeper/door.h"
 #include "keeper/inside.h"
+#include "lua/handle.h"
 
 enum { DELAYS = 256, PATIENCE = 2000 /* turns until it lets others have the processor */ };
 
@@ -59,8 +60,8 @@ static hf_admission post(hf_client *client, atomic_size_t *asked, size_t round) 
 }
 
 int room_race(lua_State *L) {
-  race between = {.client = *(hf_client **)luaL_checkudata(L, 1, "holdfast.client"),
-                  .rounds = (size_t)luaL_checkinteger(L, 2)};
+  hf_lua_handle *handle = luaL_checkudata(L, 1, HF_LUA_CLIENT);
+  race between = {.client = handle->client, .rounds = (size_t)luaL_checkinteger(L, 2)};
   lua_Integer refused = 0, lost = 0;
   pthread_t keeper;
   if (pthread_create(&keeper, NULL, empty, &between) != 0) return luaL_error(L, "no thread to be had");
