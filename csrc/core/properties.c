@@ -29,6 +29,12 @@ size_t hf_properties_weight(const hf_properties *properties) {
   return weight + properties->subscription_identifier_count * sizeof(uint32_t);
 }
 
+bool hf_properties_empty(const hf_properties *properties) {
+  return !properties->content_type.data && !properties->response_topic.data && !properties->correlation_data.data &&
+         !properties->reason_string.data && !properties->server_reference.data && properties->user_count == 0 &&
+         properties->subscription_identifier_count == 0 && properties->present == 0;
+}
+
 /* An identifier, a length of two bytes, the text (MQTT 5 section 2.2.2.2). */
 static size_t text_size(hf_bytes bytes) {
   return bytes.data ? 1 + 2 + bytes.length : 0;

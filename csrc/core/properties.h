@@ -9,6 +9,7 @@
 #ifndef HF_CORE_PROPERTIES_H
 #define HF_CORE_PROPERTIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,8 @@ hf_properties *hf_properties_copy_into(void *memory, const hf_properties *from);
 
 /* Bytes that a copy takes beyond the struct itself; what a queue's byte bound counts. */
 size_t hf_properties_weight(const hf_properties *properties);
+
+bool hf_properties_empty(const hf_properties *properties); /* there is none */
 
 /* Bytes that the properties of an MQTT 5 PUBLISH take in its packet, their length in front not counted; 0 for NULL. */
 size_t hf_properties_publish_size(const hf_properties *properties);

@@ -115,4 +115,7 @@ size_t hf_subscriptions_most(const hf_subscriptions *set);
 size_t hf_subscriptions_match(hf_subscriptions *set, hf_bytes topic, const uint32_t *identifiers,
                               size_t identifier_count, uint32_t *wishes, size_t room);
 
+/* Whether the set has chosen this identifier by itself, so that it means nothing to the user. */
+bool hf_subscriptions_chosen(const hf_subscriptions *set, uint32_t identifier);
+
 #endif

@@ -155,6 +155,11 @@ void hf_entry_renumber(hf_subscriptions *set, hf_entry *e) {
   name(set, e, identifier);
 }
 
+bool hf_subscriptions_chosen(const hf_subscriptions *set, uint32_t identifier) {
+  const hf_entry *e = hf_entry_named(set, identifier);
+  return e && e->chosen == identifier && hf_list_empty(&e->identified);
+}
+
 hf_entry *hf_entry_yield(hf_subscriptions *set, const hf_entry *user, uint32_t identifier) {
   hf_entry *e = hf_entry_named(set, identifier);
   if (!e || e == user || e->chosen != identifier || users_identifier(e) || hf_list_empty(&e->wishes)) return NULL;

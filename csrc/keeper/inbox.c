@@ -65,6 +65,19 @@ static bool find_wishes(hf_client *client, hf_message *message) {
   return true;
 }
 
+/* What a message was sent with is shown, and the identifiers that the user has given; those of our own choice are not.
+ */
+static void hide_chosen(const hf_client *client, hf_message *message) {
+  hf_properties *properties = message->properties;
+  if (!properties || properties->subscription_identifier_count == 0) return;
+  uint32_t *kept = (uint32_t *)(uintptr_t)properties->subscription_identifiers; /* in the message's own block */
+  size_t count = 0;
+  for (size_t i = 0; i < properties->subscription_identifier_count; i++)
+    if (!hf_subscriptions_chosen(client->subscriptions, kept[i])) kept[count++] = kept[i];
+  properties->subscription_identifier_count = count;
+  if (hf_properties_empty(properties)) message->properties = NULL;
+}
+
 /* In the order in which they came. Who waits here has its place in the inbox, which bounds them. */
 void hf_inbox_pass_on(hf_client *client) {
   while (client->waiting) {
@@ -73,6 +86,7 @@ void hf_inbox_pass_on(hf_client *client) {
       client->due[HF_DUE_MEMORY] = client->keeper->now + ASK_AGAIN;
       return;
     }
+    hide_chosen(client, message);
     client->waiting = message->mail.next;
     hf_tell_mail(client, &message->mail);
   }

@@ -48,6 +48,15 @@ describe("MQTT 5 #broker", function()
     assert.same(user, messages:receive(10).properties.user)
   end)
 
+  it("keeps the subscription identifiers that it has chosen itself to itself", function()
+    local own, given = client:subscribe "+", client:subscribe("t", { identifier = 77 })
+    assert(client:connect(10))
+    assert(client:publish("u", "x"))
+    assert.same({ topic = "u", payload = "x", qos = 0, retain = false, duplicate = false }, own:receive(10))
+    assert(client:publish("t", "x", { properties = { content_type = "c" } }))
+    assert.same({ content_type = "c", subscription_identifiers = { 77 } }, given:receive(10).properties)
+  end)
+
   it("has no properties where none were sent", function()
     local old = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, protocol = 4 }
     local messages = old:subscribe("t", { qos = 2 })
