@@ -46,6 +46,7 @@ build = {
         "csrc/core/index.c",
         "csrc/core/line.c",
         "csrc/core/message.c",
+        "csrc/core/message_block.c",
         "csrc/core/properties.c",
         "csrc/core/random.c",
         "csrc/core/reason.c",

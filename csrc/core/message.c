@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/message_block.h"
 #include "core/wire.h"
 
 /* The block: the struct, then the properties (aligned as the struct is), then topic and payload with a NUL each. */
@@ -52,12 +53,20 @@ void hf_publish_count_down(hf_publish *publish, int64_t now) {
   if (left < publish->properties->message_expiry) publish->properties->message_expiry = (uint32_t)left;
 }
 
-hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  hf_message *message = malloc(sizeof *message + body_size(topic, payload, properties));
-  if (!message) return NULL;
+size_t hf_message_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  enum { GRAIN = sizeof(void *) };
+  return (sizeof(hf_message) + body_size(topic, payload, properties) + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+void hf_message_fill(hf_message *message, hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
   *message = (hf_message){.topic = topic, .payload = payload};
   message->properties = fill_body(message + 1, &message->topic, &message->payload, properties);
   message->wishes = message->wishes_inline;
+}
+
+hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  hf_message *message = malloc(hf_message_size(topic, payload, properties));
+  if (message) hf_message_fill(message, topic, payload, properties);
   return message;
 }
 
@@ -78,6 +87,10 @@ void hf_publish_free(hf_publish *publish) {
 }
 
 void hf_message_free(hf_message *message) {
-  if (message && message->wishes != message->wishes_inline) free(message->wishes);
-  free(message);
+  if (!message) return;
+  if (message->wishes != message->wishes_inline) free(message->wishes);
+  if (message->block)
+    hf_message_block_release(message->block, 1);
+  else
+    free(message);
 }

@@ -2,7 +2,8 @@
  *
  * Each is one block: struct, topic, payload and a copy of the properties, so
  * that it crosses threads as a single pointer and one free() ends it. Both
- * begin with an hf_mail. An hf_publish belongs to the keeper from admission
+ * begin with an hf_mail. Those that came in together may share a block
+ * (message_block.h). An hf_publish belongs to the keeper from admission
  * until its outcome is known; while a link has it in flight the link uses its
  * mail (and nothing else of it) to answer. An hf_message belongs to whoever
  * took it from a mailbox.
@@ -40,16 +41,22 @@ typedef struct hf_publish {
   uint64_t offset;    /* of the link that has it: where its packet ends in the bytes of the connection */
 } hf_publish;
 
+typedef struct hf_message_block hf_message_block; /* message_block.h */
+
+enum { HF_WISHES_INLINE = 4 };
+
 typedef struct hf_message {
   hf_mail mail; /* HF_LINK_MESSAGE, later HF_EVENT_MESSAGE */
   hf_bytes topic;
   hf_bytes payload;
-  hf_properties *properties;
-  uint32_t *wishes; /* subscriptions it is for; filled by the keeper, owned by the message */
+  hf_properties *properties; /* NULL: none but `identifier` */
+  hf_message_block *block;   /* that it is part of; NULL: it is one by itself */
+  uint32_t *wishes;          /* subscriptions it is for; filled by the keeper, owned by the message */
   size_t wish_count;
-  uint32_t wishes_inline[4]; /* where `wishes` points unless there are more */
-  uint64_t receipt;          /* of a link that waits for an acknowledgement of ours (link.h); 0: none does */
-  uint64_t number;           /* under which Lua has been shown it; 0: not yet */
+  uint32_t wishes_inline[HF_WISHES_INLINE]; /* where `wishes` points unless there are more */
+  uint64_t receipt;    /* of a link that waits for an acknowledgement of ours (link.h); 0: none does */
+  uint64_t number;     /* under which Lua has been shown it; 0: not yet */
+  uint32_t identifier; /* the one subscription identifier that came with it and nothing else; 0: see `properties` */
   uint8_t qos;
   bool retain;
   bool duplicate;
@@ -58,6 +65,10 @@ typedef struct hf_message {
 /* Copies everything; NULL when memory is short. */
 hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+
+/* In memory of somebody else, aligned as a message is: so many bytes, which keep those after it aligned. */
+size_t hf_message_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+void hf_message_fill(hf_message *message, hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 
 /* The same without topic, payload and properties, for one whose outcome is all that is wanted still. */
 hf_publish *hf_publish_shrink(hf_publish *publish);

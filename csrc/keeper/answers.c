@@ -175,9 +175,9 @@ static void step_away(hf_client *client) {
   hf_client_consumed(client, (hf_consumed){0}); /* Lua may have drained between the look and the flag */
 }
 
-static void take_message(hf_client *client, hf_message *message) {
+hf_mail *hf_answers_messages(hf_client *client, hf_mail *mail, size_t *count) {
   const char *wrong;
-  switch (hf_inbox_message(client, message, &wrong)) {
+  switch (hf_inbox_messages(client, &mail, count, &wrong)) {
   case HF_INBOX_WELL:
     break;
   case HF_INBOX_FULL:
@@ -187,15 +187,12 @@ static void take_message(hf_client *client, hf_message *message) {
     hf_driver_lose(client, HF_CLIENT_PROTOCOL_ERROR, wrong);
     break;
   }
+  return mail;
 }
 
 void hf_answers_mail(hf_client *client, hf_mail *mail) {
-  /* A message has been acknowledged and a publish must be accounted for, whatever has become of their connection. */
-  if (mail->kind == HF_LINK_MESSAGE) {
-    take_message(client, (hf_message *)mail);
-    return;
-  }
   hf_driver_dirty(client);
+  /* A publish must be accounted for, whatever has become of its connection. */
   if (mail->kind == HF_LINK_DELIVERED) {
     hf_outbox_delivered(client, (hf_publish *)mail);
     return;

@@ -8,7 +8,12 @@
 
 #include "keeper/look.h"
 
-void hf_answers_mail(hf_client *client, hf_mail *mail); /* takes it */
+void hf_answers_mail(hf_client *client, hf_mail *mail); /* takes it; not a message */
+
+/* Takes a message, and those of the same client that follow it; answers what is behind them. `count` is more by so
+ * many.
+ */
+hf_mail *hf_answers_messages(hf_client *client, hf_mail *mail, size_t *count);
 
 void hf_answers_diagnosed(hf_client *client, const hf_diagnosed *answer);
 void hf_answers_let_go(hf_client *client); /* the failure that was held back for a diagnosis is told */

@@ -22,7 +22,11 @@ void hf_client_free(hf_client *client) {
   hf_begun_free(&client->marks[0]);
   hf_begun_free(&client->marks[1]);
   free_all((hf_mail *)client->removals);
-  free_all(client->waiting); /* nothing is theirs but their blocks, as long as they wait */
+  while (client->waiting) {
+    hf_mail *next = client->waiting->next;
+    hf_message_free((hf_message *)client->waiting);
+    client->waiting = next;
+  }
   hf_index_free(&client->outbox.all);
   pthread_mutex_destroy(&client->lock);
   free(client);
@@ -32,6 +36,10 @@ void hf_client_free(hf_client *client) {
 hf_client *hf_client_hold(hf_client *client) {
   atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
   return client;
+}
+
+void hf_client_hold_more(hf_client *client, unsigned count) {
+  atomic_fetch_add_explicit(&client->references, count, memory_order_relaxed);
 }
 
 void hf_client_drop(hf_client *client) {

@@ -17,8 +17,9 @@ typedef enum hf_inbox_verdict {
   HF_INBOX_VIOLATED /* the connection must end: `wrong` */
 } hf_inbox_verdict;
 
-/* Takes the message. */
-hf_inbox_verdict hf_inbox_message(hf_client *client, hf_message *message, const char **wrong);
+/* Takes messages that a link has told, from `mails` on, as long as they are this client's and all is well with them.
+ * `mails` is behind them afterwards, and `count` more by so many. */
+hf_inbox_verdict hf_inbox_messages(hf_client *client, hf_mail **mails, size_t *count, const char **wrong);
 
 void hf_inbox_pass_on(hf_client *client);  /* messages that wait for memory */
 void hf_inbox_opened(hf_client *client);   /* the link is new */

@@ -85,6 +85,10 @@ static void trace(hf_keeper *keeper, const hf_command *command) {
 
 static void sort(hf_keeper *keeper, hf_mail *mail) {
   while (mail) {
+    if (mail->kind == HF_LINK_MESSAGE) {
+      mail = hf_answers_messages(mail->owner, mail, &keeper->mails);
+      continue;
+    }
     hf_mail *next = mail->next;
     keeper->mails++;
     if (!mail->owner) {

@@ -79,14 +79,18 @@ void hf_tell_raise(hf_keeper *keeper) {
 }
 
 void hf_tell_mail(hf_client *client, hf_mail *mail) {
+  hf_tell_mails(client, mail, mail, 1);
+}
+
+void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned count) {
   hf_keeper *keeper = client->keeper;
   if (keeper->touched != client->out) {
     hf_tell_raise(keeper);
     /* Held: its Lua state may end, and the last client with it, before the turn does. */
     keeper->touched = hf_mailbox_hold(client->out);
   }
-  hf_client_hold(client);
-  hf_mailbox_push_quietly(client->out, mail);
+  hf_client_hold_more(client, count);
+  hf_mailbox_push_all_quietly(client->out, first, last);
 }
 
 void hf_tell_send(hf_client *client, hf_event *event) {

@@ -19,6 +19,7 @@ void hf_tell_reason(hf_event *event, const hf_client *client);
 
 void hf_tell_send(hf_client *client, hf_event *event); /* takes it; NULL: nothing */
 void hf_tell_mail(hf_client *client, hf_mail *mail);
+void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned count); /* linked by `next` */
 void hf_tell_note(hf_client *client, const char *text); /* a line for whoever follows the log */
 void hf_tell_raise(hf_keeper *keeper);                  /* at the end of a turn */
 

@@ -168,8 +168,9 @@ void hf_native_request_ended(hf_link *link);                             /* what
 void hf_native_pinged(hf_link *link);                                    /* PINGRESP */
 
 /* native_receive.c: messages that come */
-void hf_native_message(hf_link *link, const hf_packet *packet);
-void hf_native_released(hf_link *link, uint16_t packet_id); /* PUBREL */
+void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind); /* bytes that came behind it */
+void hf_native_messages_over(void);                                            /* for now: of this read */
+void hf_native_released(hf_link *link, uint16_t packet_id);                    /* PUBREL */
 void hf_native_allow(hf_link *link, size_t messages);
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt);
 void hf_native_restore(hf_link *link);

@@ -111,7 +111,7 @@ static void broker_left(hf_link *link, const hf_packet *packet) {
   free(text);
 }
 
-static void handle(hf_link *link, const hf_packet *packet) {
+static void handle(hf_link *link, const hf_packet *packet, size_t behind) {
   hf_packet_type type = packet->type;
   bool greeting = link->state == HF_NATIVE_GREETING;
   if (greeting && type != HF_PACKET_CONNACK && type != HF_PACKET_DISCONNECT && type != HF_PACKET_AUTH) {
@@ -133,7 +133,7 @@ static void handle(hf_link *link, const hf_packet *packet) {
     hf_native_violated(link, 0x82, "AUTH, which nobody has asked for");
     break;
   case HF_PACKET_PUBLISH:
-    hf_native_message(link, packet);
+    hf_native_message(link, packet, behind);
     break;
   case HF_PACKET_PUBREL:
     hf_native_released(link, packet->packet_id);
@@ -170,7 +170,7 @@ static hf_read look(hf_link *link, const uint8_t *bytes, size_t length, hf_packe
   hf_read read = hf_packet_read(&rules, (hf_bytes){(const char *)bytes, length}, packet, &violation);
   if (read == HF_READ_PACKET) {
     hf_native_trace_read(link, packet);
-    handle(link, packet);
+    handle(link, packet, length - packet->length);
   }
   if (read == HF_READ_VIOLATION) hf_native_violated(link, violation.code, violation.text);
   return read;
@@ -243,6 +243,7 @@ void hf_native_read(hf_link *link) {
   if (count == 0) return;
   link->alive.received_at = hf_native_loop->now;
   take(link, buffer, (size_t)count);
+  hf_native_messages_over();
   if (link->starved) hf_native_flush_soon(link);
   if (link->stream != stream) return;
   bool more = stream->operations->pending(stream) || stream->operations->state(stream) == HF_STREAM_ENDED;

@@ -39,13 +39,34 @@ static void turn_away(hf_link *link, uint8_t qos, uint16_t packet_id, uint32_t p
   acknowledge(link, qos, packet_id);
 }
 
-static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print) {
+/* What comes in one read is made into messages in blocks; one that comes alone has a block to itself. */
+static hf_message_block *block;
+
+void hf_native_messages_over(void) {
+  hf_message_block_close(block);
+  block = NULL;
+}
+
+static hf_message *make(const hf_packet *packet, hf_bytes topic, size_t behind) {
+  enum { PER_BYTE = 3, MOST = 32 * 1024 };
+  hf_message *message = block ? hf_packet_message_in(packet, topic, block) : NULL;
+  if (message) return message;
+  if (behind == 0) return hf_packet_message(packet, topic);
+  hf_native_messages_over();
+  size_t more = behind * PER_BYTE < MOST ? behind * PER_BYTE : MOST;
+  block = hf_message_block_new(hf_packet_message_size(packet, topic) + more);
+  return block ? hf_packet_message_in(packet, topic, block) : NULL;
+}
+
+static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print, size_t behind) {
   if (link->forgetting) {
     link->forgotten++;
     return;
   }
   bool room = link->inbox.bytes < link->hold_bytes;
-  hf_message *message = room ? hf_packet_message(packet, topic) : NULL;
+  bool waits = link->allowed == 0 || link->inbox.waiting > 0; /* nobody knows how long: it must not keep others here */
+  hf_message *message = NULL;
+  if (room) message = waits ? hf_packet_message(packet, topic) : make(packet, topic, behind);
   if (!message || !hf_inbox_add(&link->inbox, message, packet->packet_id, print, link->connection)) {
     hf_message_free(message);
     if (room && link->session_expiry > 0) { /* nothing may be held whose leaving would make room */
@@ -78,25 +99,25 @@ static bool find_topic(hf_link *link, const hf_packet *packet, hf_bytes *topic) 
   return false;
 }
 
-static void unheld(hf_link *link, const hf_packet *packet, hf_bytes topic) {
-  hf_message *message = hf_packet_message(packet, topic);
+static void unheld(hf_link *link, const hf_packet *packet, hf_bytes topic, size_t behind) {
+  hf_message *message = make(packet, topic, behind);
   if (message)
     hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
   else
     link->dropped++;
 }
 
-void hf_native_message(hf_link *link, const hf_packet *packet) {
+void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind) {
   hf_bytes topic;
   if (!find_topic(link, packet, &topic)) return;
   if (packet->qos == 0) {
-    unheld(link, packet, topic);
+    unheld(link, packet, topic, behind);
     return;
   }
   uint32_t print = hf_inbox_print(topic, packet->payload);
   switch (hf_inbox_look(&link->inbox, packet->qos, packet->packet_id, print, link->connection)) {
   case HF_INBOX_NEW:
-    take_in(link, packet, topic, print);
+    take_in(link, packet, topic, print, behind);
     break;
   case HF_INBOX_HELD:
     break;

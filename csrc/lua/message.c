@@ -19,7 +19,8 @@ void hf_lua_message_method(lua_State *L, const char *name, lua_CFunction functio
 
 /* Pushes the table; its topic lies at an index. */
 static void make(lua_State *L, const hf_message *message, int topic) {
-  lua_createtable(L, 0, message->properties ? PROPERTIES - 1 : DUPLICATE - 1);
+  bool more = message->properties || message->identifier;
+  lua_createtable(L, 0, more ? PROPERTIES - 1 : DUPLICATE - 1);
   int table = lua_gettop(L);
   lua_pushvalue(L, lua_upvalueindex(TOPIC));
   lua_pushvalue(L, topic);
@@ -36,9 +37,10 @@ static void make(lua_State *L, const hf_message *message, int topic) {
   lua_pushvalue(L, lua_upvalueindex(DUPLICATE));
   lua_pushboolean(L, message->duplicate);
   lua_rawset(L, table);
-  if (message->properties) {
+  if (more) {
+    const hf_properties sole = {.subscription_identifiers = &message->identifier, .subscription_identifier_count = 1};
     lua_pushvalue(L, lua_upvalueindex(PROPERTIES));
-    hf_lua_push_properties(L, message->properties);
+    hf_lua_push_properties(L, message->properties ? message->properties : &sole);
     lua_rawset(L, table);
   }
   lua_pushvalue(L, lua_upvalueindex(METATABLE));

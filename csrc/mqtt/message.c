@@ -26,10 +26,14 @@ static void gather_repeated(hf_bytes block, hf_user_property *user, uint32_t *id
   }
 }
 
-static bool has_any(const hf_packet_properties *from) {
+static bool has_more(const hf_packet_properties *from) {
   return from->content_type.data || from->response_topic.data || from->correlation_data.data ||
-         from->reason_string.data || from->server_reference.data || from->user_count > 0 ||
-         from->subscription_identifier_count > 0 || from->has_payload_format || from->has_message_expiry;
+         from->reason_string.data || from->server_reference.data || from->has_payload_format ||
+         from->has_message_expiry;
+}
+
+static bool has_any(const hf_packet_properties *from) {
+  return from->user_count > 0 || from->subscription_identifier_count > 0 || has_more(from);
 }
 
 /* False when there are none, or memory is short. */
@@ -63,18 +67,47 @@ static bool gather(gathered *to, const hf_packet_properties *from) {
   return true;
 }
 
-hf_message *hf_packet_message(const hf_packet *packet, hf_bytes topic) {
+static hf_message *make(const hf_packet *packet, hf_bytes topic, const hf_properties *properties,
+                        hf_message_block *block) {
+  return block ? hf_message_block_add(block, topic, packet->payload, properties)
+               : hf_message_new(topic, packet->payload, properties);
+}
+
+/* What most messages of MQTT 5 come with: the identifier of one subscription, and no more. */
+static bool has_one_identifier(const hf_packet_properties *from) {
+  return from->subscription_identifier_count == 1 && from->user_count == 0 && !has_more(from);
+}
+
+static hf_message *make_with_all(const hf_packet *packet, hf_bytes topic, hf_message_block *block) {
   gathered properties;
-  bool any = gather(&properties, &packet->properties);
-  bool short_of_memory = !any && has_any(&packet->properties);
-  hf_message *message =
-      short_of_memory ? NULL : hf_message_new(topic, packet->payload, any ? &properties.properties : NULL);
+  if (!gather(&properties, &packet->properties)) return NULL;
+  hf_message *message = make(packet, topic, &properties.properties, block);
   free(properties.many);
+  return message;
+}
+
+hf_message *hf_packet_message_in(const hf_packet *packet, hf_bytes topic, hf_message_block *block) {
+  const hf_packet_properties *properties = &packet->properties;
+  bool bare = !has_any(properties) || has_one_identifier(properties);
+  hf_message *message = bare ? make(packet, topic, NULL, block) : make_with_all(packet, topic, block);
   if (!message) return NULL;
+  if (bare) message->identifier = properties->subscription_identifier;
   message->qos = packet->qos;
   message->retain = packet->retain;
   message->duplicate = packet->duplicate;
   return message;
+}
+
+hf_message *hf_packet_message(const hf_packet *packet, hf_bytes topic) {
+  return hf_packet_message_in(packet, topic, NULL);
+}
+
+/* Every property takes more than one byte in the packet, and none gets more than two of them NUL. */
+size_t hf_packet_message_size(const hf_packet *packet, hf_bytes topic) {
+  const hf_packet_properties *properties = &packet->properties;
+  size_t most = 2 * properties->block.length + properties->user_count * sizeof(hf_user_property) +
+                properties->subscription_identifier_count * sizeof(uint32_t) + sizeof(hf_properties);
+  return hf_message_size(topic, packet->payload, NULL) + most;
 }
 
 hf_properties *hf_packet_application_properties(const hf_packet *packet) {

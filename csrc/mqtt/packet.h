@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/message.h"
+#include "core/message_block.h"
 #include "core/properties.h"
 
 typedef enum hf_packet_type {
@@ -44,6 +44,7 @@ typedef struct hf_packet_properties {
   hf_bytes authentication_method, authentication_data;
   hf_bytes content_type, response_topic, correlation_data;
   size_t user_count, subscription_identifier_count;
+  uint32_t subscription_identifier; /* the last of them */
   uint32_t session_expiry, maximum_packet_size, message_expiry;
   uint16_t receive_maximum, topic_alias_maximum, server_keep_alive, topic_alias;
   uint8_t maximum_qos, payload_format;
@@ -96,6 +97,10 @@ hf_read hf_packet_read(const hf_packet_rules *rules, hf_bytes bytes, hf_packet *
 /* A PUBLISH as a message of its own, one block; `topic` in place of the packet's when an alias stood for it. NULL when
  * memory is short. Its mail is zero. */
 hf_message *hf_packet_message(const hf_packet *packet, hf_bytes topic);
+
+/* The same in a block that is open; NULL when it has no room for it, too. No more than so many bytes are wanted. */
+hf_message *hf_packet_message_in(const hf_packet *packet, hf_bytes topic, hf_message_block *block);
+size_t hf_packet_message_size(const hf_packet *packet, hf_bytes topic);
 
 /* The properties that an application sees (user properties, reason string, server reference and those of a message),
  * one block; NULL when there are none, or memory is short. */

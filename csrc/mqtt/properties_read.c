@@ -135,6 +135,7 @@ static void keep(hf_packet_properties *to, const hf_property *property) {
     break;
   case HF_PROPERTY_ID_SUBSCRIPTION_IDENTIFIER:
     to->subscription_identifier_count++;
+    to->subscription_identifier = property->number;
     break;
   case HF_PROPERTY_ID_SESSION_EXPIRY:
     to->has_session_expiry = true;

@@ -73,19 +73,19 @@ static void signal_reader(hf_mailbox *mailbox) {
   (void)sent;
 }
 
-static bool append(hf_mailbox *mailbox, hf_mail *mail, bool raise) {
-  mail->next = NULL;
+static bool append(hf_mailbox *mailbox, hf_mail *first, hf_mail *last, bool raise) {
+  last->next = NULL;
   pthread_mutex_lock(&mailbox->lock);
   if (mailbox->shut) {
     pthread_mutex_unlock(&mailbox->lock);
-    mailbox->discard(mail);
+    discard_all(mailbox->discard, first);
     return false;
   }
   if (mailbox->last)
-    mailbox->last->next = mail;
+    mailbox->last->next = first;
   else
-    mailbox->first = mail;
-  mailbox->last = mail;
+    mailbox->first = first;
+  mailbox->last = last;
   bool signal = raise && !mailbox->raised;
   if (signal) signal_reader(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
@@ -93,11 +93,15 @@ static bool append(hf_mailbox *mailbox, hf_mail *mail, bool raise) {
 }
 
 bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail) {
-  return append(mailbox, mail, true);
+  return append(mailbox, mail, mail, true);
 }
 
 void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail) {
-  append(mailbox, mail, false);
+  append(mailbox, mail, mail, false);
+}
+
+void hf_mailbox_push_all_quietly(hf_mailbox *mailbox, hf_mail *first, hf_mail *last) {
+  append(mailbox, first, last, false);
 }
 
 void hf_mailbox_raise(hf_mailbox *mailbox) {

@@ -29,6 +29,7 @@ bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail);
 
 /* The same without raising the hint: for a writer that pushes many and then calls hf_mailbox_raise. */
 void hf_mailbox_push_quietly(hf_mailbox *mailbox, hf_mail *mail);
+void hf_mailbox_push_all_quietly(hf_mailbox *mailbox, hf_mail *first, hf_mail *last); /* linked by `next` */
 void hf_mailbox_raise(hf_mailbox *mailbox);
 
 /* Raises the hint though there may be nothing: whoever waits for it looks, and has had its host look around before. */

@@ -52,7 +52,8 @@ static void check_message(const hf_packet *packet, const hf_message *message) {
   promise(same(message->topic, packet->topic) && same(message->payload, packet->payload));
   promise(message->qos == packet->qos && message->retain == packet->retain && message->duplicate == packet->duplicate);
   if (!message->properties) {
-    promise(from->user_count == 0 && from->subscription_identifier_count == 0 && !from->content_type.data);
+    promise(from->user_count == 0 && !from->content_type.data);
+    promise(from->subscription_identifier_count == (message->identifier ? 1 : 0));
     return;
   }
   promise(message->properties->user_count == from->user_count);

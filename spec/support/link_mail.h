@@ -90,7 +90,8 @@ static inline void show_message(lua_State *L, const hf_message *mail) {
   set_flag(L, "retain", mail->retain);
   set_flag(L, "duplicate", mail->duplicate);
   if (mail->receipt) set_number(L, "receipt", (lua_Number)mail->receipt);
-  set_properties(L, mail->properties);
+  const hf_properties sole = {.subscription_identifiers = &mail->identifier, .subscription_identifier_count = 1};
+  set_properties(L, mail->identifier ? &sole : mail->properties);
 }
 
 static inline void show_delivered(lua_State *L, const hf_publish *mail) {

@@ -194,8 +194,9 @@ static void push_copies(lua_State *L, const hf_packet *packet) {
     set_number(L, "qos", message->qos);
     set_flag(L, "retain", message->retain);
     set_flag(L, "duplicate", message->duplicate);
-    if (message->properties) {
-      push_properties(L, message->properties);
+    const hf_properties sole = {.subscription_identifiers = &message->identifier, .subscription_identifier_count = 1};
+    if (message->properties || message->identifier) {
+      push_properties(L, message->identifier ? &sole : message->properties);
       lua_setfield(L, -2, "properties");
     }
     lua_setfield(L, -2, "message");
