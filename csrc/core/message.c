@@ -90,7 +90,7 @@ void hf_message_free(hf_message *message) {
   if (!message) return;
   if (message->wishes != message->wishes_inline) free(message->wishes);
   if (message->block)
-    hf_message_block_release(message->block, 1);
+    hf_message_block_release(message->block);
   else
     free(message);
 }

@@ -33,8 +33,29 @@ void hf_message_block_close(hf_message_block *block) {
   if (block) let_go(block, OPEN - block->added);
 }
 
-void hf_message_block_release(hf_message_block *block, unsigned messages) {
-  let_go(block, messages);
+void hf_message_block_release(hf_message_block *block) {
+  let_go(block, 1);
+}
+
+hf_mail *hf_message_free_run(hf_message *message, unsigned count) {
+  hf_mail *mail = &message->mail;
+  unsigned gone = 0;
+  for (unsigned i = 1; i <= count; i++) {
+    message = (hf_message *)mail;
+    hf_message_block *block = message->block;
+    mail = mail->next;
+    if (message->wishes != message->wishes_inline) free(message->wishes);
+    if (!block) {
+      free(message);
+      continue;
+    }
+    gone++;
+    bool more = i < count && ((const hf_message *)mail)->block == block;
+    if (more) continue;
+    let_go(block, gone);
+    gone = 0;
+  }
+  return mail;
 }
 
 hf_message *hf_message_by_itself(hf_message *message) {

@@ -21,7 +21,9 @@ hf_message *hf_message_block_add(hf_message_block *block, hf_bytes topic, hf_byt
 /* The message, or in its place a copy that shares no block, unless memory is short. */
 hf_message *hf_message_by_itself(hf_message *message);
 
-/* So many of its messages are gone, and were not freed one by one. Any thread. */
-void hf_message_block_release(hf_message_block *block, unsigned messages);
+/* Frees so many, linked by their mails, each block of them in one step; answers the mail behind them. Any thread. */
+hf_mail *hf_message_free_run(hf_message *message, unsigned count);
+
+void hf_message_block_release(hf_message_block *block); /* one of its messages is gone */
 
 #endif

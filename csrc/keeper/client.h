@@ -45,6 +45,7 @@ void hf_client_release(hf_client *client);
 /* Every mail that names a client holds a reference; the last one dropped frees it. */
 hf_client *hf_client_hold(hf_client *client);
 void hf_client_hold_more(hf_client *client, unsigned count); /* so many references */
+void hf_client_drop_more(hf_client *client, unsigned count);
 void hf_client_drop(hf_client *client);
 
 uint32_t hf_client_id(const hf_client *client);

@@ -43,7 +43,11 @@ void hf_client_hold_more(hf_client *client, unsigned count) {
 }
 
 void hf_client_drop(hf_client *client) {
-  if (atomic_fetch_sub(&client->references, 1) > 1) return;
+  hf_client_drop_more(client, 1);
+}
+
+void hf_client_drop_more(hf_client *client, unsigned count) {
+  if (atomic_fetch_sub(&client->references, count) > count) return;
   hf_client_free(client);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/message_block.h"
 #include "keeper/trace.h"
 #include "lua/binding.h"
 #include "sys/alarm.h"
@@ -137,7 +138,7 @@ static int wait(lua_State *L) {
 /* Ends the mail that has just been handed over, or could not be. */
 static void taken(hf_mail *mail) {
   hf_client *client = mail->owner;
-  if (mail->kind == HF_EVENT_MESSAGE || mail->kind == HF_EVENT_TRACE)
+  if (mail->kind == HF_EVENT_TRACE)
     hf_event_discard(mail);
   else if (mail->kind == HF_EVENT_OUTCOME)
     hf_client_outcome_taken(client, (hf_publish *)mail);
@@ -149,20 +150,25 @@ static bool is_shown(const mailbox *box, lua_State *L) {
   return box->shown > 0 && (uint64_t)lua_tonumber(L, 2) == box->serial;
 }
 
-static void finish_shown(mailbox *box) {
-  for (; box->shown > 0; box->shown--) {
-    hf_mail *mail = box->pending;
-    box->pending = mail->next;
-    taken(mail);
-  }
-}
-
 /* Messages in a row that are for the same one wish are shown at once, as a rule. A run's bytes are copied without a
  * look at the clock. */
 enum { RUN = 64, RUN_BYTES = 64 * 1024 };
 
 static const hf_message *as_message(const hf_mail *mail) {
   return mail && mail->kind == HF_EVENT_MESSAGE ? (const hf_message *)mail : NULL;
+}
+
+static void finish_shown(mailbox *box) {
+  hf_mail *mail = box->pending;
+  if (as_message(mail)) {
+    hf_client *client = mail->owner;
+    box->pending = hf_message_free_run((hf_message *)mail, box->shown);
+    hf_client_drop_more(client, box->shown);
+  } else {
+    box->pending = mail->next;
+    taken(mail);
+  }
+  box->shown = 0;
 }
 
 static unsigned run_of(const hf_mail *mail, unsigned most) {
