@@ -242,6 +242,7 @@ build = {
     ["holdfast.reason"] = "lua/holdfast/reason.lua",
     ["holdfast.registry"] = "lua/holdfast/registry.lua",
     ["holdfast.relief"] = "lua/holdfast/relief.lua",
+    ["holdfast.runs"] = "lua/holdfast/runs.lua",
     ["holdfast.schema"] = "lua/holdfast/schema.lua",
     ["holdfast.settings"] = "lua/holdfast/settings.lua",
     ["holdfast.subscription"] = "lua/holdfast/subscription.lua",

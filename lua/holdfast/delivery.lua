@@ -14,6 +14,7 @@ local core = require "holdfast.core"
 local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
+local runs = require "holdfast.runs"
 
 local delivery = {}
 
@@ -112,6 +113,8 @@ local function give(subscription, message, item)
     begun(item) -- who starts it later has it, too
   end
 end
+
+runs.give, runs.done = give, done
 
 local last_share = 0
 
@@ -327,41 +330,6 @@ function delivery.ready(client)
   end
 end
 
--- Runs ---------------------------------------------------------------------------------------------------------------
-
-local ring = { messages = {}, items = {}, ends = { [0] = 0 }, room = 2 ^ 31 } -- of the run in hand, if nobody keeps it
-
--- A handler may drive the loop, which goes on with the run in there.
-local function deliver_each(client, wish, count)
-  local serial = hand.serial
-  if hand.many ~= serial then
-    ring.ends[1] = 0
-    registry.fill(ring, 0)
-    hand.served = 0
-    hand.many = serial
-  end
-  while hand.serial == serial and hand.served < count do
-    local serving = hand.served + 1
-    local place = serving + 1
-    local message, item = ring.messages[place], ring.items[place]
-    local subscription = client.wishes[wish]
-    hand.takers, hand.serving = ring, serving
-    if subscription and not subscription.removed then
-      give(subscription, message, item)
-    else
-      done(client, item)
-      hand.served = serving
-    end
-    if hand.serial == serial then
-      ring.messages[place] = false
-      if hand.served < count and hand.is_late() then
-        return false
-      end
-    end
-  end
-  return true
-end
-
 --- Hands a run of messages to the one subscription that it is for.
 -- @tparam table client
 -- @tparam number wish
@@ -381,7 +349,7 @@ function delivery.deliver_run(client, wish, count, newest)
   if hand.many ~= serial and subscription and subscription:accept_run(count, newest) then
     return true
   end
-  return deliver_each(client, wish, count)
+  return runs.deliver(client, wish, count)
 end
 
 --- Hands a message to its takers.

@@ -1,6 +1,7 @@
 --- A subscription: a wish that outlives every connection, with a handler or a reader.
 --
--- With a handler, each message starts it in a coroutine of its own; with `ordered = true` one after the other.
+-- With a handler, each message starts it in a coroutine, which others share only before it has waited; with `ordered =
+-- true` one after the other.
 -- Without, messages wait for @{receive} and @{messages}. While somebody reads, none is dropped. While nobody does, the
 -- newest are kept (option `buffer`) and `subscription.dropped` counts the others; of QoS 1 or 2, the first is told in
 -- the log. `subscription.filter` is what was asked for.

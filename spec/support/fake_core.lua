@@ -119,9 +119,31 @@ local function new_handle(core, settings)
   return handle
 end
 
+local function belongs_to(run, mail)
+  local wish = run[4]
+  return mail and run[1] == "message" and mail[1] == "message" and mail[2] == run[2]
+    and type(wish) == "number" and mail[4] == wish
+end
+
+-- How many mails are shown at once: one, or a run of messages for the same one wish.
+local function show(core, most)
+  local count, mails = 1, core.mails
+  while count < most and belongs_to(mails[1], mails[count + 1]) do
+    count = count + 1
+  end
+  for index = 1, mails[1][1] == "message" and count or 0 do
+    local mail = mails[index]
+    core.last_receipt = core.last_receipt + 1
+    mail.n, mail[5] = 5, core.last_receipt
+    core.receipts[core.last_receipt] = #mail[3].topic + #mail[3].payload
+  end
+  core.serial = core.serial + 1
+  return count
+end
+
 local function new_core(real)
   local core = { clock = 0, script = {}, mails = {}, clients = {}, made = 0, waits = 0, alarms = 0,
-    serial = 0, receipts = {}, debtors = {} }
+    serial = 0, last_receipt = 0, receipts = {}, debtors = {} }
   setmetatable(core, { __index = real })
 
   function core.now()
@@ -144,7 +166,7 @@ local function new_core(real)
       core.alarm = seconds and core.clock + seconds
       core.alarms = core.alarms + 1
     end,
-    take = function(box, finished)
+    take = function(box, finished, most)
       if core.shown and (finished or core.serial) == core.serial then
         box:finish(core.serial)
       end
@@ -152,20 +174,29 @@ local function new_core(real)
       if not mail then
         return nil
       end
-      if not core.shown then
-        core.shown, core.serial = true, core.serial + 1
-        if mail[1] == "message" then
-          mail.n, mail[5] = 5, core.serial
-          core.receipts[core.serial] = #mail[3].topic + #mail[3].payload
-        end
+      core.shown = core.shown or show(core, most or 1)
+      if core.shown > 1 then
+        return core.serial, "run", mail[2], mail[4], core.shown, core.mails[core.shown][5]
       end
       return core.serial, (table.unpack or unpack)(mail, 1, mail.n)
     end,
+    fill = function(_, serial, messages, items, ends, room, last)
+      for index = 1, serial == core.serial and core.shown or 0 do
+        local before, place = (last + index - 1) % room + 1, (last + index) % room + 1
+        local message, receipt = core.mails[index][3], core.mails[index][5]
+        messages[place], items[place] = message, receipt
+        ends[place] = ends[before] + #message.topic + #message.payload
+      end
+    end,
     finish = function(_, serial, unclaimed)
       if core.shown and serial == core.serial then
-        core.shown = false
-        table.remove(core.mails, 1)
-        core.receipts[serial] = not unclaimed and core.receipts[serial] or nil
+        for _ = 1, core.shown do
+          local receipt = table.remove(core.mails, 1)[5]
+          if unclaimed and receipt then
+            core.receipts[receipt] = nil
+          end
+        end
+        core.shown = nil
       end
     end,
     settle = function(box, finished)

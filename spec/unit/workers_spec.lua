@@ -92,29 +92,117 @@ describe("a worker", function()
     assert.same(moves, printed)
   end)
 
-  it("gives each handler a coroutine of its own, which nobody wakes once it is over", function()
+  it("lets handlers that do not wait begin in one coroutine, and leaves one that does alone in it", function()
     local client = holdfast.new { server = "localhost" }
-    local used, count = {}, 0
+    local threads, ended = {}, {}
     client:subscribe("t", function(message)
-      local thread = coroutine.running()
-      assert.is_nil(used[thread])
-      used[thread] = message.payload
+      local number = tonumber(message.payload)
+      threads[number] = coroutine.running()
+      if number % 10 == 0 then
+        holdfast.sleep(1)
+        assert.equal(threads[number], coroutine.running())
+      end
+      ended[#ended + 1] = number
     end)
-    for n = 1, 100 do
+    for n = 1, 40 do
       core:message(1, "t", tostring(n), 1)
     end
     holdfast.sleep(0)
-    for thread in pairs(used) do
-      count = count + 1
-      assert.same({ false, "cannot resume dead coroutine" }, { coroutine.resume(thread) })
+    assert.equal(36, #ended)
+    assert.equal(36, core.clients[1].messages_consumed)
+    for n = 1, 40 do
+      assert.equal(n % 10 ~= 1, threads[n] == threads[n - 1], n)
     end
-    assert.equal(100, count)
+    holdfast.sleep(2)
+    assert.same({ 10, 20, 30, 40 }, { ended[37], ended[38], ended[39], ended[40] })
+    assert.equal(40, core.clients[1].messages_consumed)
+  end)
+
+  it("begins with the next handlers in another coroutine when one has thrown", function()
+    local client = holdfast.new { server = "localhost" }
+    local failures, heard = {}, {}
+    client:on("error", function(event)
+      failures[#failures + 1] = event.message
+    end)
+    client:subscribe("t", function(message)
+      heard[#heard + 1] = message.payload
+      if message.payload == "2" then
+        error("no", 0)
+      end
+    end)
+    for n = 1, 4 do
+      core:message(1, "t", tostring(n), 1)
+    end
+    holdfast.sleep(0)
+    assert.same({ "1", "2", "3", "4" }, heard)
+    assert.same({ "no" }, failures)
+    assert.equal(4, core.clients[1].messages_consumed)
+  end)
+
+  it("goes on with a run inside a handler that drives the loop", function()
+    local client = holdfast.new { server = "localhost" }
+    local begun, ended = {}, {}
+    client:subscribe("t", function(message)
+      begun[#begun + 1] = message.payload
+      if message.payload == "2" then
+        table.sort({ 1, 2 }, function(one, other) -- where nothing can be suspended
+          holdfast.sleep(0.1)
+          return one < other
+        end)
+      end
+      ended[#ended + 1] = message.payload
+    end)
+    for n = 1, 4 do
+      core:message(1, "t", tostring(n), 1)
+    end
+    holdfast.sleep(1)
+    assert.same({ "1", "2", "3", "4" }, begun)
+    table.sort(ended)
+    assert.same({ "1", "2", "3", "4" }, ended)
+    assert.equal(4, core.clients[1].messages_consumed)
+  end)
+
+  it("wakes no handler that is over", function()
+    local client = holdfast.new { server = "localhost" }
+    local used
+    client:subscribe("t", function()
+      used = coroutine.running()
+    end)
+    core:message(1, "t", "1", 1)
+    core:message(1, "t", "2", 1)
+    holdfast.sleep(0)
+    assert.same({ false, "cannot resume dead coroutine" }, { coroutine.resume(used) })
     core:message(1, "t", "after", 1)
     holdfast.sleep(0)
-    assert.equal(101, core.clients[1].messages_consumed)
+    assert.equal(3, core.clients[1].messages_consumed)
   end)
 
   if not jit then -- which has one hook for all coroutines
+    it("leaves no hook to the next that has not struck yet", function()
+      local client = holdfast.new { server = "localhost" }
+      local failures, sum = {}, 0
+      client:on("error", function(event)
+        failures[#failures + 1] = event.message
+      end)
+      client:subscribe("t", function(message)
+        if message.payload == "1" then
+          debug.sethook(function()
+            error("of another", 0)
+          end, "", 20000)
+        else
+          for n = 1, 20000 do
+            sum = sum + n
+          end
+        end
+      end)
+      for n = 1, 3 do
+        core:message(1, "t", tostring(n), 1)
+      end
+      holdfast.sleep(0)
+      assert.same({}, failures)
+      assert.equal(2 * 200010000, sum)
+    end)
+
     it("leaves no hook of one handler to the next", function()
       local client = holdfast.new { server = "localhost" }
       local failures, sum = {}, 0

@@ -20,6 +20,7 @@ local take, is_ready = turn.take, turn.is_ready
 local loop = {
   start = workers.start,
   serve = workers.serve,
+  starts_at_once = workers.starts_at_once,
   task = workers.current,
   is_late = turn.is_late,
   unpark = turn.unpark,

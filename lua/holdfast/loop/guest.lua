@@ -231,6 +231,7 @@ function guest.of(name, which)
   if host.begin then
     workers.borrow(host.begin)
   else
+    loop.starts_at_once = workers.starts_at_once
     loop.task = workers.current
     run.equip(loop)
   end

@@ -23,7 +23,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and fifteen may be left out:
+-- and sixteen may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -31,6 +31,8 @@
 -- - `now()`: seconds on a monotonic clock. Default: that of the core
 -- - `sleep(seconds)`. Default: `park`
 -- - `serve`, as `start`, for what somebody who waits may be waiting for. Default: `start`
+-- - `starts_at_once()`: whether what is given to `start` now has run when that returns, until it waits for the first
+--   time. Default: false
 -- - `is_late()`: whether what runs has had its share of time, and others should have theirs. Default: false
 -- - `spawn(fn, ...)` as @{holdfast.spawn}. Default: `start`, an error goes to `holdfast.log`
 -- - `run(fn, ...)` as @{holdfast.run}. Without it `holdfast.run` is an error that says to run the loop itself
@@ -57,7 +59,7 @@ local loop = {}
 
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
-  "is_gone", "problem", "serve", "is_late", "poised", "suspend",
+  "is_gone", "problem", "serve", "is_late", "poised", "suspend", "starts_at_once",
 }
 
 local chosen -- a name, or a user's table
@@ -88,6 +90,10 @@ function default.sleep(seconds)
 end
 
 function default.is_late()
+  return false
+end
+
+function default.starts_at_once()
   return false
 end
 
@@ -218,6 +224,7 @@ end
 
 loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
 loop.is_gone, loop.is_late, loop.serve = default.is_gone, default.is_late, default.serve
+loop.starts_at_once = default.starts_at_once
 loop.poised = default.poised
 
 function loop.attend(mailbox, dispatch, settle)

@@ -13,8 +13,9 @@
 --     * where the scheduler of another library has resumed it
 --
 -- No coroutine is used for a second call: what a user keeps by it, sets on it (a hook) or resumes too late is that
--- call's own. And nothing starts on the stack of what it follows: what is started by a `finish`, or while a wait that
--- cannot be suspended holds up a handler, waits for @{workers.flush}.
+-- call's own; but the call may be one that begins with handler after handler (@{holdfast.runs}). And nothing starts on
+-- the stack of what it follows: what is started by a `finish`, or while a wait that cannot be suspended holds up a
+-- handler, waits for @{workers.flush}.
 --
 -- An interruption (Ctrl-C, an error of a hook) may come between any two steps. A step that was not done whole is done
 -- again: `finish` may be called twice, and a worker is out of the list when it has begun.
@@ -232,7 +233,7 @@ end
 -- order of the calls. The arguments are those of @{workers.new} and of @{workers.begin}.
 function workers.start(finish, owner, item, fn, a, b, c)
   local worker = new(finish, owner, item)
-  if not finishing and not barred and first > last then
+  if workers.starts_at_once() then
     return begin(worker, fn, a, b, c)
   end
   waiting[last + 1] = { worker, fn, a, b, c }
@@ -240,6 +241,12 @@ function workers.start(finish, owner, item, fn, a, b, c)
   if workers.changed then
     workers.changed()
   end
+end
+
+--- Whether what is started begins at once, on top of the caller.
+-- @treturn boolean
+function workers.starts_at_once()
+  return not finishing and not barred and first > last
 end
 
 --- As `start`, for what a wait may be waiting for: now, whatever else is held up.
