@@ -32,10 +32,20 @@ static hf_bytes text(char memory[64], const char *format, long number) {
   return (hf_bytes){memory, (size_t)length};
 }
 
-static void grant(hf_subscriptions *set, hf_subscription_verdict *verdicts) {
+static void hear(void *context, hf_subscription_verdict verdict) {
+  (void)context, (void)verdict;
+}
+
+static void grant(hf_subscriptions *set) {
   hf_subscription_request request;
   while (hf_subscriptions_next(set, &request))
-    hf_subscriptions_answer(set, request.ticket, 0, verdicts);
+    hf_subscriptions_answer(set, request.ticket, 0, hear, NULL);
+}
+
+static void add(hf_subscriptions *set, long number, hf_bytes filter, uint8_t qos) {
+  hf_wish *wish = hf_wish_new(filter, (hf_wish_options){.qos = qos}, NULL);
+  if (!wish) abort();
+  hf_subscriptions_add(set, (uint32_t)number, wish);
 }
 
 static void look(hf_subscriptions *set, long count, long rounds, long stride, uint32_t identifiers) {
@@ -54,8 +64,7 @@ static void filters(long count, long rounds) {
   hf_subscriptions *set = hf_subscriptions_new();
   double since = nanoseconds();
   for (long i = 0; i < count; i++)
-    if (!hf_subscriptions_add(set, (uint32_t)i, text(memory, "device/%ld/+/state", i), (hf_wish_options){0}, NULL))
-      abort();
+    add(set, i, text(memory, "device/%ld/+/state", i), 0);
   printf("add=%.1f", lap(&since, count));
   look(set, count, rounds, 0, 0);
   printf(" again=%.1f", lap(&since, rounds));
@@ -71,22 +80,19 @@ static void filters(long count, long rounds) {
 
 static void same(long count) {
   hf_subscriptions *set = hf_subscriptions_new();
-  hf_subscription_verdict *verdicts = malloc((size_t)count * sizeof *verdicts);
   hf_subscriptions_connected(set, false);
   double since = nanoseconds();
   for (long i = 0; i < count; i++) {
-    if (!hf_subscriptions_add(set, (uint32_t)i, (hf_bytes){"reply/to/me", 11}, (hf_wish_options){.qos = 1}, NULL))
-      abort();
-    grant(set, verdicts);
+    add(set, i, (hf_bytes){"reply/to/me", 11}, 1);
+    grant(set);
   }
   printf(" join=%.1f", lap(&since, count));
   for (long i = 0; i < count; i++) {
     hf_subscriptions_remove(set, (uint32_t)i);
-    grant(set, verdicts);
+    grant(set);
   }
   printf(" leave=%.1f", lap(&since, count));
   hf_subscriptions_free(set);
-  free(verdicts);
 }
 
 static void back(long count) {
@@ -105,6 +111,7 @@ static void back(long count) {
 int main(int words, char **arguments) {
   (void)words;
   long count = argument(arguments, "count", 1000), rounds = argument(arguments, "rounds", 100000);
+  if (count < 1) return 2;
   filters(count, rounds);
   same(count);
   back(count);
