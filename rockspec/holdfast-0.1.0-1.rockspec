@@ -132,6 +132,7 @@ build = {
         "csrc/lua/parting.c",
         "csrc/lua/plain.c",
         "csrc/lua/properties.c",
+        "csrc/lua/public_event.c",
         "csrc/lua/pure_options.c",
         "csrc/lua/reason.c",
         "csrc/lua/receipts.c",

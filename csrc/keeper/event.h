@@ -12,26 +12,42 @@
 #include "core/reason.h"
 #include "keeper/options.h"
 
+/* EACH(name, what the mail is, its word for Lua); FIRST the same. An event that is a client's own is freed with it. */
+// clang-format off
+#define HF_EVENT_KINDS(FIRST, EACH)                                                                                    \
+  FIRST(MESSAGE, message, "message")                                                                                   \
+  EACH(OUTCOME, publish, "outcome") /* `result` and `flags` say how it ended */                                        \
+  EACH(NOT_WITHDRAWN, event, "not_withdrawn")                                                                          \
+  EACH(GRANTED, event, "granted") /* or refused: the first verdict of a wish */                                        \
+  EACH(GRANTED_AGAIN, event, "granted") /* a later one */                                                              \
+  EACH(CONNECTING, event, "event")                                                                                     \
+  EACH(CONNECTED, event, "event")                                                                                      \
+  EACH(READY, event, "event")                                                                                          \
+  EACH(FAILED, event, "event")                                                                                         \
+  EACH(LOST, event, "event")                                                                                           \
+  EACH(SLEEPING, event, "event")                                                                                       \
+  EACH(CLOSED, own_event, "event")                                                                                     \
+  EACH(CREDENTIALS, event, "credentials")                                                                              \
+  EACH(DELAY, event, "delay")                                                                                          \
+  EACH(ROOM, room, "room") /* hf_mail, at most one a client */                                                         \
+  EACH(STORE, event, "event") /* `code`, an hf_store_code, and `text` */                                               \
+  EACH(NOTE, event, "note") /* `text`, for the log */                                                                  \
+  EACH(TRACE, trace, "trace") /* `text`, of no client: see trace.h */                                                  \
+  EACH(TURN, event, "turn") /* when may this attempt begin? */
+// clang-format on
+
 enum hf_event_kind {
-  HF_EVENT_MESSAGE = HF_MAIL_EVENT_BASE, /* hf_message */
-  HF_EVENT_OUTCOME,                      /* hf_publish; `result` and `flags` say how it ended */
-  HF_EVENT_NOT_WITHDRAWN,                /* the rest are hf_events */
-  HF_EVENT_GRANTED,                      /* or refused: the first verdict of a wish */
-  HF_EVENT_GRANTED_AGAIN,                /* a later one */
-  HF_EVENT_CONNECTING,
-  HF_EVENT_CONNECTED,
-  HF_EVENT_READY,
-  HF_EVENT_FAILED,
-  HF_EVENT_LOST,
-  HF_EVENT_SLEEPING,
-  HF_EVENT_CLOSED,
-  HF_EVENT_CREDENTIALS,
-  HF_EVENT_DELAY,
-  HF_EVENT_ROOM,  /* hf_mail, at most one a client */
-  HF_EVENT_STORE, /* `code`, an hf_store_code, and `text` */
-  HF_EVENT_NOTE,  /* `text`, for the log */
-  HF_EVENT_TRACE, /* `text`, of no client: see trace.h */
-  HF_EVENT_TURN,  /* when may this attempt begin? */
+#define FIRST(name, what, word) HF_EVENT_##name = HF_MAIL_EVENT_BASE,
+#define EACH(name, what, word) HF_EVENT_##name,
+  HF_EVENT_KINDS(FIRST, EACH)
+#undef FIRST
+#undef EACH
+};
+
+enum {
+#define ONE(name, what, word) +1
+  HF_EVENT_KIND_COUNT = 0 HF_EVENT_KINDS(ONE, ONE)
+#undef ONE
 };
 
 enum { /* hf_publish.flags */

@@ -113,29 +113,43 @@ void hf_tell_reason(hf_event *event, const hf_client *client) {
   event->cls = client->engine.cls;
 }
 
+/* ---- the end of each ---- */
+
+static void free_message(hf_mail *mail) {
+  hf_message_free((hf_message *)mail);
+}
+
+static void free_publish(hf_mail *mail) {
+  hf_publish_free((hf_publish *)mail);
+}
+
+static void free_event(hf_mail *mail) {
+  free(((hf_event *)mail)->text);
+  free(((hf_event *)mail)->reference);
+  free(mail);
+}
+
+static void free_own_event(hf_mail *mail) {
+  (void)mail;
+}
+
+static void free_room(hf_mail *mail) {
+  atomic_store(&((hf_client *)mail->owner)->room_told, false);
+}
+
+static void free_trace(hf_mail *mail) {
+  hf_trace_taken(mail);
+}
+
 void hf_event_discard(hf_mail *mail) {
+  static void (*const frees[HF_EVENT_KIND_COUNT])(hf_mail * mail) = {
+#define FREES(name, what, word) [HF_EVENT_##name - HF_MAIL_EVENT_BASE] = free_##what,
+      HF_EVENT_KINDS(FREES, FREES)
+#undef FREES
+  };
   hf_client *client = mail->owner;
-  switch (mail->kind) {
-  case HF_EVENT_ROOM:
-    atomic_store(&client->room_told, false);
-    break;
-  case HF_EVENT_CLOSED:
-    break;
-  case HF_EVENT_MESSAGE:
-    hf_message_free((hf_message *)mail);
-    break;
-  case HF_EVENT_OUTCOME:
-    hf_publish_free((hf_publish *)mail);
-    break;
-  case HF_EVENT_TRACE:
-    hf_trace_taken(mail);
-    return;
-  default:
-    free(((hf_event *)mail)->text);
-    free(((hf_event *)mail)->reference);
-    free(mail);
-  }
-  hf_client_drop(client);
+  frees[mail->kind - HF_MAIL_EVENT_BASE](mail);
+  if (client) hf_client_drop(client);
 }
 
 void hf_client_event_taken(hf_client *client, hf_mail *event) {

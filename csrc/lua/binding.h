@@ -39,6 +39,10 @@ int hf_lua_push_message(lua_State *L, const hf_message *message); /* what mailbo
 int hf_lua_push_run(lua_State *L, const hf_message *message, unsigned count);
 void hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays);
 
+/* public_event.c: one that users see, or DELAY. */
+const char *hf_lua_event_name(const hf_event *event);
+void hf_lua_push_fields(lua_State *L, const hf_event *event); /* a table */
+
 /* mailbox.c: the mailbox of this Lua state, made at first use; pushes its userdata. */
 hf_mailbox *hf_lua_mailbox(lua_State *L);
 
@@ -65,7 +69,8 @@ int hf_lua_history(lua_State *L, hf_client *client);
 int hf_lua_metrics(lua_State *L);
 
 /* Each pushes what belongs to it into the module table on the top of the stack. */
-void hf_lua_open_event(lua_State *L); /* the metatables of messages and reasons, for Lua to fill in */
+void hf_lua_open_event(lua_State *L);        /* the metatables of messages and reasons, for Lua to fill in */
+void hf_lua_open_public_event(lua_State *L); /* events, an array of { name =, the names of its fields } */
 void hf_lua_open_claim(lua_State *L);
 void hf_lua_open_mailbox(lua_State *L);
 void hf_lua_open_client(lua_State *L);

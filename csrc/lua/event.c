@@ -2,12 +2,6 @@
 
 #define REASON "holdfast.reason"
 
-static void set_seconds(lua_State *L, const char *name, int64_t milliseconds) {
-  if (milliseconds < 0) return;
-  lua_pushnumber(L, (lua_Number)milliseconds / 1000);
-  lua_setfield(L, -2, name);
-}
-
 static void set_number(lua_State *L, const char *name, int64_t value) {
   hf_lua_pushint64(L, value);
   lua_setfield(L, -2, name);
@@ -29,29 +23,6 @@ void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code
   lua_pushstring(L, text ? text : reason->text);
   lua_setfield(L, -2, "text");
   luaL_setmetatable(L, REASON);
-}
-
-static void set_string(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_reason(lua_State *L, const hf_event *event) {
-  hf_lua_push_reason(L, event->reason, event->cls, event->code, event->text);
-  lua_setfield(L, -2, "reason");
-}
-
-static void set_server(lua_State *L, const hf_event *event) {
-  lua_pushstring(L, event->server->text);
-  lua_setfield(L, -2, "server");
-}
-
-static void set_reference(lua_State *L, const hf_event *event) {
-  if (!event->reference) return;
-  lua_pushstring(L, event->reference);
-  lua_setfield(L, -2, "server_reference");
-  lua_pushboolean(L, event->followed);
-  lua_setfield(L, -2, "followed");
 }
 
 static const char *why_dropped(uint32_t flags) {
@@ -88,74 +59,15 @@ static int push_outcome(lua_State *L, const hf_publish *publish) {
   return 4;
 }
 
-static int push_named(lua_State *L, const char *name) {
-  lua_pushstring(L, name);
-  lua_createtable(L, 0, 4);
-  return 2;
-}
-
-/* The public events, as README describes their fields. */
 static int push_event(lua_State *L, const hf_event *event) {
-  switch (event->mail.kind) {
-  case HF_EVENT_CONNECTING:
-    push_named(L, "connecting");
-    set_server(L, event);
-    set_number(L, "attempt", event->attempt);
-    break;
-  case HF_EVENT_CONNECTED:
-    push_named(L, "connected");
-    set_server(L, event);
-    lua_pushboolean(L, event->session_present);
-    lua_setfield(L, -2, "session_present");
-    set_number(L, "attempts", event->attempt);
-    set_seconds(L, "downtime", event->downtime);
-    break;
-  case HF_EVENT_READY:
-    push_named(L, "ready");
-    set_number(L, "subscriptions", (int64_t)event->subscriptions);
-    set_number(L, "refused", (int64_t)event->refused);
-    set_seconds(L, "downtime", event->downtime);
-    break;
-  case HF_EVENT_FAILED:
-    push_named(L, "failed");
-    set_reason(L, event);
-    set_server(L, event);
-    set_number(L, "attempt", event->attempt);
-    set_seconds(L, "retry_in", event->retry_in);
-    set_reference(L, event);
-    break;
-  case HF_EVENT_LOST:
-    push_named(L, "lost");
-    set_reason(L, event);
-    set_seconds(L, "uptime", event->uptime);
-    set_seconds(L, "retry_in", event->retry_in);
-    set_reference(L, event);
-    break;
-  case HF_EVENT_SLEEPING:
-    push_named(L, "sleeping");
-    set_reason(L, event);
-    set_seconds(L, "wake_in", event->retry_in);
-    break;
-  case HF_EVENT_STORE:
-    push_named(L, "store");
-    if (event->code) set_string(L, "code", hf_store_word((hf_store_code)event->code));
-    set_string(L, "text", event->text);
-    break;
-  default:
-    push_named(L, "closed");
-    set_reason(L, event);
-  }
+  lua_pushstring(L, hf_lua_event_name(event));
+  hf_lua_push_fields(L, event);
   return 2;
 }
 
 static int push_delay(lua_State *L, const hf_event *event) {
   lua_pushinteger(L, (lua_Integer)event->ticket);
-  lua_createtable(L, 0, 5);
-  set_reason(L, event);
-  set_server(L, event);
-  set_number(L, "attempt", event->attempt);
-  set_seconds(L, "retry_in", event->retry_in);
-  set_seconds(L, "uptime", event->uptime);
+  hf_lua_push_fields(L, event);
   hf_lua_pushint64(L, event->retry_in);
   return 3;
 }
@@ -172,7 +84,7 @@ static int push_granted(lua_State *L, const hf_event *event) {
 
 static int push_rest(lua_State *L, const hf_mail *mail) {
   const hf_event *event = (const hf_event *)mail;
-  switch (mail->kind) {
+  switch ((enum hf_event_kind)mail->kind) {
   case HF_EVENT_OUTCOME:
     return push_outcome(L, (const hf_publish *)mail);
   case HF_EVENT_NOT_WITHDRAWN:
@@ -190,14 +102,24 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
   case HF_EVENT_TURN:
     lua_pushinteger(L, (lua_Integer)event->ticket);
     return 1;
-  case HF_EVENT_ROOM:
-    return 0;
   case HF_EVENT_NOTE:
     lua_pushstring(L, event->text);
     return 1;
-  default:
+  case HF_EVENT_CONNECTING:
+  case HF_EVENT_CONNECTED:
+  case HF_EVENT_READY:
+  case HF_EVENT_FAILED:
+  case HF_EVENT_LOST:
+  case HF_EVENT_SLEEPING:
+  case HF_EVENT_CLOSED:
+  case HF_EVENT_STORE:
     return push_event(L, event);
+  case HF_EVENT_MESSAGE: /* these are pushed by themselves */
+  case HF_EVENT_TRACE:
+  case HF_EVENT_ROOM:
+    break;
   }
+  return 0;
 }
 
 /* Of no client: "trace", 0, the line, its level, lines dropped before it. */
@@ -211,34 +133,16 @@ static int push_trace(lua_State *L, const hf_event *event) {
   return 6;
 }
 
-static const char *kind_name(int kind) {
-  switch (kind) {
-  case HF_EVENT_OUTCOME:
-    return "outcome";
-  case HF_EVENT_NOT_WITHDRAWN:
-    return "not_withdrawn";
-  case HF_EVENT_GRANTED:
-  case HF_EVENT_GRANTED_AGAIN:
-    return "granted";
-  case HF_EVENT_CREDENTIALS:
-    return "credentials";
-  case HF_EVENT_DELAY:
-    return "delay";
-  case HF_EVENT_ROOM:
-    return "room";
-  case HF_EVENT_NOTE:
-    return "note";
-  case HF_EVENT_TURN:
-    return "turn";
-  default:
-    return "event";
-  }
-}
+static const char *const words[HF_EVENT_KIND_COUNT] = {
+#define WORD(name, what, word) [HF_EVENT_##name - HF_MAIL_EVENT_BASE] = word,
+    HF_EVENT_KINDS(WORD, WORD)
+#undef WORD
+};
 
 /* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
 int hf_lua_push_mail(lua_State *L, const hf_mail *mail) {
   if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
-  lua_pushstring(L, kind_name(mail->kind));
+  lua_pushstring(L, words[mail->kind - HF_MAIL_EVENT_BASE]);
   lua_pushinteger(L, (lua_Integer)hf_client_id(mail->owner));
   return 2 + push_rest(L, mail);
 }

@@ -47,6 +47,7 @@ int luaopen_holdfast_core(lua_State *L) {
   lua_setfield(L, -2, "VERSION");
   hf_lua_open_topic(L);
   hf_lua_open_event(L);
+  hf_lua_open_public_event(L);
   hf_lua_open_claim(L);
   hf_lua_open_mailbox(L);
   hf_lua_open_client(L);

@@ -3,6 +3,7 @@
 -- were added; one that waits holds up nothing. An error in one becomes an `error` event; where nobody listens to that,
 -- and from a handler of `error`, it goes to `holdfast.log`, and without a listener there to the standard error.
 -- @module holdfast.events
+local core = require "holdfast.core"
 local first = require "holdfast.first"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
@@ -12,11 +13,11 @@ local text = require "holdfast.text"
 
 local events = {}
 
---- The names of all events.
-events.names = {
-  "connecting", "connected", "ready", "failed", "lost", "sleeping", "closed", "message", "delivered", "dropped",
-  "store", "error",
-}
+--- The names of all events: those that the core tells as they are, and what is made of others here.
+events.names = { "message", "delivered", "dropped", "error" }
+for index, event in ipairs(core.events) do
+  table.insert(events.names, index, event.name)
+end
 
 local known = {}
 for _, name in ipairs(events.names) do

@@ -3,6 +3,7 @@ local readme = require "spec.support.readme"
 local tree = require "spec.support.tree"
 
 local text = tree.read "README.md"
+local unpack = table.unpack or unpack
 
 local function has_table(lines)
   local wanted = table.concat(lines, "\n") .. "\n\n"
@@ -46,6 +47,18 @@ describe("README.md", function()
   it("names every event", function()
     for _, name in ipairs(require("holdfast.events").names) do
       assert.truthy(text:find("\n| `" .. name .. "` |", 1, true), name)
+    end
+  end)
+
+  it("shows the fields of every event that the core tells", function()
+    for _, event in ipairs(require("holdfast.core").events) do
+      local cell = text:match("\n| `" .. event.name .. "` | ([^|]+) |")
+      local shown = {}
+      for name in cell:gmatch "`([%w_]+)`" do
+        shown[#shown + 1] = name
+      end
+      local known = { unpack(event) }
+      assert.same(known, shown, event.name)
     end
   end)
 
