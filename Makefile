@@ -143,7 +143,8 @@ $(BUILD)/bench/%: bench/%.c bench/arguments.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $(filter %.c %.o,$^) -Wl,--as-needed $(LIBS)
 
--include $(PLAIN_OBJECTS:.o=.d) $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) $(PROBES:spec/support/%.c=$(HERE)/obj/spec/%.d)
+-include $(PLAIN_OBJECTS:.o=.d) $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) \
+  $(patsubst spec/support/%.c,$(HERE)/obj/spec/%.d,$(wildcard spec/support/*.c))
 
 env: ## eval "$(make -s env)": the build in front of LUA_PATH and LUA_CPATH
 	@.ci/env $(VERSION) '$(HERE)'
