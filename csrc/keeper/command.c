@@ -18,20 +18,41 @@ void hf_wishing_free(hf_wishing *wishing) {
   free(wishing);
 }
 
+static void discard_command(hf_mail *mail) {
+  hf_command_free((hf_command *)mail);
+}
+
+static void discard_publish(hf_mail *mail) {
+  hf_publish_free((hf_publish *)mail);
+}
+
+static void discard_wishing(hf_mail *mail) {
+  hf_wishing_free((hf_wishing *)mail);
+}
+
+static void discard_trusted(hf_mail *mail) {
+  hf_trust_free((hf_trusted *)mail);
+}
+
+static void discard_block(hf_mail *mail) {
+  free(mail);
+}
+
+#define discard_event discard_block
+#define discard_resolved discard_block
+#define discard_knocked discard_block
+#define discard_diagnosed discard_block
+
 void hf_commands_discard(hf_mail *mail) {
+  static void (*const discards[HF_COMMAND_SIGNALS - HF_MAIL_COMMAND_BASE])(hf_mail * mail) = {
+#define DISCARDS(name, what) [HF_COMMAND_##name - HF_MAIL_COMMAND_BASE] = discard_##what,
+      HF_COMMAND_KINDS(DISCARDS, DISCARDS)
+#undef DISCARDS
+  };
   hf_client *client = mail->owner;
   if (mail->kind >= HF_COMMAND_SIGNALS)
     atomic_store(&((hf_signal *)mail)->under_way, false);
-  else if (mail->kind == HF_COMMAND_PUBLISH)
-    hf_publish_free((hf_publish *)mail);
-  else if (mail->kind == HF_COMMAND_SUBSCRIBE || mail->kind == HF_COMMAND_UNSUBSCRIBE)
-    hf_wishing_free((hf_wishing *)mail);
-  else if (mail->kind == HF_COMMAND_TRUSTED)
-    hf_trust_free((hf_trusted *)mail);
-  else if (mail->kind == HF_COMMAND_RESOLVED || mail->kind == HF_COMMAND_DIAGNOSED ||
-           mail->kind == HF_COMMAND_KNOCKED || mail->kind == HF_COMMAND_WITHDRAW)
-    free(mail);
   else
-    hf_command_free((hf_command *)mail);
+    discards[mail->kind - HF_MAIL_COMMAND_BASE](mail);
   if (client) hf_client_drop(client);
 }

@@ -14,26 +14,37 @@
 #include "keeper/client.h"
 #include "link/link.h"
 
+/* EACH(name, what the mail is: hf_<what>); FIRST the same. */
+// clang-format off
+#define HF_COMMAND_KINDS(FIRST, EACH)                                                                                  \
+  FIRST(PUBLISH, publish)                                                                                              \
+  EACH(WITHDRAW, event) /* which becomes the answer */                                                                 \
+  EACH(SUBSCRIBE, wishing)                                                                                             \
+  EACH(UNSUBSCRIBE, wishing)                                                                                           \
+  EACH(START, command)                                                                                                 \
+  EACH(WAKE, command)                                                                                                  \
+  EACH(RECONNECT, command)                                                                                             \
+  EACH(NETWORK_CHANGED, command)                                                                                       \
+  EACH(CREDENTIALS, command)                                                                                           \
+  EACH(DELAY, command)                                                                                                 \
+  EACH(TURN, command) /* in `number` ms this attempt may begin; below 0: Lua does not know */                          \
+  EACH(RESOLVED, resolved)                                                                                             \
+  EACH(KNOCKED, knocked)                                                                                               \
+  EACH(TRUSTED, trusted)                                                                                               \
+  EACH(DIAGNOSED, diagnosed)                                                                                           \
+  /* for the keeper, owner NULL: */                                                                                    \
+  EACH(LIMIT, command) /* attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */                             \
+  EACH(TRACE, command) /* an hf_trace_level */                                                                         \
+  EACH(STOP, command)  /* the process ends */
+// clang-format on
+
 enum hf_command_kind {
-  HF_COMMAND_PUBLISH = HF_MAIL_COMMAND_BASE, /* hf_publish */
-  HF_COMMAND_WITHDRAW,                       /* hf_event, which becomes the answer */
-  HF_COMMAND_SUBSCRIBE,                      /* hf_wishing */
-  HF_COMMAND_UNSUBSCRIBE,                    /* likewise */
-  HF_COMMAND_START,                          /* the rest are hf_commands */
-  HF_COMMAND_WAKE,
-  HF_COMMAND_RECONNECT,
-  HF_COMMAND_NETWORK_CHANGED,
-  HF_COMMAND_CREDENTIALS,
-  HF_COMMAND_DELAY,
-  HF_COMMAND_RESOLVED,  /* hf_resolved */
-  HF_COMMAND_KNOCKED,   /* hf_knocked */
-  HF_COMMAND_TRUSTED,   /* hf_trusted */
-  HF_COMMAND_DIAGNOSED, /* hf_diagnosed */
-  HF_COMMAND_TURN,      /* in `number` ms this attempt may begin; below 0: Lua does not know */
-  HF_COMMAND_LIMIT,     /* for the keeper, owner NULL: attempts in 1,000 s, the burst, whether Lua is asked (`wish`) */
-  HF_COMMAND_TRACE,     /* for the keeper, owner NULL: an hf_trace_level */
-  HF_COMMAND_STOP,      /* for the keeper, owner NULL: the process ends */
-  HF_COMMAND_SIGNALS,   /* hf_signals from here on: HF_COMMAND_SIGNALS plus one of these */
+#define FIRST(name, what) HF_COMMAND_##name = HF_MAIL_COMMAND_BASE,
+#define EACH(name, what) HF_COMMAND_##name,
+  HF_COMMAND_KINDS(FIRST, EACH)
+#undef FIRST
+#undef EACH
+      HF_COMMAND_SIGNALS /* hf_signals from here on: HF_COMMAND_SIGNALS plus one of these */
 };
 
 /* Commands of which one that is on its way says all, so that they are at most one a client and live in it. */

@@ -64,7 +64,7 @@ static void delay(hf_client *client, const hf_command *command) {
 }
 
 static void handle(hf_client *client, const hf_command *command) {
-  switch (command->mail.kind) {
+  switch ((enum hf_command_kind)command->mail.kind) {
   case HF_COMMAND_START:
     start(client);
     break;
@@ -88,7 +88,18 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_DELAY:
     delay(client, command);
     break;
-  default:
+  case HF_COMMAND_PUBLISH: /* these are no hf_commands, or the keeper's */
+  case HF_COMMAND_WITHDRAW:
+  case HF_COMMAND_SUBSCRIBE:
+  case HF_COMMAND_UNSUBSCRIBE:
+  case HF_COMMAND_RESOLVED:
+  case HF_COMMAND_KNOCKED:
+  case HF_COMMAND_TRUSTED:
+  case HF_COMMAND_DIAGNOSED:
+  case HF_COMMAND_LIMIT:
+  case HF_COMMAND_TRACE:
+  case HF_COMMAND_STOP:
+  case HF_COMMAND_SIGNALS:
     break;
   }
 }
