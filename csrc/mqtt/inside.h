@@ -31,8 +31,6 @@ typedef struct hf_property {
   hf_bytes value;  /* of a pair */
 } hf_property;
 
-hf_property_kind hf_property_kind_of(uint32_t identifier);
-
 /* The value of `identifier`, which has been assigned, and nothing but its form looked at. */
 bool hf_property_take(hf_cursor *from, uint32_t identifier, hf_property *property);
 

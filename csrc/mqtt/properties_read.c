@@ -5,7 +5,7 @@
 #define KIND(with, identifier, name, text, kind) [identifier] = HF_KIND_##kind,
 static const uint8_t kinds[HF_PROPERTY_IDS] = {HF_PROPERTY_TABLE(KIND, )};
 
-hf_property_kind hf_property_kind_of(uint32_t identifier) {
+static hf_property_kind kind_of(uint32_t identifier) {
   return identifier < HF_PROPERTY_IDS ? (hf_property_kind)kinds[identifier] : HF_KIND_NONE;
 }
 
@@ -41,7 +41,7 @@ bool hf_property_take(hf_cursor *from, uint32_t identifier, hf_property *propert
   uint8_t one;
   uint16_t two;
   property->identifier = identifier;
-  switch (hf_property_kind_of(identifier)) {
+  switch (kind_of(identifier)) {
   case HF_KIND_BYTE:
     if (!hf_take_one(from, &one)) return false;
     property->number = one;
@@ -66,7 +66,7 @@ bool hf_property_take(hf_cursor *from, uint32_t identifier, hf_property *propert
 }
 
 static bool text_is_fine(const hf_property *property) {
-  hf_property_kind kind = hf_property_kind_of(property->identifier);
+  hf_property_kind kind = kind_of(property->identifier);
   if (kind != HF_KIND_TEXT && kind != HF_KIND_PAIR) return true;
   return !hf_utf8_malformed(property->text) && (kind == HF_KIND_TEXT || !hf_utf8_malformed(property->value));
 }

@@ -59,14 +59,23 @@ static const char *after(const char *text) {
   return text + strlen(text) + 1;
 }
 
+#define ASSIGNED(with, identifier, name, text, kind) | UINT64_C(1) << (identifier)
+static const uint64_t assigned = 0 HF_PROPERTY_TABLE(ASSIGNED, );
+
+static bool is_assigned(uint32_t identifier) {
+  return identifier < HF_PROPERTY_IDS && assigned >> identifier & 1;
+}
+
 const char *hf_text_of_misplaced(hf_packet_type type, uint32_t identifier) {
   const char *text = misplaced_in(type);
-  if (hf_property_kind_of(identifier) == HF_KIND_NONE) return text;
+  if (!is_assigned(identifier)) return text;
   text = after(text);
   for (uint32_t lower = 0; lower < identifier; lower++)
-    if (hf_property_kind_of(lower) != HF_KIND_NONE) text = after(text);
+    if (is_assigned(lower)) text = after(text);
   return text;
 }
+
+_Static_assert(HF_PROPERTY_IDS <= 64, "each has a bit");
 
 /* Of each property that a packet may have. The names are those of the table; the preprocessor cannot look them up. */
 typedef struct property_texts {

@@ -136,7 +136,7 @@ const char *hf_text_of_packet(hf_packet_type type, hf_packet_problem problem);
     ensures identifier < HF_PROPERTY_IDS ==> \result == kinds[identifier];
     ensures identifier >= HF_PROPERTY_IDS ==> \result == HF_KIND_NONE;
  */
-hf_property_kind hf_property_kind_of(uint32_t identifier);
+static hf_property_kind kind_of(uint32_t identifier);
 
 /*@ requires sound(from) && \valid(property) && \separated(from, property);
     assigns *from, *property;
