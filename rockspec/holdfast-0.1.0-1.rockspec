@@ -156,6 +156,7 @@ build = {
         "csrc/store/open.c",
         "csrc/store/problem.c",
         "csrc/store/read.c",
+        "csrc/store/recent.c",
         "csrc/store/record.c",
         "csrc/store/session.c",
         "csrc/store/store.c",

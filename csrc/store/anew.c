@@ -64,16 +64,31 @@ static hf_store_code check(const char *aside, const char *path, hf_store_problem
   return problem->code;
 }
 
+/* A file that is still at its path is read anew, by the sums of its log: the system may have let go of what we wrote
+ * without saying so, and a connection that stands would take whatever it finds in its place. */
+static sqlite3 *source(hf_store *store, hf_store_problem *problem) {
+  bool gone;
+  sqlite3 *database = NULL;
+  if (store->database && !hf_store_is_there(store, &gone)) return store->database;
+  hf_store_shut_all(store);
+  if (hf_store_connect(store, &database, problem) == HF_STORE_OK) return database;
+  sqlite3_close(database);
+  return NULL;
+}
+
 static hf_store_code copy(hf_store *store, const char *aside, hf_store_problem *problem) {
+  sqlite3 *from = source(store, problem);
   sqlite3_stmt *vacuum = NULL;
+  if (!from) return problem->code;
   errno = 0;
-  int result = sqlite3_prepare_v2(store->database, "VACUUM INTO ?", -1, &vacuum, NULL);
+  int result = sqlite3_prepare_v2(from, "VACUUM INTO ?", -1, &vacuum, NULL);
   if (!result) {
     sqlite3_bind_text(vacuum, 1, aside, -1, SQLITE_STATIC);
     sqlite3_step(vacuum);
     result = sqlite3_finalize(vacuum);
   }
-  hf_store_code code = hf_store_judge(store->path, store->database, result, problem);
+  hf_store_code code = hf_store_judge(store->path, from, result, problem);
+  if (from != store->database) sqlite3_close(from);
   return code ? code : check(aside, store->path, problem);
 }
 
@@ -103,6 +118,7 @@ static hf_store_code replace(hf_store *store, hf_store_problem *problem) {
     hf_store_shut_all(store);
     hf_store_lock_drop(store->shut);
     store->shut = lock;
+    store->renewed = true;
   } else {
     hf_store_lock_drop(lock);
     if (descriptor >= 0) unlink(aside);
@@ -114,19 +130,31 @@ static hf_store_code replace(hf_store *store, hf_store_problem *problem) {
 /* Somebody else's file at its path stays where it is. */
 static bool is_taken(const hf_store *store) {
   bool gone;
-  return store->database && !hf_store_lock_is_of(store->shut, store->path, &gone) && !gone;
+  return !store->renewed && !hf_store_lock_is_of(store->shut, store->path, &gone) && !gone;
+}
+
+/* With what only memory may have, too, and all of it on the medium. */
+static hf_store_code open_it(hf_store *store, hf_store_problem *problem) {
+  hf_store_shut_all(store);
+  hf_store_code code = hf_store_open_all(store, NULL, problem);
+  if (!code && (code = hf_store_write_recent(store))) *problem = store->trouble;
+  if (!code && !hf_store_sync_descriptor(store->log, true)) code = hf_store_judge_errno(store->path, errno, problem);
+  if (code) {
+    hf_store_shut_all(store);
+    return code;
+  }
+  store->renewed = false;
+  store->synced = store->written;
+  hf_store_forget_recent(store, store->synced);
+  return HF_STORE_OK;
 }
 
 void hf_store_make_anew(hf_store *store) {
   hf_store_problem problem = {.code = HF_STORE_OK};
   if (is_taken(store)) return;
-  hf_store_code code = store->database ? replace(store, &problem) : HF_STORE_OK;
+  hf_store_code code = store->renewed ? HF_STORE_OK : replace(store, &problem);
   if (!code) code = put_in_place(store->path, &problem);
-  if (!code) {
-    hf_store_shut_all(store);
-    code = hf_store_open_all(store, NULL, &problem);
-    if (code) hf_store_shut_all(store);
-  }
+  if (!code) code = open_it(store, &problem);
   if (code) {
     store->trouble = problem;
     hf_store_tell(store, &problem);

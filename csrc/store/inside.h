@@ -17,6 +17,8 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "core/index.h"
+#include "core/list.h"
 #include "store/store.h"
 #include "sys/boot.h"
 
@@ -48,6 +50,8 @@ typedef struct hf_store_late {
   hf_store_note note;
   char packet[];
 } hf_store_late;
+
+typedef struct hf_store_recent hf_store_recent; /* one thing that has been written and may not be on the medium */
 
 typedef struct hf_store_moment { /* ms of each clock at once */
   char boot[HF_BOOT_ID];         /* the start of the machine that `clock` counts from */
@@ -83,6 +87,9 @@ struct hf_store {
   uint8_t protocol;
   bool mid_exchange; /* when it was opened */
   bool broken;       /* what it wrote is not on the medium, or not at its path: it must be made anew */
+  bool renewed;      /* a fresh file is whole, and is to be put in its place */
+  hf_list_link recent;
+  hf_index recent_messages, recent_packets;
   bool closed;
   hf_store_problem trouble, refusal;
 
@@ -113,6 +120,7 @@ bool hf_store_sync_folder(const char *path);
 void hf_store_clean(const char *path); /* what processes that were killed have left of making one */
 
 /* open.c */
+hf_store_code hf_store_connect(const hf_store *store, sqlite3 **database, hf_store_problem *problem);
 hf_store_code hf_store_open_all(hf_store *store, const char *client_id, hf_store_problem *problem);
 void hf_store_shut_all(hf_store *store);
 
@@ -135,23 +143,38 @@ hf_store_code hf_store_leave(hf_store *store);
 hf_store_code hf_store_answer(hf_store *store); /* leaves, for what is answered to whoever asked */
 int hf_store_step(hf_store *store, hf_store_statement which);
 int hf_store_step_with(hf_store *store, hf_store_statement which, uint64_t number);
+int hf_store_insert(hf_store *store, const hf_publish *publish, hf_bytes properties);
+int hf_store_delete(hf_store *store, uint64_t id); /* a message and its flight */
 bool hf_store_end_transaction(hf_store *store, int result);
 int hf_store_write_moment(hf_store *store);
 void hf_store_write_rest(hf_store *store); /* notes and what is done */
 void hf_store_tell(hf_store *store, const hf_store_problem *news);
 
 /* session.c */
-bool hf_store_write_late(hf_store *store); /* the lock held */
+bool hf_store_write_late(hf_store *store);                           /* the lock held */
+int hf_store_write_note(hf_store *store, const hf_store_note *note); /* likewise */
 void hf_store_prune_late(hf_store *store);
 void hf_store_forget_late(hf_store *store);
 
 /* tend.c: `slow` held, the lock not. */
 hf_store_code hf_store_wait_for_disk(hf_store *store);
 bool hf_store_is_lengthy(const hf_store *store);
+bool hf_store_is_there(const hf_store *store, bool *gone); /* file and log are at their paths; no lock needed */
 
 /* anew.c: finishes what a process has begun and was killed over; makes a store anew, `slow` and the lock held. */
 hf_store_code hf_store_finish_move(const char *path, hf_store_problem *problem);
 void hf_store_make_anew(hf_store *store);
+
+/* recent.c: what has been written since the last sync that succeeded; the lock held, but while one is made. */
+bool hf_store_recent_init(hf_store *store); /* false: no memory */
+void hf_store_recent_end(hf_store *store);
+hf_store_recent *hf_store_recent_message(const hf_publish *publish);    /* a copy; NULL: no memory */
+void hf_store_recent_drop(hf_store_recent *recent);                     /* it has not been written after all */
+void hf_store_remember_message(hf_store *store, hf_store_recent *made); /* takes it */
+void hf_store_remember_done(hf_store *store, uint64_t id);
+void hf_store_remember_note(hf_store *store, const hf_store_note *note);
+void hf_store_forget_recent(hf_store *store, uint64_t synced); /* so many commits are on the medium */
+hf_store_code hf_store_write_recent(hf_store *store);          /* once more, in a file made anew */
 
 /* record.c: a message as a row; its sum tells whether what comes back is what was written. */
 int64_t hf_store_sum(const hf_publish *publish, int64_t deadline, int64_t expires, hf_bytes properties);

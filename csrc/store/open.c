@@ -200,7 +200,7 @@ static hf_store_code prepare(hf_store *store, hf_store_problem *problem) {
   return judge(store, result, problem);
 }
 
-static hf_store_code connect(const hf_store *store, sqlite3 **database, hf_store_problem *problem) {
+hf_store_code hf_store_connect(const hf_store *store, sqlite3 **database, hf_store_problem *problem) {
   int result = sqlite3_open_v2(store->path, database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, way_of_locking);
   if (result) return hf_store_judge(store->path, *database, result, problem);
   sqlite3_extended_result_codes(*database, 1);
@@ -210,14 +210,14 @@ static hf_store_code connect(const hf_store *store, sqlite3 **database, hf_store
 }
 
 static hf_store_code open_folder(hf_store *store, hf_store_problem *problem) {
-  hf_store_code code = connect(store, &store->folder, problem);
+  hf_store_code code = hf_store_connect(store, &store->folder, problem);
   if (code) return code;
   return hf_store_judge(store->path, store->folder, sqlite3_exec(store->folder, settings_of_folder, NULL, NULL, NULL),
                         problem);
 }
 
 static hf_store_code open_database(hf_store *store, hf_store_problem *problem) {
-  hf_store_code code = connect(store, &store->database, problem);
+  hf_store_code code = hf_store_connect(store, &store->database, problem);
   if (code) return code;
   if (sqlite3_db_readonly(store->database, "main")) return hf_store_say(problem, HF_STORE_READ_ONLY, store->path, NULL);
   return HF_STORE_OK;
@@ -282,7 +282,8 @@ static void follow(hf_store *store) {
 static hf_store *make(const char *path, hf_store_problem *problem) {
   hf_store *store = calloc(1, sizeof *store);
   char *name = absolute(path);
-  if (!store || !name) {
+  if (!store || !name || !hf_store_recent_init(store)) {
+    if (store) hf_index_free(&store->recent_messages);
     free(store);
     free(name);
     hf_store_say(problem, HF_STORE_NO_MEMORY, path, NULL);

@@ -7,7 +7,7 @@
  * can, or a disk that was full for a moment would cost exactly once until the session ends. Whoever must not wait for a
  * write leaves its notes in the same list. */
 
-static int write_one(hf_store *store, const hf_store_note *note) {
+int hf_store_write_note(hf_store *store, const hf_store_note *note) {
   static const hf_store_statement statements[] = {[HF_STORE_NOTE_SENT] = HF_STORE_SENT,
                                                   [HF_STORE_NOTE_RELEASED] = HF_STORE_RELEASED,
                                                   [HF_STORE_NOTE_RECEIVED] = HF_STORE_RECEIVED,
@@ -150,12 +150,14 @@ bool hf_store_write_late(hf_store *store) {
   if (!first) return true;
   int result = hf_store_step(store, HF_STORE_BEGIN);
   for (const hf_store_late *late = first; !result && late; late = late->next)
-    result = write_one(store, &late->note);
+    result = hf_store_write_note(store, &late->note);
   if (!hf_store_end_transaction(store, result)) {
     prune(&first, &last);
     put_back(store, first, last);
     return false;
   }
+  for (const hf_store_late *late = first; late; late = late->next)
+    hf_store_remember_note(store, &late->note);
   uint64_t place = free_all(first);
   pthread_mutex_lock(&store->mind);
   store->overdue = false;
@@ -173,8 +175,11 @@ static bool none_is_late(hf_store *store) {
 
 /* One alone needs no transaction, nor memory. */
 static bool write_at_once(hf_store *store, const hf_store_note *note) {
-  return none_is_late(store) &&
-         hf_store_judge(store->path, store->database, write_one(store, note), &store->trouble) == HF_STORE_OK;
+  if (!none_is_late(store)) return false;
+  int result = hf_store_write_note(store, note);
+  if (hf_store_judge(store->path, store->database, result, &store->trouble)) return false;
+  hf_store_remember_note(store, note);
+  return true;
 }
 
 static void write_now(hf_store *store, const hf_store_note *note) {

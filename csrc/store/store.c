@@ -133,7 +133,7 @@ hf_store_code hf_store_claim(hf_store *store, uint64_t id) {
   return hf_store_answer(store);
 }
 
-static int insert(hf_store *store, const hf_publish *publish, hf_bytes properties) {
+int hf_store_insert(hf_store *store, const hf_publish *publish, hf_bytes properties) {
   sqlite3_stmt *row = store->statements[HF_STORE_INSERT];
   int64_t deadline = hf_store_age_written(store, publish->deadline);
   int64_t expires = hf_store_age_written(store, publish->expires);
@@ -184,18 +184,24 @@ hf_store_code hf_store_append(hf_store *store, const hf_publish *publish) {
   char few[FEW], *written = few;
   size_t size = hf_properties_publish_size(publish->properties);
   if (size > sizeof few) written = malloc(size);
-  if (!written || !count_in(store)) {
+  hf_store_recent *recent = hf_store_recent_message(publish);
+  if (!written || !recent || !count_in(store)) {
     if (written != few) free(written);
+    hf_store_recent_drop(recent);
     return refuse_for_memory(store);
   }
   hf_wire_put_properties(written, publish->properties);
   bool kept = false;
   if (hf_store_enter(store)) {
     int result = claim(store, publish->id);
-    if (!result) result = insert(store, publish, (hf_bytes){written, size});
+    if (!result) result = hf_store_insert(store, publish, (hf_bytes){written, size});
     kept = judge(store, result) == HF_STORE_OK;
+    if (kept) hf_store_remember_message(store, recent);
   }
-  if (!kept) count_out(store, 1);
+  if (!kept) {
+    hf_store_recent_drop(recent);
+    count_out(store, 1);
+  }
   hf_store_code code = hf_store_answer(store);
   if (written != few) free(written);
   return code;
@@ -225,13 +231,18 @@ static void forget_done(hf_store *store, size_t count) {
   count_out(store, count);
 }
 
+int hf_store_delete(hf_store *store, uint64_t id) {
+  int result = hf_store_step_with(store, HF_STORE_DELETE, id);
+  return result ? result : hf_store_step_with(store, HF_STORE_DELETE_FLIGHT, id);
+}
+
 static bool write_done(hf_store *store, const uint64_t *ids, size_t count) {
   int result = hf_store_step(store, HF_STORE_BEGIN);
-  for (size_t i = 0; !result && i < count; i++) {
-    result = hf_store_step_with(store, HF_STORE_DELETE, ids[i]);
-    if (!result) result = hf_store_step_with(store, HF_STORE_DELETE_FLIGHT, ids[i]);
-  }
+  for (size_t i = 0; !result && i < count; i++)
+    result = hf_store_delete(store, ids[i]);
   if (!hf_store_end_transaction(store, result)) return false;
+  for (size_t i = 0; i < count; i++)
+    hf_store_remember_done(store, ids[i]);
   forget_done(store, count);
   return true;
 }
@@ -287,6 +298,7 @@ void hf_store_free(hf_store *store) {
   hf_store_lock_drop(store->shut); /* after SQLite's own: closing any descriptor of the file lets those go */
   hf_store_left(store);
   hf_store_forget_late(store);
+  hf_store_recent_end(store);
   pthread_mutex_destroy(&store->mind);
   pthread_mutex_destroy(&store->lock);
   pthread_mutex_destroy(&store->slow);

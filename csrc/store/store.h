@@ -16,8 +16,10 @@
  * never a moment without new records, and a file that is made anew.
  *
  * A file that has failed to reach the medium, or has been removed, is made anew
- * by hf_store_tend or hf_store_sync: a fresh one, of everything that can be read
- * through the old one, each message checked by its sum, is moved into its place.
+ * by hf_store_tend or hf_store_sync: a fresh one, of what can be read of the old
+ * one, each message checked by its sum, is moved into its place, and what has been
+ * written since the last sync that succeeded, of which memory has a copy, is
+ * written once more.
  *
  * The locks are leaves: nothing of ours is called while one is held, but what the
  * two reads hand over to, which must not come back to the store.

@@ -60,6 +60,7 @@ hf_store_code hf_store_wait_for_disk(hf_store *store) {
     return hf_store_answer(store);
   }
   store->synced = written;
+  hf_store_forget_recent(store, written);
   hf_store_leave(store);
   return HF_STORE_OK;
 }
@@ -144,9 +145,13 @@ static bool log_is_there(const hf_store *store, bool *gone) {
   return fstat(store->log, &ours) != 0 || (about.st_dev == ours.st_dev && about.st_ino == ours.st_ino);
 }
 
+bool hf_store_is_there(const hf_store *store, bool *gone) {
+  return hf_store_lock_is_of(store->shut, store->path, gone) && log_is_there(store, gone);
+}
+
 static void look_for_files(hf_store *store) {
   bool gone = false;
-  if (store->log < 0 || (hf_store_lock_is_of(store->shut, store->path, &gone) && log_is_there(store, &gone))) return;
+  if (store->log < 0 || hf_store_is_there(store, &gone)) return;
   if (hf_store_enter(store)) {
     hf_store_say(&store->trouble, HF_STORE_FAILED, store->path,
                  gone ? "it has been removed while it was open" : "another file has taken its place");
