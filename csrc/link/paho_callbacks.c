@@ -162,24 +162,34 @@ static void on_disconnected(void *context, MQTTProperties *properties, enum MQTT
   hf_paho_reading_free(&reading);
 }
 
-/* Delivered whatever the state: Paho acknowledges it as soon as this returns. */
+static hf_message *read_message(hf_bytes topic, const MQTTAsync_message *from) {
+  hf_paho_reading reading;
+  const hf_properties *properties = hf_paho_properties_read(&reading, &from->properties);
+  hf_bytes payload = {from->payload, (size_t)from->payloadlen};
+  hf_message *message = reading.starved ? NULL : hf_message_new(topic, payload, properties);
+  hf_paho_reading_free(&reading);
+  return message;
+}
+
+enum { TRIES = 3 };
+
+/* Delivered whatever the state: Paho acknowledges it as soon as this returns, taken or not. One that is not taken stays
+ * in its queue, of which it tells one message at once and then one with each packet that comes: better not to need
+ * that. */
 static int on_message(void *context, char *topic, int topic_length, MQTTAsync_message *from) {
   hf_paho_attempt *attempt = context;
   hf_link_sink *sink = &attempt->link->sink;
-  hf_paho_reading reading;
-  hf_message *message = hf_message_new((hf_bytes){topic, topic_length > 0 ? (size_t)topic_length : strlen(topic)},
-                                       (hf_bytes){from->payload, (size_t)from->payloadlen},
-                                       hf_paho_properties_read(&reading, &from->properties));
-  hf_paho_reading_free(&reading);
-  if (message) {
-    message->mail = (hf_mail){.owner = sink->owner, .generation = attempt->generation, .kind = HF_LINK_MESSAGE};
-    message->qos = (uint8_t)from->qos;
-    message->retain = from->retained != 0;
-    message->duplicate = from->dup != 0;
-  }
+  hf_message *message = NULL;
+  for (int tries = 0; tries < TRIES && !message; tries++)
+    message = read_message((hf_bytes){topic, topic_length > 0 ? (size_t)topic_length : strlen(topic)}, from);
+  if (!message) return 0;
+  message->mail = (hf_mail){.owner = sink->owner, .generation = attempt->generation, .kind = HF_LINK_MESSAGE};
+  message->qos = (uint8_t)from->qos;
+  message->retain = from->retained != 0;
+  message->duplicate = from->dup != 0;
   MQTTAsync_freeMessage(&from);
   MQTTAsync_free(topic);
-  if (message) sink->deliver(sink->context, &message->mail);
+  sink->deliver(sink->context, &message->mail);
   return 1;
 }
 

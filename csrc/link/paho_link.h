@@ -293,7 +293,8 @@ typedef struct hf_paho_reading { /* Paho's properties in our form; borrows */
   hf_properties properties;
   hf_user_property few_user[8];
   uint32_t few_identifiers[8];
-  void *many; /* malloc'ed when those do not do */
+  void *many;   /* malloc'ed when those do not do */
+  bool starved; /* and could not be */
 } hf_paho_reading;
 
 /* NULL when there are none that an application sees, or memory is short. */

@@ -98,6 +98,7 @@ static bool read_one(hf_paho_reading *reading, hf_user_property *user, uint32_t 
 
 const hf_properties *hf_paho_properties_read(hf_paho_reading *reading, const MQTTProperties *from) {
   reading->many = NULL;
+  reading->starved = false;
   if (from->count == 0) return NULL;
   memset(&reading->properties, 0, sizeof reading->properties);
   hf_user_property *user = reading->few_user;
@@ -105,7 +106,10 @@ const hf_properties *hf_paho_properties_read(hf_paho_reading *reading, const MQT
   if (from->count > 8) {
     size_t count = (size_t)from->count;
     user = reading->many = malloc(count * (sizeof *user + sizeof *identifiers));
-    if (!user) return NULL;
+    if (!user) {
+      reading->starved = true;
+      return NULL;
+    }
     identifiers = (uint32_t *)(user + count);
   }
   bool any = false;

@@ -1,0 +1,76 @@
+-- Memory that is short for the module's own threads again and again: on both transports connections are lost over it,
+-- and nothing else.
+local mosquitto = require "spec.support.mosquitto"
+local shim = require "spec.support.shim"
+
+local CODE = [[
+local famine = require "famine_probe"
+local holdfast = require "holdfast"
+local EVERY = { 3, 4, 5, 7, 11, 13 } -- of so many requests one fails, a while each
+local COUNT = 120
+local PAIRS = {} -- more than the Paho link has room for without asking
+for i = 1, 10 do
+  PAIRS["n" .. i] = "v" .. i
+end
+holdfast.log(function() end)
+holdfast.run(function()
+  local client = assert(holdfast.new { server = "mqtt://127.0.0.1:%d", client_id = "hungry", transport = %q,
+    backoff = { strategy = "constant", min = 0.02, jitter = "none" }, policy = { slow = { min = 0.02 } },
+    connect_timeout = 1 })
+  local heard, distinct, doubled = {}, 0, 0
+  local handler = function(message)
+    if message.properties.user.n10 ~= "v10" then
+      print "a message without its properties"
+    end
+    if heard[message.payload] then
+      doubled = doubled + 1
+    else
+      heard[message.payload], distinct = true, distinct + 1
+    end
+  end
+  local first = client:subscribe("hungry/+", { qos = 2 }, handler)
+  assert(client:connect(10))
+  assert(first:granted(10) == 2)
+  local outcomes = {}
+  client:on("delivered", function(event) outcomes[event.id] = "delivered" end)
+  client:on("dropped", function(event) outcomes[event.id] = tostring(event.why) end)
+  local ids = {}
+  for i = 1, COUNT do
+    if i %% (COUNT / #EVERY) == 1 then
+      famine.every(EVERY[math.ceil(i * #EVERY / COUNT)])
+      local more = client:subscribe("other/" .. i, { qos = 1 })
+      more:remove()
+    end
+    ids[i] = assert(client:post("hungry/" .. i %% 3, tostring(i), { qos = 2, properties = { user = PAIRS } }))
+    holdfast.sleep(0.004)
+  end
+  print(famine.failed() > 0)
+  famine.every(0)
+  for _ = 1, 3000 do
+    local all = distinct == COUNT
+    for _, id in ipairs(ids) do
+      all = all and outcomes[id] == "delivered"
+    end
+    if all then break end
+    holdfast.sleep(0.01)
+  end
+  local delivered = 0
+  for _, id in ipairs(ids) do
+    delivered = delivered + (outcomes[id] == "delivered" and 1 or 0)
+  end
+  print(distinct, delivered, doubled)
+  assert(client:close(5))
+  print(client:status().state)
+end)
+]]
+
+describe("memory that is short now and then #broker", function()
+  after_each(mosquitto.finish)
+
+  for _, transport in ipairs { "paho", "native" } do
+    it("costs connections and nothing else: " .. transport, function()
+      local broker = mosquitto.start()
+      assert.equal("true\n120\t120\t0\nclosed\n", shim.run("famine_probe", CODE:format(broker.port, transport)))
+    end)
+  end
+end)

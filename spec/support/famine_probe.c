@@ -1,0 +1,98 @@
+/* famine_probe: memory that is short now and then for our module's own threads, for a process that is started with this
+ * in LD_PRELOAD.
+ *
+ * In such a process `require "famine_probe"` gives
+ *   every(n)    of the requests for memory that the module makes off the main thread every n-th fails; 0: none does
+ *   failed()    how many have failed
+ * What Lua, Paho, OpenSSL and SQLite ask for is never refused, nor what the module asks for on Lua's thread, where a
+ * refusal is an error of the caller's. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lua/compat.h"
+
+static uintptr_t from, to; /* where the module lies */
+static atomic_ulong rate, asked, refused;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *block, size_t size);
+
+static bool fails(const void *caller) {
+  unsigned long every = atomic_load_explicit(&rate, memory_order_relaxed);
+  uintptr_t at = (uintptr_t)caller;
+  if (every == 0 || at < from || at >= to || gettid() == getpid()) return false;
+  if (atomic_fetch_add(&asked, 1) % every != every - 1) return false;
+  atomic_fetch_add(&refused, 1);
+  errno = ENOMEM;
+  return true;
+}
+
+void *malloc(size_t size) {
+  return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+  return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *block, size_t size) {
+  return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(block, size);
+}
+
+static char *copy(const char *text, size_t length) {
+  char *made = __libc_malloc(length + 1);
+  if (!made) return NULL;
+  memcpy(made, text, length);
+  made[length] = '\0';
+  return made;
+}
+
+#undef strdup
+#undef strndup
+
+char *strdup(const char *text) {
+  return fails(__builtin_return_address(0)) ? NULL : copy(text, strlen(text));
+}
+
+char *strndup(const char *text, size_t length) {
+  return fails(__builtin_return_address(0)) ? NULL : copy(text, strnlen(text, length));
+}
+
+static int look(struct dl_phdr_info *about, size_t size, void *context) {
+  (void)size, (void)context;
+  if (!strstr(about->dlpi_name, "/holdfast/core.so")) return 0;
+  for (int i = 0; i < about->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &about->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
+    from = about->dlpi_addr + part->p_vaddr;
+    to = from + part->p_memsz;
+  }
+  return 1;
+}
+
+static int set_rate(lua_State *L) {
+  if (!dl_iterate_phdr(look, NULL)) return luaL_error(L, "holdfast.core has not been loaded");
+  atomic_store(&rate, (unsigned long)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+static int failed(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)atomic_load(&refused));
+  return 1;
+}
+
+int luaopen_famine_probe(lua_State *L);
+
+int luaopen_famine_probe(lua_State *L) {
+  static const luaL_Reg functions[] = {{"every", set_rate}, {"failed", failed}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
