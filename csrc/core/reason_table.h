@@ -209,7 +209,7 @@
       "the server's certificate was issued by an unknown authority")                                                   \
   ROW(TLS, HF_TLS_SELF_SIGNED, "tls_self_signed", SLOW, SLOW, 0, MOVE, "the server's certificate is self-signed")      \
   ROW(TLS, HF_TLS_HOSTNAME, "tls_hostname", SLOW, SLOW, 0, MOVE, "the server's certificate is for another host name")  \
-  ROW(TLS, HF_TLS_HANDSHAKE, "tls_handshake", RETRY, SLOW, 3, MOVE, "the TLS handshake broke off")                     \
+  ROW(TLS, HF_TLS_HANDSHAKE, "tls_handshake", RETRY, SLOW, 3, MOVE_PASSES, "the TLS handshake broke off")              \
   ROW(TLS, HF_TLS_CLIENT_CERTIFICATE, "tls_client_certificate", SLOW, SLOW, 0, PLAIN,                                  \
       "the server does not accept the client's certificate")                                                           \
   ROW(TLS, HF_TLS_FILE, "tls_file", SLOW, SLOW, 0, PLAIN, "a CA, certificate or key file cannot be read")              \

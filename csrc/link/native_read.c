@@ -164,6 +164,20 @@ static bool reads(const hf_link *link) {
   return link->stream && !link->starved && link->state >= HF_NATIVE_GREETING && link->state <= HF_NATIVE_LEAVING;
 }
 
+/* "HTTP/1.1 302 Found" begins as a PUBACK would with flags that it never has. Whoever is behind a captive portal is not
+ * to wait longer than for a server that is away: it goes as soon as somebody has agreed to something. */
+static void unreadable(hf_link *link, const uint8_t *bytes, const hf_violation *violation) {
+  if (link->state != HF_NATIVE_GREETING || bytes[0] != 'H') {
+    hf_native_violated(link, violation->code, violation->text);
+    return;
+  }
+  hf_native_end(link, (hf_native_ending){.kind = HF_LINK_FAILED,
+                                         .source = HF_SOURCE_NETWORK,
+                                         .code = HF_NETWORK_CLOSED_BEFORE_CONNACK,
+                                         .phase = HF_PHASE_CONNACK,
+                                         .text = "who answered speaks HTTP: no broker, but maybe a captive portal"});
+}
+
 static hf_read look(hf_link *link, const uint8_t *bytes, size_t length, hf_packet *packet) {
   const hf_packet_rules rules = {.maximum_packet_size = link->maximum_packet_size, .protocol = link->protocol};
   hf_violation violation;
@@ -172,7 +186,7 @@ static hf_read look(hf_link *link, const uint8_t *bytes, size_t length, hf_packe
     hf_native_trace_read(link, packet);
     handle(link, packet, length - packet->length);
   }
-  if (read == HF_READ_VIOLATION) hf_native_violated(link, violation.code, violation.text);
+  if (read == HF_READ_VIOLATION) unreadable(link, bytes, &violation);
   return read;
 }
 

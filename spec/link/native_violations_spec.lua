@@ -56,6 +56,19 @@ for _, protocol in ipairs { 5, 4 } do
       ends("failed", "malformed_packet", "PUBLISH with QoS 3", 0x81)
     end)
 
+    it("is no broker's that begins with HTTP, however little of it there is", function()
+      for _, words in ipairs { "H", "HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n" } do
+        world.link:open(world.options)
+        world.link:opened()
+        world.link:run()
+        world:sent()
+        world:get(words)
+        assert.same({ "failed closed_before_connack: who answered speaks HTTP: no broker, but maybe a captive portal" },
+          (world:told()))
+        assert.same({}, world:sent())
+      end
+    end)
+
     if protocol == 5 then
       it("is left for a Receive Maximum of 0", function()
         local told = world:connect { properties = "\33\0\0" }

@@ -83,6 +83,16 @@ describe("a class", function()
     expect({ "retry", "slow", "retry", "slow" }, 4, NO_NAME)
   end)
 
+  it("slow waits for a handshake that breaks off, too, as somebody before a captive portal has it", function()
+    local HANDSHAKE = 8
+    local c = clockwork.new()
+    c:step "start"
+    c:step "connected"
+    c:step("lost", "network", BROKEN)
+    assert.same({ 1000, 1000, 1000, 1000, 1000 }, (fail(c, 5, "tls", HANDSHAKE)))
+    assert.same({ 1000, 1000, 30000, 30000 }, (failing({}, 4, "tls", HANDSHAKE)))
+  end)
+
   it("that the policy gives what passes is the policy's word", function()
     local c = clockwork.new { rules = rules { name_not_found = { class = "slow" } } }
     c:step "start"
