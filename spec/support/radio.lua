@@ -3,7 +3,7 @@
 --
 --     local air, why = radio.start()    -- nil where there is no such network to be had
 --     air.before                        -- words in front of the program: it lives at the other end
---     radio.HERE                        -- the spec's address, as the program sees it
+--     radio.HERE, radio.ELSEWHERE       -- the spec's address, as the program sees it, and one that nobody listens at
 --     air:set { rate = 100000, loss = 0.02 }   -- bytes a second, part of the packets, each way
 --     air:cut() air:mend()              -- every packet is lost
 --     air:down() air:move()             -- its address is gone; there is another one
@@ -14,7 +14,7 @@
 -- before any client is made.
 local process = require "process_probe"
 
-local radio = { HERE = "10.99.0.1" }
+local radio = { HERE = "10.99.0.1", ELSEWHERE = "10.99.200.1" }
 
 local Radio = {}
 Radio.__index = Radio
@@ -50,7 +50,8 @@ local function connect(self)
     process.sleep(5)
   end
   command("ip link add here type veth peer name there netns %d", self.pid)
-  command("ip address add %s/16 dev here && ip link set here up", radio.HERE)
+  command("ip address add %s/16 dev here && ip address add %s/16 dev here && ip link set here up", radio.HERE,
+    radio.ELSEWHERE)
   inside(self, "ip link set lo up")
   self.address = 2
   inside(self, "ip address add 10.99.0.2/16 dev there")
