@@ -1,6 +1,7 @@
 --- Certificates for specs, made by openssl(1) in a folder of their own.
 --
 --     local folder = certificates.make()
+--     certificates.clients(folder, "tenant", 20)
 --
 -- Each is NAME.pem with NAME.key. By ca.pem (also as a hashed folder, cas/): server (localhost, 127.0.0.1, ::1),
 -- expired and future (the same names, at the wrong time), other (other.example), client (the key's pass phrase is
@@ -65,15 +66,31 @@ openssl pkey -in client.key -aes256 -passout pass:secret -out client.locked
 mv client.locked client.key
 ]]
 
+local function run(...)
+  local pid = assert(process.spawn { "sh", ... })
+  local how, status = process.wait(pid, 600000)
+  return how == "exited" and status == 0
+end
+
+--- Adds so many clients' certificates by ca.pem, NAME-1.pem and so on, with their keys: CN is NAME-1 ...
+-- @tparam string folder of @{certificates.make}
+-- @tparam string name
+-- @tparam number count
+function certificates.clients(folder, name, count)
+  assert(run("-c", [[
+    cd "$1" && for i in $(seq "$3"); do
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2-$i.key" -subj "/CN=$2-$i" \
+        -CA ca.pem -CAkey ca.key -days 2 -out "$2-$i.pem" 2>>log || exit 1
+    done]], "sh", folder, name, tostring(count)), "openssl failed, see " .. folder .. "/log")
+end
+
 --- The folder's path; remove it with process_probe.remove_folder.
 function certificates.make()
   local folder = assert(process.temporary_folder())
   local file = assert(io.open(folder .. "/make.sh", "w"))
   file:write(SCRIPT)
   file:close()
-  local pid = assert(process.spawn { "sh", folder .. "/make.sh", folder })
-  local how, status = process.wait(pid, 60000)
-  assert(how == "exited" and status == 0, "openssl failed, see " .. folder .. "/log")
+  assert(run(folder .. "/make.sh", folder), "openssl failed, see " .. folder .. "/log")
   return folder
 end
 

@@ -25,7 +25,7 @@
 
 static const char *const class_name = "weather_probe.weather";
 
-enum { CONNECTIONS = 128, CHUNK = 16384, MOST_HELD = 1 << 20 };
+enum { CONNECTIONS = 256, CHUNK = 16384, MOST_HELD = 1 << 20 };
 enum { UP, DOWN };
 
 typedef struct parcel {

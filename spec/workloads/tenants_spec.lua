@@ -1,0 +1,276 @@
+-- 9, tenants: many clients of one process, each with its own certificate and credentials, at three brokers: one is
+-- dead, one is slow at TLS, one refuses every tenth. The authority is replaced, and at last the process dies. #broker
+local accounts = require "spec.support.account"
+local certificates = require "spec.support.certificates"
+local core = require "holdfast.core"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local program = require "spec.support.program"
+local tree = require "spec.support.tree"
+local weathers = require "weather_probe"
+
+local TENANTS = [[
+local core = require "holdfast.core"
+local holdfast = require "holdfast"
+
+local folder, every = arg[1], tonumber(arg[2])
+for number = 1, tonumber(arg[3]) do
+  local name = "tenant-" .. number
+  local server = arg[4 + number % 3]
+  local client = server and holdfast.new {
+    server = server, client_id = name, username = name, password = number % 10 == 0 and "wrong" or "secret of " .. name,
+    tls = { ca = folder .. "/trust.pem", cert = ("%s/%s.pem"):format(folder, name),
+      key = ("%s/%s.key"):format(folder, name) },
+    will = { topic = ("tenants/%s/will"):format(name), payload = name, qos = 1 },
+  }
+  if client then
+    client:on("ready", function() print("ready", number) end)
+    client:on("failed", function(event) print("failed", number, event.reason.name) end)
+    client:start()
+    holdfast.spawn(function()
+      local reading = 0
+      while true do
+        reading = reading + 1
+        local began = core.now()
+        if client:publish(("tenants/%s/readings"):format(name), tostring(reading), { qos = 1, timeout = 3600 }) then
+          print("told", number, reading, core.now() - began)
+        end
+        holdfast.sleep(every)
+      end
+    end)
+  end
+end
+holdfast.run(function()
+  holdfast.sleep(1e6)
+end)
+]]
+
+local COUNT = program.size(24, 500)
+local EVERY = program.size(0.1, 1) -- seconds between two publishes of each tenant
+local SLOW = program.size(1.2, 2) -- seconds that TLS takes at the slow one
+local CALM = program.size(0.5, 20) -- seconds without trouble
+
+local RULES = "topic read #\npattern readwrite tenants/%u/#\n"
+
+describe("tenants #broker", function()
+  local folder, weather
+
+  before_each(function()
+    folder = certificates.make()
+    certificates.clients(folder, "tenant", COUNT)
+  end)
+
+  after_each(function()
+    program.finish()
+    if weather then
+      weather:close()
+      weather = nil
+    end
+    mosquitto.finish()
+    process.remove_folder(folder)
+  end)
+
+  local function write(name, text)
+    local file = assert(io.open(folder .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  local function lines(port, certificate)
+    return { "max_inflight_messages 0", "password_file " .. folder .. "/passwords", "acl_file " .. folder .. "/rules",
+      ("listener %d 127.0.0.1"):format(port), "cafile " .. folder .. "/ca.pem", "require_certificate true",
+      ("certfile %s/%s.pem"):format(folder, certificate), ("keyfile %s/%s.key"):format(folder, certificate) }
+  end
+
+  -- A broker for tenants, and who looks on there.
+  local function serve(account, wills, more)
+    local one = { port = process.free_port() }
+    local function all(certificate)
+      local list = lines(one.port, certificate)
+      list[#list + 1] = more
+      return list
+    end
+    one.broker = mosquitto.start { lines = all "server" }
+    one.world = holdfast.new { server = "mqtt://127.0.0.1:" .. one.broker.port, stable_after = 0,
+      backoff = { strategy = "constant", min = 0.05, max = 0.05, jitter = "none" } }
+    function one.look_on()
+      one.world:subscribe("tenants/+/readings", { qos = 1 }, function(message)
+        account:arrived(message.topic:match "^tenants/([^/]+)", tonumber(message.payload))
+      end)
+      one.world:subscribe("tenants/+/will", { qos = 1 }, function(message)
+        wills[#wills + 1] = message.topic .. " " .. message.payload
+      end)
+    end
+    assert(one.world:connect(10))
+    function one.replace()
+      one.broker:restart(all "absent")
+      assert(one.world:wait("ready", 10))
+    end
+    return one
+  end
+
+  -- What the brokers have logged of who connected as whom: those that are not who they say, and how many there were.
+  local function strangers(log)
+    local list, counted = {}, 0
+    for id, user in log:gmatch "New client connected from %S+ as (tenant%-%d+) %(.-, u'([^']*)'%)" do
+      counted = counted + 1
+      if id ~= user then
+        list[#list + 1] = id .. " as " .. user
+      end
+    end
+    return list, counted
+  end
+
+  local function median(list)
+    table.sort(list)
+    return list[math.ceil(#list / 2)]
+  end
+
+  local function live(transport, protocol)
+    local account, wills = accounts.new(), {}
+    write("rules", RULES)
+    local passwords = {}
+    for number = 1, COUNT do
+      passwords[number] = ("tenant-%d:secret of tenant-%d\n"):format(number, number)
+    end
+    write("passwords", table.concat(passwords))
+    assert(tree.command("mosquitto_passwd -U " .. folder .. "/passwords && echo fine")[1] == "fine")
+    write("trust.pem", tree.read(folder .. "/ca.pem"))
+
+    local healthy = serve(account, wills)
+    local slow = serve(account, wills, "use_identity_as_username true")
+    -- What a publish takes in a process that has nobody else.
+    local function without(transport_words)
+      local one = program.start(transport_words)
+      holdfast.sleep(CALM)
+      local list = {}
+      for _, line in ipairs(one:news()) do
+        list[#list + 1] = tonumber(line:match "^told\t%d+\t%d+\t(%S+)$")
+      end
+      one:signal("KILL"):ended(5)
+      return median(list)
+    end
+    local start = { code = TENANTS, transport = transport, protocol = protocol,
+      arguments = { folder, EVERY, COUNT, "mqtts://localhost:" .. healthy.port } }
+    local apart = program.is_soak and without(start)
+    healthy.look_on()
+    slow.look_on()
+
+    local dead, through = process.free_port()
+    weather, through = weathers.start(slow.port)
+    weather:set { hold_down = true }
+
+    start.arguments[5], start.arguments[6] = "mqtts://localhost:" .. through, "mqtts://localhost:" .. dead
+    local one = program.start(start)
+    local at = { [0] = {}, {}, {} } -- how many tenants are right, by their broker
+    for number = 1, COUNT do
+      if number % 10 ~= 0 or number % 3 == 1 then -- who has a certificate for a name needs no password
+        table.insert(at[number % 3], number)
+      end
+    end
+    local readies, delays, held = {}, {}, {}
+    local phase = held
+    local function look()
+      for _, line in ipairs(one:news()) do
+        local number = tonumber(line:match "^ready\t(%d+)")
+        if number then
+          readies[number] = (readies[number] or 0) + 1
+        end
+        local who, reading, took = line:match "^told\t(%d+)\t(%d+)\t(%S+)$"
+        if who then
+          account:posted("tenant-" .. who, tonumber(reading))
+          account:told("tenant-" .. who, tonumber(reading))
+          if tonumber(who) % 3 == 0 then
+            phase[#phase + 1] = tonumber(took)
+          end
+        end
+      end
+    end
+    local function await(what, wanted, times, seconds)
+      local deadline = core.now() + seconds
+      repeat
+        holdfast.sleep(0.02)
+        look()
+        local count = 0
+        for _, number in ipairs(wanted) do
+          count = count + ((readies[number] or 0) >= times and 1 or 0)
+        end
+        if core.now() > deadline then
+          error(("%s: %d of %d are ready\n%s\n%s"):format(what, count, #wanted, account:words(), one:words()), 2)
+        end
+      until count == #wanted
+    end
+
+    await("beside TLS that stands still", at[0], 1, program.size(10, 30))
+    local until_then = core.now() + SLOW
+    while core.now() < until_then do
+      holdfast.sleep(0.02)
+      look()
+    end
+    weather:set {}
+    phase = delays
+    await("TLS that was slow", at[1], 1, program.size(10, 30))
+    holdfast.sleep(CALM)
+    look()
+
+    phase = {}
+    write("trust.pem", tree.read(folder .. "/old.pem"))
+    local logs = healthy.broker:log() .. slow.broker:log()
+    healthy.replace()
+    slow.replace()
+    await("another authority", at[0], 2, program.size(20, 60))
+    await("another authority behind slow TLS", at[1], 2, program.size(20, 60))
+    holdfast.sleep(CALM)
+    account:weigh(one.pid)
+    one:signal("KILL"):ended(5)
+    look()
+    local deadline = core.now() + 10
+    while #wills < #at[0] + #at[1] and core.now() < deadline do
+      holdfast.sleep(0.02)
+    end
+    holdfast.sleep(0.3)
+    logs = logs .. healthy.broker:log() .. slow.broker:log()
+    account:note("ms from publish to acknowledgement at the healthy broker, TLS standing still elsewhere and after: " ..
+      "median %.1f, longest %.1f; %.1f, %.1f; alone %.1f", median(held) * 1000, held[#held] * 1000,
+      median(delays) * 1000, delays[#delays] * 1000, (apart or 0) * 1000)
+    local others, counted = strangers(logs)
+    assert(counted >= 2 * #at[0] + 2 * #at[1], counted)
+    healthy.world:close(1)
+    slow.world:close(1)
+    return account, { wills = wills, strangers = others, at = at, readies = readies, held = held, delays = delays,
+      apart = apart }
+  end
+
+  -- In the specs' run our own transport on each Lua, and Paho on one.
+  local is_small = { ["native 5"] = true, ["paho 4"] = not jit }
+
+  program.each(function(transport, protocol)
+    if program.is_soak or is_small[transport .. " " .. protocol] then
+      it(("do not wait for each other, and nobody is another: protocol %d, %s"):format(protocol, transport), function()
+        holdfast.run(function()
+          local account, seen = live(transport, protocol)
+          account:must { lied = 0 }
+          assert.are.same({}, seen.strangers)
+          local expected = {}
+          for broker = 0, 1 do
+            for _, number in ipairs(seen.at[broker]) do
+              table.insert(expected, ("tenants/tenant-%d/will tenant-%d"):format(number, number))
+            end
+          end
+          table.sort(expected)
+          table.sort(seen.wills)
+          assert.are.same(expected, seen.wills)
+          for number in pairs(seen.readies) do
+            assert(number % 3 ~= 2 and (number % 3 == 1 or number % 10 ~= 0), number .. " was let in")
+          end
+          -- None waits for as long as TLS stands still elsewhere.
+          assert(seen.held[#seen.held] < SLOW, account:words())
+          if seen.apart and transport == "native" then -- Paho has one lock for all, README says
+            assert(median(seen.delays) < 1.5 * seen.apart, account:words())
+          end
+        end)
+      end)
+    end
+  end)
+end)
