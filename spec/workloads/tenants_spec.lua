@@ -36,7 +36,7 @@ for number = 1, tonumber(arg[3]) do
         if client:publish(("tenants/%s/readings"):format(name), tostring(reading), { qos = 1, timeout = 3600 }) then
           print("told", number, reading, core.now() - began)
         end
-        holdfast.sleep(every)
+        holdfast.sleep(every * (0.5 + math.random())) -- not all at once
       end
     end)
   end
@@ -157,7 +157,8 @@ describe("tenants #broker", function()
     healthy.look_on()
     slow.look_on()
 
-    local dead, through = process.free_port()
+    local dead = process.free_port()
+    local through
     weather, through = weathers.start(slow.port)
     weather:set { hold_down = true }
 
