@@ -19,14 +19,23 @@ local walk = require "holdfast.walk"
 
 local holdfast = {
   _VERSION = core.VERSION,
-  backoff = require "holdfast.backoff",
-  engine = require "holdfast.engine",
   first = require("holdfast.first").of,
-  fleet = require "holdfast.fleet",
   pcall = require("holdfast.loop.protect").pcall,
-  reason = require "holdfast.reason",
-  topic = require "holdfast.topic",
 }
+
+-- What a client needs none of is read when it is first asked for: a script that says one thing and ends has no use for
+-- it.
+local apart = {
+  backoff = "holdfast.backoff", engine = "holdfast.engine", fleet = "holdfast.fleet", reason = "holdfast.reason",
+  topic = "holdfast.topic",
+}
+
+setmetatable(holdfast, { __index = function(_, name)
+  if apart[name] then
+    holdfast[name] = require(apart[name])
+    return holdfast[name]
+  end
+end })
 
 --- Makes a client. It does nothing before `start` or `connect`.
 -- @tparam table options `server` or `servers`, and whatever README's table of options lists

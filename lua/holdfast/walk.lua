@@ -4,8 +4,6 @@
 -- @module holdfast.walk
 local check = require "holdfast.check"
 local hints = require "holdfast.hints"
-local policy = require "holdfast.policy"
-local properties = require "holdfast.properties"
 local schema = require "holdfast.schema"
 local text = require "holdfast.text"
 
@@ -42,7 +40,7 @@ for name, rows in pairs(schema.process) do
 end
 
 function check.properties(value, row)
-  return properties.check(value, row.packet)
+  return require("holdfast.properties").check(value, row.packet) -- read by those who give some, as the policy is
 end
 
 function check.jitter(value)
@@ -103,7 +101,7 @@ function visit(group, given, prefix, defaults)
       end
     elseif value ~= nil then
       if row.type == "policy" then
-        values.rules, problem = policy.check(value)
+        values.rules, problem = require("holdfast.policy").check(value)
         values.policy = value
       else
         values[key], problem = check[row.type](value, row)
