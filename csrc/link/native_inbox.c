@@ -3,8 +3,16 @@
 #include <stdlib.h>
 
 /* What stands for an id, times KINDS: the receipt of a message in line; the print of one that is done, or that awaits
- * its PUBREL (0: nobody knows it, it is of an earlier process). */
-enum { IN_LINE = 0, DONE = 1, RELEASED = 2, KINDS = 4 };
+ * its PUBREL (0: nobody knows it, it is of an earlier process), and above that the connection of its PUBREC. */
+enum { IN_LINE = 0, DONE = 1, RELEASED = 2, KINDS = 4, CONNECTION_SHIFT = 34 };
+
+static uint32_t print_of(uint64_t word) {
+  return (uint32_t)(word / KINDS);
+}
+
+static uint64_t released_on(uint32_t connection, uint32_t print) {
+  return (uint64_t)connection << CONNECTION_SHIFT | (uint64_t)print * KINDS | RELEASED;
+}
 
 enum { LEAST = 16 };
 
@@ -38,19 +46,28 @@ hf_inbox_found hf_inbox_look(hf_inbox *inbox, uint8_t qos, uint16_t id, uint32_t
   const uint64_t *word = hf_ids_find(ids, id);
   if (!word) return HF_INBOX_NEW;
   if (*word % KINDS != IN_LINE) {
-    bool same = *word / KINDS == print || *word / KINDS == 0;
-    if (same && *word % KINDS == RELEASED) return HF_INBOX_RELEASED;
+    uint32_t known = print_of(*word);
+    bool same = known == print || known == 0, released = *word % KINDS == RELEASED;
+    if (same && released) return HF_INBOX_RELEASED;
+    if (released && *word == released_on(connection, known)) return HF_INBOX_TAKEN;
     hf_ids_remove(ids, id);
     return same ? HF_INBOX_DONE : HF_INBOX_NEW;
   }
   hf_held *held = in_line(inbox, qos, *word);
-  if (held->print != print) {
-    held->connection = 0;
-    hf_ids_remove(ids, id);
-    return HF_INBOX_NEW;
+  if (held->print == print) {
+    held->connection = connection;
+    return HF_INBOX_HELD;
   }
-  held->connection = connection;
-  return HF_INBOX_HELD;
+  if (held->connection == connection) return HF_INBOX_TAKEN;
+  hf_inbox_displace(inbox, qos, id);
+  return HF_INBOX_NEW;
+}
+
+void hf_inbox_displace(hf_inbox *inbox, uint8_t qos, uint16_t id) {
+  hf_ids *ids = &inbox->ids[qos - 1];
+  const uint64_t *word = hf_ids_find(ids, id);
+  if (word && *word % KINDS == IN_LINE) in_line(inbox, qos, *word)->connection = 0;
+  hf_ids_remove(ids, id);
 }
 
 static bool grow(hf_held_line *line) {
@@ -120,12 +137,12 @@ bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t conn
   if (qos == 1)
     hf_ids_remove(ids, held.id);
   else
-    *word = (uint64_t)held.print * KINDS + RELEASED;
+    *word = released_on(connection, held.print);
   return true;
 }
 
-bool hf_inbox_released(hf_inbox *inbox, uint16_t id, uint32_t print) {
-  return hf_ids_put(&inbox->ids[1], id, (uint64_t)print * KINDS + RELEASED);
+bool hf_inbox_released(hf_inbox *inbox, uint16_t id, uint32_t print, uint32_t connection) {
+  return hf_ids_put(&inbox->ids[1], id, released_on(connection, print));
 }
 
 bool hf_inbox_complete(hf_inbox *inbox, uint16_t id) {

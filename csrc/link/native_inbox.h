@@ -44,11 +44,16 @@ typedef enum hf_inbox_found {
   HF_INBOX_HELD,     /* the same message, not done yet */
   HF_INBOX_DONE,     /* to be acknowledged now */
   HF_INBOX_RELEASED, /* QoS 2: PUBREC has gone out once */
+  HF_INBOX_TAKEN,    /* another one came under its id on this very connection, and the exchange of that is open */
 } hf_inbox_found;
 
 /* What a PUBLISH is that comes on `connection`. One of another content under an id that is still known is a new one:
- * what was known belongs to a session that is gone. */
+ * what was known belongs to a session that is gone; unless it came on that connection, too, on which no broker may give
+ * an id to two ([MQTT-2.2.1-4]). */
 hf_inbox_found hf_inbox_look(hf_inbox *inbox, uint8_t qos, uint16_t id, uint32_t print, uint32_t connection);
+
+/* After HF_INBOX_TAKEN: the id is the newer one's from now on, and the older is never answered. */
+void hf_inbox_displace(hf_inbox *inbox, uint8_t qos, uint16_t id);
 uint32_t hf_inbox_print(hf_bytes topic, hf_bytes payload);
 
 /* Takes a new one in, to be told later. False when memory is short; the message is the caller's still. */
@@ -62,8 +67,8 @@ hf_message *hf_inbox_tell(hf_inbox *inbox);
 bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t connection, uint16_t *id);
 
 /* QoS 2. Its PUBREC goes out though it is in no line (after HF_INBOX_DONE), or did so in an earlier process (`print`
- * 0). False when memory is short. Then PUBREL has come: false if it is unknown. */
-bool hf_inbox_released(hf_inbox *inbox, uint16_t id, uint32_t print);
+ * and `connection` 0). False when memory is short. Then PUBREL has come: false if it is unknown. */
+bool hf_inbox_released(hf_inbox *inbox, uint16_t id, uint32_t print, uint32_t connection);
 bool hf_inbox_complete(hf_inbox *inbox, uint16_t id);
 
 /* The session is gone: what is held will still be told, and never acknowledged; ids mean nothing any more. */

@@ -77,6 +77,7 @@ struct hf_link {
   size_t in_flight;             /* publishes of QoS 1 and 2 */
   uint32_t generation;
   uint32_t connection;          /* counts those that were up */
+  uint32_t renew_below;         /* messages in line, until which what is forgotten is not fetched anew */
   uint32_t session_expiry;      /* asked for, then in force; 0: the session ends with the connection */
   uint32_t maximum_packet_size; /* that we accept */
   uint32_t answers;             /* PUBACK and its like, written since the stream had taken all before `answers_from` */

@@ -91,6 +91,7 @@ static void connack(hf_link *link, const hf_packet *packet) {
   link->state = HF_NATIVE_UP;
   link->connection++;
   link->forgetting = link->renewing = false;
+  link->renew_below = UINT32_MAX;
   if (link->protocol == 5) link->aliases_out = hf_aliases_out_new(packet->properties.topic_alias_maximum);
   hf_native_alive_connected(link);
   hf_native_tell(link, &connected->mail, HF_LINK_CONNECTED);

@@ -12,6 +12,7 @@ static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
 static void renew(hf_link *link) {
   if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
   if (link->inbox.bytes > link->hold_bytes / 2) return;
+  if (link->inbox.lines[0].count + link->inbox.lines[1].count > link->renew_below) return;
   hf_mail *mail = calloc(1, sizeof *mail);
   if (!mail) return; /* there will be another message */
   link->renewing = true;
@@ -35,7 +36,7 @@ static void turn_away(hf_link *link, uint8_t qos, uint16_t packet_id, uint32_t p
     return;
   }
   link->dropped++;
-  if (qos == 2 && !hf_inbox_released(&link->inbox, packet_id, print)) return;
+  if (qos == 2 && !hf_inbox_released(&link->inbox, packet_id, print, link->connection)) return;
   acknowledge(link, qos, packet_id);
 }
 
@@ -79,6 +80,21 @@ static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint
   pour(link);
 }
 
+/* mosquitto 2.0.11 answers each PUBREC of a backlog with a whole window more; past 65,535 that are not answered it
+ * gives out ids that it still waits for. The older one must be answered before the newer can be heard, or one of the
+ * two would come once more for ever: this connection goes on without the newer, and without all that follow it. */
+static void take_in_later(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print) {
+  if (link->session_expiry == 0) { /* nothing comes again */
+    hf_inbox_displace(&link->inbox, packet->qos, packet->packet_id);
+    take_in(link, packet, topic, print);
+    return;
+  }
+  if (!link->forgetting) link->renew_below = (link->inbox.lines[0].count + link->inbox.lines[1].count) / 2;
+  link->forgetting = true;
+  link->forgotten++;
+  pour(link);
+}
+
 /* The alias is learned whatever becomes of the message. False: the connection has ended over it. */
 static bool find_topic(hf_link *link, const hf_packet *packet, hf_bytes *topic) {
   *topic = packet->topic;
@@ -119,10 +135,14 @@ void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind) {
   case HF_INBOX_NEW:
     take_in(link, packet, topic, print, behind);
     break;
+  case HF_INBOX_TAKEN:
+    take_in_later(link, packet, topic, print);
+    break;
   case HF_INBOX_HELD:
     break;
   case HF_INBOX_DONE:
-    if (packet->qos == 2 && !hf_inbox_released(&link->inbox, packet->packet_id, print)) break; /* it will come again */
+    if (packet->qos == 2 && !hf_inbox_released(&link->inbox, packet->packet_id, print, link->connection))
+      break; /* it will come again */
     acknowledge(link, packet->qos, packet->packet_id);
     break;
   case HF_INBOX_RELEASED:
@@ -155,7 +175,7 @@ void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt) {
 static void restore(void *context, uint16_t packet_id, hf_bytes packet) {
   (void)packet;
   hf_link *link = context;
-  hf_inbox_released(&link->inbox, packet_id, 0); /* without memory for it, it may come twice */
+  hf_inbox_released(&link->inbox, packet_id, 0, 0); /* without memory for it, it may come twice */
 }
 
 void hf_native_restore(hf_link *link) {

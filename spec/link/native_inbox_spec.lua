@@ -132,6 +132,47 @@ for _, protocol in ipairs { 5, 4 } do
         assert.same({ "message other q" .. qos .. " r2" }, (world:told()))
       end)
 
+      it("of QoS " .. qos .. " is given where another message comes under its id, which is fetched anew", function()
+        world:get(world:publish(qos, 7, "a", "x"), world:publish(qos, 8, "a", "y"), world:publish(qos, 9, "a", "z"),
+          world:publish(qos, 7, "a", "other"), world:publish(qos, 10, "a", "after"))
+        assert.equal(3, #(world:told()))
+        assert.equal(2, link:figures().forgotten)
+        link:acknowledge(qos, 1)
+        link:allow(9)
+        link:run()
+        assert.same({ receipt }, world:sent())
+        assert.same({}, (world:told())) -- half of those that were there must have gone first
+        link:acknowledge(qos, 2)
+        link:allow(9)
+        assert.same({ "renew" }, (world:told()))
+        link:close(0, -1, 1000)
+        link:finish()
+        link:run()
+        world:told()
+        world:connect { present = true }
+        if qos == 2 then
+          world:get(world:ack("pubrel", 7), world:ack("pubrel", 8))
+        end
+        world:get(world:publish(qos, 9, "a", "z", { dup = true }), world:publish(qos, 7, "a", "other", { dup = true }),
+          world:publish(qos, 10, "a", "after"))
+        assert.same({ ("message other q%d r4"):format(qos), ("message after q%d r5"):format(qos) }, (world:told()))
+        assert.equal(2, link:figures().forgotten)
+        world:sent()
+        link:acknowledge(qos, 4)
+        link:run()
+        assert.same({ (receipt:gsub("7", "9")), receipt }, world:sent())
+      end)
+
+      it("of QoS " .. qos .. ": without a session the newer one of an id is told at once", function()
+        world:finish()
+        begin { session_expiry = 0 }
+        world:get(world:publish(qos, 7, "a", "x"), world:publish(qos, 7, "a", "other"))
+        assert.equal(2, #(world:told()))
+        link:acknowledge(qos, 2)
+        link:run()
+        assert.same({ receipt }, world:sent())
+      end)
+
       it("of QoS " .. qos .. ": what was done while nothing was connected is answered when it comes again", function()
         world:get(world:publish(qos, 7, "a", "x"), world:publish(qos, 8, "a", "y"))
         lose()
@@ -158,6 +199,21 @@ for _, protocol in ipairs { 5, 4 } do
       assert.same({}, (world:told()))
       world:get(world:publish(2, 7, "a", "x"))
       assert.same({ "message x q2 r2" }, (world:told()))
+    end)
+
+    it("an id whose PUBREL has not come is not another message's on that connection, but may be on the next", function()
+      world:get(world:publish(2, 7, "a", "x"))
+      link:acknowledge(2, 1)
+      world:get(world:publish(2, 7, "a", "other"))
+      assert.same({ "message x q2 r1", "renew" }, (world:told()))
+      assert.same({ "pubrec 7" }, world:sent())
+      link:close(0, -1, 1000)
+      link:finish()
+      link:run()
+      world:told()
+      world:connect { present = true }
+      world:get(world:publish(2, 7, "a", "other"))
+      assert.same({ "message other q2 r2" }, (world:told()))
     end)
 
     it("PUBREL for what we have not answered is unknown, and ends its exchange", function()
