@@ -1,5 +1,6 @@
 -- The pure parts as Lua users see them: seconds, defaults, and what is refused. What they compute is told elsewhere.
 local holdfast = require "holdfast"
+local tree = require "spec.support.tree"
 
 local function refusal(fn, ...)
   local fine, err = pcall(fn, ...)
@@ -166,5 +167,30 @@ describe("holdfast", function()
     for _, name in ipairs { "clients", "attempts", "connects", "losses", "sent", "received" } do
       assert.equal("number", type(holdfast.metrics()[name]), name)
     end
+  end)
+end)
+
+describe("what a client needs none of", function()
+  it("is read when it is asked for", function()
+    local said = tree.command(os.getenv "LUA" .. [=[ -e '
+      local holdfast = require "holdfast"
+      local client = holdfast.new { server = "mqtt://127.0.0.1:1" }
+      client:post("a", "b")
+      client:close(0)
+      local parts = { "backoff", "engine", "fleet", "reason", "topic", "policy", "properties" }
+      for _, name in ipairs(parts) do
+        if package.loaded["holdfast." .. name] then print(name) end
+      end
+      for index = 1, 5 do
+        print(type(holdfast[parts[index]]), rawget(holdfast, parts[index]) == holdfast[parts[index]])
+      end
+      print(holdfast.nothing)
+    ']=])
+    local part = "%a+\ttrue"
+    assert.equal(6, #said, table.concat(said, "\n"))
+    for index = 1, 5 do
+      assert.matches(part, said[index])
+    end
+    assert.equal("nil", said[6])
   end)
 end)

@@ -334,6 +334,25 @@ describe("a subscription", function()
       assert.equal("holdfast.subscription t (granted)", tostring(subscription))
     end)
 
+    it("is heard when it is told, however many others have been removed", function()
+      for wish = 1, 100 do
+        local other = client:subscribe("other/" .. wish)
+        core:mail("granted", 1, wish, 1)
+        assert.equal(1, other:granted())
+        other:remove()
+      end
+      for wish = 101, 110 do
+        local before = core.clock
+        local subscription = client:subscribe("t/" .. wish)
+        core:at(before + 1.0031, function()
+          core:mail("granted", 1, wish, 1)
+        end)
+        assert.equal(1, subscription:granted())
+        assert.near(before + 1.0031, core.clock, 1e-9)
+        subscription:remove()
+      end
+    end)
+
     it("says why the broker refused, until it grants", function()
       local subscription = client:subscribe "t"
       core:mail("granted", 1, 1, nil, refusal)
