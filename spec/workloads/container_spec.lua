@@ -13,7 +13,7 @@ local SERVICE = [[
 local holdfast = require "holdfast"
 
 local client = holdfast.new { server = arg[1], client_id = "service",
-  stable_after = 0.5, -- brokers are replaced often here
+  stable_after = tonumber(arg[2]), -- shorter than a broker stays: README
   will = { topic = "presence", payload = "crashed", qos = 1 } }
 client:on("ready", print)
 local stop = client:subscribe("stop", { qos = 1 })
@@ -31,6 +31,7 @@ end)
 ]]
 
 local ROLLS = program.size(3, 10)
+local STABLE_AFTER = program.size(0.5, 5)
 local CALM = program.size(1, 10)
 
 -- Read-only everything, nothing writable but what the harness writes to by an open descriptor.
@@ -62,7 +63,7 @@ describe("a container #broker", function()
 
     local one = account:watch(program.start { code = SERVICE, transport = transport, protocol = protocol,
       before = { "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SHUT, "sh" },
-      arguments = { "mqtt://127.0.0.1:" .. broker.port } })
+      arguments = { "mqtt://127.0.0.1:" .. broker.port, STABLE_AFTER } })
     local deadline = core.now() + 10
     while one:count "^ready" == 0 do
       if one:words():find "unshare failed" or one:words():find "mount:" or one:words():find "setpriv:" then
