@@ -142,7 +142,7 @@ hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
 
 hf_failure hf_attempt_trusted(hf_client *client, hf_trusted *answer) {
   if (!awaits(client, HF_GATE_INPUT_TRUSTED, answer->question.mail.generation)) return none;
-  if (!answer->context) return end(client, (hf_failure){answer->problem.reason, answer->problem.text});
+  if (answer->problem.reason) return end(client, (hf_failure){answer->problem.reason, answer->problem.text});
   client->context = answer->context;
   answer->context = NULL;
   return go_on(client, HF_GATE_INPUT_TRUSTED);

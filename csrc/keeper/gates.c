@@ -70,11 +70,13 @@ static hf_gate_input find_address(hf_client *client, hf_failure *failure) {
   return refuse(failure, HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING);
 }
 
-/* A link of ours takes what TLS is made of ready to use. */
+/* A link of ours takes what TLS is made of ready to use. Paho reads it by itself, but does not see that a key is not
+ * its certificate's. */
 static hf_gate_input find_trust(hf_client *client, hf_failure *failure) {
   hf_keeper *keeper = client->keeper;
-  if (!client->server->tls || !client->operations->exact) return HF_GATE_INPUT_TRUSTED;
-  client->context = hf_tls_context_find(hf_options_tls(client->options));
+  const hf_link_tls *tls = hf_options_tls(client->options);
+  if (!client->server->tls || !(client->operations->exact || tls->cert)) return HF_GATE_INPUT_TRUSTED;
+  if (client->operations->exact) client->context = hf_tls_context_find(tls);
   if (client->context || !keeper->means.trust) return HF_GATE_INPUT_TRUSTED;
   if (keeper->means.trust(keeper->inbox, client, client->generation)) return HF_GATE_WAITS;
   return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);

@@ -1,13 +1,27 @@
 #include "keeper/trust.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "keeper/inside.h"
+#include "link/tls_check.h"
+
+static void look(const hf_tls_options *options, hf_tls_problem *problem) {
+  hf_tls_finding finding;
+  if (hf_tls_check_own(options, &finding)) return;
+  problem->reason = finding.code ? hf_reason_find(HF_SOURCE_TLS, finding.code)
+                                 : hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+  snprintf(problem->text, sizeof problem->text, "%.*s", (int)sizeof problem->text - 1, finding.text);
+}
 
 static void make(hf_errand *errand) {
   hf_trusted *answer = (hf_trusted *)hf_question_of(errand);
   const hf_client *client = answer->question.mail.owner;
-  answer->context = hf_tls_context_get(hf_options_tls(client->options), &answer->problem);
+  const hf_tls_options *options = hf_options_tls(client->options);
+  if (client->operations->exact)
+    answer->context = hf_tls_context_get(options, &answer->problem);
+  else
+    look(options, &answer->problem);
 }
 
 static void made(hf_errand *errand, const hf_errand *worked) {

@@ -12,8 +12,8 @@
 
 typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the context first */
   hf_question question;
-  hf_tls_context *context; /* NULL: `problem` says why */
-  hf_tls_problem problem;
+  hf_tls_context *context; /* NULL: there is a problem, or the link makes its own */
+  hf_tls_problem problem;  /* reason NULL: there is none */
 } hf_trusted;
 
 /* The answer will carry `generation`. False when there is no memory or no thread to be had. */

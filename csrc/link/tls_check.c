@@ -200,6 +200,17 @@ void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding) {
   ERR_clear_error();
 }
 
+bool hf_tls_check_own(const hf_link_tls *tls, hf_tls_finding *finding) {
+  *finding = (hf_tls_finding){0};
+  if (!tls->cert || tls->psk_identity) return true;
+  SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+  if (context) SSL_CTX_set_security_level(context, 1); /* as Paho */
+  bool fine = context && hf_tls_load_own(context, tls, finding);
+  SSL_CTX_free(context);
+  ERR_clear_error();
+  return fine;
+}
+
 void hf_tls_check(const char *host, uint16_t port, const hf_link_tls *tls, int64_t deadline, int stop,
                   hf_tls_finding *finding) {
   check c = {.tls = tls, .host = host, .finding = finding, .deadline = deadline, .socket = -1, .stop = stop};

@@ -24,6 +24,10 @@ void hf_tls_check(const char *host, uint16_t port, const hf_link_tls *tls, int64
 /* The files alone, without a connection: HF_TLS_FILE, and which option and path it is about, or nothing. */
 void hf_tls_check_files(const hf_link_tls *tls, hf_tls_finding *finding);
 
+/* The client's certificate and its key, likewise: where they are no pair Paho would connect without them. False: they
+ * are not to be used, and if `finding` has no words memory was short. */
+bool hf_tls_check_own(const hf_link_tls *tls, hf_tls_finding *finding);
+
 /* Whether OpenSSL may speak TLS 1.3 here; the system's configuration can forbid it. */
 bool hf_tls_is_modern(void);
 

@@ -49,10 +49,12 @@ bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *
 static bool load_key(SSL_CTX *context, const hf_tls_options *tls, const pass_phrase *phrase, hf_tls_finding *finding) {
   const char *path = tls->key ? tls->key : tls->cert;
   const char *option = tls->key ? "tls.key" : "tls.key (the same as tls.cert)";
-  if (SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1) return true;
+  static const char *const other = "not the key of the certificate in tls.cert";
+  if (SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1) /* one of another kind is taken beside it */
+    return SSL_CTX_check_private_key(context) == 1 || blame(finding, option, path, other);
   unsigned long error = ERR_peek_error();
   if (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH)
-    return blame(finding, option, path, "not the key of the certificate in tls.cert");
+    return blame(finding, option, path, other);
   if (phrase->asked)
     return blame(finding, option, path,
                  phrase->text ? "tls.key_password is not its pass phrase" : "it wants a tls.key_password");

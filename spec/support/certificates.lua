@@ -5,9 +5,9 @@
 --
 -- Each is NAME.pem with NAME.key. By ca.pem (also as a hashed folder, cas/): server (localhost, 127.0.0.1, ::1),
 -- expired and future (the same names, at the wrong time), other (other.example), client (the key's pass phrase is
--- "secret"), late (a client's, expired), weak (RSA of 1024 bits). By strange.pem, an authority of the same name with
--- another key: stranger, as server, and intruder, a client's. By old.pem: absent, as server. By nobody else: lonely, as
--- server.
+-- "secret"), late (a client's, expired), weak (RSA of 1024 bits), rsa (of 2048; in disorder.pem below
+-- its authority). By strange.pem, an authority of the same name with another key: stranger, as server, and intruder, a
+-- client's. By old.pem: absent, as server. By nobody else: lonely, as server.
 
 local process = require "process_probe"
 
@@ -54,6 +54,9 @@ sign expired $HERE ca 20200101000000Z 20210101000000Z
 sign future $HERE ca 20990101000000Z 20991231000000Z
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out weak.key
 sign weak $HERE
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.key
+sign rsa $HERE
+cat ca.pem rsa.pem >disorder.pem
 sign other DNS:other.example
 sign stranger $HERE strange
 sign absent $HERE old
