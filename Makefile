@@ -158,7 +158,7 @@ test: ## everything: deps, build, lint, specs on every Lua; ONLY=text takes the 
 # Under a sanitizer an interpreter of our own, which holds its runtime.
 RUN_SPECS = HOLDFAST_BUILD='$(abspath $(HERE))' $(if $(SANITIZE),HOLDFAST_SANITIZE=$(SANITIZE)) \
             $(if $(SANITIZE),$(abspath $(HERE))/interpreter,$(INTERPRETER)) spec/run.lua $(if $(ONLY),--only='$(ONLY)') \
-            $(if $(TRANSPORT),--transport='$(TRANSPORT)')
+            $(if $(TRANSPORT),--transport='$(TRANSPORT)') $(if $(ROAD),--road='$(ROAD)')
 
 unit: $(CORE) spec-support ## the specs that need no broker, on LUA
 	@$(RUN_SPECS) --exclude-tags=broker

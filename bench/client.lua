@@ -17,7 +17,7 @@ local transport = os.getenv "BENCH_TRANSPORT"
 
 local function new(options)
   options.transport = transport
-  options.server = "mqtt://127.0.0.1:" .. (options.port or given.port)
+  options.server = given.server or "mqtt://127.0.0.1:" .. (options.port or given.port)
   options.port = nil
   options.keep_alive = 60
   return holdfast.new(options)
@@ -104,6 +104,23 @@ function modes.publish()
     local start, start_cpu = now(), cpu()
     local send = given.how == "wait" and publish_all or post_all
     send(client, given.count, string.rep("\0", given.size), { qos = given.qos })
+    answer("messages=%d seconds=%.6f cpu=%.6f", given.count, now() - start, cpu() - start_cpu)
+    client:close()
+  end)
+end
+
+-- Publishes to itself by way of the broker.
+function modes.echo()
+  local client = new { inbox = { messages = given.count } }
+  local received = 0
+  client:subscribe(TOPIC, { qos = given.qos }, function() received = received + 1 end)
+  holdfast.run(function()
+    assert(client:connect(10))
+    local start, start_cpu = now(), cpu()
+    post_all(client, given.count, string.rep("\0", given.size), { qos = given.qos })
+    while received < given.count do
+      holdfast.sleep(0.001)
+    end
     answer("messages=%d seconds=%.6f cpu=%.6f", given.count, now() - start, cpu() - start_cpu)
     client:close()
   end)

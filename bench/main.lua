@@ -17,6 +17,8 @@ Parts (all of them unless named; scale and start only if named):
   trust     a connect over TLS, and a connected client's memory: a file with one certificate, a hashed folder, the
             system's certificates
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
+  roads     64 B messages to mosquitto, and back, over our own transport by each road: CPU a message, and its ratio to
+            that of mqtt
   matching  a message, a wish, a publish that comes back among 1,000, 10,000 and 100,000 others: csrc/core alone
   hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
   scale     one busy client among 1, 10 ... --most in one process: CPU of a message to itself (QoS 0, 500 a second), and
@@ -332,6 +334,41 @@ local GROWING = {
   { "back", "a publish put back in its line" },
 }
 
+function run_part.roads()
+  local folder = os.getenv "BENCH_FOLDER"
+  local broker = tools.broker(("user root\nmax_queued_messages 0\nlistener 0 %s/socket"):format(folder))
+  local names = { "mqtt", "unix" }
+  local servers = { mqtt = "mqtt://127.0.0.1:" .. broker.port, unix = "unix://" .. folder .. "/socket" }
+  local titles = {}
+  for index, name in ipairs(names) do
+    titles[index] = ("%22s"):format(name)
+  end
+  say("\n%-38s %s", "64 B messages by way of mosquitto", table.concat(titles, "   "))
+  for _, row in ipairs { { "publish", 0 }, { "publish", 1 }, { "echo", 1 } } do
+    local mode, qos = row[1], row[2]
+    local results = {}
+    for run = 1, given.runs do
+      for _, name in ipairs(names) do
+        results[name] = results[name] or {}
+        results[name][run] = tools.measure(tools.programs.native, mode,
+          { server = servers[name], qos = qos, count = SLOW, size = 64, how = "post", store = 0 })
+      end
+    end
+    local cells = {}
+    for index, name in ipairs(names) do
+      local ratios = {}
+      for run = 1, given.runs do
+        ratios[run] = cost(results[name][run]) / cost(results.mqtt[run])
+      end
+      cells[index] = ("%3.0f k/s %6.2f us x%4.2f"):format(median(column(results[name], rate)) / 1000,
+        median(column(results[name], cost)), median(ratios))
+    end
+    say("%-38s %s", ("%s QoS %d"):format(mode == "echo" and "publish and receive" or mode, qos),
+      table.concat(cells, "   "))
+  end
+  broker:kill()
+end
+
 function run_part.matching()
   local sizes, results = { 1000, 10000, 100000 }, {}
   for _, size in ipairs(sizes) do
@@ -439,8 +476,8 @@ function run_part.start()
   broker:kill()
 end
 
-local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "matching",
-  "hosts" }
+local ALL = { "receive", "publish", "store", "recover", "large", "burst", "pairs", "idle", "trust", "names", "roads",
+  "matching", "hosts" }
 for _, part in ipairs(parts) do
   if not run_part[part] then
     io.stderr:write("there is no part '", part, "'\n\n", HELP)

@@ -1,9 +1,10 @@
 --- Runs the spec files under the interpreter that runs this, each in a process of its own (a crash costs one
--- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--limit=seconds] [--tags=..]
--- [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default. Most of what
--- specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which transport they want
--- take that of `--transport`. What failed is named again below all else, a line each; the last line counts; status 0
--- only if nothing failed.
+-- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--road=name] [--limit=seconds]
+-- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
+-- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
+-- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix) to every
+-- mosquitto. What failed is named again below all else, a line each; the last line counts; status 0 only if nothing
+-- failed.
 
 local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
@@ -38,13 +39,18 @@ local interpreter = arg[-1]
 local version = jit and "luajit" or _VERSION:match "%d%.%d"
 
 -- Clients that do not say which transport they want take that one, in every interpreter that a spec starts.
-local function transport_words(name)
-  return { "HOLDFAST_SPEC_TRANSPORT=" .. quote(name),
+local function transport_words(name, road)
+  local words = { "HOLDFAST_SPEC_TRANSPORT=" .. quote(name),
     "HOLDFAST_SPEC_SCHEMA=" .. quote(root .. "/lua/holdfast/schema.lua"),
     "LUA_INIT=" .. quote("@" .. root .. "/spec/support/default_transport.lua") }
+  if road then
+    words[#words + 1] = "HOLDFAST_SPEC_ROAD=" .. quote(road)
+    words[#words + 1] = 'HOLDFAST_SPEC_SOCKETS="$folder"'
+  end
+  return words
 end
 
-local function environment(transport)
+local function environment(transport, road)
   local build = os.getenv "HOLDFAST_BUILD" or (root .. "/build/" .. version)
   local front = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. root .. "/?.lua;"
   local path = quote(front .. package.path)
@@ -55,14 +61,14 @@ local function environment(transport)
     words[#words + 1] = "LUA_PATH" .. suffix .. "=" .. path
     words[#words + 1] = "LUA_CPATH" .. suffix .. "=" .. cpath
   end
-  for _, word in ipairs(transport and transport_words(transport) or {}) do
+  for _, word in ipairs(transport and transport_words(transport, road) or {}) do
     words[#words + 1] = word
   end
   return table.concat(words, " ")
 end
 
 local function arguments()
-  local only, jobs, limit, transport, paths, options = nil, 1, LIMIT, nil, {}, {}
+  local only, jobs, limit, transport, road, paths, options = nil, 1, LIMIT, nil, nil, {}, {}
   for _, word in ipairs(arg) do
     local key, text = word:match "^%-%-(%a+)=(.*)$"
     if key == "only" then
@@ -73,6 +79,8 @@ local function arguments()
       limit = assert(tonumber(text), "--limit wants a number")
     elseif key == "transport" then
       transport = text
+    elseif key == "road" then
+      transport, road = "native", text
     elseif word:sub(1, 1) == "-" then
       options[#options + 1] = quote(word)
     else
@@ -82,10 +90,10 @@ local function arguments()
   if #paths == 0 then
     paths[1] = "spec"
   end
-  return only, jobs, limit, transport, table.concat(paths, " "), table.concat(options, " ")
+  return only, jobs, limit, transport, road, table.concat(paths, " "), table.concat(options, " ")
 end
 
-local only, jobs, limit, transport, paths, options = arguments()
+local only, jobs, limit, transport, road, paths, options = arguments()
 local enter = "cd " .. quote(root) .. " && "
 local files, programs = {}, 0
 for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
@@ -96,7 +104,7 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local start = enter .. "export " .. environment(transport) .. "; timeout --foreground -k 10 " .. limit .. " " ..
+local start = enter .. "export " .. environment(transport, road) .. "; timeout --foreground -k 10 " .. limit .. " " ..
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }
@@ -161,7 +169,7 @@ local children = {}
 local function launch(index)
   local work = start .. quote(files[index]) .. [[; printf '\nstatus %s\n' $?]]
   local ring = ("echo %d > %s/bell"):format(index, folder)
-  children[index] = assert(io.popen(("(%s) > %s/%d 2>&1; %s"):format(work, folder, index, ring)))
+  children[index] = assert(io.popen(("folder=%s; (%s) > %s/%d 2>&1; %s"):format(folder, work, folder, index, ring)))
 end
 
 while next_file <= #files or running > 0 do

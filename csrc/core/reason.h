@@ -43,8 +43,10 @@ typedef enum hf_network_code {
   HF_NETWORK_NAME_NOT_FOUND,
   HF_NETWORK_NAME_SERVER_FAILING,
   HF_NETWORK_CLOSED_BEFORE_CONNACK,
-  HF_NETWORK_CONNECTION_LOST, /* it was up and is no more; nothing finer is known */
-  HF_NETWORK_PROXY_VARIABLE,  /* the environment names a proxy that the transport library would obey */
+  HF_NETWORK_CONNECTION_LOST,   /* it was up and is no more; nothing finer is known */
+  HF_NETWORK_PROXY_VARIABLE,    /* the environment names a proxy that the transport library would obey */
+  HF_NETWORK_SOCKET_NOT_FOUND,  /* there is no unix socket at the path */
+  HF_NETWORK_PERMISSION_DENIED, /* the system does not let this process connect */
 } hf_network_code;
 
 typedef enum hf_tls_code {

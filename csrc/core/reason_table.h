@@ -197,6 +197,10 @@
       "the connection to the server broke")                                                                            \
   ROW(NETWORK, HF_NETWORK_PROXY_VARIABLE, "proxy_variable", STOP, STOP, 0, PLAIN,                                      \
       "the environment names a proxy, which the transport library would send MQTT through")                            \
+  ROW(NETWORK, HF_NETWORK_SOCKET_NOT_FOUND, "socket_not_found", RETRY, RETRY, 0, MOVE,                                 \
+      "there is no socket at the server's path")                                                                       \
+  ROW(NETWORK, HF_NETWORK_PERMISSION_DENIED, "permission_denied", SLOW, SLOW, 0, MOVE,                                 \
+      "the system does not permit this process to connect to the server")                                              \
   OTHERS(NETWORK, 0, "unknown_network", RETRY, RETRY, 0, PLAIN, "the network failed in an unknown way")                \
                                                                                                                        \
   ROW(TLS, HF_TLS_FAILED, "tls_failed", SLOW, SLOW, 0, MOVE, "TLS could not be set up")                                \

@@ -8,7 +8,12 @@ enum { LONGEST_HOST = 253, SHOWN = 40 };
 static const struct {
   const char *name;
   bool tls;
-} schemes[] = {{"mqtt", false}, {"mqtts", true}, {"tcp", false}, {"ssl", true}};
+  hf_road road;
+} schemes[] = {{"mqtt", false, HF_ROAD_TCP},
+               {"mqtts", true, HF_ROAD_TCP},
+               {"tcp", false, HF_ROAD_TCP},
+               {"ssl", true, HF_ROAD_TCP},
+               {"unix", false, HF_ROAD_UNIX}};
 
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
@@ -17,6 +22,20 @@ enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 static const char *const refused_schemes[] = {"ws", "wss"};
 
 enum { REFUSED_SCHEMES = sizeof refused_schemes / sizeof refused_schemes[0] };
+
+static const char *const roads[] = {[HF_ROAD_TCP] = "tcp", [HF_ROAD_UNIX] = "unix"};
+
+enum { ROADS = sizeof roads / sizeof roads[0] };
+
+const char *hf_road_name(hf_road road) {
+  return roads[road];
+}
+
+int hf_road_find(const char *name) {
+  for (int i = 0; i < ROADS; i++)
+    if (strcmp(roads[i], name) == 0) return i;
+  return -1;
+}
 
 static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -77,14 +96,14 @@ static bool is_scheme(hf_bytes text, const char *name) {
 }
 
 /* Takes "scheme://" off the text. */
-static const char *take_scheme(hf_bytes *text, bool *tls, char *problem) {
+static const char *take_scheme(hf_bytes *text, hf_uri *uri, char *problem) {
   size_t colon = first_of(*text, ":/?#[]@");
-  *tls = false;
   if (text->length < colon + 3 || memcmp(text->data + colon, "://", 3) != 0) return NULL;
   hf_bytes name = {text->data, colon};
   for (size_t i = 0; i < SCHEMES; i++) {
     if (!is_scheme(name, schemes[i].name)) continue;
-    *tls = schemes[i].tls;
+    uri->tls = schemes[i].tls;
+    uri->road = schemes[i].road;
     *text = from(*text, colon + 3);
     return NULL;
   }
@@ -92,7 +111,7 @@ static const char *take_scheme(hf_bytes *text, bool *tls, char *problem) {
     if (is_scheme(name, refused_schemes[i]))
       return say(problem, "has the scheme ", name,
                  ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts");
-  return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp and ssl are known");
+  return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp, ssl and unix are known");
 }
 
 /* Whether the text is a dotted quad; no leading zeros, which some resolvers read as octal. */
@@ -214,14 +233,26 @@ static const char *take_port(hf_bytes text, hf_uri *uri, char *problem) {
   return NULL;
 }
 
+/* As it stands, without escapes: so do the tools that listen there write it. */
+static const char *take_path(hf_bytes text, hf_uri *uri, char *problem) {
+  if (text.length == 0) return "has no path of a socket";
+  if (text.data[0] != '/')
+    return say(problem, "has ", text,
+               " where the path of a socket should begin with its '/', as in unix:///run/broker");
+  if (text.length > HF_URI_SOCKET) return "has the path of a socket of more than 107 bytes, which no system takes";
+  uri->host = text;
+  return NULL;
+}
+
 const char *hf_uri_parse(hf_bytes text, hf_uri *uri, char *problem) {
   *uri = (hf_uri){0};
   if (text.length == 0) return "must not be empty";
   for (size_t i = 0; i < text.length; i++)
     if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7F)
       return "must not contain spaces or control characters";
-  const char *wrong = take_scheme(&text, &uri->tls, problem);
+  const char *wrong = take_scheme(&text, uri, problem);
   if (wrong) return wrong;
+  if (uri->road == HF_ROAD_UNIX) return take_path(text, uri, problem);
   if (first_of(text, "@") < text.length) return "must not have a user name or password; they have options of their own";
   size_t tail = first_of(text, "/?#");
   if (tail < text.length)

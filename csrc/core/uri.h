@@ -1,8 +1,8 @@
 /* uri.h: a server address as users write it, taken apart.
  *
  * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases, IPv6 in
- * brackets, a bare "host" or "host:port" as mqtt. No WebSockets, user info, path
- * or query: those are refused, never ignored. Pure, no memory: the parts point into the
+ * brackets, a bare "host" or "host:port" as mqtt; "unix:///run/broker.sock". No
+ * WebSockets, user info, path or query: those are refused, never ignored. Pure, no memory: the parts point into the
  * caller's text, or into the struct itself, which then must not be copied. Any thread.
  */
 #ifndef HF_CORE_URI_H
@@ -13,11 +13,20 @@
 
 #include "core/properties.h"
 
-enum { HF_URI_ZONED = 128 };
+enum { HF_URI_ZONED = 128, HF_URI_SOCKET = 107 /* bytes of a path that a unix socket's address has room for */ };
+
+typedef enum hf_road { /* what carries the bytes to a server */
+                       HF_ROAD_TCP,
+                       HF_ROAD_UNIX, /* its host is the path of a socket, as the user wrote it, from the '/' on */
+} hf_road;
+
+const char *hf_road_name(hf_road road); /* "tcp" ... */
+int hf_road_find(const char *name);     /* -1 when there is none */
 
 typedef struct hf_uri {
   hf_bytes host; /* without brackets, its zone behind a '%' alone; then it may point into this struct */
-  uint16_t port; /* 1883, or 8883 with TLS, when the text has none */
+  hf_road road;
+  uint16_t port; /* 1883, or 8883 with TLS, when the text has none; 0: there are no ports on its road */
   bool tls;
   bool ipv6; /* the host is an IPv6 literal */
   char zoned[HF_URI_ZONED];

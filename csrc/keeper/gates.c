@@ -56,7 +56,7 @@ static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
 
 static bool is_address(const hf_server *server) {
   struct in_addr ipv4;
-  return server->ipv6 || inet_pton(AF_INET, server->host, &ipv4) == 1;
+  return server->road == HF_ROAD_UNIX || server->ipv6 || inet_pton(AF_INET, server->host, &ipv4) == 1;
 }
 
 /* The link may look names up too, but Paho does so under a lock that stops every client. Where TLS must verify the name
@@ -140,6 +140,7 @@ void hf_gates_open(hf_client *client) {
   client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
+      .road = server->road,
       .addresses = addresses,
       .address_count = resolved ? resolved->count : 0,
       .port = server->port,

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "keeper/inside.h"
@@ -27,8 +28,19 @@ static bool opens(const struct addrinfo *address) {
   return open;
 }
 
+static bool opens_path(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct addrinfo one = {.ai_family = AF_UNIX, .ai_addr = (struct sockaddr *)&address, .ai_addrlen = sizeof address};
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  return opens(&one);
+}
+
 static void knock(hf_errand *errand) {
   hf_knocked *mine = (hf_knocked *)hf_question_of(errand);
+  if (mine->server->road == HF_ROAD_UNIX) {
+    mine->opened = opens_path(mine->server->host);
+    return;
+  }
   const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
   struct addrinfo *found = NULL;
   char port[8];

@@ -13,7 +13,8 @@
 
 typedef struct hf_server {
   const char *text; /* as the user wrote it, for events */
-  const char *host;
+  const char *host; /* or what hf_road says */
+  hf_road road;
   uint16_t port;
   bool tls;
   bool ipv6;

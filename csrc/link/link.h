@@ -47,6 +47,7 @@
 #include "core/properties.h"
 #include "core/reason.h"
 #include "core/subscriptions.h"
+#include "core/uri.h"
 #include "store/store.h"
 #include "stream/tls.h"
 #include "sys/loop.h"
@@ -114,7 +115,8 @@ typedef struct hf_link_will {
 typedef hf_tls_options hf_link_tls;
 
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
-  const char *host;              /* name or address, IPv6 without brackets */
+  const char *host;              /* name or address, IPv6 without brackets; or what hf_road says */
+  hf_road road;                  /* a link that is not `exact` knows TCP alone */
   const char *const
       *addresses;       /* of the host, in the resolver's order; a link that looks names up itself ignores them */
   size_t address_count; /* 0: nobody has looked */

@@ -65,6 +65,15 @@ static const hf_properties *properties(reader *r, int index, const char *what) {
   return kept;
 }
 
+static hf_road road(lua_State *L, int index) {
+  lua_getfield(L, index, "road");
+  const char *name = lua_tostring(L, -1);
+  int found = name ? hf_road_find(name) : HF_ROAD_TCP;
+  lua_pop(L, 1);
+  if (found < 0) bad(L, "road", "a road to a server");
+  return (hf_road)found;
+}
+
 static void servers(reader *r, int index) {
   lua_State *L = r->L;
   if (!open_table(L, index, "servers")) bad(L, "servers", "a table");
@@ -79,6 +88,7 @@ static void servers(reader *r, int index) {
     server->host = text(r, at, "host").data;
     server->text = text(r, at, "text").data;
     server->port = (uint16_t)whole(L, at, "port", UINT16_MAX);
+    server->road = road(L, at);
     server->tls = flag(L, at, "tls");
     server->ipv6 = flag(L, at, "ipv6");
     if (!server->host || !server->text) luaL_error(L, "holdfast.core: a server needs 'host' and 'text'");

@@ -39,7 +39,7 @@ static int parse_server(lua_State *L) {
     lua_pushstring(L, wrong);
     return 2;
   }
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_pushlstring(L, uri.host.data, uri.host.length);
   lua_setfield(L, -2, "host");
   lua_pushinteger(L, uri.port);
@@ -48,6 +48,8 @@ static int parse_server(lua_State *L) {
   lua_setfield(L, -2, "tls");
   lua_pushboolean(L, uri.ipv6);
   lua_setfield(L, -2, "ipv6");
+  lua_pushstring(L, hf_road_name(uri.road));
+  lua_setfield(L, -2, "road");
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "text"); /* as the user wrote it, so that events can be compared with the options */
   return 1;

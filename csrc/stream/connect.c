@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "core/uri.h"
 #include "sys/tcp_socket.h"
+
+enum { AGAIN = 20 /* ms */ };
 
 typedef struct attempt {
   hf_watch watch; /* in the set while it is under way */
@@ -18,10 +22,12 @@ typedef struct attempt {
     struct sockaddr head;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
+    struct sockaddr_un path;
   } address;
   socklen_t length;
-  int error; /* it is known already that this one leads nowhere */
-  char text[INET6_ADDRSTRLEN + 20];
+  int error;    /* it is known already that this one leads nowhere */
+  bool crowded; /* nobody has been accepted there of those who stand in line, and the line is full */
+  char text[HF_URI_SOCKET + 1];
 } attempt;
 
 struct hf_connect {
@@ -37,11 +43,26 @@ struct hf_connect {
 
 /* ---- the addresses and their order ---- */
 
+static void read_path(attempt *to, const char *path) {
+  struct sockaddr_un *address = &to->address.path;
+  size_t length = strlen(path);
+  address->sun_family = AF_UNIX;
+  if (length < sizeof address->sun_path)
+    memcpy(address->sun_path, path, length + 1);
+  else
+    to->error = ENAMETOOLONG;
+  to->length = sizeof *address;
+}
+
 static void read_address(attempt *to, const char *text, uint16_t port) {
   const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
   struct addrinfo *found = NULL;
   to->watch.descriptor = -1;
   snprintf(to->text, sizeof to->text, "%s", text);
+  if (text[0] == '/') {
+    read_path(to, text);
+    return;
+  }
   if (getaddrinfo(text, NULL, &hints, &found) != 0) {
     to->error = strchr(text, '%') ? ENODEV : EINVAL;
     to->address.head.sa_family = strchr(text, ':') ? AF_INET6 : AF_INET;
@@ -76,6 +97,7 @@ static int rank(int error) {
   switch (hf_socket_reason(error)) {
   case HF_NETWORK_REFUSED:
   case HF_NETWORK_RESET:
+  case HF_NETWORK_PERMISSION_DENIED:
     return 3;
   case HF_NETWORK_TIMED_OUT:
     return 2;
@@ -87,6 +109,7 @@ static int rank(int error) {
   case HF_NETWORK_CLOSED_BEFORE_CONNACK:
   case HF_NETWORK_CONNECTION_LOST:
   case HF_NETWORK_PROXY_VARIABLE:
+  case HF_NETWORK_SOCKET_NOT_FOUND:
     break;
   }
   return 0;
@@ -110,7 +133,9 @@ static void leave(hf_connect *race, attempt *one) {
 static bool begin(hf_connect *race, attempt *one) {
   int descriptor = one->error ? -1 : hf_socket_connect(&one->address.head, one->length);
   if (descriptor < 0) {
-    note(race, one, one->error ? one->error : errno);
+    int error = one->error ? one->error : errno;
+    one->crowded = error == EAGAIN && one->address.head.sa_family == AF_UNIX;
+    if (!one->crowded) note(race, one, error);
     return false;
   }
   if (hf_pollset_add(race->loop->pollset, &one->watch, descriptor, HF_POLL_WRITE)) return true;
@@ -119,11 +144,17 @@ static bool begin(hf_connect *race, attempt *one) {
   return false;
 }
 
-/* False: there are no more. */
+/* False: there are no more. A unix socket has no way to be told of when its line is shorter, other than to ask. */
 static bool begin_next(hf_connect *race) {
   hf_loop_stop(race->loop, &race->timer);
   while (race->next < race->count) {
-    if (!begin(race, &race->attempts[race->next++])) continue;
+    attempt *one = &race->attempts[race->next];
+    if (!begin(race, one) && one->crowded) {
+      hf_loop_set(race->loop, &race->timer, race->loop->now + AGAIN);
+      return true;
+    }
+    race->next++;
+    if (one->watch.descriptor < 0) continue;
     race->under_way++;
     if (race->next < race->count) hf_loop_set(race->loop, &race->timer, race->loop->now + HF_CONNECT_STAGGER);
     return true;

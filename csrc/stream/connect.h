@@ -24,8 +24,8 @@ typedef struct hf_connect_watcher {
   void *owner;
 } hf_connect_watcher;
 
-/* The addresses are numeric, those of IPv6 with their zone if they have one (RFC 6874 without the URI's escape); they
- * are copied. NULL when memory is short. */
+/* The addresses are numeric, those of IPv6 with their zone if they have one (RFC 6874 without the URI's escape), or the
+ * paths of unix sockets, which begin with a '/' and know no port; they are copied. NULL when memory is short. */
 hf_connect *hf_connect_begin(hf_loop *loop, const char *const *addresses, size_t count, uint16_t port,
                              hf_connect_watcher watcher);
 void hf_connect_free(hf_connect *connect);

@@ -21,6 +21,7 @@
 
 #include "core/phase.h"
 #include "core/reason.h"
+#include "core/uri.h"
 #include "stream/tls.h"
 #include "sys/loop.h"
 
@@ -35,6 +36,7 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
   const char *const *addresses;   /* of the host, as text (IPv6 with its zone); in the resolver's order */
   size_t address_count;           /* 1 or more */
+  hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */
   uint16_t port;
   hf_tls_context *tls; /* NULL: plain; the stream holds a reference */
 } hf_stream_target;

@@ -14,6 +14,7 @@
 enum {
   LULL = 50,    /* ms without a write, after which it is worth asking whether all before it has been confirmed */
   GULP = 65536, /* bytes thrown away at once */
+  SIP = 4096,   /* likewise, where the system does not throw them away by itself */
   GULPS = 16,   /* at most, a call */
 };
 
@@ -35,6 +36,7 @@ typedef struct tcp {
   bool full;   /* the system took less than it was given */
   bool broken; /* a write failed; what came before that may still wait to be read */
   bool leaving;
+  bool local; /* a unix socket */
 } tcp;
 
 static tcp *of(const hf_stream *stream) {
@@ -77,9 +79,10 @@ static void leave(tcp *t) {
 
 /* What still comes would have `close` destroy what is on its way: see `finish` in stream.h. */
 static void throw_away(tcp *t) {
+  char sip[SIP];
   ssize_t got = 1;
   for (int i = 0; i < GULPS && got > 0; i++)
-    got = recv(t->descriptor, NULL, GULP, MSG_TRUNC);
+    got = t->local ? recv(t->descriptor, sip, SIP, 0) : recv(t->descriptor, NULL, GULP, MSG_TRUNC);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) leave(t);
 }
 
@@ -141,7 +144,7 @@ static void connected(void *owner, int descriptor) {
   } else {
     hf_connect_free(t->connect);
     t->connect = NULL;
-    hf_socket_tune(descriptor);
+    if (!t->local) hf_socket_tune(descriptor);
     t->state = HF_STREAM_OPEN;
     t->since = t->wrote_at = t->loop->now;
     if (!hf_pollset_add(t->loop->pollset, &t->watch, descriptor, t->attends ? HF_POLL_READ : 0)) end_with(t, errno);
@@ -239,6 +242,11 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   tcp *t = of(stream);
   hf_socket_look look;
   *how = (hf_stream_progress){.received = t->received, .accepted = t->accepted, .quiet_for = -1};
+  if (t->local && t->descriptor >= 0) { /* the peer's system is ours, and has what it has taken */
+    how->acknowledged = t->accepted;
+    how->quiet_for = 0;
+    return;
+  }
   if (t->descriptor < 0 || !hf_socket_look_at(t->descriptor, &look)) return;
   how->acknowledged = look.acknowledged < t->accepted ? look.acknowledged : t->accepted;
   how->unacknowledged = look.unacknowledged;
@@ -269,7 +277,8 @@ hf_stream *hf_tcp_open(hf_loop *loop, const hf_stream_target *target, hf_stream_
              .timer = {.fire = run_out_of_patience},
              .task = {.run = run},
              .descriptor = -1,
-             .attends = true};
+             .attends = true,
+             .local = target->road == HF_ROAD_UNIX};
   t->connect = hf_connect_begin(loop, target->addresses, target->address_count, target->port,
                                 (hf_connect_watcher){connected, t});
   if (t->connect) return &t->stream;

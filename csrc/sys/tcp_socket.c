@@ -71,6 +71,11 @@ hf_network_code hf_socket_reason(int error) {
   case EAFNOSUPPORT:
   case ENODEV: /* the zone of an address that is not there any more */
     return HF_NETWORK_UNREACHABLE;
+  case ENOENT: /* of a unix socket */
+  case ENOTDIR:
+    return HF_NETWORK_SOCKET_NOT_FOUND;
+  case EACCES:
+    return HF_NETWORK_PERMISSION_DENIED;
   default:
     return HF_NETWORK_CONNECT_FAILED;
   }

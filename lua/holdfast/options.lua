@@ -169,6 +169,17 @@ function rules.primary(given)
   end
 end
 
+local ROADS = { unix = "a unix socket" }
+
+function rules.road(given, values)
+  for index, server in ipairs(values.servers) do
+    if ROADS[server.road] and values.transport == "paho" then
+      return ('%s is %s, which Paho does not go by; say transport = "native"'):format(
+        given.server and "server" or ("servers in place %d"):format(index), ROADS[server.road])
+    end
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -205,7 +216,8 @@ function rules.backoff(given, values)
   return problem
 end
 
-local order = { "one_address", "one_clock", "credentials", "protocol", "store", "sleep", "primary", "tls", "backoff" }
+local order = { "one_address", "road", "one_clock", "credentials", "protocol", "store", "sleep", "primary", "tls",
+  "backoff" }
 
 -- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
 local PROXIES = { "proxy", "http_proxy", "https_proxy" }

@@ -9,7 +9,8 @@ local STRATEGIES = { "none", "constant", "linear", "exponential", "fibonacci", "
 local PRESETS = require("holdfast.presets").names
 
 local schema = {
-  { name = "server", type = "server", doc = "where the broker is: mqtt://host:1883, mqtts://host:8883" },
+  { name = "server", type = "server",
+    doc = "where the broker is: mqtt://host:1883, mqtts://host:8883, unix:///run/broker.sock" },
   { name = "servers", type = "servers", doc = "several, in order of preference" },
   { name = "client_id", type = "client_id",
     doc = "default: random, kept for the client's life; false: the broker chooses" },

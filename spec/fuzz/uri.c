@@ -15,8 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   promise(uri.host.length > 0);
-  promise(uri.host.data >= text.data && uri.host.data + uri.host.length <= text.data + text.length);
-  promise(uri.port > 0);
-  promise(!memchr(uri.host.data, '\0', uri.host.length) && !memchr(uri.host.data, '/', uri.host.length));
+  promise(uri.host.data == uri.zoned ||
+          (uri.host.data >= text.data && uri.host.data + uri.host.length <= text.data + text.length));
+  bool is_path = uri.road == HF_ROAD_UNIX;
+  promise(is_path ? uri.port == 0 && uri.host.length <= HF_URI_SOCKET : uri.port > 0);
+  promise(!memchr(uri.host.data, '\0', uri.host.length));
+  promise(is_path ? uri.host.data[0] == '/' : !memchr(uri.host.data, '/', uri.host.length));
   return 0;
 }

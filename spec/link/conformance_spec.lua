@@ -4,14 +4,14 @@ local worlds = require "spec.support.worlds"
 
 local LOST = -1
 
-local function conforms(name, tag)
+local function conforms(name, tag, protocols)
   local world = worlds[name]
 
-  describe("the " .. name .. " link" .. tag, function()
+  describe((world.title or "the " .. name .. " link") .. tag, function()
     before_each(function() world:begin() end)
     after_each(function() world:finish() end)
 
-    for _, protocol in ipairs { 5, 4 } do
+    for _, protocol in ipairs(protocols or { 5, 4 }) do
       local function connected(fields)
         local attempt = { protocol = protocol }
         for key, value in pairs(fields or {}) do attempt[key] = value end
@@ -295,3 +295,4 @@ end
 conforms("fake", "")
 conforms("paho", " #broker")
 conforms("native", " #broker")
+conforms("unix", " #broker", { 5 })

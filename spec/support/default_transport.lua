@@ -1,5 +1,6 @@
--- Run first by every interpreter of a spec run with --transport=NAME, and by each program of spec.support.program
--- (through LUA_INIT): clients that do not say which transport they want, or which protocol, take the one named there.
+-- Run first by every interpreter of a spec run with --transport=NAME or --road=NAME, and by each program of
+-- spec.support.program (through LUA_INIT): clients that do not say which transport they want, or which protocol, take
+-- the one named there; those that want a mosquitto of spec.support.mosquitto over plain TCP go the road named.
 local given = {
   transport = os.getenv "HOLDFAST_SPEC_TRANSPORT", protocol = tonumber(os.getenv "HOLDFAST_SPEC_PROTOCOL" or ""),
 }
@@ -13,5 +14,22 @@ if next(given) then
       end
     end
     return schema
+  end
+end
+
+local road = os.getenv "HOLDFAST_SPEC_ROAD"
+if road then
+  package.preload["holdfast.check"] = function()
+    local where = os.getenv("HOLDFAST_SPEC_SCHEMA"):gsub("schema%.lua$", "check.lua")
+    local check = assert(loadfile(where))("holdfast.check")
+    local server_of = check.server
+    function check.server(value)
+      local server, problem = server_of(value)
+      if server and server.road == "tcp" and not server.tls then
+        require("spec.support.roads").take(server)
+      end
+      return server, problem
+    end
+    return check
   end
 end

@@ -9,6 +9,8 @@
 -- that a second `listener` must come last.
 
 local process = require "process_probe"
+local roads = require "spec.support.roads"
+local sockets = require "socket_probe"
 
 local mosquitto = {}
 
@@ -31,6 +33,7 @@ end
 local function write_config(broker, lines)
   local file = assert(io.open(broker.folder .. "/mosquitto.conf", "w"))
   file:write("listener ", broker.port, " 127.0.0.1\n")
+  if broker.socket then file:write("listener 0 ", broker.socket, "\n") end
   if not broker.authenticated then file:write("allow_anonymous true\n") end
   file:write("user root\nlog_dest stderr\nlog_type ", broker.quiet and "error" or "all", "\nset_tcp_nodelay true\n")
   if broker.persistent then
@@ -41,11 +44,18 @@ local function write_config(broker, lines)
   file:close()
 end
 
+local function listens(broker)
+  if not process.listens(broker.port) then return false end
+  local connection = not broker.socket or sockets.connect(broker.socket)
+  if broker.socket and connection then connection:close() end
+  return connection ~= nil
+end
+
 local function launch(broker)
   broker.pid = assert(process.spawn({ executable(), "-c", broker.folder .. "/mosquitto.conf" },
     broker.folder .. "/log"))
   local deadline = process.now() + 10000
-  while not process.listens(broker.port) do
+  while not listens(broker) do
     if process.wait(broker.pid) then
       broker.pid = nil
       error("mosquitto ended at once:\n" .. broker:log(), 0)
@@ -59,8 +69,9 @@ end
 --- Starts a broker and waits until it listens.
 -- @tparam[opt] table options `lines` (more configuration), `port` (default: a free one), `persistent` (sessions and
 -- retained messages survive a restart; written down at each change, or "each second"), `authenticated` (no
--- `allow_anonymous`), `quiet` (logs errors alone), `absent` (do not start it yet)
--- @treturn table broker with `port`, `pid`, `folder`
+-- `allow_anonymous`), `quiet` (logs errors alone), `absent` (do not start it yet), `socket` (listens at a unix socket,
+-- too; the lines are those of that listener)
+-- @treturn table broker with `port`, `pid`, `folder`, `socket` (a path)
 function mosquitto.start(options)
   options = options or {}
   local broker = setmetatable({
@@ -71,6 +82,9 @@ function mosquitto.start(options)
     quiet = options.quiet,
     lines = options.lines,
   }, Broker)
+  if options.socket then broker.socket = broker.folder .. "/socket" end
+  if roads.name() == "unix" then broker.socket = roads.socket(broker.port) end
+  if roads.name() then roads.pave(broker.port) end
   started[#started + 1] = broker
   if options.absent then return broker end
   write_config(broker, broker.lines)

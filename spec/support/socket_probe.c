@@ -71,6 +71,18 @@ static int listen_on(lua_State *L) {
   return 2;
 }
 
+/* listen_path(path[, backlog]) -> socket */
+static int listen_on_path(lua_State *L) {
+  struct sockaddr_un path = {.sun_family = AF_UNIX};
+  int backlog = (int)luaL_optinteger(L, 2, 16);
+  strncpy(path.sun_path, luaL_checkstring(L, 1), sizeof path.sun_path - 1);
+  int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (s < 0) return failed(L);
+  push(L, s);
+  if (bind(s, (struct sockaddr *)&path, sizeof path) != 0 || listen(s, backlog) != 0) return failed(L);
+  return 1;
+}
+
 /* connect(port | path) -> socket */
 static int connect_to(lua_State *L) {
   struct sockaddr_in port = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -205,8 +217,11 @@ int luaopen_socket_probe(lua_State *L) {
   static const luaL_Reg methods[] = {{"accept", accept_one}, {"receive", receive},       {"some", receive_some},
                                      {"send", send_bytes},   {"reset", reset},           {"close", close_socket},
                                      {"__gc", close_socket}, {"half_close", half_close}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"listen", listen_on}, {"connect", connect_to}, {"connected_to", connected_to}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", listen_on},
+                                       {"listen_path", listen_on_path},
+                                       {"connect", connect_to},
+                                       {"connected_to", connected_to},
+                                       {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

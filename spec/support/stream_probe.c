@@ -142,6 +142,8 @@ static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> strea
   lua_getfield(L, 2, "tls");
   if (!lua_isnil(L, -1)) target.tls = *(hf_tls_context **)luaL_checkudata(L, -1, context_name);
   if (!target.host) target.host = addresses[0];
+  const char *road = field(L, 2, "road");
+  target.road = road ? (hf_road)hf_road_find(road) : HF_ROAD_TCP;
   probe_stream *self = hf_lua_newuserdata(L, sizeof *self);
   *self = (probe_stream){.loop = loop, .changed = LUA_NOREF, .done = LUA_NOREF, .self = LUA_NOREF, .inside = true};
   luaL_setmetatable(L, stream_name);

@@ -182,6 +182,26 @@ function native:hold()
   paho.hold(self)
 end
 
+-- ---- and on other roads ----
+
+local unix = setmetatable({ name = "native", title = "the native link over a unix socket", links = {}, attempt = {},
+  loss = "connection_reset" }, { __index = native })
+
+function unix:begin()
+  self.broker = mosquitto.start { persistent = true, socket = true, lines = { "max_inflight_messages 0" } }
+  self.attempt = { road = "unix", host = self.broker.socket }
+end
+
+function unix:stay_silent()
+  self.silence = sockets.listen_path(self.broker.folder .. "/silence")
+  self.attempt.host = self.broker.folder .. "/silence"
+end
+
+function unix:recover()
+  native.recover(self)
+  self.attempt.host = self.broker.socket
+end
+
 -- ---- Paho with whatever broker the spec brings ----
 
 local alone = { name = "paho", links = {}, attempt = {} }
@@ -193,4 +213,4 @@ end
 
 alone.link = new_link
 
-return { fake = fake, paho = paho, native = native, alone = alone }
+return { fake = fake, paho = paho, native = native, unix = unix, alone = alone }

@@ -36,7 +36,9 @@ describe("options", function()
     assert.matches("^holdfast%w+$", set.client_id)
     set.client_id = nil
     assert.same({
-      servers = { { host = "localhost", port = 1883, tls = false, ipv6 = false, text = "mqtt://localhost" } },
+      servers = {
+        { host = "localhost", port = 1883, tls = false, ipv6 = false, road = "tcp", text = "mqtt://localhost" },
+      },
       end_session = true,
       protocol = 5,
       fallback = false,
@@ -75,9 +77,10 @@ describe("options", function()
       properties = { user = { { "x", "1" }, { "x", "2" } } },
       maximum_packet_size = 1000,
     }
-    assert.same({ host = "a.example", port = 8883, tls = true, ipv6 = false, text = "mqtts://a.example" },
+    assert.same({ host = "a.example", port = 8883, tls = true, ipv6 = false, road = "tcp", text = "mqtts://a.example" },
       set.servers[1])
-    assert.same({ host = "::1", port = 1884, tls = false, ipv6 = true, text = "[::1]:1884" }, set.servers[2])
+    assert.same({ host = "::1", port = 1884, tls = false, ipv6 = true, road = "tcp", text = "[::1]:1884" },
+      set.servers[2])
     assert.equal("kitchen", set.client_id)
     assert.is_false(set.end_session)
     assert.same({ "u", "p\0q" }, { set.username, set.password })
@@ -243,9 +246,13 @@ describe("options", function()
         .. '" ... (65,536 bytes)' },
       { { server = 5 }, 'server must be a string such as "mqtt://localhost", got 5' },
       { { server = "http://x" },
-        "server has the unknown scheme 'http'; mqtt, mqtts, tcp and ssl are known, got \"http://x\"" },
+        "server has the unknown scheme 'http'; mqtt, mqtts, tcp, ssl and unix are known, got \"http://x\"" },
       { { server = "mqtt://x:0" },
         "server has the port '0', which must be a number from 1 to 65535, got \"mqtt://x:0\"" },
+      { { server = "unix:///run/broker.sock" },
+        'server is a unix socket, which Paho does not go by; say transport = "native"' },
+      { { servers = { "a", "unix:///b" } },
+        'servers in place 2 is a unix socket, which Paho does not go by; say transport = "native"' },
       { { servers = {} }, 'servers must be a list of addresses such as { "mqtt://localhost" }, got an empty table' },
       { { servers = { "a", "mqtt://" } }, 'servers in place 2 has no host, got "mqtt://"' },
       { { server = "a", servers = { "b" } }, "server and servers exclude each other; keep one" },

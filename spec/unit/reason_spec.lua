@@ -54,7 +54,8 @@ local NAMED = {
     { "timed_out", "retry", may_switch = true }, { "name_not_found", "slow", may_switch = true },
     { "name_server_failing", "retry", may_switch = true },
     { "closed_before_connack", "retry", "slow", 3, may_switch = true }, { "connection_lost", "retry" },
-    { "proxy_variable", "stop" },
+    { "proxy_variable", "stop" }, { "socket_not_found", "retry", may_switch = true },
+    { "permission_denied", "slow", may_switch = true },
   },
   tls = {
     { "tls_failed", "slow", may_switch = true }, { "tls_certificate", "slow", may_switch = true },

@@ -31,18 +31,21 @@ describe("a server address", function()
     ["mqtts://[fe80::1%25eth0]"] = { "fe80::1%eth0", 8883, true, true }, -- RFC 6874
     ["[fe80::1%2525]:99"] = { "fe80::1%25", 99, false, true },
     ["[fe80::1%25]"] = { "fe80::1%25", 1883, false, true },
+    ["unix:///run/mosquitto/mosquitto.sock"] = { "/run/mosquitto/mosquitto.sock", 0, false, false, "unix" },
+    ["UNIX:///Run/a@b:1?c#d%20[e]"] = { "/Run/a@b:1?c#d%20[e]", 0, false, false, "unix" },
+    ["unix:///" .. ("x"):rep(106)] = { "/" .. ("x"):rep(106), 0, false, false, "unix" },
     [("a"):rep(63) .. "." .. ("b"):rep(63)] = { ("a"):rep(63) .. "." .. ("b"):rep(63), 1883, false, false },
   }
   for text, expected in pairs(good) do
     it("is taken apart: " .. text:sub(1, 60), function()
-      assert.same({ host = expected[1], port = expected[2], tls = expected[3], ipv6 = expected[4], text = text },
-        parse(text))
+      assert.same({ host = expected[1], port = expected[2], tls = expected[3], ipv6 = expected[4], text = text,
+        road = expected[5] or "tcp" }, parse(text))
     end)
   end
 
   local AFTER = "must not have anything after host and port, but has "
   local PORT = ", which must be a number from 1 to 65535"
-  local KNOWN = "; mqtt, mqtts, tcp and ssl are known"
+  local KNOWN = "; mqtt, mqtts, tcp, ssl and unix are known"
   local SOCKETS = ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts"
   local LETTERS = ", and host names are letters, digits, '-' and '.'"
   local USER = "must not have a user name or password; they have options of their own"
@@ -60,6 +63,11 @@ describe("a server address", function()
     ["mqt://host"] = "has the unknown scheme 'mqt'" .. KNOWN,
     ["://host"] = "has the unknown scheme ''" .. KNOWN,
     [("x"):rep(50) .. "://h"] = "has the unknown scheme '" .. ("x"):rep(40) .. "...'" .. KNOWN,
+    ["unix://"] = "has no path of a socket",
+    ["unix://run/x"] = "has 'run/x' where the path of a socket should begin with its '/', as in unix:///run/broker",
+    ["unix:///" .. ("x"):rep(107)] = "has the path of a socket of more than 107 bytes, which no system takes",
+    ["unix:///a b"] = BLANK,
+    ["unix:/run/x"] = AFTER .. "'/run/x'",
     ["mqtt:host"] = "has the port 'host'" .. PORT,
     ["mqtt:/host"] = AFTER .. "'/host'",
     ["mqtt://"] = "has no host",
