@@ -69,6 +69,7 @@ build = {
         "csrc/keeper/diagnosis.c",
         "csrc/keeper/door.c",
         "csrc/keeper/driver.c",
+        "csrc/keeper/dues.c",
         "csrc/keeper/gates.c",
         "csrc/keeper/handle.c",
         "csrc/keeper/inbox.c",

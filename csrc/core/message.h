@@ -38,6 +38,7 @@ typedef struct hf_publish {
   uint8_t end_source; /* an hf_source; of an end that `result` is the code of */
   bool carried;       /* its packet id and state outlived a handle or a connection (link.h) */
   bool released;      /* its PUBREL has been sent, or may have been */
+  uint32_t more;      /* outcomes that this one stands for as well: of the ids that follow */
   uint64_t offset;    /* of the link that has it: where its packet ends in the bytes of the connection */
 } hf_publish;
 

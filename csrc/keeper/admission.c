@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "keeper/door.h"
+#include "keeper/dues.h"
 #include "keeper/inside.h"
 #include "keeper/keeping.h"
 #include "keeper/snapshot.h"
@@ -15,36 +16,14 @@ static bool room_for(hf_client *client, size_t weight) {
          atomic_load(&client->queued_bytes) <= options->queue_bytes - weight;
 }
 
-/* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
-static void tell_room(hf_client *client) {
-  if (atomic_exchange(&client->room_told, true)) return; /* it is still to be taken, by whoever was refused meanwhile */
-  client->room = (hf_mail){.owner = hf_client_hold(client), .kind = HF_EVENT_ROOM};
-  hf_mailbox_push(client->out, &client->room);
-}
-
-static void give_back(hf_client *client, size_t weight) {
-  atomic_fetch_sub(&client->queued_messages, 1);
-  atomic_fetch_sub(&client->queued_bytes, weight);
-}
-
-static void credit(hf_client *client, size_t weight) {
-  give_back(client, weight);
-  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
-   * client has no room for anybody. */
-  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
-      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
-      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
-      atomic_exchange(&client->room_wanted, false))
-    tell_room(client);
-}
-
 /* Who is refused when there is no room is held back by outcomes that nobody has looked at, too. Who is not must not
  * lose messages to them, so there outcomes take no room, and are bounded by themselves. */
 hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell) {
   const hf_client_options *options = client->options;
   bool keeps_room = tell && options->overflow == HF_OVERFLOW_REJECT && !(publish->flags & HF_PUBLISH_RESTORED);
   if (!keeps_room && publish->weight) {
-    credit(client, publish->weight);
+    client->dues.messages++;
+    client->dues.bytes += publish->weight;
     publish->weight = 0;
   }
   size_t most = options->queue_messages > HF_EVENTS_AT_MOST ? options->queue_messages : HF_EVENTS_AT_MOST;
@@ -63,9 +42,9 @@ hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell)
 
 void hf_client_outcome_taken(hf_client *client, hf_publish *publish) {
   if (publish->weight)
-    credit(client, publish->weight);
+    hf_dues_credit(client, 1 + (size_t)publish->more, publish->weight);
   else
-    atomic_fetch_sub(&client->outcomes, 1);
+    atomic_fetch_sub(&client->outcomes, 1 + (size_t)publish->more);
   hf_event_discard(&publish->mail);
 }
 
@@ -99,6 +78,17 @@ void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
   hf_store_refusal(client->store, problem);
 }
 
+/* A reference for a mail, of those that are taken many at once. */
+static hf_client *hold(hf_client *client) {
+  enum { AT_ONCE = 256 };
+  if (client->prepaid == 0) {
+    atomic_fetch_add_explicit(&client->references, AT_ONCE, memory_order_relaxed);
+    client->prepaid = AT_ONCE;
+  }
+  client->prepaid--;
+  return client;
+}
+
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {
   const hf_client_options *options = client->options;
   if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
@@ -109,11 +99,11 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   size_t messages = atomic_fetch_add(&client->queued_messages, 1);
   size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
   bool room = messages < options->queue_messages * times && bytes <= options->queue_bytes * times - weight;
-  if (!room) give_back(client, weight);
+  if (!room) hf_dues_give_back(client, 1, weight);
   if (!room && options->overflow == HF_OVERFLOW_REJECT) {
     atomic_store(&client->room_wanted, true);
     /* What freed the queue between the look and the flag did not see the flag. */
-    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) tell_room(client);
+    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) hf_dues_tell_room(client);
     return HF_QUEUE_FULL;
   }
   *id = publish->id = atomic_fetch_add(&client->next_publish, 1);
@@ -124,11 +114,11 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   publish->weight = weight;
   set_deadlines(publish, ttl, age);
   if (client->store && !hf_keeping_append(client, publish)) {
-    credit(client, weight); /* who was refused meanwhile waits for this room */
+    hf_dues_credit(client, 1, weight); /* who was refused meanwhile waits for this room */
     hf_client_signal(client, HF_SIGNAL_NOT_KEPT);
     return HF_NOT_KEPT;
   }
-  publish->mail.owner = hf_client_hold(client);
+  publish->mail.owner = hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
   return HF_ADMITTED;

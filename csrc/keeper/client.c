@@ -117,6 +117,7 @@ void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell) 
 
 void hf_client_release(hf_client *client) {
   atomic_store(&client->quiet, true);
+  atomic_fetch_sub(&client->references, client->prepaid); /* the one that is dropped here is not of these */
   hf_client_close(client, 0, HF_FAREWELL_NONE);
   hf_client_drop(client);
 }

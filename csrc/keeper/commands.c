@@ -159,6 +159,10 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
     free(mail);
   } else if (mail->kind == HF_COMMAND_PUBLISH) {
     hf_outbox_accept(client, (hf_publish *)mail);
+    if (client->dirty) {
+      client->dues.references++;
+      return;
+    }
   } else {
     if (!client->finished) handle(client, (hf_command *)mail);
     hf_command_free((hf_command *)mail);

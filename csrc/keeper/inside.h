@@ -25,6 +25,7 @@
 #include "keeper/command.h"
 #include "keeper/deadlines.h"
 #include "keeper/diagnosis.h"
+#include "keeper/dues.h"
 #include "keeper/event.h"
 #include "keeper/keeper.h"
 #include "keeper/outbox.h"
@@ -45,6 +46,9 @@ struct hf_client {
   hf_mailbox *out;
   hf_store *store; /* NULL: what is queued ends with the process */
   uint32_t id;
+
+  /* whichever thread posts, one at a time */
+  unsigned prepaid; /* references that are counted already, for mails to come */
 
   /* any thread */
   atomic_uint references;
@@ -77,6 +81,8 @@ struct hf_client {
   hf_link *link;
   hf_subscriptions *subscriptions;
   hf_outbox outbox;
+  hf_dues dues;
+  hf_publish *row; /* the outcome that was told last, and what it stands for; not in the mailbox yet: tell.c */
   hf_timer timer;
   hf_errand commit, tend, close_store;
   hf_client *next_dirty;

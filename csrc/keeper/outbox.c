@@ -5,6 +5,7 @@
 #include "core/message.h"
 #include "keeper/admission.h"
 #include "keeper/door.h"
+#include "keeper/dues.h"
 #include "keeper/inside.h"
 #include "keeper/keeping.h"
 #include "keeper/snapshot.h"
@@ -28,12 +29,16 @@ static void end(hf_client *client, hf_publish *publish, bool delivered) {
   hf_trial_forget(client, publish);
   hf_keeping_over(client, publish);
   if (delivered)
-    HF_COUNT(client, delivered, 1);
+    client->dues.delivered++;
   else if (!(publish->flags & HF_PUBLISH_KEPT))
     HF_COUNT(client, dropped, 1);
   bool tell = publish->flags & HF_PUBLISH_NOTIFY && !client->reaped && !atomic_load(&client->quiet);
+  bool plain = delivered && publish->result == 0 && publish->flags & HF_PUBLISH_AWAITED;
   hf_publish *outcome = hf_client_outcome(client, publish, tell);
-  if (outcome) hf_tell_mail(client, &outcome->mail);
+  if (outcome && plain && client->dirty)
+    hf_tell_in_row(client, outcome);
+  else if (outcome)
+    hf_tell_mail(client, &outcome->mail);
 }
 
 static void drop(hf_client *client, hf_publish *publish, uint32_t why) {
@@ -68,6 +73,7 @@ static void put_back(hf_outbox *outbox, hf_publish *publish) {
 /* A post that will be refused counts for a moment, too, so elsewhere this says nothing. */
 static bool overfull(hf_client *client) {
   if (client->options->overflow != HF_OVERFLOW_DROP_OLDEST) return false;
+  hf_dues_pay(client);
   return atomic_load(&client->queued_messages) > client->options->queue_messages ||
          atomic_load(&client->queued_bytes) > client->options->queue_bytes;
 }
@@ -156,7 +162,7 @@ static bool lend(hf_client *client, hf_publish *publish) {
     outbox->burst++;
     if (outbox->breath_until == HF_NEVER) outbox->breath_until = now + BREATH;
   }
-  HF_COUNT(client, sent, 1);
+  client->dues.sent++;
   return true;
 }
 

@@ -78,11 +78,7 @@ void hf_tell_raise(hf_keeper *keeper) {
   keeper->touched = NULL;
 }
 
-void hf_tell_mail(hf_client *client, hf_mail *mail) {
-  hf_tell_mails(client, mail, mail, 1);
-}
-
-void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned count) {
+static void put(hf_client *client, hf_mail *first, hf_mail *last, unsigned count) {
   hf_keeper *keeper = client->keeper;
   if (keeper->touched != client->out) {
     hf_tell_raise(keeper);
@@ -91,6 +87,34 @@ void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned co
   }
   hf_client_hold_more(client, count);
   hf_mailbox_push_all_quietly(client->out, first, last);
+}
+
+void hf_tell_settle(hf_client *client) {
+  hf_publish *row = client->row;
+  hf_dues_pay(client);
+  client->row = NULL;
+  if (row) put(client, &row->mail, &row->mail, 1);
+}
+
+void hf_tell_mail(hf_client *client, hf_mail *mail) {
+  hf_tell_mails(client, mail, mail, 1);
+}
+
+void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned count) {
+  hf_tell_settle(client);
+  put(client, first, last, count);
+}
+
+void hf_tell_in_row(hf_client *client, hf_publish *outcome) {
+  hf_publish *row = client->row;
+  if (!row || outcome->id != row->id + row->more + 1 || !outcome->weight != !row->weight) {
+    if (row) hf_tell_settle(client);
+    client->row = outcome;
+    return;
+  }
+  row->more++;
+  row->weight += outcome->weight;
+  hf_publish_free(outcome);
 }
 
 void hf_tell_send(hf_client *client, hf_event *event) {

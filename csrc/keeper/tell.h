@@ -20,6 +20,10 @@ void hf_tell_reason(hf_event *event, const hf_client *client);
 void hf_tell_send(hf_client *client, hf_event *event); /* takes it; NULL: nothing */
 void hf_tell_mail(hf_client *client, hf_mail *mail);
 void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned count); /* linked by `next` */
+/* The same for the outcome of a call that waits, if it says no more than "delivered": those whose ids are a row are
+ * told as one, at the end of a turn or before anything else. */
+void hf_tell_in_row(hf_client *client, hf_publish *outcome);
+void hf_tell_settle(hf_client *client);                 /* that is told, and what the turn owes is paid */
 void hf_tell_note(hf_client *client, const char *text); /* a line for whoever follows the log */
 void hf_tell_raise(hf_keeper *keeper);                  /* at the end of a turn */
 

@@ -94,11 +94,13 @@ void hf_turn_settle(hf_client *client) {
   hf_keeping_settle(client);
   if (client->engine.state == HF_STATE_CLOSED) finish(client);
   hf_snapshot_publish(client);
+  hf_tell_settle(client);
   schedule(client);
 }
 
 void hf_turn_reap(hf_client *client) {
   if (!hf_keeping_end(client)) return;
+  hf_tell_settle(client);
   hf_keeper *keeper = client->keeper;
   hf_loop_stop(&keeper->loop, &client->timer);
   for (hf_client **at = &keeper->dirty; *at; at = &(*at)->next_dirty) {

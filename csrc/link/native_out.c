@@ -11,7 +11,14 @@ struct hf_chunk {
   uint8_t data[];
 };
 
-enum { GATHER = 4096 - sizeof(hf_chunk) }; /* at least; longer packets have a chunk of their own */
+/* Room for small packets; longer ones have a chunk of their own. What went out at once last time goes out by one call
+ * this time. */
+enum { GATHER_LEAST = 4096 - sizeof(hf_chunk), GATHER_MOST = 65536 - sizeof(hf_chunk) };
+
+static size_t gather(const hf_out *out) {
+  if (out->flushed <= GATHER_LEAST) return GATHER_LEAST;
+  return out->flushed < GATHER_MOST ? out->flushed : GATHER_MOST;
+}
 
 static hf_chunk *add(hf_out *out, size_t room) {
   hf_chunk *chunk = malloc(sizeof *chunk + room);
@@ -35,7 +42,10 @@ static void let_go(hf_out *out) {
 
 uint8_t *hf_out_reserve(hf_out *out, size_t length) {
   hf_chunk *chunk = out->last;
-  if (!chunk || chunk->room < chunk->length + length) chunk = add(out, length > GATHER ? length : GATHER);
+  if (!chunk || chunk->room < chunk->length + length) {
+    size_t room = gather(out);
+    chunk = add(out, length > room ? length : room);
+  }
   return chunk ? chunk->data + chunk->length : NULL;
 }
 
@@ -54,6 +64,7 @@ bool hf_out_borrow(hf_out *out, hf_bytes bytes) {
 }
 
 bool hf_out_flush(hf_out *out, hf_stream *stream) {
+  if (out->first) out->flushed = (size_t)(out->appended - out->written);
   while (out->first) {
     hf_chunk *chunk = out->first;
     if (chunk->sent < chunk->length) {

@@ -16,6 +16,7 @@ typedef struct hf_out {
   hf_chunk *first, *last;
   uint64_t appended;     /* offset of the end */
   uint64_t written;      /* up to here the stream has taken it */
+  size_t flushed;        /* bytes that were there to be given to the stream last time */
   uint64_t secret_until; /* what comes before it is wiped when it is let go */
 } hf_out;
 

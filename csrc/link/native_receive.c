@@ -83,10 +83,10 @@ static void take_in(hf_link *link, const hf_packet *packet, hf_bytes topic, uint
 /* mosquitto 2.0.11 answers each PUBREC of a backlog with a whole window more; past 65,535 that are not answered it
  * gives out ids that it still waits for. The older one must be answered before the newer can be heard, or one of the
  * two would come once more for ever: this connection goes on without the newer, and without all that follow it. */
-static void take_in_later(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print) {
+static void take_in_later(hf_link *link, const hf_packet *packet, hf_bytes topic, uint32_t print, size_t behind) {
   if (link->session_expiry == 0) { /* nothing comes again */
     hf_inbox_displace(&link->inbox, packet->qos, packet->packet_id);
-    take_in(link, packet, topic, print);
+    take_in(link, packet, topic, print, behind);
     return;
   }
   if (!link->forgetting) link->renew_below = (link->inbox.lines[0].count + link->inbox.lines[1].count) / 2;
@@ -136,7 +136,7 @@ void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind) {
     take_in(link, packet, topic, print, behind);
     break;
   case HF_INBOX_TAKEN:
-    take_in_later(link, packet, topic, print);
+    take_in_later(link, packet, topic, print, behind);
     break;
   case HF_INBOX_HELD:
     break;

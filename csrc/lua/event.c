@@ -139,9 +139,20 @@ static const char *const words[HF_EVENT_KIND_COUNT] = {
 #undef WORD
 };
 
+/* "outcomes", the client, the first id, the last: all delivered, and nothing more to say. */
+static int push_run(lua_State *L, const hf_client *client, const hf_publish *publish) {
+  lua_pushliteral(L, "outcomes");
+  lua_pushinteger(L, (lua_Integer)hf_client_id(client));
+  hf_lua_pushint64(L, (int64_t)publish->id);
+  hf_lua_pushint64(L, (int64_t)(publish->id + publish->more));
+  return 4;
+}
+
 /* Leaves the mail as it is: whoever called ends it once everything is on the stack. */
 int hf_lua_push_mail(lua_State *L, const hf_mail *mail) {
   if (mail->kind == HF_EVENT_TRACE) return push_trace(L, (const hf_event *)mail);
+  if (mail->kind == HF_EVENT_OUTCOME && ((const hf_publish *)mail)->more)
+    return push_run(L, mail->owner, (const hf_publish *)mail);
   lua_pushstring(L, words[mail->kind - HF_MAIL_EVENT_BASE]);
   lua_pushinteger(L, (lua_Integer)hf_client_id(mail->owner));
   return 2 + push_rest(L, mail);

@@ -16,6 +16,7 @@ local text = require "holdfast.text"
 local mail = {
   run = delivery.deliver_run,
   outcome = publish.outcome,
+  outcomes = publish.outcomes,
   not_withdrawn = publish.not_withdrawn,
   room = publish.room,
 }

@@ -87,6 +87,22 @@ function publish.outcome(client, id, delivered, why, reason)
   end
 end
 
+--- All of a row of publishes have been delivered, and there is nothing more to say of any.
+-- @tparam table client
+-- @tparam number from id
+-- @tparam number to id
+function publish.outcomes(client, from, to)
+  local outcomes = client.outcomes
+  for id = from, to do
+    local waiter = outcomes[id]
+    if waiter then -- else it went on already, before an interruption
+      waiter.value = true
+      loop.unpark(waiter)
+      outcomes[id] = nil
+    end
+  end
+end
+
 --- A publish could not be withdrawn: it has been sent.
 -- @tparam table client
 -- @tparam number id

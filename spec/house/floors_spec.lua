@@ -22,8 +22,8 @@ local KEEPER = {
     "client", "attempt", "gates", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience", "inbox",
     "admission", "keeping" },
   { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
-  { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "tell",
-    "snapshot", "trace", "handle", "reference", "verdicts", "begun", "options" },
+  { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "dues",
+    "tell", "snapshot", "trace", "handle", "reference", "verdicts", "begun", "options" },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.

@@ -191,6 +191,7 @@ local kinds = {
   outcome = function(mail)
     return words(mail[2] and "delivered" or "dropped", number(mail[1]), mail[3], mail[4] and mail[4].name)
   end,
+  outcomes = function(mail) return words("delivered", number(mail[1]), "to", number(mail[2])) end,
   not_withdrawn = function(mail) return "not_withdrawn " .. number(mail[1]) end,
   credentials = function(mail) return "credentials " .. number(mail[2]) end,
   delay = function(mail) return "delay " .. mail[2].reason.name .. " " .. number(mail[3]) end,

@@ -1,0 +1,37 @@
+#include "keeper/dues.h"
+
+#include "keeper/handle.h"
+#include "keeper/inside.h"
+#include "keeper/snapshot.h"
+
+/* Straight into the mailbox: this may run on the Lua side's thread, which must not use what the keeper owns. */
+void hf_dues_tell_room(hf_client *client) {
+  if (atomic_exchange(&client->room_told, true)) return; /* it is still to be taken, by whoever was refused meanwhile */
+  client->room = (hf_mail){.owner = hf_client_hold(client), .kind = HF_EVENT_ROOM};
+  hf_mailbox_push(client->out, &client->room);
+}
+
+void hf_dues_give_back(hf_client *client, size_t messages, size_t bytes) {
+  atomic_fetch_sub(&client->queued_messages, messages);
+  atomic_fetch_sub(&client->queued_bytes, bytes);
+}
+
+void hf_dues_credit(hf_client *client, size_t messages, size_t bytes) {
+  hf_dues_give_back(client, messages, bytes);
+  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
+   * client has no room for anybody. */
+  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
+      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
+      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
+      atomic_exchange(&client->room_wanted, false))
+    hf_dues_tell_room(client);
+}
+
+void hf_dues_pay(hf_client *client) {
+  hf_dues *dues = &client->dues;
+  if (dues->sent) HF_COUNT(client, sent, dues->sent);
+  if (dues->delivered) HF_COUNT(client, delivered, dues->delivered);
+  if (dues->messages) hf_dues_credit(client, dues->messages, dues->bytes);
+  if (dues->references) atomic_fetch_sub(&client->references, dues->references); /* the keeper's own is not of these */
+  *dues = (hf_dues){0};
+}
