@@ -230,6 +230,9 @@ function publish.publish(client, topic, payload, given)
       else
         loop.park(waiter, most)
       end
+      if waiter.value and not waiter.reason then
+        return true
+      end
       return answer(client, waiter, most)
     end
   end

@@ -17,8 +17,7 @@ local LENGTH = 0.005 -- seconds that a turn takes, and what the last one in it t
 local PORTION = 256 -- mails, before those whom they have woken go on
 
 local timers = heap.new()
-local ready, expired = { first = 1, last = 0 }, { first = 1, last = 0 } -- waiters whose coroutine is to be resumed
-local parked = {} -- waiters: keeps suspended coroutines, and through them their clients, alive
+local parked = {} -- workers, and waiters of hosts: keeps suspended coroutines, and through them their clients, alive
 local dispatch, settle
 local slice = span.new(LENGTH, now)
 local is_late = slice.is_over
@@ -29,6 +28,20 @@ local turn = {
   wake = nil, -- `wake(waiter)` resumes a coroutine of another library's loop, which is what `waiter.host` stands for
   changed = nil, -- `changed()`: there is something to do sooner than expected
 }
+
+-- A queue whose first places are an array: what comes and goes at the ends of an empty table stays in its hash.
+local function new_queue()
+  local queue = { first = 1, last = 0 }
+  for place = 1, 128 do
+    queue[place] = false
+  end
+  for place = 1, 128 do
+    queue[place] = nil
+  end
+  return queue
+end
+
+local ready, expired = new_queue(), new_queue() -- waiters whose coroutine is to be resumed
 
 -- Takes the first of a queue out. The window does not slide: that would have the table rehashed again and again.
 local function advance(queue)
@@ -96,7 +109,7 @@ function turn.unpark(waiter)
     turn.changed()
   end
   if is_gone then
-    parked[waiter], waiter.gone = nil, true
+    parked[waiter.worker or waiter], waiter.gone = nil, true
     return false
   end
 end
@@ -209,11 +222,11 @@ end
 -- @tparam table waiter
 function turn.suspend(worker, waiter)
   waiter.worker, worker.waiter = worker, waiter
-  parked[waiter] = true
+  parked[worker] = true
   repeat
     yield()
   until waiter.done and worker.state ~= "dead" -- a scheduler that knows neither may have resumed it
-  parked[waiter], worker.waiter = nil, nil
+  parked[worker], worker.waiter = nil, nil
 end
 
 --- Suspends a worker that has ended itself, for ever.
@@ -248,7 +261,7 @@ function turn.kill(worker)
   local waiter = worker.waiter
   if waiter then
     turn.abandon(waiter)
-    parked[waiter], worker.waiter = nil, nil
+    parked[worker], worker.waiter = nil, nil
   end
   workers.close(worker)
   return waiter
