@@ -188,6 +188,10 @@ int64_t hf_keeper_turn(hf_keeper *keeper, int64_t now) {
   hear(keeper);
   settle(keeper);
   hf_loop_run(&keeper->loop);
+  if (keeper->told) { /* writing has told what became of QoS 0 */
+    hear(keeper);
+    settle(keeper);
+  }
   hf_tell_raise(keeper);
   end(keeper);
   hf_tell_reserve(keeper);

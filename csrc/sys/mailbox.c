@@ -1,6 +1,7 @@
 #include "sys/mailbox.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ struct hf_mailbox {
   hf_wakeup wakeup;
   int stream; /* in place of `wakeup`; -1: none */
   unsigned references;
-  bool raised;
+  bool raised; /* or about to be: the descriptor says when it is */
   bool shut;
 };
 
@@ -60,17 +61,22 @@ void hf_mailbox_release(hf_mailbox *mailbox) {
   free(mailbox);
 }
 
-/* With the lock held: release, or another stream, could close the descriptor right after it. */
-static void signal_reader(hf_mailbox *mailbox) {
+/* With the lock held. True: the hint is this caller's to raise, once the lock is free, for whom it wakes wants that at
+ * once. A stream is written to here and now, since another one could close it. */
+static bool claim_hint(hf_mailbox *mailbox) {
+  if (mailbox->raised) return false;
   mailbox->raised = true;
-  if (mailbox->stream < 0) {
-    hf_wakeup_signal(&mailbox->wakeup);
-    return;
-  }
+  if (mailbox->stream < 0) return true;
   /* It can only fail when the stream is full, and then its reader has something to find anyway, or when that reader is
    * gone, and then its next one will look. */
   ssize_t sent = send(mailbox->stream, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   (void)sent;
+  return false;
+}
+
+/* With the lock held. One that is on its way is left to come. */
+static void lower_hint(hf_mailbox *mailbox) {
+  if (mailbox->raised && (mailbox->stream >= 0 || hf_wakeup_clear(&mailbox->wakeup))) mailbox->raised = false;
 }
 
 static bool append(hf_mailbox *mailbox, hf_mail *first, hf_mail *last, bool raise) {
@@ -86,10 +92,11 @@ static bool append(hf_mailbox *mailbox, hf_mail *first, hf_mail *last, bool rais
   else
     mailbox->first = first;
   mailbox->last = last;
-  bool signal = raise && !mailbox->raised;
-  if (signal) signal_reader(mailbox);
+  bool quiet = !mailbox->raised;
+  bool claimed = raise && claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
-  return signal;
+  if (claimed) hf_wakeup_signal(&mailbox->wakeup);
+  return raise && quiet;
 }
 
 bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail) {
@@ -106,22 +113,21 @@ void hf_mailbox_push_all_quietly(hf_mailbox *mailbox, hf_mail *first, hf_mail *l
 
 void hf_mailbox_raise(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
-  if (!mailbox->raised && mailbox->first) signal_reader(mailbox);
+  bool claimed = mailbox->first && claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
+  if (claimed) hf_wakeup_signal(&mailbox->wakeup);
 }
 
 void hf_mailbox_knock(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
-  if (!mailbox->raised) signal_reader(mailbox);
+  bool claimed = claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
+  if (claimed) hf_wakeup_signal(&mailbox->wakeup);
 }
 
 hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->lock);
-  if (mailbox->raised) {
-    mailbox->raised = false;
-    if (mailbox->stream < 0) hf_wakeup_clear(&mailbox->wakeup);
-  }
+  lower_hint(mailbox);
   hf_mail *mails = mailbox->first;
   mailbox->first = mailbox->last = NULL;
   pthread_mutex_unlock(&mailbox->lock);
@@ -139,14 +145,13 @@ void hf_mailbox_shut(hf_mailbox *mailbox) {
 
 void hf_mailbox_use_stream(hf_mailbox *mailbox, int stream) {
   pthread_mutex_lock(&mailbox->lock);
-  if (mailbox->stream >= 0)
-    close(mailbox->stream);
-  else if (mailbox->raised)
-    hf_wakeup_clear(&mailbox->wakeup);
+  for (lower_hint(mailbox); mailbox->raised; lower_hint(mailbox)) /* a moment: it is being raised */
+    sched_yield();
+  if (mailbox->stream >= 0) close(mailbox->stream);
   mailbox->stream = stream;
-  mailbox->raised = false;
-  if (mailbox->first) signal_reader(mailbox);
+  bool claimed = mailbox->first && claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
+  if (claimed) hf_wakeup_signal(&mailbox->wakeup);
 }
 
 int hf_mailbox_descriptor(const hf_mailbox *mailbox) {

@@ -3,8 +3,9 @@
  * Any thread may push; one thread at a time takes. The queue is the truth and
  * the descriptor a hint: at most one signal is outstanding, and a taker clears
  * the hint before it takes the queue, under the same lock, so that no push is
- * missed. The lock is a leaf: nothing is called while it is held. A mailbox is
- * counted, because the sides that share it end in any order; mails pushed after
+ * missed. It is raised outside of the lock, so whoever pushes holds a reference,
+ * or knows of one that outlasts the call. The lock is a leaf: nothing is called
+ * while it is held. A mailbox is counted, because the sides that share it end in any order; mails pushed after
  * hf_mailbox_shut, or never taken, go to the `discard` function it was made with.
  * What bounds a mailbox is the credit that its writers need (keeper/client.h),
  * never a mail refused here.

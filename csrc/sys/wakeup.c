@@ -16,10 +16,9 @@ void hf_wakeup_signal(hf_wakeup *wakeup) {
   (void)written;
 }
 
-void hf_wakeup_clear(hf_wakeup *wakeup) {
+bool hf_wakeup_clear(hf_wakeup *wakeup) {
   uint64_t count;
-  ssize_t got = read(wakeup->descriptor, &count, sizeof count);
-  (void)got;
+  return read(wakeup->descriptor, &count, sizeof count) > 0;
 }
 
 void hf_wakeup_close(hf_wakeup *wakeup) {

@@ -14,7 +14,7 @@ typedef struct hf_wakeup {
 
 bool hf_wakeup_init(hf_wakeup *wakeup); /* false: no descriptor to be had (errno) */
 void hf_wakeup_signal(hf_wakeup *wakeup);
-void hf_wakeup_clear(hf_wakeup *wakeup);
+bool hf_wakeup_clear(hf_wakeup *wakeup); /* false: it was not signalled */
 void hf_wakeup_close(hf_wakeup *wakeup);
 
 #endif

@@ -27,7 +27,8 @@ local KEEPER = {
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.
-local COMPUTING = "assert ctype float inttypes limits math stdalign stdarg stdatomic stdbool stddef stdint stdlib string"
+local COMPUTING = "assert ctype float inttypes limits math stdalign stdarg stdatomic stdbool stddef stdint stdlib "
+  .. "string"
 local PURE_MAY_KNOW = {}
 for name in COMPUTING:gmatch "%a+" do
   PURE_MAY_KNOW[name .. ".h"] = true

@@ -5,6 +5,7 @@
 
 #include "keeper/admission.h"
 #include "keeper/door.h"
+#include "keeper/dues.h"
 #include "keeper/inside.h"
 #include "lua/handle.h"
 
@@ -32,6 +33,7 @@ static void *empty(void *argument) {
     atomic_store(&between->held, round);
     wait_until(&between->asked, round);
     hf_client_outcome(between->client, (hf_publish *)mail, false);
+    hf_dues_pay(between->client);
     hf_client_drop(between->client);
     atomic_store(&between->freed, round);
   }
