@@ -44,6 +44,7 @@ end
 -- @treturn ?boolean whether its client owed nothing else
 function registry.pay(kept)
   local ring, upto = kept.ring, kept.first - 1
+  kept.easy = 0
   local first = kept.client.handle:done_all(ring.items, ring.room, kept.paid + 1, upto)
   kept.paid = upto
   return first
@@ -54,8 +55,8 @@ local function settle()
   while count > 0 do
     local kept = debts[count]
     if kept then
-      registry.pay(kept)
       kept.owes = false
+      registry.pay(kept)
     end
     debts[count] = nil
     count = count - 1

@@ -257,13 +257,16 @@ function Subscription:messages(timeout)
   buffer.reads(self, state)
   local kept, reader = self.buffer, self.reader
   return function()
-    local caller, message = state.caller, nil
-    if reader[1] == state and running() == state.thread and not (caller and caller.over) and not state.over then
-      message = take_from(kept)
+    local first_one, caller = kept.first, state.caller
+    if first_one < kept.easy and reader[1] == state and running() == state.thread and not (caller and caller.over) then
+      local ring = kept.ring
+      local messages, place = ring.messages, first_one % ring.room + 1
+      local oldest = messages[place]
+      kept.first = first_one + 1
+      messages[place] = false
+      return oldest
     end
-    if not message then
-      message = iterate(state) -- no tail call: Lua 5.1 must see who called
-    end
+    local message = iterate(state) -- no tail call: Lua 5.1 must see who called
     return message
   end, nil, nil, state
 end

@@ -32,6 +32,33 @@ describe("a subscription", function()
   end
 
   describe("read", function()
+    it("by two loops beside each other owes for what both get until both have it", function()
+      local loops = { client:subscribe("t"):messages(), client:subscribe("+"):messages() }
+      local heard = { {}, {} }
+      local function take(which, count)
+        for _ = 1, count do
+          table.insert(heard[which], loops[which]().payload)
+        end
+      end
+      send_many(1, 6)
+      for n = 7, 12 do
+        send(tostring(n), 1, 2)
+      end
+      send_many(13, 14)
+      take(1, 1)
+      take(1, 13)
+      holdfast.sleep(0)
+      assert.equal(8, consumed())
+      take(2, 2)
+      holdfast.sleep(0)
+      assert.equal(10, consumed())
+      take(2, 4)
+      holdfast.sleep(0)
+      assert.equal(14, consumed())
+      assert.same({ "1 2 3 4 5 6 7 8 9 10 11 12 13 14", "7 8 9 10 11 12" },
+        { table.concat(heard[1], " "), table.concat(heard[2], " ") })
+    end)
+
     it("waits for each message", function()
       local subscription = client:subscribe "t"
       core:at(2, function()
@@ -205,7 +232,6 @@ describe("a subscription", function()
       local subscription = client:subscribe "t"
       send("kept", 1)
       core:mail("event", 1, "closed", {})
-      core:at(1, function() end)
       holdfast.sleep(0.1)
       assert.equal("kept", subscription:receive().payload)
       local message, words, code = subscription:receive()
