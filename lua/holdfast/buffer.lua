@@ -51,6 +51,7 @@ function buffer.new(client)
     ring = ring, first = 1, last = 0, client = client,
     paid = 0, owes = false, -- up to where nothing is owed for what was shifted; whether that is known to be not all
     easy = 0, -- what comes before it may be shifted without a word to anybody
+    shared = 0, -- the last that has other takers, too: each of them is done with by itself
   }
 end
 
@@ -107,6 +108,9 @@ local function push(self, message, item, size)
   end
   local place = (last + 1) % ring.room + 1
   ring.messages[place], ring.items[place], ring.ends[place] = message, item, ring.ends[newest] + size
+  if item < 0 then
+    self.shared = last + 1
+  end
   self.last = last + 1
   return true
 end
@@ -156,18 +160,6 @@ local function settle_up(self, item, is_first)
   end
 end
 
--- What has several takers is to be done with by itself.
-local function easy_until(self)
-  local ring = self.ring
-  local upto = math.min(self.last, self.paid + CREDITS - 1)
-  for index = self.first, upto do
-    if ring.items[index % ring.room + 1] < 0 then
-      return index
-    end
-  end
-  return upto + 1
-end
-
 --- Takes the oldest out, of which its reader is done from here on.
 -- @tparam table self
 -- @treturn ?table nil when there is none
@@ -186,8 +178,8 @@ function buffer.shift(self)
   end
   self.first = first_one + 1
   messages[place] = false
-  if not is_first then
-    self.easy = easy_until(self)
+  if not is_first and self.shared < self.first then
+    self.easy = math.min(self.last + 1, self.paid + CREDITS)
   end
   if is_first or item < 0 or first_one - self.paid >= CREDITS then
     settle_up(self, item, is_first)
