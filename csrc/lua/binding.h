@@ -35,9 +35,11 @@ int hf_lua_push_message(lua_State *L, const hf_message *message); /* what mailbo
 /* Of `count` in a row, linked by their mails, for the same one wish: what mailbox:take() returns of them. And they
  * themselves, into three arrays that lie on the stack from the index `arrays` on, `room` and `last` above them: one
  * after the other into the places (last + 1) % room + 1 and on, messages, their numbers, and up to where their bytes
- * go, counted on from the place of `last`. */
+ * go, counted on from the place of `last`. LuaJIT makes tables faster than it is told to: where true lies above those,
+ * and they are alike but for their payloads, without properties, neither retained nor repeated, these lie in the places
+ * of the messages, and topic and QoS are pushed. Answers how many values were. */
 int hf_lua_push_run(lua_State *L, const hf_message *message, unsigned count);
-void hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays);
+int hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays);
 
 /* public_event.c: one that users see, or DELAY. */
 const char *hf_lua_event_name(const hf_event *event);

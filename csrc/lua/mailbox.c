@@ -219,12 +219,12 @@ static int take(lua_State *L) {
   return 1 + (box->shown > 1 ? hf_lua_push_run(L, message, box->shown) : hf_lua_push_message(L, message));
 }
 
-/* fill(serial, messages, items, ends, room, last): the run that is shown under it, into a buffer's arrays. */
+/* fill(serial, messages, items, ends, room, last, alike): the run that is shown under it, into a buffer's arrays ->
+ * nothing, or, if `alike`, perhaps the topic and the QoS of all, whose payloads lie in the places of the messages. */
 static int fill(lua_State *L) {
   mailbox *box = hf_lua_checkudata(L, 1, MAILBOX);
-  if (!hf_thread_forked() && is_shown(box, L) && as_message(box->pending))
-    hf_lua_fill_run(L, as_message(box->pending), box->shown, 3);
-  return 0;
+  if (hf_thread_forked() || !is_shown(box, L) || !as_message(box->pending)) return 0;
+  return hf_lua_fill_run(L, as_message(box->pending), box->shown, 3);
 }
 
 /* finish(serial[, unclaimed]): that mail has been handed out, before the next one is asked for: its room is free from

@@ -89,21 +89,34 @@ static bool is_same(hf_bytes one, hf_bytes other) {
   return one.length == other.length && (one.data == other.data || memcmp(one.data, other.data, one.length) == 0);
 }
 
-void hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays) {
-  int messages = arrays, items = arrays + 1, ends = arrays + 2;
+static bool are_alike(const hf_message *message, unsigned count) {
+  const hf_message *first = message;
+  for (unsigned i = 0; i < count; i++, message = (const hf_message *)message->mail.next) {
+    if (message->properties || message->identifier || message->retain || message->duplicate) return false;
+    if (message->qos != first->qos || !is_same(message->topic, first->topic)) return false;
+  }
+  return true;
+}
+
+int hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int arrays) {
+  int messages = arrays, items = arrays + 1, ends = arrays + 2, topic = arrays + 5;
   lua_Integer room = luaL_checkinteger(L, arrays + 3), last = luaL_checkinteger(L, arrays + 4);
+  bool alike = lua_toboolean(L, arrays + 5) && are_alike(message, count);
   lua_settop(L, arrays + 4);
   lua_rawgeti(L, ends, (int)(last % room + 1));
   int64_t end = (int64_t)lua_tonumber(L, -1);
   lua_pop(L, 1);
-  const hf_message *former = NULL;
-  for (unsigned i = 1; i <= count; i++) {
-    int place = (int)((last + (lua_Integer)i) % room + 1);
-    if (!former || !is_same(former->topic, message->topic)) {
-      lua_settop(L, arrays + 4);
+  lua_Integer qos = message->qos;
+  for (const hf_message *former = NULL; count > 0; count--) {
+    int place = (int)(++last % room + 1);
+    if (!former || !(alike || is_same(former->topic, message->topic))) {
+      lua_settop(L, topic - 1);
       lua_pushlstring(L, message->topic.data, message->topic.length);
     }
-    make(L, message, arrays + 5);
+    if (alike)
+      lua_pushlstring(L, message->payload.data, message->payload.length);
+    else
+      make(L, message, topic);
     lua_rawseti(L, messages, place);
     hf_lua_pushint64(L, (int64_t)message->number);
     lua_rawseti(L, items, place);
@@ -113,4 +126,7 @@ void hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, in
     former = message;
     message = (const hf_message *)message->mail.next;
   }
+  if (!alike) return 0;
+  lua_pushinteger(L, qos);
+  return 2;
 }

@@ -123,7 +123,7 @@ local function push_run(self, count)
   if last - self.paid + count >= ring.room then
     ring = make_room(self, count)
   end
-  fill(ring, last)
+  fill(ring, last, count)
   self.last = last + count
 end
 

@@ -10,6 +10,7 @@ local registry = {}
 
 local clients = setmetatable({}, { __mode = "v" })
 local mailbox, take, finish, fill
+local message_metatable, is_compiled = core.message_metatable, rawget(_G, "jit") ~= nil
 local tracing = false
 local deliver -- of holdfast.delivery, set when the first client is made
 local receivers -- kind of mail -> function(client, ...)
@@ -29,13 +30,13 @@ local hand = {
 registry.hand = hand
 
 -- What readers have taken is owed for by their buffers, until it is given back in one call.
-local debts, count = setmetatable({}, { __mode = "v" }), 0
+local debts, debt_count = setmetatable({}, { __mode = "v" }), 0
 
 --- A reader has taken something out of a buffer, for which nothing was owed.
 -- @tparam table kept the buffer: `ring`, `first`, `client`, and `paid`, up to where nothing is owed
 function registry.owe(kept)
-  count = count + 1
-  debts[count] = kept
+  debt_count = debt_count + 1
+  debts[debt_count] = kept
   kept.owes = true
 end
 
@@ -52,14 +53,14 @@ end
 
 --- What is owed to the inboxes is given back.
 local function settle()
-  while count > 0 do
-    local kept = debts[count]
+  while debt_count > 0 do
+    local kept = debts[debt_count]
     if kept then
       kept.owes = false
       registry.pay(kept)
     end
-    debts[count] = nil
-    count = count - 1
+    debts[debt_count] = nil
+    debt_count = debt_count - 1
   end
   mailbox:settle(hand.finished)
 end
@@ -70,11 +71,26 @@ function registry.handed()
   finish(mailbox, hand.serial)
 end
 
+-- Of messages that are alike the payloads are there already.
+local function make_alike(ring, last, count, topic, qos)
+  local messages, room = ring.messages, ring.room
+  for index = last + 1, last + count do
+    local place = index % room + 1
+    messages[place] = setmetatable({
+      topic = topic, payload = messages[place], qos = qos, retain = false, duplicate = false,
+    }, message_metatable)
+  end
+end
+
 --- Puts the run in hand into a ring.
 -- @tparam table ring `messages`, `items`, `ends`, `room`
 -- @tparam number last behind whose place it goes
-function registry.fill(ring, last)
-  fill(mailbox, hand.serial, ring.messages, ring.items, ring.ends, ring.room, last)
+-- @tparam number count how many they are
+function registry.fill(ring, last, count)
+  local topic, qos = fill(mailbox, hand.serial, ring.messages, ring.items, ring.ends, ring.room, last, is_compiled)
+  if topic then
+    make_alike(ring, last, count, topic, qos)
+  end
 end
 
 local function route(serial, kind, id, ...)

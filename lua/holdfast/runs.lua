@@ -115,7 +115,7 @@ function runs.deliver(client, wish, count)
     if kept.client then
       registry.pay(kept) -- of a run that was interrupted
     end
-    registry.fill(ring, 0)
+    registry.fill(ring, 0, count)
     hand.served = 0
     kept.client, kept.first, kept.paid = client, 1, 0
     hand.many = serial
