@@ -93,7 +93,7 @@ local function give_next(client, subscription, serial)
   kept.first = serving + 1
   kept.paid = serving
   hand.takers, hand.serving = ring, serving
-  if subscription and not subscription.removed then
+  if subscription then
     runs.give(subscription, ring.messages[place], ring.items[place])
   else
     runs.done(client, ring.items[place])
@@ -124,7 +124,7 @@ function runs.deliver(client, wish, count)
   end
   while hand.serial == serial and hand.served < count do
     local subscription = client.wishes[wish]
-    if subscription and not subscription.buffered and not subscription.removed and loop.starts_at_once() then
+    if subscription and not subscription.buffered and loop.starts_at_once() then
       handle_some(client, subscription, serial, count)
     else
       give_next(client, subscription, serial)

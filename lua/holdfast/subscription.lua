@@ -125,7 +125,7 @@ end
 -- @treturn boolean false: they are to be given one by one
 -- @local
 function Subscription:accept_run(count, newest)
-  return not self.removed and not self.handler and buffer.accept_run(self, count, newest)
+  return not self.handler and buffer.accept_run(self, count, newest)
 end
 
 -- Why there will be nothing any more.

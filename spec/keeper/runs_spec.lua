@@ -66,6 +66,11 @@ describe("a run of messages", function()
         getmetatable(heard[1]))))
     end)
 
+    it("gives a " .. name .. " messages that differ by their QoS alone", function()
+      local heard = listen()
+      assert.same(sent { { "a/b", "1", 0 }, { "a/b", "2", 1 }, { "a/b", "3", 2 } }, heard)
+    end)
+
     it("gives a " .. name .. " messages that are not", function()
       local heard = listen()
       local copy = {}
