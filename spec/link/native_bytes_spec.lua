@@ -34,6 +34,27 @@ describe("packets of our own link", function()
     end)
   end
 
+  it("of one read are told as they were sent, however many there are and whatever they carry", function()
+    connect()
+    local packets, wanted = {}, {}
+    local given = { [3] = "\11\5", [6] = "\11\5\11\6", [8] = "\38\0\1k\0\1v\11\7" }
+    for n = 1, 150 do
+      local qos, topic = n % 2, n % 10 < 7 and "one/topic" or "topic/" .. n
+      local payload = (tostring(n) .. " "):rep(n % 12 == 0 and 400 or n % 5)
+      packets[n] = world:publish(qos, qos == 1 and n or nil, topic, payload, { properties = given[n % 12] })
+      local identifiers = { [3] = { 5 }, [6] = { 5, 6 }, [8] = { 7 } }
+      wanted[n] = { topic, payload, qos, identifiers[n % 12] or {}, n % 12 == 8 and "v" or nil }
+    end
+    world:get(table.concat(packets))
+    local _, mails = world:told()
+    assert.equal(150, #mails)
+    for n, mail in ipairs(mails) do
+      local properties = mail.properties or { identifiers = {}, user = {} }
+      local user = properties.user[1]
+      assert.same(wanted[n], { mail.topic, mail.payload, mail.qos, properties.identifiers, user and user[2] })
+    end
+  end)
+
   it("end where a read ends, just before it and just behind it", function()
     connect()
     for _, length in ipairs { 65535, 65536, 65537, 131071, 131072, 131073, 65536 * 3 + 1 } do
