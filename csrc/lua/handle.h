@@ -12,8 +12,8 @@
 #define HF_LUA_CLIENT "holdfast.client" /* the name of its metatable */
 
 typedef struct hf_lua_handle {
-  const void *self;  /* itself, by which one is known */
   hf_client *client; /* NULL once collected */
+  const void *self;  /* itself, by which one is known */
   hf_parting parting;
   hf_lua_debts *debts; /* of the Lua state's mailbox, which ends after it */
   hf_lua_debtor debtor;
