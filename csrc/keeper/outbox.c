@@ -23,9 +23,14 @@ bool hf_outbox_empty(const hf_client *client) {
   return !outbox->again.first && !outbox->fresh.first && outbox->in_flight == 0;
 }
 
+/* Somebody knows its id, and may come back with it. */
+static bool is_asked_for(const hf_publish *publish) {
+  return publish->flags & HF_PUBLISH_NOTIFY;
+}
+
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
   hf_heap_remove(&client->outbox.timers, &publish->timer);
-  hf_index_remove(&client->outbox.all, &publish->by_id);
+  if (is_asked_for(publish)) hf_index_remove(&client->outbox.all, &publish->by_id);
   hf_trial_forget(client, publish);
   hf_keeping_over(client, publish);
   if (delivered)
@@ -80,7 +85,7 @@ static bool overfull(hf_client *client) {
 
 void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   hf_outbox *outbox = &client->outbox;
-  hf_index_put(&outbox->all, &publish->by_id, (uint32_t)publish->id);
+  if (is_asked_for(publish)) hf_index_put(&outbox->all, &publish->by_id, (uint32_t)publish->id);
   if (client->finished) {
     drop(client, publish, HF_PUBLISH_CLOSED);
     return;
@@ -205,13 +210,22 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish) {
   end(client, publish, publish->result < 0x80);
 }
 
+static hf_publish *find_in(const hf_line *line, uint64_t id) {
+  hf_publish *publish = line->last;
+  while (publish && publish->id > id)
+    publish = publish->previous;
+  return publish && publish->id == id ? publish : NULL;
+}
+
+/* What nobody asks for is looked for where it stands; calls that wait, which are those that come back, ask. */
 static hf_publish *find(const hf_outbox *outbox, uint64_t id) {
   hf_index_link *at = hf_index_find(&outbox->all, (uint32_t)id);
   for (; at; at = hf_index_again(at)) {
     hf_publish *publish = (hf_publish *)(void *)((char *)at - offsetof(hf_publish, by_id));
     if (publish->id == id) return publish;
   }
-  return NULL;
+  hf_publish *publish = find_in(&outbox->fresh, id);
+  return publish ? publish : find_in(&outbox->again, id);
 }
 
 void hf_outbox_withdraw(hf_client *client, hf_event *answer) {

@@ -18,7 +18,7 @@ typedef struct hf_outbox {
   hf_line again;        /* came back from a link; goes out before all that is fresh, whose ids are higher */
   hf_line fresh;        /* never lent to a link: what an overflow may drop */
   hf_heap timers;       /* of those in the lines that have a deadline and were not sent */
-  hf_index all;         /* those in the lines and those in flight, by id */
+  hf_index all;         /* by id: of those in the lines and in flight, the ones whose outcome is asked for */
   size_t in_flight;     /* lent to the link */
   size_t window;        /* of which so many may be, at most */
   size_t open;          /* so many now: slow start */

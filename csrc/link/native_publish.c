@@ -4,6 +4,7 @@
 
 enum {
   UNSENT_MOST = 64 * 1024, /* bytes that wait for the stream before no more is taken: a PINGREQ has to get through */
+  ALIAS_MOST = 3 + 2,      /* bytes by which an alias makes a packet longer, lengths that need one more included */
   COPY_MOST = 16 * 1024,   /* a longer payload is borrowed from its publish */
   ID_IN_USE = 0x91,
   ID_NOT_FOUND = 0x92,
@@ -20,13 +21,12 @@ static bool put(hf_link *link, hf_publish *publish, uint16_t packet_id, bool dup
   uint16_t alias = link->aliases_out ? hf_aliases_choose(link->aliases_out, publish->topic, &known) : 0;
   hf_bytes payload = publish->payload;
   bool copied = payload.length <= COPY_MOST;
-  size_t head = hf_write_publish_head(NULL, publish, link->protocol, packet_id, duplicate, alias, known);
-  size_t length = head + (copied ? payload.length : 0);
-  uint8_t *at = hf_out_reserve(&link->out, length);
+  size_t most = hf_publish_packet_size(publish) + ALIAS_MOST - (copied ? 0 : payload.length);
+  uint8_t *at = hf_out_reserve(&link->out, most);
   if (at) {
-    hf_write_publish_head(at, publish, link->protocol, packet_id, duplicate, alias, known);
+    size_t head = hf_write_publish_head(at, publish, link->protocol, packet_id, duplicate, alias, known);
     if (copied && payload.length) memcpy(at + head, payload.data, payload.length);
-    hf_out_commit(&link->out, length);
+    hf_out_commit(&link->out, head + (copied ? payload.length : 0));
   }
   bool whole = at && (copied || hf_out_borrow(&link->out, payload));
   /* What the broker will think it knows, or has half of, cannot be taken back. */

@@ -31,8 +31,10 @@ static int raw_field(lua_State *L, int index, int name) {
 
 /* Leaves one value. */
 static const hf_lua_handle *handle_of(lua_State *L) {
-  if (lua_type(L, 1) != LUA_TTABLE || raw_field(L, 1, HANDLE) != LUA_TUSERDATA) return NULL;
-  if (lua_rawlen(L, -1) != sizeof(hf_lua_handle)) return NULL;
+  if (lua_type(L, 1) != LUA_TTABLE) return NULL;
+  lua_pushvalue(L, lua_upvalueindex(HANDLE));
+  lua_rawget(L, 1);
+  if (lua_rawlen(L, -1) != sizeof(hf_lua_handle) || !lua_isuserdata(L, -1)) return NULL;
   const hf_lua_handle *handle = lua_touserdata(L, -1);
   return handle->self == handle && handle->client ? handle : NULL;
 }
