@@ -20,10 +20,12 @@ hf_client_options *hf_lua_settings(lua_State *L, int index);
 const hf_properties *hf_lua_check_properties(lua_State *L, int index, const char *what, hf_properties *properties);
 void hf_lua_push_properties(lua_State *L, const hf_properties *properties); /* a table */
 
-/* event.c */
+#define HF_LUA_REASON "holdfast.reason" /* the name of its metatable */
+
+/* reason.c: nil when there is none. `text`: beyond its own, or NULL. */
 void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text);
 
-/* What mailbox:take() returns of a mail that is no message, which stays the caller's. */
+/* event.c: what mailbox:take() returns of a mail that is no message, which stays the caller's. */
 int hf_lua_push_mail(lua_State *L, const hf_mail *mail);
 
 /* message.c: a function into the table at the top, below which the metatable of what it is a method of lies. Only such

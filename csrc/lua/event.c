@@ -1,30 +1,5 @@
 #include "lua/binding.h"
 
-#define REASON "holdfast.reason"
-
-static void set_number(lua_State *L, const char *name, int64_t value) {
-  hf_lua_pushint64(L, value);
-  lua_setfield(L, -2, name);
-}
-
-void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text) {
-  if (!reason) {
-    lua_pushnil(L);
-    return;
-  }
-  lua_createtable(L, 0, 5);
-  lua_pushstring(L, reason->name);
-  lua_setfield(L, -2, "name");
-  lua_pushstring(L, hf_class_name(cls));
-  lua_setfield(L, -2, "class");
-  set_number(L, "code", code);
-  lua_pushstring(L, hf_source_name(reason->source));
-  lua_setfield(L, -2, "source");
-  lua_pushstring(L, text ? text : reason->text);
-  lua_setfield(L, -2, "text");
-  luaL_setmetatable(L, REASON);
-}
-
 static const char *why_dropped(uint32_t flags) {
   if (flags & HF_PUBLISH_WITHDRAWN) return "withdrawn";
   if (flags & HF_PUBLISH_KEPT) return "kept";
@@ -161,6 +136,6 @@ int hf_lua_push_mail(lua_State *L, const hf_mail *mail) {
 void hf_lua_open_event(lua_State *L) {
   luaL_newmetatable(L, HF_LUA_MESSAGE);
   lua_setfield(L, -2, "message_metatable");
-  luaL_newmetatable(L, REASON);
+  luaL_newmetatable(L, HF_LUA_REASON);
   lua_setfield(L, -2, "reason_metatable");
 }

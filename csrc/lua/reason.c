@@ -13,6 +13,24 @@ static void set_number(lua_State *L, const char *name, lua_Integer value) {
   lua_setfield(L, -2, name);
 }
 
+void hf_lua_push_reason(lua_State *L, const hf_reason *reason, int cls, int code, const char *text) {
+  if (!reason) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 0, 5);
+  lua_pushstring(L, reason->name);
+  lua_setfield(L, -2, "name");
+  lua_pushstring(L, hf_class_name(cls));
+  lua_setfield(L, -2, "class");
+  set_number(L, "code", code);
+  lua_pushstring(L, hf_source_name(reason->source));
+  lua_setfield(L, -2, "source");
+  lua_pushstring(L, text ? text : reason->text);
+  lua_setfield(L, -2, "text");
+  luaL_setmetatable(L, HF_LUA_REASON);
+}
+
 static void push_row(lua_State *L, const hf_reason *reason, int code) {
   hf_lua_push_reason(L, reason, reason->cls, code, NULL);
   lua_pushstring(L, hf_class_name(reason->later));
