@@ -153,11 +153,15 @@ static int store_close(void *handle) {
   return 0;
 }
 
+enum { TRIES = 3 }; /* Paho sends the packet whether or not there is a record of it */
+
 static int put_record(hf_paho_store *store, uint16_t packet_id, bool sent, int count, char **buffers, int *lengths) {
   size_t total = 0;
   for (int i = 0; i < count; i++)
     total += (size_t)lengths[i];
-  hf_paho_record *record = malloc(sizeof *record + total);
+  hf_paho_record *record = NULL;
+  for (int tries = 0; tries < TRIES && !record; tries++)
+    record = malloc(sizeof *record + total);
   if (!record) return MQTTCLIENT_PERSISTENCE_ERROR;
   *record = (hf_paho_record){.packet_id = packet_id, .sent = sent, .length = (int)total};
   char *at = record->packet;
