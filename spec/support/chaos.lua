@@ -20,10 +20,12 @@ local function make(index, count, port, report, options)
   local function qos_of(number)
     return options.qos or number % 2 == 1 and 1 or 2
   end
-  local one = { index = index, qos = qos_of(index), sent = 0, open = {}, open_count = 0, heard = {}, distinct = 0 }
+  local one = { index = index, qos = qos_of(index), sent = 0, open = {}, open_count = 0, heard = {}, distinct = 0,
+    keeps = options.store ~= nil }
   local client = holdfast.new {
     server = "mqtt://127.0.0.1:" .. port, client_id = "chaos" .. index, keep_alive = 2, connect_timeout = 5,
     backoff = { min = 0.05, max = 1 }, policy = { slow = { min = 0.1, max = 1 } }, protocol = index % 4 < 2 and 5 or 4,
+    transport = options.transport, queue = options.store and { store = options.store .. "/" .. index },
   }
   one.client = client
   client:on("delivered", function(event)
@@ -61,7 +63,7 @@ local function post(one, report, size)
     one.sent, one.open[id], one.open_count = one.sent + 1, true, one.open_count + 1
   else
     report.refused = report.refused + 1
-    assert(code == "queue_full", code)
+    assert(code == "queue_full" or one.keeps and (code:match "^store_" or code == "out_of_memory"), code)
   end
 end
 
@@ -128,7 +130,8 @@ end
 
 --- Mistreats for so long, lets the weather clear, and counts.
 -- @tparam table options `seconds`, `clients` (20), `seed`, `rate` (messages a second of each, 5), `size` (of a message,
--- at most, 1), `qos` (of all), `say(words)`
+-- at most, 1), `qos` (of all), `transport`, `store` (a folder for theirs), `say(words)`, `begun()` once all have
+-- connected, `calm()` when the weather has cleared
 -- @treturn table sent, lost (accepted and never heard), stuck (accepted, and its fate never told), dropped, refused,
 -- doubled (QoS -> how many), losses (of connections), acts (name -> how often), strange (a list of words)
 function chaos.run(options)
@@ -143,6 +146,9 @@ function chaos.run(options)
   end
   for _, one in ipairs(clients) do
     assert(one.client:connect(20))
+  end
+  if options.begun then
+    options.begun()
   end
   local finish, busy = core.now() + options.seconds, true
   holdfast.spawn(function()
@@ -171,6 +177,9 @@ function chaos.run(options)
     end
   end
   busy = false
+  if options.calm then
+    options.calm()
+  end
   local deadline = core.now() + PATIENCE
   repeat
     holdfast.sleep(0.1)
