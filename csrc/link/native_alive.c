@@ -4,10 +4,11 @@
  * received for a while; it is dead when no byte has come for `dead_after`, and the question has had its time since it
  * was on the other side. What holds a question up on our side, a slow link, is told by what the peer's system confirms:
  * as long as that goes on, or the peer's system answers though the broker does not read, nobody is judged; nor is one
- * whose answer stands behind other bytes that come. But neither is without end. */
+ * whose answer stands behind other bytes that come. But neither is without end: each has ten times its time, and more
+ * only at the pace of a large message over a slow link. */
 
 enum {
-  EXTEND = 10,  /* times dead_after, at most */
+  EXTEND = 10,  /* times dead_after, at most, and a ms for each byte: what moves must move at 1,000 bytes a second */
   GLANCE = 250, /* ms, at least, between two looks whether the question has left */
   GLANCES = 8,  /* at most */
 };
@@ -64,7 +65,10 @@ static void ask(hf_link *link) {
   link->stream->operations->progress(link->stream, &progress);
   if (!hf_native_write_pingreq(link)) return;
   alive->asked_at = hf_native_loop->now;
-  if (alive->owed_at == HF_NATIVE_NEVER) alive->owed_at = alive->asked_at;
+  if (alive->owed_at == HF_NATIVE_NEVER) {
+    alive->owed_at = alive->asked_at;
+    alive->moved = progress.received + progress.acknowledged;
+  }
   alive->left_at = HF_NATIVE_NEVER;
   alive->asked_end = link->out.appended;
   alive->confirmed = progress.acknowledged;
@@ -87,7 +91,8 @@ static void judge(hf_link *link) {
   int64_t now = hf_native_loop->now, time = patience(alive);
   hf_stream_progress progress;
   link->stream->operations->progress(link->stream, &progress);
-  if (now - alive->owed_at >= EXTEND * (int64_t)alive->dead_after && !hf_native_loop->late) {
+  int64_t moved = (int64_t)(progress.received + progress.acknowledged - alive->moved);
+  if (now - alive->owed_at >= EXTEND * (int64_t)alive->dead_after + moved && !hf_native_loop->late) {
     lost(link, "the broker has not answered PINGREQ for ten times its time");
     return;
   }
@@ -111,12 +116,12 @@ static void judge(hf_link *link) {
     alive->look_at = left || next > end ? end : next;
     return;
   }
-  bool moved = progress.acknowledged != alive->confirmed;
+  bool confirms = progress.acknowledged != alive->confirmed;
   bool answers = progress.quiet_for >= 0 && progress.quiet_for < time; /* its system does, with a window that is shut */
   alive->confirmed = progress.acknowledged;
   if (left)
     lost(link, "the broker does not answer PINGREQ");
-  else if (!moved && !answers)
+  else if (!confirms && !answers)
     lost(link, "the broker's side does not confirm what is sent");
   else
     alive->look_at = now + time;

@@ -40,6 +40,7 @@ typedef struct hf_native_alive {
   int64_t look_at;     /* while one is out */
   uint64_t confirmed;  /* bytes, at the last look */
   uint64_t came;       /* bytes, when it was asked */
+  uint64_t moved;      /* bytes, both ways, at `owed_at` */
   uint32_t ask_after;  /* ms; 0: never, keep alive is off */
   uint32_t dead_after; /* ms; 0 until it is connected: half as much again */
   uint32_t next_ask;   /* ms of silence until the next question: ask_after, less a random tenth */

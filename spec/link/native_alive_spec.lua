@@ -92,6 +92,32 @@ describe("keep alive of our own link", function()
     assert.is_nil(ended)
   end)
 
+  it("bears with a large message that the answer stands behind, for as long as it comes", function()
+    local packet, at = world:publish(0, nil, "a", ("x"):rep(2000000)), 1
+    local _, ended = watch(20 * DEAD, 1000, function()
+      link:feed(packet:sub(at, at + 4999))
+      at = at + 5000
+    end)
+    assert.is_nil(ended)
+    local why
+    _, ended, why = watch(200 * DEAD, 1000, function() -- at a pace that no link has
+      link:feed(packet:sub(at, at))
+      at = at + 1
+    end)
+    between(1500000 - 20 * DEAD, 1500000, ended) -- what has moved before counts
+    assert.equal("the broker has not answered PINGREQ for ten times its time", why)
+  end)
+
+  it("bears with a large message of ours that the question stands behind, for as long as it goes out", function()
+    link:accept(0)
+    link:publish(1, "a", ("x"):rep(2000000), 0)
+    local _, ended = watch(20 * DEAD, 1000, function()
+      link:quiet(100000, false)
+      link:accept(5000)
+    end)
+    assert.is_nil(ended)
+  end)
+
   it("counts the time of the answer from when the question has left", function()
     link:hold_back(true)
     local asked, ended
