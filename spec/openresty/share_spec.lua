@@ -75,18 +75,23 @@ describe("nginx has its share #broker", function()
 
   it("of a thousand handlers that throw none is lost, one after the other or at once", function()
     start([[
-      count, failures = 0, 0
+      count, repeats, failures, seen = 0, 0, 0, {}
       client:on("error", function() failures = failures + 1 end)
       for topic, ordered in pairs { one = true, all = false } do
         client:subscribe(topic, { qos = 1, ordered = ordered }, function(message)
           if message.payload == "1" then
             ngx.sleep(0.1)
           end
-          count = count + 1
+          local which = topic .. message.payload
+          if seen[which] then -- over Paho a client that is slow steps away, and has some of QoS 1 once more
+            repeats = repeats + 1
+          else
+            seen[which], count = true, count + 1
+          end
           error "bad message"
         end)
       end
-    ]], { ["/count"] = "ngx.say(count, ' ', failures, ' ', client:status().inbox.messages)" })
+    ]], { ["/count"] = "ngx.say(count, ' ', failures - repeats, ' ', client:status().inbox.messages)" })
     post("one", 1000)
     post("all", 1000)
     server:eventually("/count", "^2000 2000 0$")
