@@ -138,8 +138,10 @@ static void on_failed(void *context, MQTTAsync_failureData *data) {
   hf_paho_end(context, hf_paho_failure(context, data->code, data->message));
 }
 
+/* A refused CONNACK's code is in `code` up to Paho 1.3.14, in `reasonCode` from 1.3.15 on. */
 static void on_failed5(void *context, MQTTAsync_failureData5 *data) {
-  hf_paho_end(context, hf_paho_failure(context, data->code, data->message));
+  bool newer = data->code <= 0 && data->reasonCode > 0;
+  hf_paho_end(context, hf_paho_failure(context, newer ? (int)data->reasonCode : data->code, data->message));
 }
 
 static void on_lost(void *context, char *cause) {
