@@ -23,6 +23,14 @@ describe("a fork", function()
     assert.is_true(told)
   end)
 
+  it("can say where its log goes, for which no keeper is needed", function()
+    local client = holdfast.new { server = "mqtt://127.0.0.1:1" }
+    client:start()
+    local child = process.fork(function() return holdfast.log(function() end) and 0 or 1 end)
+    assert.same({ "exited", 0 }, { process.wait(child, 5000) })
+    client:close()
+  end)
+
   it("does not turn off its parent's alarm", function()
     local mailbox = core.mailbox()
     while mailbox:take() do end
