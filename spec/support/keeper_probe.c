@@ -12,6 +12,7 @@
 #include "keeper/trace.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
+#include "mail_race.h"
 #include "room_race.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
@@ -433,6 +434,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"knocked", knocked},
                                      {"starve", starve},
                                      {"room_race", room_race},
+                                     {"mail_race", mail_race},
                                      {"stop", stop},
                                      {"asked", asked},
                                      {"links", links},
