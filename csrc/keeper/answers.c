@@ -191,7 +191,7 @@ hf_mail *hf_answers_messages(hf_client *client, hf_mail *mail, size_t *count) {
 }
 
 void hf_answers_mail(hf_client *client, hf_mail *mail) {
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   /* A publish must be accounted for, whatever has become of its connection. */
   if (mail->kind == HF_LINK_DELIVERED) {
     hf_outbox_delivered(client, (hf_publish *)mail);

@@ -37,7 +37,7 @@ static void close_client(hf_client *client, int64_t timeout) {
   if (client->engine.state == HF_STATE_CLOSED) return;
   int64_t until = client->keeper->now + timeout;
   if (until < client->due[HF_DUE_FLUSH]) client->due[HF_DUE_FLUSH] = until;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   hf_driver_close_when_flushed(client);
 }
 
@@ -47,7 +47,7 @@ static void wish(hf_client *client, hf_wishing *wishing) {
   else
     hf_subscriptions_remove(client->subscriptions, wishing->number);
   wishing->wish = NULL;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 static void delay(hf_client *client, const hf_command *command) {
@@ -124,7 +124,7 @@ static void heed(hf_client *client, hf_signal *signal) {
     hf_inbox_consumed(client);
     break;
   case HF_SIGNAL_NOT_KEPT:
-    hf_driver_dirty(client);
+    hf_client_dirty(client);
     break;
   case HF_SIGNAL_COMMITTED:
     hf_keeping_committed(client);

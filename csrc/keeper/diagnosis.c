@@ -31,13 +31,13 @@ static bool may_be_files(const hf_client *client, const hf_link_down *down) {
 bool hf_diagnosis_due(hf_client *client) {
   if (client->diagnosis.look_at <= client->keeper->now) return true;
   client->due[HF_DUE_TURN] = client->diagnosis.look_at;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   return false;
 }
 
 bool hf_diagnosis_look(hf_client *client, const hf_server *server) {
   hf_keeper *keeper = client->keeper;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   bool looks = keeper->means.diagnose(keeper->inbox, client, client->generation, server, client->engine.deadline);
   if (looks && server) hf_tell_note(client, "looking into a TLS failure on a connection of its own");
   if (!looks) client->due[HF_DUE_TURN] = client->diagnosis.look_at = keeper->now + AGAIN;

@@ -24,7 +24,7 @@ void hf_client_signal(hf_client *client, hf_signal_kind kind) {
   hf_mailbox_push(client->keeper->inbox, &signal->mail);
 }
 
-void hf_driver_dirty(hf_client *client) {
+void hf_client_dirty(hf_client *client) {
   if (client->dirty) return;
   client->dirty = true;
   client->next_dirty = client->keeper->dirty;

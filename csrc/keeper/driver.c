@@ -173,7 +173,7 @@ void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down
               (event.input == HF_INPUT_TIMER && client->engine.state == HF_STATE_CONNECTING);
   if (ends) event.elsewhere = hf_reference_consider(client, down);
   unsigned actions = hf_engine_step(&client->engine, now, event);
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   act(client, actions, uptime, down);
 }
 

@@ -21,7 +21,7 @@ void hf_gates_stand_in_line(hf_client *client, int64_t wait) {
   client->due[HF_DUE_TURN] = now + wait;
   hf_engine_event delay = {.input = HF_INPUT_DELAY, .delay = wait > UINT32_MAX ? UINT32_MAX : (uint32_t)wait};
   hf_engine_step(&client->engine, now, delay);
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 /* ms that Lua has to answer. A process that shares a budget and cannot reach it must neither stop nor run wild. */
@@ -90,7 +90,7 @@ static hf_gate_input ask_link(hf_client *client, hf_failure *failure) {
   const hf_link_operations *operations = client->operations;
   if (!operations->clear || operations->clear(client->link)) return HF_GATE_INPUT_CLEAR;
   client->due[HF_DUE_TURN] = client->keeper->now + ASK_LINK_AGAIN;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   return HF_GATE_WAITS;
 }
 

@@ -172,12 +172,12 @@ static void hand_over(hf_client *client, const handful *one) {
   atomic_fetch_add(&client->flood_bytes, one->bytes[true]);
   if (one->dropped > one->messages[false] + one->messages[true]) move_out(client);
   hf_inbox_pass_on(client);
-  if (client->waiting) hf_driver_dirty(client); /* its timer is new */
+  if (client->waiting) hf_client_dirty(client); /* its timer is new */
   if (one->messages[false] == 0 || !holds_back(client) || !is_full(client, false)) return;
   if (client->link) client->operations->allow(client->link, 0);
   if (client->due[HF_DUE_HELD] != HF_NEVER) return;
   client->due[HF_DUE_HELD] = client->keeper->now + LOOK;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful *one, const char **wrong) {

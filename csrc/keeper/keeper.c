@@ -73,7 +73,7 @@ static void stop(hf_keeper *keeper) {
   keeper->stopping = true;
   for (hf_client *client = keeper->clients; client; client = client->next) {
     client->due[HF_DUE_FLUSH] = keeper->now;
-    hf_driver_dirty(client);
+    hf_client_dirty(client);
   }
 }
 

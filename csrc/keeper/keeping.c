@@ -192,12 +192,12 @@ void hf_keeping_settle(hf_client *client) {
 void hf_keeping_committed(hf_client *client) {
   client->committing = false;
   client->due[HF_DUE_COMMIT] = client->keeper->now + GATHER;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 void hf_keeping_tended(hf_client *client) {
   client->tending = false;
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 /* Better late than never: where no thread is to be had, this one waits. */

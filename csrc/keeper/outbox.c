@@ -94,7 +94,7 @@ void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   watch(outbox, publish);
   while (overfull(client) && outbox->fresh.first)
     pull(client, outbox->fresh.first, HF_PUBLISH_OVERFLOW);
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
 }
 
 void hf_outbox_expire(hf_client *client) {

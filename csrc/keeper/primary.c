@@ -11,7 +11,7 @@ static bool is_elsewhere(const hf_client *client) {
 }
 
 static void wait_a_while(hf_client *client) {
-  hf_driver_dirty(client);
+  hf_client_dirty(client);
   int64_t period = (int64_t)client->options->return_to_primary << client->primary.patience;
   client->due[HF_DUE_KNOCK] = client->keeper->now + period;
 }

@@ -62,7 +62,7 @@ static void fire(hf_client *client) {
 static void on_time(hf_timer *timer, int64_t now) {
   (void)now;
   hf_client *client = (hf_client *)(void *)((char *)timer - offsetof(hf_client, timer));
-  hf_driver_dirty(client); /* settling sets it again */
+  hf_client_dirty(client); /* settling sets it again */
   fire(client);
 }
 
