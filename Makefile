@@ -105,6 +105,10 @@ $(HERE)/spec/native_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/native_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,native_probe famine scripted_stream) $(PROBE_FLOORS)
 	$(call link,$^)
 
+$(HERE)/spec/stream_probe.so: LDFLAGS += $(FAMINE)
+$(HERE)/spec/stream_probe.so: $(HERE)/obj/spec/stream_probe.o $(HERE)/obj/spec/famine.o $(PROBE_FLOORS)
+	$(call link,$^)
+
 $(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
 $(HERE)/spec/mqtt_probe.so: $(HERE)/obj/spec/mqtt_probe.o $(COUNTED)
 	$(call link,$^)

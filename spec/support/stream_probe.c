@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "famine.h"
 #include "stream/stream.h"
 
 static const char *const stream_name = "stream_probe.stream", *const context_name = "stream_probe.context";
@@ -303,6 +304,13 @@ static void type(lua_State *L, const char *name, const luaL_Reg *methods) {
   lua_pop(L, 1);
 }
 
+/* starve(n): the n-th request for memory from now on fails, 0: none -> whether the one before did */
+static int starve(lua_State *L) {
+  lua_pushboolean(L, famine_has_failed());
+  famine_fail((long)luaL_checkinteger(L, 1));
+  return 1;
+}
+
 int luaopen_stream_probe(lua_State *L);
 
 int luaopen_stream_probe(lua_State *L) {
@@ -320,7 +328,8 @@ int luaopen_stream_probe(lua_State *L) {
                                             {NULL, NULL}};
   static const luaL_Reg context_methods[] = {
       {"drop", context_drop}, {"__gc", context_drop}, {"__eq", context_equals}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"open", open_stream}, {"context", context}, {"find", find}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"open", open_stream}, {"context", context}, {"find", find}, {"starve", starve}, {NULL, NULL}};
   type(L, stream_name, stream_methods);
   type(L, context_name, context_methods);
   luaL_newlib(L, functions);
