@@ -291,6 +291,7 @@ static int collect(lua_State *L) {
     hf_event_discard(box->pending);
     box->pending = next;
   }
+  box->shown = 0;
   hf_receipts_end(&box->debts.receipts);
   hf_alarm_close(&box->alarm);
   hf_alarm_close(&box->clock);

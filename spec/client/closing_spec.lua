@@ -14,7 +14,7 @@ describe("in a Lua state that closes", function()
     return text, code, signal
   end
 
-  for _, call in ipairs { "sleep", "new", "run" } do
+  for _, call in ipairs { "sleep", "new", "run", "take" } do
     it(call .. " gives an error", function()
       local text, code, signal = said(call)
       assert.equal("holdfast: this Lua state is closing, and nothing can be done in it any more\n", text)

@@ -1,7 +1,7 @@
 -- Run by closing_spec: `closing_child.lua call`. An object that is older than the first client calls it when the state
 -- closes, and says what came of it.
 local call = arg[1]
-local holdfast, client
+local holdfast, client, mailbox
 
 local calls = {
   sleep = function() return holdfast.sleep(0.01) end,
@@ -14,6 +14,7 @@ local calls = {
   wait = function() return client:wait("ready", 1) end,
   status = function() return client:status() end,
   close = function() return client:close(1) end,
+  take = function() return mailbox:take() end,
 }
 
 local function last()
@@ -32,4 +33,7 @@ end
 holdfast = require "holdfast"
 client = holdfast.new { server = "mqtt://127.0.0.1:1" }
 client:start()
+mailbox = require("holdfast.core").mailbox()
+mailbox:wait(10)
+mailbox:take() -- which is being handed out when the state closes
 package.loaded.kept = { object, client }
