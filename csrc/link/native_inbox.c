@@ -43,12 +43,15 @@ static hf_held *in_line(hf_inbox *inbox, uint8_t qos, uint64_t word) {
 
 hf_inbox_found hf_inbox_look(hf_inbox *inbox, uint8_t qos, uint16_t id, uint32_t print, uint32_t connection) {
   hf_ids *ids = &inbox->ids[qos - 1];
-  const uint64_t *word = hf_ids_find(ids, id);
+  uint64_t *word = hf_ids_find(ids, id);
   if (!word) return HF_INBOX_NEW;
   if (*word % KINDS != IN_LINE) {
     uint32_t known = print_of(*word);
     bool same = known == print || known == 0, released = *word % KINDS == RELEASED;
-    if (same && released) return HF_INBOX_RELEASED;
+    if (same && released) {
+      *word = released_on(connection, print); /* where its PUBREC goes out once more */
+      return HF_INBOX_RELEASED;
+    }
     if (released && *word == released_on(connection, known)) return HF_INBOX_TAKEN;
     hf_ids_remove(ids, id);
     return same ? HF_INBOX_DONE : HF_INBOX_NEW;

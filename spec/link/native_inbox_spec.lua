@@ -216,6 +216,20 @@ for _, protocol in ipairs { 5, 4 } do
       assert.same({ "message other q2 r2" }, (world:told()))
     end)
 
+    it("an id whose PUBREC has gone out again is not another message's on that connection either", function()
+      world:get(world:publish(2, 7, "a", "x"))
+      link:acknowledge(2, 1)
+      lose()
+      world:told()
+      world:connect { present = true }
+      world:get(world:publish(2, 7, "a", "x", { dup = true }), world:publish(2, 7, "a", "other"))
+      assert.same({ "pubrec 7" }, world:sent())
+      assert.same({ "renew" }, (world:told()))
+      assert.equal(1, link:figures().forgotten)
+      world:get(world:ack("pubrel", 7))
+      assert.same({ "pubcomp 7" }, world:sent())
+    end)
+
     it("PUBREL for what we have not answered is unknown, and ends its exchange", function()
       world:get(world:publish(2, 7, "a", "x"), world:ack("pubrel", 7))
       assert.same({ code("pubcomp 7", 0x92) }, world:sent())
