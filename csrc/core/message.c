@@ -54,7 +54,7 @@ void hf_publish_count_down(hf_publish *publish, int64_t now) {
 }
 
 size_t hf_message_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  enum { GRAIN = sizeof(void *) };
+  enum { GRAIN = _Alignof(hf_message) }; /* more than a pointer's on some machines of 32 bit */
   return (sizeof(hf_message) + body_size(topic, payload, properties) + GRAIN - 1) / GRAIN * GRAIN;
 }
 

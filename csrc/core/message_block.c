@@ -12,6 +12,7 @@ struct hf_message_block {
   unsigned added;
   hf_bytes topic; /* of the last */
   size_t used, room;
+  _Alignas(hf_message) char messages[];
 };
 
 hf_message_block *hf_message_block_new(size_t room) {
@@ -80,7 +81,7 @@ hf_message *hf_message_block_add(hf_message_block *block, hf_bytes topic, hf_byt
   bool same = last.data && last.length == topic.length && memcmp(last.data, topic.data, topic.length) == 0;
   size_t size = hf_message_size(same ? (hf_bytes){NULL, 0} : topic, payload, properties);
   if (size > block->room - block->used) return NULL;
-  hf_message *message = (hf_message *)(void *)((char *)(block + 1) + block->used);
+  hf_message *message = (hf_message *)(void *)(block->messages + block->used);
   hf_message_fill(message, same ? (hf_bytes){NULL, 0} : topic, payload, properties);
   if (same) message->topic = last;
   message->block = block;
