@@ -10,7 +10,7 @@ local PAYLOAD = ("p"):rep(20000)
 local function life(point, protocol)
   local world = worlds.new { protocol = protocol, session_expiry = 60, password = "secret" }
   local link = world.link
-  local told, outcomes, up, lost, starved = {}, {}, false, {}, 0
+  local told, outcomes, answered, up, lost, starved = {}, {}, {}, false, {}, 0
   probe.starve(point)
 
   local function look()
@@ -65,6 +65,7 @@ local function life(point, protocol)
         if kind == "pubrel" then link:feed(world:ack("pubcomp", id)) end
         if kind == "subscribe" then link:feed(world:suback(id, 1)) end
         if kind == "pubrec" then link:feed(world:ack("pubrel", id)) end
+        if kind == "puback" or kind == "pubrec" then answered[tonumber(id)] = true end
       end
       link:run()
       look()
@@ -99,6 +100,24 @@ local function life(point, protocol)
     end
   end
 
+  -- In one read; of QoS 2 again as long as they are not answered. Ids from 101 on.
+  local function send_at_once(count)
+    local packets = {}
+    for i = 1, count do
+      local id, name, qos = 100 + i, "run " .. i, 1 + i % 2
+      local properties = protocol == 5 and ("\35\0\1\11\5\38\0\1u\0\1v"):sub(1, i % 3 == 0 and -1 or 5)
+      if not (qos == 2 and answered[id] or qos == 1 and told[name]) then
+        packets[#packets + 1] = world:publish(qos, id, "topic/1", name, properties and { properties = properties })
+        packets[#packets + 1] = world:publish(0, nil, "topic/0", ("x"):rep(i * 100))
+      end
+    end
+    if up then
+      link:feed(table.concat(packets))
+      link:run()
+      look()
+    end
+  end
+
   connect(false)
   local next_id, refused = 1, 0
   for round = 1, 3 do
@@ -111,6 +130,7 @@ local function life(point, protocol)
     link:run()
     look()
     send(round * 4)
+    send_at_once(round * 10)
     if not up then connect(true) end
     if round == 2 then
       link:finish()
@@ -126,6 +146,7 @@ local function life(point, protocol)
     if not up then connect(true) end
     again()
     send(12)
+    send_at_once(30)
     answer()
     look()
   end
@@ -137,6 +158,10 @@ local function life(point, protocol)
     for i = 1, 12 do
       assert.is_truthy(told[qos .. "." .. i], ("point %d: message %d.%d"):format(point, qos, i))
     end
+  end
+  for i = 1, 30 do
+    assert.is_truthy(told["run " .. i], ("point %d: message %d of a run"):format(point, i))
+    assert.is_true(i % 2 == 0 or answered[100 + i], ("point %d: answer %d of a run"):format(point, i))
   end
   link:close(0, -1, 1000)
   link:run(2000)
