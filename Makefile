@@ -34,7 +34,7 @@ LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fs
 # Where the processor has no atomics of 64 bits (MIPS, older ARM) a library of the compiler's has them.
 ATOMICS := $(shell echo 'int main(void) { static _Atomic(unsigned long long) n; return (int)n++; }' | \
              $(CC) -std=c11 -xc - -o /dev/null 2>/dev/null || echo -latomic)
-LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3 $(ATOMICS)
+LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3 -lwslay $(ATOMICS)
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))
@@ -134,7 +134,7 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(COUNT) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
-$(HERE)/fuzz/native: spec/support/scripted_stream.c # the broker of it
+$(HERE)/fuzz/native $(HERE)/fuzz/websocket: spec/support/scripted_stream.c # the other end of it
 
 # The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
 bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/raw_mosquitto $(BUILD)/bench/peer $(BUILD)/bench/matching

@@ -27,6 +27,7 @@ external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
   CRYPTO = { header = "openssl/crypto.h", library = "crypto" },
   SQLITE = { header = "sqlite3.h", library = "sqlite3" },
+  WSLAY = { header = "wslay/wslay.h", library = "wslay" },
 }
 
 build = {
@@ -43,6 +44,7 @@ build = {
         "csrc/core/fleet_wheel.c",
         "csrc/core/gate.c",
         "csrc/core/heap.c",
+        "csrc/core/http.c",
         "csrc/core/index.c",
         "csrc/core/line.c",
         "csrc/core/message.c",
@@ -173,6 +175,9 @@ build = {
         "csrc/stream/tls_stream.c",
         "csrc/stream/tls_tickets.c",
         "csrc/stream/tls_trust.c",
+        "csrc/stream/websocket.c",
+        "csrc/stream/websocket_frames.c",
+        "csrc/stream/websocket_handshake.c",
         "csrc/sys/alarm.c",
         "csrc/sys/boot.c",
         "csrc/sys/bridge.c",
@@ -192,9 +197,9 @@ build = {
         "csrc/sys/wakeup.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L", "_FILE_OFFSET_BITS=64", "_TIME_BITS=64" },
-      incdirs = { "csrc", "$(PAHO_INCDIR)", "$(OPENSSL_INCDIR)", "$(CRYPTO_INCDIR)", "$(SQLITE_INCDIR)" },
-      libdirs = { "$(PAHO_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)", "$(SQLITE_LIBDIR)" },
-      libraries = { "paho-mqtt3as", "ssl", "crypto", "sqlite3", "pthread" },
+      incdirs = { "csrc", "$(PAHO_INCDIR)", "$(OPENSSL_INCDIR)", "$(CRYPTO_INCDIR)", "$(SQLITE_INCDIR)", "$(WSLAY_INCDIR)" },
+      libdirs = { "$(PAHO_LIBDIR)", "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)", "$(SQLITE_LIBDIR)", "$(WSLAY_LIBDIR)" },
+      libraries = { "paho-mqtt3as", "ssl", "crypto", "sqlite3", "wslay", "pthread" },
     },
     ["holdfast.backoff"] = "lua/holdfast/backoff.lua",
     ["holdfast.budget"] = "lua/holdfast/budget.lua",

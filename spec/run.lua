@@ -2,7 +2,7 @@
 -- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--road=name] [--limit=seconds]
 -- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
 -- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
--- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix) to every
+-- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix, ws) to every
 -- mosquitto. What failed is named again below all else, a line each; the last line counts; status 0 only if nothing
 -- failed.
 

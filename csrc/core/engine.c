@@ -103,7 +103,9 @@ static bool judge(hf_engine *engine, int64_t now, const hf_engine_event *event) 
   note(engine, now, event, was_connected ? now - engine->since : 0);
   choose_server(engine, was_connected);
   engine->delay = 0;
-  return engine->cls != HF_CLASS_STOP && !exhausted(engine) && draw_wait(engine, now);
+  if (engine->cls == HF_CLASS_STOP || exhausted(engine) || !draw_wait(engine, now)) return false;
+  if (engine->delay < event->least && !moves(engine) && !event->elsewhere) engine->delay += event->least;
+  return true;
 }
 
 /* ---- hints ---- */

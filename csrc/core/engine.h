@@ -119,6 +119,7 @@ typedef struct hf_engine_event {
   bool spent;       /* LOST: it may have been something that is gone, and says nothing of the next connection */
   bool same_server; /* RECONNECT of a connection: not to the first server of the list, but to the one it is with */
   uint32_t delay;   /* DELAY, in ms */
+  uint32_t least;   /* FAILED: ms that this server asks to be left alone, on top of a wait that is shorter */
 } hf_engine_event;
 
 void hf_engine_init(hf_engine *engine, const hf_engine_options *options, uint64_t seed, int64_t now);

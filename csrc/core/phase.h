@@ -10,6 +10,7 @@ typedef enum hf_phase {
   HF_PHASE_DNS,
   HF_PHASE_TCP,
   HF_PHASE_TLS,
+  HF_PHASE_WEBSOCKET,
   HF_PHASE_CONNACK,
   HF_PHASE_UP
 } hf_phase;

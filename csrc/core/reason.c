@@ -44,12 +44,15 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 
 const hf_reason *hf_reason_find(hf_source source, int code) {
   const hf_reason *found = &rows[ROWS - 1];
+  int hundreds = source == HF_SOURCE_HTTP ? code / 100 * 100 : code;
+  const hf_reason *of_hundreds = NULL;
   for (const hf_reason *row = rows; row < rows + ROWS; row++) {
     if (row->source != source) continue;
     found = row;
-    if (row->code == code) break;
+    if (row->code == code) return row;
+    if (row->code == hundreds) of_hundreds = row;
   }
-  return found;
+  return of_hundreds ? of_hundreds : found;
 }
 
 const hf_reason *hf_reason_row(size_t row) {
@@ -69,7 +72,7 @@ static const char *const source_names[HF_SOURCES] = {
     [HF_SOURCE_CONNACK] = "connack", [HF_SOURCE_CONNACK_V3] = "connack_v3", [HF_SOURCE_DISCONNECT] = "disconnect",
     [HF_SOURCE_SUBACK] = "suback",   [HF_SOURCE_UNSUBACK] = "unsuback",     [HF_SOURCE_PUBACK] = "puback",
     [HF_SOURCE_PAHO] = "paho",       [HF_SOURCE_NETWORK] = "network",       [HF_SOURCE_TLS] = "tls",
-    [HF_SOURCE_CLIENT] = "client",
+    [HF_SOURCE_HTTP] = "http",       [HF_SOURCE_WEBSOCKET] = "websocket",   [HF_SOURCE_CLIENT] = "client",
 };
 
 static int find(const char *const *names, int count, const char *name) {

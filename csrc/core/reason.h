@@ -26,11 +26,13 @@ typedef enum hf_source {
   HF_SOURCE_DISCONNECT, /* MQTT 5 DISCONNECT from the server */
   HF_SOURCE_SUBACK,     /* per filter, both versions (0x80 in 3.1.1) */
   HF_SOURCE_UNSUBACK,
-  HF_SOURCE_PUBACK,  /* PUBACK, PUBREC and PUBCOMP */
-  HF_SOURCE_PAHO,    /* negative return codes of the Paho library */
-  HF_SOURCE_NETWORK, /* hf_network_code */
-  HF_SOURCE_TLS,     /* hf_tls_code */
-  HF_SOURCE_CLIENT,  /* hf_client_code: decided by this library */
+  HF_SOURCE_PUBACK,    /* PUBACK, PUBREC and PUBCOMP */
+  HF_SOURCE_PAHO,      /* negative return codes of the Paho library */
+  HF_SOURCE_NETWORK,   /* hf_network_code */
+  HF_SOURCE_TLS,       /* hf_tls_code */
+  HF_SOURCE_HTTP,      /* the status of an answer that is not the one that was hoped for */
+  HF_SOURCE_WEBSOCKET, /* hf_websocket_code, or the code of the server's Close frame */
+  HF_SOURCE_CLIENT,    /* hf_client_code: decided by this library */
   HF_SOURCES
 } hf_source;
 
@@ -62,6 +64,19 @@ typedef enum hf_tls_code {
   HF_TLS_FILE,    /* a CA, certificate or key file of ours cannot be read */
   HF_TLS_VERSION, /* the server speaks nothing from TLS 1.2 on */
 } hf_tls_code;
+
+typedef enum hf_websocket_code {
+  HF_WEBSOCKET_HANDSHAKE = 1, /* what came is no answer to the handshake */
+  HF_WEBSOCKET_SUBPROTOCOL,   /* one that does not choose "mqtt" [MQTT-6.0.0-3] */
+  HF_WEBSOCKET_VIOLATION,     /* frames against RFC 6455, or of text [MQTT-6.0.0-1] */
+  HF_WEBSOCKET_NORMAL = 1000, /* from here on as RFC 6455 section 7.4.1 and its registry have them */
+  HF_WEBSOCKET_GOING_AWAY = 1001,
+  HF_WEBSOCKET_PROTOCOL_ERROR = 1002,
+  HF_WEBSOCKET_UNACCEPTABLE = 1003,
+  HF_WEBSOCKET_POLICY = 1008,
+  HF_WEBSOCKET_RESTART = 1012,
+  HF_WEBSOCKET_TRY_LATER = 1013,
+} hf_websocket_code;
 
 typedef enum hf_client_code {
   HF_CLIENT_CONNECT_TIMEOUT = 1,
@@ -103,7 +118,7 @@ typedef struct hf_reason {
   uint8_t fight;  /* the other side waits as we do: in a row unless the longest slow wait and attempt fit between */
 } hf_reason;
 
-/* Never NULL: an unassigned code gets the row of its range (name "unknown_..." ). */
+/* Never NULL: an unassigned code gets the row of its range (name "unknown_..." ; of HTTP, "http_5xx" ...). */
 const hf_reason *hf_reason_find(hf_source source, int code);
 const hf_reason *hf_reason_row(size_t row); /* NULL past the end */
 size_t hf_reason_count(void);

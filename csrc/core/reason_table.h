@@ -220,6 +220,31 @@
   ROW(TLS, HF_TLS_VERSION, "tls_version", SLOW, SLOW, 0, MOVE, "the server speaks no TLS from version 1.2 on")          \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
+  ROW(HTTP, 200, "http_2xx", SLOW, SLOW, 0, MOVE, "the server answers as if it were asked for a page")                 \
+  ROW(HTTP, 300, "http_3xx", SLOW, SLOW, 0, MOVE,                                                                      \
+      "the server sends its clients elsewhere, and there is no `redirect` that allows it")                             \
+  ROW(HTTP, 400, "http_4xx", SLOW, SLOW, 0, MOVE, "the server refuses the handshake of a WebSocket")                   \
+  ROW(HTTP, 401, "http_401", SLOW, SLOW, 0, FRESH, "the server wants other credentials")                               \
+  ROW(HTTP, 403, "http_403", SLOW, SLOW, 0, FRESH, "the server does not let this client in")                           \
+  ROW(HTTP, 404, "http_404", SLOW, SLOW, 0, MOVE, "there is nothing at the server's path")                             \
+  ROW(HTTP, 429, "http_429", SLOW, SLOW, 0, MOVE, "the server has too many requests of this client's")                 \
+  ROW(HTTP, 500, "http_5xx", RETRY, RETRY, 0, MOVE, "the server, or what stands in front of it, fails")                \
+  OTHERS(HTTP, 100, "unknown_http", SLOW, SLOW, 0, MOVE, "the server does not take up the WebSocket")               \
+                                                                                                                       \
+  ROW(WEBSOCKET, HF_WEBSOCKET_HANDSHAKE, "websocket_handshake", SLOW, SLOW, 0, MOVE,                                   \
+      "the server's answer is none to the handshake of a WebSocket")                                                   \
+  ROW(WEBSOCKET, HF_WEBSOCKET_SUBPROTOCOL, "websocket_subprotocol", SLOW, SLOW, 0, MOVE,                               \
+      "the server speaks WebSocket, but not MQTT over it")                                                             \
+  ROW(WEBSOCKET, HF_WEBSOCKET_VIOLATION, "websocket_violation", SLOW, SLOW, 0, PLAIN,                                  \
+      "the server broke the protocol of WebSockets")                                                                   \
+  ROW(WEBSOCKET, HF_WEBSOCKET_GOING_AWAY, "websocket_going_away", RETRY, RETRY, 0, MOVE_WIDE,                          \
+      "the server is going away")                                                                                      \
+  ROW(WEBSOCKET, HF_WEBSOCKET_POLICY, "websocket_policy_violation", SLOW, SLOW, 0, FRESH,                              \
+      "the server's policy forbids it")                                                                                \
+  ROW(WEBSOCKET, HF_WEBSOCKET_RESTART, "websocket_service_restart", RETRY, RETRY, 0, MOVE_WIDE, "the server restarts") \
+  ROW(WEBSOCKET, HF_WEBSOCKET_TRY_LATER, "websocket_try_again_later", SLOW, SLOW, 0, MOVE, "the server is overloaded") \
+  OTHERS(WEBSOCKET, 0, "websocket_closed", RETRY, RETRY, 0, PLAIN, "the server closed the WebSocket")                  \
+                                                                                                                       \
   ROW(CLIENT, HF_CLIENT_CONNECT_TIMEOUT, "connect_timeout", RETRY, RETRY, 0, MOVE,                                     \
       "the attempt took longer than connect_timeout")                                                                  \
   ROW(CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, "credentials_timeout", SLOW, SLOW, 0, FRESH,                              \

@@ -9,21 +9,13 @@ static const struct {
   const char *name;
   bool tls;
   hf_road road;
-} schemes[] = {{"mqtt", false, HF_ROAD_TCP},
-               {"mqtts", true, HF_ROAD_TCP},
-               {"tcp", false, HF_ROAD_TCP},
-               {"ssl", true, HF_ROAD_TCP},
+} schemes[] = {{"mqtt", false, HF_ROAD_TCP}, {"mqtts", true, HF_ROAD_TCP},     {"tcp", false, HF_ROAD_TCP},
+               {"ssl", true, HF_ROAD_TCP},   {"ws", false, HF_ROAD_WEBSOCKET}, {"wss", true, HF_ROAD_WEBSOCKET},
                {"unix", false, HF_ROAD_UNIX}};
 
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
-/* Known and refused: Paho's receive state of WebSockets is shared by all clients, and payloads from 20 KB get lost or
- * mixed up. */
-static const char *const refused_schemes[] = {"ws", "wss"};
-
-enum { REFUSED_SCHEMES = sizeof refused_schemes / sizeof refused_schemes[0] };
-
-static const char *const roads[] = {[HF_ROAD_TCP] = "tcp", [HF_ROAD_UNIX] = "unix"};
+static const char *const roads[] = {[HF_ROAD_TCP] = "tcp", [HF_ROAD_WEBSOCKET] = "websocket", [HF_ROAD_UNIX] = "unix"};
 
 enum { ROADS = sizeof roads / sizeof roads[0] };
 
@@ -107,11 +99,7 @@ static const char *take_scheme(hf_bytes *text, hf_uri *uri, char *problem) {
     *text = from(*text, colon + 3);
     return NULL;
   }
-  for (size_t i = 0; i < REFUSED_SCHEMES; i++)
-    if (is_scheme(name, refused_schemes[i]))
-      return say(problem, "has the scheme ", name,
-                 ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts");
-  return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp, ssl and unix are known");
+  return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp, ssl, ws, wss and unix are known");
 }
 
 /* Whether the text is a dotted quad; no leading zeros, which some resolvers read as octal. */
@@ -214,9 +202,14 @@ static const char *take_host(hf_bytes *text, hf_uri *uri, char *problem) {
   return check_host(uri->host, problem);
 }
 
+uint16_t hf_uri_usual_port(hf_road road, bool tls) {
+  if (road == HF_ROAD_WEBSOCKET) return tls ? 443 : 80;
+  return tls ? 8883 : 1883;
+}
+
 static const char *take_port(hf_bytes text, hf_uri *uri, char *problem) {
   if (text.length == 0) {
-    uri->port = uri->tls ? 8883 : 1883;
+    uri->port = hf_uri_usual_port(uri->road, uri->tls);
     return NULL;
   }
   if (text.data[0] != ':') return say(problem, "has ", text, " where a port should be");
@@ -230,6 +223,24 @@ static const char *take_port(hf_bytes text, hf_uri *uri, char *problem) {
   }
   if (!good || port == 0) return say(problem, "has the port ", digits, ", which must be a number from 1 to 65535");
   uri->port = (uint16_t)port;
+  return NULL;
+}
+
+static bool is_of_path(char c) {
+  return c > ' ' && c < 0x7F && c != '#';
+}
+
+static const char *take_tail(hf_bytes *text, hf_uri *uri, char *problem) {
+  size_t tail = first_of(*text, "/?#");
+  hf_bytes rest = from(*text, tail);
+  *text = (hf_bytes){text->data, tail};
+  if (rest.length == 0) return NULL;
+  if (uri->road != HF_ROAD_WEBSOCKET)
+    return say(problem, "must not have anything after host and port, but has ", rest, "");
+  if (rest.length > HF_URI_PATH) return "has a path and query of more than 2,048 bytes";
+  if (memchr(rest.data, '#', rest.length)) return "must not have a fragment (RFC 6455 section 3)";
+  if (!all(rest, is_of_path)) return "must have what is not ASCII in its path as %XX";
+  uri->path = rest;
   return NULL;
 }
 
@@ -253,10 +264,10 @@ const char *hf_uri_parse(hf_bytes text, hf_uri *uri, char *problem) {
   const char *wrong = take_scheme(&text, uri, problem);
   if (wrong) return wrong;
   if (uri->road == HF_ROAD_UNIX) return take_path(text, uri, problem);
-  if (first_of(text, "@") < text.length) return "must not have a user name or password; they have options of their own";
-  size_t tail = first_of(text, "/?#");
-  if (tail < text.length)
-    return say(problem, "must not have anything after host and port, but has ", from(text, tail), "");
-  wrong = take_host(&text, uri, problem);
+  hf_bytes authority = {text.data, first_of(text, "/?#")};
+  if (first_of(authority, "@") < authority.length)
+    return "must not have a user name or password; they have options of their own";
+  wrong = take_tail(&text, uri, problem);
+  if (!wrong) wrong = take_host(&text, uri, problem);
   return wrong ? wrong : take_port(text, uri, problem);
 }

@@ -129,12 +129,15 @@ static bool is_about_time(const hf_reason *reason) {
   return reason->source == HF_SOURCE_TLS && (reason->code == HF_TLS_NOT_YET_VALID || reason->code == HF_TLS_EXPIRED);
 }
 
+enum { LONGEST_REQUEST = 3600 /* s that a server may ask to be left alone: a mistake of its must not be for ever */ };
+
 /* A failure whose reason is as good as it gets. */
 static void pass_on(hf_client *client, const hf_link_down *down) {
   if (is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
   if (change_protocol(client, down)) return;
-  hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code};
+  uint32_t least = down->retry_after < LONGEST_REQUEST ? down->retry_after : LONGEST_REQUEST;
+  hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code, .least = least * 1000};
   hf_driver_step(client, event, down);
 }
 

@@ -25,6 +25,7 @@ void hf_attempt_forget(hf_client *client) {
   client->context = NULL;
   wipe(&client->username);
   wipe(&client->password);
+  wipe(&client->headers);
 }
 
 /* False when memory is short. */
@@ -118,7 +119,8 @@ hf_failure hf_attempt_credentials(hf_client *client, const hf_command *answer) {
   if (!awaits(client, HF_GATE_INPUT_GIVEN, answer->wish)) return none;
   if (answer->failed) return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, answer->first.data));
   hf_attempt_forget(client);
-  if (keep(&client->username, answer->first) && keep(&client->password, answer->second))
+  if (keep(&client->username, answer->first) && keep(&client->password, answer->second) &&
+      keep(&client->headers, answer->third))
     return go_on(client, HF_GATE_INPUT_GIVEN);
   return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL));
 }

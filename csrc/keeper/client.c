@@ -58,22 +58,29 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   return NULL;
 }
 
-static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
-  hf_command *command = calloc(1, sizeof *command + first.length + second.length + 2);
+static hf_bytes put(char **at, hf_bytes from) {
+  if (!from.data) return from;
+  hf_bytes kept = {*at, from.length};
+  memcpy(*at, from.data, from.length);
+  *at += from.length + 1;
+  return kept;
+}
+
+static hf_command *make_of_three(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second,
+                                 hf_bytes third) {
+  hf_command *command = calloc(1, sizeof *command + first.length + second.length + third.length + 3);
   if (!command) return NULL;
   command->mail.owner = hf_client_hold(client);
   command->mail.kind = (uint16_t)kind;
   char *at = command->data;
-  if (first.data) {
-    memcpy(at, first.data, first.length);
-    command->first = (hf_bytes){at, first.length};
-    at += first.length + 1;
-  }
-  if (second.data) {
-    memcpy(at, second.data, second.length);
-    command->second = (hf_bytes){at, second.length};
-  }
+  command->first = put(&at, first);
+  command->second = put(&at, second);
+  command->third = put(&at, third);
   return command;
+}
+
+static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
+  return make_of_three(client, kind, first, second, (hf_bytes){NULL, 0});
 }
 
 static bool post(hf_command *command) {
@@ -178,10 +185,10 @@ bool hf_client_withdraw(hf_client *client, uint64_t publish) {
   return true;
 }
 
-bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password,
+bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password, hf_bytes headers,
                            const char *failure) {
   hf_command *command = failure ? make(client, HF_COMMAND_CREDENTIALS, (hf_bytes){failure, strlen(failure)}, nothing)
-                                : make(client, HF_COMMAND_CREDENTIALS, username, password);
+                                : make_of_three(client, HF_COMMAND_CREDENTIALS, username, password, headers);
   if (command) {
     command->wish = ticket;
     command->failed = failure != NULL;

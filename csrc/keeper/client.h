@@ -65,9 +65,9 @@ bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_w
 void hf_client_unsubscribe(hf_client *client, uint32_t wish); /* once for each of these; never fails */
 bool hf_client_withdraw(hf_client *client, uint64_t publish);
 
-/* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. An absent user name or password has data NULL; `failure` is why
- * there are no credentials, or NULL. A delay below 0 means: no more attempts. */
-bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password,
+/* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. What is absent has data NULL; `headers` are lines with their
+ * ends; `failure` is why there are no credentials, or NULL. A delay below 0 means: no more attempts. */
+bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password, hf_bytes headers,
                            const char *failure);
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
 

@@ -72,6 +72,7 @@ typedef struct hf_command {
   bool failed;     /* CREDENTIALS: first is why */
   hf_bytes first;  /* user name; inside the block */
   hf_bytes second; /* password */
+  hf_bytes third;  /* headers */
   char data[];
 } hf_command;
 

@@ -46,7 +46,8 @@ static hf_gate_input take_place(hf_client *client, hf_failure *failure) {
 }
 
 static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
-  if (!client->options->ask_credentials) return HF_GATE_INPUT_GIVEN;
+  bool wanted = client->options->ask_headers && client->server->road == HF_ROAD_WEBSOCKET;
+  if (!client->options->ask_credentials && !wanted) return HF_GATE_INPUT_GIVEN;
   hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
   if (!event) return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
   event->ticket = client->generation;
@@ -141,6 +142,8 @@ void hf_gates_open(hf_client *client) {
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
       .road = server->road,
+      .path = server->path,
+      .headers = options->ask_headers ? client->headers.data : options->headers,
       .addresses = addresses,
       .address_count = resolved ? resolved->count : 0,
       .port = server->port,

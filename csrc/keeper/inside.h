@@ -86,9 +86,9 @@ struct hf_client {
   hf_timer timer;
   hf_errand commit, tend, close_store;
   hf_client *next_dirty;
-  hf_client *next, **previous; /* of the keeper's clients; previous NULL: not started */
-  char *assigned_id;           /* NULL: the options' own */
-  hf_bytes username, password; /* of this attempt, when the user gives them anew each time; owned */
+  hf_client *next, **previous;          /* of the keeper's clients; previous NULL: not started */
+  char *assigned_id;                    /* NULL: the options' own */
+  hf_bytes username, password, headers; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];
   hf_mail *waiting;             /* messages that nobody had the memory to say whose they are */

@@ -14,6 +14,7 @@
 typedef struct hf_server {
   const char *text; /* as the user wrote it, for events */
   const char *host; /* or what hf_road says */
+  const char *path; /* of a WebSocket, with its query; NULL: none */
   hf_road road;
   uint16_t port;
   bool tls;
@@ -35,6 +36,7 @@ typedef struct hf_client_options {
   hf_engine_options engine;
   hf_server *servers;
   const char *client_id;
+  const char *headers; /* of a WebSocket's request, each a line with its end; NULL: none */
   hf_bytes username;
   hf_bytes password;
   hf_link_will *will;                /* NULL: none */
@@ -63,6 +65,7 @@ typedef struct hf_client_options {
   bool end_session;       /* `close` ends the session: nobody could ever claim it again */
   bool watch_network;     /* hints come from the system, too */
   bool ask_credentials;   /* the Lua side is asked before each attempt */
+  bool ask_headers;       /* and for the headers, in the same question */
   bool ask_delay;         /* the Lua side has a say in each delay */
   hf_options_block *blocks;
 } hf_client_options;

@@ -38,46 +38,73 @@ static const hf_server *remember(hf_client *client, const char *text, const hf_u
   if (reference->count == HF_REFERENCES) return NULL;
   hf_server *server = hf_options_allocate(client->options, sizeof *server);
   if (!server) return NULL;
+  hf_bytes path = uri->path.data ? uri->path : (hf_bytes){"", 0};
   *server = (hf_server){.text = hf_options_copy(client->options, text, strlen(text)),
                         .host = hf_options_copy(client->options, uri->host.data, uri->host.length),
+                        .road = uri->road,
+                        .path = hf_options_copy(client->options, path.data, path.length),
                         .port = uri->port,
                         .tls = uri->tls,
                         .ipv6 = uri->ipv6};
-  if (!server->text || !server->host) return NULL;
+  if (!server->text || !server->host || !server->path) return NULL;
   reference->known[reference->count++] = server;
   return server;
 }
 
-/* The reference is a list of "host" or "host:port" divided by spaces; the security of the connection is not up for
- * discussion. */
-static const hf_server *choose(hf_client *client, const char *list, bool tls) {
+/* One address; NULL: it may not be followed. */
+static const hf_server *take(hf_client *client, const char *text) {
+  char problem[HF_URI_PROBLEM];
+  hf_uri uri;
+  if (hf_uri_parse((hf_bytes){text, strlen(text)}, &uri, problem) || !allowed(client->options, uri.host)) return NULL;
+  return remember(client, text, &uri);
+}
+
+/* The reference is a list of "host" or "host:port" divided by spaces; the road and the security of the connection are
+ * not up for discussion. From a unix socket it leads to TCP: there is nothing else that a host could mean. */
+static const hf_server *choose(hf_client *client, const char *list, const hf_server *now) {
+  bool framed = now->road == HF_ROAD_WEBSOCKET;
+  const char *scheme = framed ? (now->tls ? "wss" : "ws") : now->tls ? "mqtts" : "mqtt";
+  const char *path = framed && now->path ? now->path : "";
   const char *at = list;
   while (*at) {
     size_t length = strcspn(at, " ");
-    char text[LONGEST], problem[HF_URI_PROBLEM];
-    hf_uri uri;
-    int written = snprintf(text, sizeof text, "%s://%.*s", tls ? "mqtts" : "mqtt", (int)length, at);
-    hf_bytes whole = {text, (size_t)written};
-    if (length > 0 && written > 0 && written < LONGEST && !hf_uri_parse(whole, &uri, problem) &&
-        allowed(client->options, uri.host)) {
-      const hf_server *server = remember(client, text, &uri);
-      if (server) return server;
-    }
+    char text[LONGEST + HF_URI_PATH];
+    const hf_server *server = NULL;
+    int written = snprintf(text, sizeof text, "%s://%.*s%s", scheme, (int)length, at, path);
+    if (length > 0 && length < LONGEST && written > 0 && (size_t)written < sizeof text) server = take(client, text);
+    if (server) return server;
     at += length + strspn(at + length, " ");
   }
   return NULL;
 }
 
+static bool is_redirect(int code) {
+  return code == 301 || code == 302 || code == 307 || code == 308;
+}
+
+/* Where the client is sent; NULL: nowhere, or not where it may go. An HTTP redirect may lead into TLS, never out of it.
+ */
+static const hf_server *destination(hf_client *client, const hf_link_down *down) {
+  const hf_server *now = hf_reference_server(client), *there = NULL;
+  bool of_mqtt = down->reason->source == HF_SOURCE_DISCONNECT || down->reason->source == HF_SOURCE_CONNACK;
+  if (of_mqtt && (down->code == USE_ANOTHER_SERVER || down->code == SERVER_MOVED))
+    return choose(client, down->server_reference, now);
+  if (down->reason->source != HF_SOURCE_HTTP || !is_redirect(down->code)) return NULL;
+  if (!now->tls || strncasecmp(down->server_reference, "wss:", 4) == 0) there = take(client, down->server_reference);
+  return there;
+}
+
+static bool is_permanent(const hf_link_down *down) {
+  return down->code == SERVER_MOVED || down->code == 301 || down->code == 308;
+}
+
 static bool follow(hf_client *client, const hf_link_down *down) {
   hf_reference *reference = &client->reference;
-  bool names_one = down->reason->source == HF_SOURCE_DISCONNECT || down->reason->source == HF_SOURCE_CONNACK;
-  if (!names_one || !down->server_reference) return false;
-  if (down->code != USE_ANOTHER_SERVER && down->code != SERVER_MOVED) return false;
-  if (reference->hops >= client->options->redirect_hops) return false;
-  const hf_server *server = choose(client, down->server_reference, hf_reference_server(client)->tls);
+  if (!down->server_reference || reference->hops >= client->options->redirect_hops) return false;
+  const hf_server *server = destination(client, down);
   if (!server) return false;
   reference->server = server;
-  reference->permanent = down->code == SERVER_MOVED;
+  reference->permanent = is_permanent(down);
   reference->instead_of = client->engine.server;
   reference->resting = false;
   reference->hops++;

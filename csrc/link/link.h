@@ -94,7 +94,8 @@ typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
   int code;
   hf_phase phase;         /* how far the attempt got */
   char *text;             /* of the library or the broker, one line; NULL: nothing beyond reason->text */
-  char *server_reference; /* MQTT 5 section 4.11; NULL: none */
+  char *server_reference; /* MQTT 5 section 4.11, or the address that an HTTP redirect names; NULL: none */
+  uint32_t retry_after;   /* seconds that the server asks to be left alone, at least */
 } hf_link_down;
 
 typedef struct hf_link_answer {
@@ -117,6 +118,8 @@ typedef hf_tls_options hf_link_tls;
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const char *host;              /* name or address, IPv6 without brackets; or what hf_road says */
   hf_road road;                  /* a link that is not `exact` knows TCP alone */
+  const char *path;              /* of a WebSocket; NULL: none */
+  const char *headers;           /* of its request, lines; NULL: none */
   const char *const
       *addresses;       /* of the host, in the resolver's order; a link that looks names up itself ignores them */
   size_t address_count; /* 0: nobody has looked */

@@ -50,7 +50,8 @@ void hf_native_end(hf_link *link, hf_native_ending ending) {
                              .phase = ending.phase,
                              .about_publish = ending.about_publish,
                              .text = ending.text ? strdup(ending.text) : NULL,
-                             .server_reference = hf_native_text(ending.server_reference)};
+                             .server_reference = hf_native_text(ending.server_reference),
+                             .retry_after = ending.retry_after};
   hf_native_let_go(link);
   hf_native_tell(link, &farewell->mail, ending.kind);
   hf_native_give_back(link, false);
@@ -96,7 +97,9 @@ void hf_native_stream_ended(hf_link *link) {
   hf_native_ending ending = {.kind = HF_LINK_FAILED, .phase = phase, .text = end.text[0] ? end.text : NULL};
   if (end.reason) {
     ending.source = (hf_source)end.reason->source;
-    ending.code = end.reason->code;
+    ending.code = end.code ? end.code : end.reason->code;
+    ending.retry_after = end.retry_after;
+    ending.server_reference = (hf_bytes){end.location, strlen(end.location)};
   } else {
     ending.source = HF_SOURCE_NETWORK;
     ending.code = HF_NETWORK_CONNECT_FAILED;

@@ -184,6 +184,8 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
                              .address_count = attempt->address_count ? attempt->address_count : 1,
                              .road = attempt->road,
+                             .path = attempt->path,
+                             .headers = attempt->headers,
                              .port = attempt->port,
                              .tls = tls};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});

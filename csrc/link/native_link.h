@@ -130,6 +130,7 @@ typedef struct hf_native_ending {
   hf_phase phase;
   const char *text; /* NULL: nothing beyond the reason's */
   hf_bytes server_reference;
+  uint32_t retry_after;
   bool about_publish;
 } hf_native_ending;
 

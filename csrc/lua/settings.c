@@ -89,6 +89,7 @@ static void servers(reader *r, int index) {
     server->text = text(r, at, "text").data;
     server->port = (uint16_t)whole(L, at, "port", UINT16_MAX);
     server->road = road(L, at);
+    server->path = text(r, at, "path").data;
     server->tls = flag(L, at, "tls");
     server->ipv6 = flag(L, at, "ipv6");
     if (!server->host || !server->text) luaL_error(L, "holdfast.core: a server needs 'host' and 'text'");
@@ -204,6 +205,7 @@ static int read_all(lua_State *L) {
   o->client_id = id.data ? id.data : "";
   o->username = text(&r, 1, "username");
   o->password = text(&r, 1, "password");
+  o->headers = text(&r, 1, "headers").data;
   o->transport = transport(L, 1);
   o->window = (uint16_t)whole(L, 1, "window", UINT16_MAX);
   o->detect_within = (uint32_t)whole(L, 1, "detect_within", UINT32_MAX);
@@ -215,6 +217,7 @@ static int read_all(lua_State *L) {
   o->end_session = flag(L, 1, "end_session");
   o->watch_network = flag(L, 1, "watch_network");
   o->ask_credentials = flag(L, 1, "ask_credentials");
+  o->ask_headers = flag(L, 1, "ask_headers");
   o->ask_delay = flag(L, 1, "ask_delay");
   o->receive_maximum = (uint16_t)whole(L, 1, "receive_maximum", UINT16_MAX);
   o->maximum_packet_size = (uint32_t)whole(L, 1, "maximum_packet_size", UINT32_MAX);

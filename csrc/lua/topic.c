@@ -1,6 +1,7 @@
 /* What holdfast.core says about topics, filters and server addresses. */
 #include "core/topic.h"
 
+#include "core/http.h"
 #include "core/uri.h"
 #include "lua/pure.h"
 
@@ -30,6 +31,17 @@ static int topic_matches(lua_State *L) {
   return 1;
 }
 
+/* header_problem(name, value) -> what is wrong | nil */
+static int header_problem(lua_State *L) {
+  if (!hf_http_is_name(check_bytes(L, 1)))
+    lua_pushliteral(L, "has a name that HTTP does not allow");
+  else if (!hf_http_is_value(check_bytes(L, 2)))
+    lua_pushliteral(L, "has a value with line breaks or other control characters");
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 static int parse_server(lua_State *L) {
   hf_uri uri;
   char problem[HF_URI_PROBLEM];
@@ -39,7 +51,7 @@ static int parse_server(lua_State *L) {
     lua_pushstring(L, wrong);
     return 2;
   }
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 7);
   lua_pushlstring(L, uri.host.data, uri.host.length);
   lua_setfield(L, -2, "host");
   lua_pushinteger(L, uri.port);
@@ -48,6 +60,10 @@ static int parse_server(lua_State *L) {
   lua_setfield(L, -2, "tls");
   lua_pushboolean(L, uri.ipv6);
   lua_setfield(L, -2, "ipv6");
+  if (uri.path.data) {
+    lua_pushlstring(L, uri.path.data, uri.path.length);
+    lua_setfield(L, -2, "path");
+  }
   lua_pushstring(L, hf_road_name(uri.road));
   lua_setfield(L, -2, "road");
   lua_pushvalue(L, 1);
@@ -55,9 +71,13 @@ static int parse_server(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"topic_problem", topic_problem}, {"filter_problem", filter_problem},
-                                     {"utf8_problem", utf8_problem},   {"topic_matches", topic_matches},
-                                     {"parse_server", parse_server},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"topic_problem", topic_problem},
+                                     {"filter_problem", filter_problem},
+                                     {"utf8_problem", utf8_problem},
+                                     {"topic_matches", topic_matches},
+                                     {"parse_server", parse_server},
+                                     {"header_problem", header_problem},
+                                     {NULL, NULL}};
 
 int hf_lua_open_topic(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

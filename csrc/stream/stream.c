@@ -2,7 +2,13 @@
 
 #include "stream/tcp.h"
 #include "stream/tls_stream.h"
+#include "stream/websocket.h"
+
+static hf_stream *open_below(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
+  return target->tls ? hf_tls_stream_open(loop, target, watcher, hf_tcp_open) : hf_tcp_open(loop, target, watcher);
+}
 
 hf_stream *hf_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
-  return target->tls ? hf_tls_stream_open(loop, target, watcher, hf_tcp_open) : hf_tcp_open(loop, target, watcher);
+  bool framed = target->road == HF_ROAD_WEBSOCKET;
+  return framed ? hf_websocket_open(loop, target, watcher, open_below) : open_below(loop, target, watcher);
 }

@@ -38,6 +38,8 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   size_t address_count;           /* 1 or more */
   hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */
   uint16_t port;
+  const char *path;    /* of a WebSocket: see hf_uri; NULL: none */
+  const char *headers; /* of its request, each a line with its end; may be secrets; NULL: none */
   hf_tls_context *tls; /* NULL: plain; the stream holds a reference */
 } hf_stream_target;
 
@@ -45,7 +47,10 @@ typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDE
 
 typedef struct hf_stream_end { /* why it has ended */
   const hf_reason *reason;     /* NULL: the peer has ended it in good order */
+  int code;                    /* as it came, where the reason is for more than one; 0: the reason's */
+  uint32_t retry_after;        /* seconds that the server asks to be left alone, at least */
   char text[200];              /* beyond reason->text; "": nothing */
+  char location[512];          /* the address that the server sends its clients to; "": none */
 } hf_stream_end;
 
 typedef struct hf_stream_progress { /* of the lowest layer: half a TLS record is life, too */

@@ -12,6 +12,7 @@ local describe, number = text.describe, text.number
 
 local LONGEST = 4294967 -- seconds: what fits 32 bits of milliseconds, 49 days
 local BYTES = 65535 -- of a string on the wire, MQTT 5 section 1.5.4
+local HEADERS = 8192 -- bytes; more than that common servers do not read
 local UNITS = { s = "seconds" }
 
 local function wanted(words, value, row)
@@ -190,6 +191,53 @@ function check.callback(value, row)
     return wanted("a function", value, row)
   end
   return value
+end
+
+-- What the handshake itself says (RFC 6455 section 4.1).
+local OURS = { host = true, upgrade = true, connection = true, ["content-length"] = true,
+  ["transfer-encoding"] = true }
+
+-- The lines of headers, sorted by name so that they are the same each time.
+local function header_lines(value)
+  local names, lines = {}, {}
+  for name in pairs(value) do
+    if type(name) ~= "string" then
+      return nil, "must hold strings under names that are strings"
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    if OURS[name:lower()] or name:lower():find "^sec%-websocket%-" then
+      return nil, ("must leave %s to the handshake"):format(name)
+    end
+    local values = value[name]
+    for _, one in ipairs(type(values) == "table" and values or { values }) do
+      if type(one) ~= "string" then
+        return nil, "must hold strings, or lists of strings"
+      end
+      local problem = core.header_problem(name, one)
+      if problem then
+        return nil, problem
+      end
+      lines[#lines + 1] = name .. ": " .. one .. "\r\n"
+    end
+  end
+  local all = table.concat(lines)
+  if #all > HEADERS then
+    return nil, ("must be at most %d bytes long together"):format(HEADERS)
+  end
+  return all
+end
+
+--- Headers of an HTTP request as lines, from { name = value or list of values }; or a function, which is kept.
+function check.headers(value, row)
+  if check.is_callable(value) then
+    return value
+  elseif type(value) ~= "table" then
+    return wanted("a table of names and values, or a function", value, row)
+  end
+  return header_lines(value)
 end
 
 --- A list of short names, as ALPN wants them (RFC 7301: 1 to 255 bytes each).

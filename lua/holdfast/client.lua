@@ -63,6 +63,7 @@ function client.new(given, adapt)
     handle = handle,
     protocol = values.protocol,
     credentials = values.credentials,
+    headers = type(values.headers) ~= "string" and values.headers or nil, -- the function
     strategy = values.strategy,
     holds_back = values.transport == "native", -- acknowledgements, until somebody has the message
     inbox_bytes = values.inbox.bytes,

@@ -150,7 +150,7 @@ end
 
 -- Questions -------------------------------------------------------------------------------------------------------
 
-local username_row, password_row = { secret = true }, { secret = true }
+local username_row, password_row, headers_row = { secret = true }, { secret = true }, { secret = true }
 
 -- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
 -- that waits for the connection would wait for itself.
@@ -168,25 +168,46 @@ local function close_question(client, kind)
   return ticket
 end
 
-local function find_credentials(client, attempt)
+-- Both are answered, or nil, and nil and why not.
+local function found_credentials(client, attempt)
   local username, password = call(client, "credentials", client.credentials, attempt)
-  local problem
   if username == nil then
-    problem = type(password) == "string" and password or "the credentials function returned none"
-  else
-    local fine
-    fine, problem = check.text(username, username_row)
-    problem = not fine and "the user name " .. problem or nil
-    if fine and password ~= nil then
-      fine, problem = check.bytes(password, password_row)
-      problem = not fine and "the password " .. problem or nil
-    end
+    return nil, nil, type(password) == "string" and password or "the credentials function returned none"
+  end
+  local fine, problem = check.text(username, username_row)
+  if not fine then
+    return nil, nil, "the user name " .. problem
+  elseif password ~= nil then
+    fine, problem = check.bytes(password, password_row)
+  end
+  return username, password, not fine and "the password " .. problem or nil
+end
+
+local function found_headers(client, attempt)
+  local headers, problem = call(client, "credentials", client.headers, attempt)
+  if headers == nil then
+    return nil, type(problem) == "string" and problem or "the headers function returned none"
+  end
+  headers, problem = check.headers(headers, headers_row)
+  if type(headers) ~= "string" then
+    return nil, "what the headers function returned " .. (problem or "is a function")
+  end
+  return headers
+end
+
+local function find_credentials(client, attempt)
+  local username, password, headers, problem
+  if client.credentials then
+    username, password, problem = found_credentials(client, attempt)
+  end
+  if client.headers and not problem then
+    headers, problem = found_headers(client, attempt)
   end
   local ticket = close_question(client, "credentials")
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
-    client.handle:credentials(ticket, username, password)
+    client.handle:credentials(ticket, username, password, headers)
   end
 end
 

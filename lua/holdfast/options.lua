@@ -124,6 +124,15 @@ function rules.one_clock(given)
   end
 end
 
+local function has_road(values, road)
+  for _, server in ipairs(values.servers) do
+    if server.road == road then
+      return true
+    end
+  end
+  return false
+end
+
 function rules.credentials(given, values)
   if given.credentials ~= nil and (given.username ~= nil or given.password ~= nil) then
     return "credentials replaces username and password; keep one of them"
@@ -142,10 +151,13 @@ function rules.protocol(given, values)
   elseif given.properties ~= nil or (values.will and values.will.properties) then
     return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
   end
-  for _, name in ipairs { "receive_maximum", "maximum_packet_size", "redirect" } do
+  for _, name in ipairs { "receive_maximum", "maximum_packet_size" } do
     if given[name] ~= nil then
       return name .. " needs protocol = 5"
     end
+  end
+  if given.redirect ~= nil and not has_road(values, "websocket") then
+    return "redirect needs protocol = 5"
   end
 end
 
@@ -169,7 +181,13 @@ function rules.primary(given)
   end
 end
 
-local ROADS = { unix = "a unix socket" }
+local ROADS = { unix = "a unix socket", websocket = "a WebSocket" }
+
+function rules.headers(given, values)
+  if given.headers ~= nil and not has_road(values, "websocket") then
+    return "headers is given, but no server's address begins with ws:// or wss://"
+  end
+end
 
 function rules.road(given, values)
   for index, server in ipairs(values.servers) do
@@ -201,7 +219,7 @@ function rules.tls(given, values)
         return tls_problem(given.tls, values.tls)
       end
     end
-    return "tls is given, but no server's address begins with mqtts://"
+    return "tls is given, but no server's address begins with mqtts:// or wss://"
   end
 end
 
@@ -216,8 +234,8 @@ function rules.backoff(given, values)
   return problem
 end
 
-local order = { "one_address", "road", "one_clock", "credentials", "protocol", "store", "sleep", "primary", "tls",
-  "backoff" }
+local order = { "one_address", "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep",
+  "primary", "tls", "backoff" }
 
 -- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
 local PROXIES = { "proxy", "http_proxy", "https_proxy" }

@@ -10,7 +10,7 @@ local PRESETS = require("holdfast.presets").names
 
 local schema = {
   { name = "server", type = "server",
-    doc = "where the broker is: mqtt://host:1883, mqtts://host:8883, unix:///run/broker.sock" },
+    doc = "where the broker is: mqtt://host:1883, mqtts://, ws://host/path, wss://, unix:///run/broker.sock" },
   { name = "servers", type = "servers", doc = "several, in order of preference" },
   { name = "client_id", type = "client_id",
     doc = "default: random, kept for the client's life; false: the broker chooses" },
@@ -30,6 +30,8 @@ local schema = {
   { name = "password", type = "bytes", secret = true, doc = "" },
   { name = "credentials", type = "callback", secret = true,
     doc = "function(attempt) returning both, asked before each attempt; it may wait" },
+  { name = "headers", type = "headers", secret = true,
+    doc = "of a WebSocket's request: { name = value }, or a function(attempt) returning that, asked likewise" },
   { name = "connect_timeout", type = "seconds", unit = "s", above = 0, default = 10, doc = "for one attempt" },
   { name = "stable_after", type = "seconds", unit = "s", default = 10,
     doc = "a connection that lives this long resets the backoff" },
@@ -63,7 +65,8 @@ local schema = {
     doc = "connected to another server, look so often whether the first is back; default: only at the next outage" },
   { name = "watch_network", type = "boolean", default = false,
     doc = "Linux: a link that comes up or an address that is new is a `network_changed()`" },
-  { name = "redirect", group = "optional", doc = "follow a broker that names another server (MQTT 5 section 4.11)" },
+  { name = "redirect", group = "optional",
+    doc = "follow a broker that names another server (MQTT 5 section 4.11), or an HTTP redirect" },
   { name = "redirect.allow", type = "names", required = true,
     doc = 'hosts that may be followed; "*.example" stands for every name below' },
   { name = "redirect.hops", type = "whole", from = 1, to = 255, default = 3,
@@ -86,7 +89,8 @@ local schema = {
   { name = "inbox.messages", type = "whole", from = 1, to = WHOLE_32, default = 1000, doc = "" },
   { name = "inbox.bytes", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40, default = 16 * 1024 * 1024, doc = "" },
 
-  { name = "tls", group = "optional", doc = "for mqtts servers; without it the system's certificates are used" },
+  { name = "tls", group = "optional",
+    doc = "for mqtts and wss servers; without it the system's certificates are used" },
   { name = "tls.ca", type = "file", doc = "certificates to trust, a file or a hashed folder; default: the system's" },
   { name = "tls.cert", type = "file", doc = "our own certificate chain, PEM" },
   { name = "tls.key", type = "file", doc = "its key; default: in the same file" },

@@ -30,6 +30,8 @@ function settings.build(values, ephemeral)
     username = values.username,
     password = values.password,
     ask_credentials = values.credentials ~= nil,
+    headers = type(values.headers) == "string" and values.headers or nil,
+    ask_headers = values.headers ~= nil and type(values.headers) ~= "string",
     ask_delay = values.strategy ~= nil,
     will = values.will,
     tls = values.tls,

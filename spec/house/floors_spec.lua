@@ -139,6 +139,20 @@ describe("the floors of csrc", function()
     assert.is_true(seen > 0)
   end)
 
+  it("know libwslay in one room only", function()
+    local seen = 0
+    for _, include in ipairs(all) do
+      if include.name:match "^wslay/" then
+        seen = seen + 1
+        if include.path ~= "csrc/stream/websocket_frames.c" then
+          offend(include, "only csrc/stream/websocket_frames.c knows libwslay")
+        end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
   it("leave core and mqtt pure: no clock, no I/O, no threads", function()
     local seen = {}
     for _, include in ipairs(all) do

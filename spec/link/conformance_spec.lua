@@ -10,6 +10,7 @@ local function conforms(name, tag, protocols)
   describe((world.title or "the " .. name .. " link") .. tag, function()
     before_each(function() world:begin() end)
     after_each(function() world:finish() end)
+    teardown(function() return world.over and world:over() end)
 
     for _, protocol in ipairs(protocols or { 5, 4 }) do
       local function connected(fields)
@@ -296,3 +297,5 @@ conforms("fake", "")
 conforms("paho", " #broker")
 conforms("native", " #broker")
 conforms("unix", " #broker", { 5 })
+conforms("websocket", " #broker", { 5 })
+conforms("secure", " #broker", { 5 })

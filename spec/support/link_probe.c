@@ -74,6 +74,8 @@ static int open_link(lua_State *L) {
   hf_link_attempt attempt = {
       .host = text_field(L, 2, "host", "127.0.0.1"),
       .road = (hf_road)hf_road_find(text_field(L, 2, "road", "tcp")),
+      .path = text_field(L, 2, "path", NULL),
+      .headers = text_field(L, 2, "headers", NULL),
       .port = (uint16_t)number_field(L, 2, "port", 1883),
       .ipv6 = flag_field(L, 2, "ipv6"),
       .client_id = text_field(L, 2, "client_id", "probe"),

@@ -32,7 +32,9 @@ end
 
 local function write_config(broker, lines)
   local file = assert(io.open(broker.folder .. "/mosquitto.conf", "w"))
+  if broker.websocket then file:write("listener 0 ", broker.folder, "/plain\n") end -- 2.0.11 does not start without
   file:write("listener ", broker.port, " 127.0.0.1\n")
+  if broker.websocket then file:write "protocol websockets\n" end
   if broker.socket then file:write("listener 0 ", broker.socket, "\n") end
   if not broker.authenticated then file:write("allow_anonymous true\n") end
   file:write("user root\nlog_dest stderr\nlog_type ", broker.quiet and "error" or "all", "\nset_tcp_nodelay true\n")
@@ -70,7 +72,7 @@ end
 -- @tparam[opt] table options `lines` (more configuration), `port` (default: a free one), `persistent` (sessions and
 -- retained messages survive a restart; written down at each change, or "each second"), `authenticated` (no
 -- `allow_anonymous`), `quiet` (logs errors alone), `absent` (do not start it yet), `socket` (listens at a unix socket,
--- too; the lines are those of that listener)
+-- too; the lines are those of that listener), `websocket` (speaks WebSocket alone)
 -- @treturn table broker with `port`, `pid`, `folder`, `socket` (a path)
 function mosquitto.start(options)
   options = options or {}
@@ -83,6 +85,7 @@ function mosquitto.start(options)
     lines = options.lines,
   }, Broker)
   if options.socket then broker.socket = broker.folder .. "/socket" end
+  broker.websocket = options.websocket or roads.name() == "ws"
   if roads.name() == "unix" then broker.socket = roads.socket(broker.port) end
   if roads.name() then roads.pave(broker.port) end
   started[#started + 1] = broker

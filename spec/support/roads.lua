@@ -4,7 +4,7 @@ local roads = {}
 
 local sockets = os.getenv "HOLDFAST_SPEC_SOCKETS"
 
---- "unix", or nil: plain TCP.
+--- "unix", "ws", or nil: plain TCP.
 function roads.name()
   return os.getenv "HOLDFAST_SPEC_ROAD"
 end
@@ -24,7 +24,11 @@ function roads.take(server)
   local paved = io.open(roads.socket(server.port) .. ".paved")
   if not paved then return end
   paved:close()
-  server.road, server.host, server.port, server.ipv6 = "unix", roads.socket(server.port), 0, false
+  if roads.name() == "unix" then
+    server.road, server.host, server.port, server.ipv6 = "unix", roads.socket(server.port), 0, false
+  else
+    server.road, server.path = "websocket", "/mqtt"
+  end
 end
 
 return roads

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "loop_probe.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,8 @@ static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> strea
   lua_getfield(L, 2, "tls");
   if (!lua_isnil(L, -1)) target.tls = *(hf_tls_context **)luaL_checkudata(L, -1, context_name);
   if (!target.host) target.host = addresses[0];
+  target.path = field(L, 2, "path");
+  target.headers = field(L, 2, "headers");
   const char *road = field(L, 2, "road");
   target.road = road ? (hf_road)hf_road_find(road) : HF_ROAD_TCP;
   probe_stream *self = hf_lua_newuserdata(L, sizeof *self);
@@ -175,7 +178,7 @@ static int state(lua_State *L) {
 }
 
 static int phase(lua_State *L) {
-  static const char *const names[] = {"none", "dns", "tcp", "tls", "connack", "up"};
+  static const char *const names[] = {"none", "dns", "tcp", "tls", "websocket", "connack", "up"};
   const hf_stream *stream = check_open(L)->stream;
   lua_pushstring(L, names[stream->operations->phase(stream)]);
   return 1;
@@ -311,25 +314,56 @@ static int starve(lua_State *L) {
   return 1;
 }
 
+/* ---- for the other end of a WebSocket ---- */
+
+static int websocket_accept(lua_State *L) { /* websocket_accept(key) -> what the server answers to it */
+  unsigned char digest[20], text[29];
+  lua_settop(L, 1);
+  lua_pushliteral(L, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+  lua_concat(L, 2);
+  EVP_Digest(lua_tostring(L, 1), lua_rawlen(L, 1), digest, NULL, EVP_sha1(), NULL);
+  EVP_EncodeBlock(text, digest, sizeof digest);
+  lua_pushstring(L, (const char *)text);
+  return 1;
+}
+
+static int unmask(lua_State *L) { /* unmask(bytes, mask) -> bytes */
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length), *mask = luaL_checkstring(L, 2);
+  char *plain = hf_lua_newuserdata(L, length + 1);
+  for (size_t i = 0; i < length; i++)
+    plain[i] = (char)(bytes[i] ^ mask[i % 4]);
+  lua_pushlstring(L, plain, length);
+  return 1;
+}
+
+static int wishes(lua_State *L) { /* stream:wishes() -> code, seconds to wait, where to go */
+  const hf_stream *stream = check_open(L)->stream;
+  hf_stream_end how;
+  stream->operations->end(stream, &how);
+  lua_pushinteger(L, how.code);
+  lua_pushinteger(L, (lua_Integer)how.retry_after);
+  lua_pushstring(L, how.location);
+  return 3;
+}
+
 int luaopen_stream_probe(lua_State *L);
 
 int luaopen_stream_probe(lua_State *L) {
-  static const luaL_Reg stream_methods[] = {{"state", state},
-                                            {"phase", phase},
-                                            {"ending", end},
-                                            {"read", read_some},
-                                            {"pending", pending},
-                                            {"write", write_some},
-                                            {"attend", attend},
-                                            {"progress", progress},
-                                            {"finish", finish},
-                                            {"abort", abort_now},
-                                            {"calls_inside", calls_inside},
+  static const luaL_Reg stream_methods[] = {{"state", state},      {"phase", phase},     {"ending", end},
+                                            {"wishes", wishes},    {"read", read_some},  {"pending", pending},
+                                            {"write", write_some}, {"attend", attend},   {"progress", progress},
+                                            {"finish", finish},    {"abort", abort_now}, {"calls_inside", calls_inside},
                                             {NULL, NULL}};
   static const luaL_Reg context_methods[] = {
       {"drop", context_drop}, {"__gc", context_drop}, {"__eq", context_equals}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"open", open_stream}, {"context", context}, {"find", find}, {"starve", starve}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"open", open_stream},
+                                       {"context", context},
+                                       {"find", find},
+                                       {"starve", starve},
+                                       {"websocket_accept", websocket_accept},
+                                       {"unmask", unmask},
+                                       {NULL, NULL}};
   type(L, stream_name, stream_methods);
   type(L, context_name, context_methods);
   luaL_newlib(L, functions);

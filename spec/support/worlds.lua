@@ -4,6 +4,7 @@
 -- A link of a world collects what it is told: `link:wait(kind[, timeout])` takes mails until one of that kind comes
 -- (nil if none does) and keeps everything it saw in `link.seen`.
 
+local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
 local probe = require "link_probe"
 local process = require "process_probe"
@@ -202,6 +203,30 @@ function unix:recover()
   self.attempt.host = self.broker.socket
 end
 
+local websocket = setmetatable({ name = "native", title = "the native link over a WebSocket", links = {}, attempt = {},
+  loss = "connection_reset" }, { __index = native })
+
+function websocket:begin()
+  self.broker = mosquitto.start { persistent = true, websocket = true, lines = { "max_inflight_messages 0" } }
+  self.attempt = { road = "websocket", path = "/mqtt", port = self.broker.port }
+end
+
+local secure = setmetatable({ name = "native", title = "the native link over a WebSocket within TLS", links = {},
+  attempt = {}, loss = "connection_reset" }, { __index = native })
+
+function secure:begin()
+  self.folder = self.folder or certificates.make()
+  self.broker = mosquitto.start { persistent = true, websocket = true, lines = { "max_inflight_messages 0",
+    "certfile " .. self.folder .. "/server.pem", "keyfile " .. self.folder .. "/server.key" } }
+  self.attempt = { road = "websocket", path = "/mqtt", port = self.broker.port,
+    tls = { ca = self.folder .. "/ca.pem", verify = true } }
+end
+
+function secure:over()
+  process.remove_folder(self.folder)
+  self.folder = nil
+end
+
 -- ---- Paho with whatever broker the spec brings ----
 
 local alone = { name = "paho", links = {}, attempt = {} }
@@ -213,4 +238,4 @@ end
 
 alone.link = new_link
 
-return { fake = fake, paho = paho, native = native, unix = unix, alone = alone }
+return { fake = fake, paho = paho, native = native, unix = unix, websocket = websocket, secure = secure, alone = alone }

@@ -44,6 +44,17 @@ local RULES = {
     { -7, "stop" }, { -6, "stop" }, { -5, "stop" }, { -4, "retry" }, { -3, "retry" }, { -2, "retry" },
     { -1, "retry", may_switch = true }, { 0, "none" },
   },
+  http = {
+    { 200, "slow", may_switch = true }, { 300, "slow", may_switch = true }, { 400, "slow", may_switch = true },
+    { 401, "slow", fresh_credentials = true }, { 403, "slow", fresh_credentials = true },
+    { 404, "slow", may_switch = true }, { 429, "slow", may_switch = true }, { 500, "retry", may_switch = true },
+  },
+}
+
+-- Close frames of a WebSocket; smaller numbers are ours.
+local CLOSE_CODES = {
+  { 1001, "retry", may_switch = true, wide = true }, { 1008, "slow", fresh_credentials = true },
+  { 1012, "retry", may_switch = true, wide = true }, { 1013, "slow", may_switch = true },
 }
 
 -- The same where codes are ours: by name.
@@ -56,6 +67,10 @@ local NAMED = {
     { "closed_before_connack", "retry", "slow", 3, may_switch = true }, { "connection_lost", "retry" },
     { "proxy_variable", "stop" }, { "socket_not_found", "retry", may_switch = true },
     { "permission_denied", "slow", may_switch = true },
+  },
+  websocket = {
+    { "websocket_handshake", "slow", may_switch = true }, { "websocket_subprotocol", "slow", may_switch = true },
+    { "websocket_violation", "slow" },
   },
   tls = {
     { "tls_failed", "slow", may_switch = true }, { "tls_certificate", "slow", may_switch = true },
@@ -108,7 +123,7 @@ local function as_rule(row, key)
 end
 
 local function is_catch_all(row)
-  return row.name:match "^unknown_" ~= nil
+  return row.name:match "^unknown_" ~= nil or row.name == "websocket_closed"
 end
 
 describe("the table of reasons", function()
@@ -117,7 +132,7 @@ describe("the table of reasons", function()
   it("has the sources and classes that the documentation lists", function()
     assert.same({ "none", "retry", "slow", "switch", "stop" }, reason.classes)
     assert.same({ "connack", "connack_v3", "disconnect", "suback", "unsuback", "puback", "paho", "network", "tls",
-      "client" }, reason.sources)
+      "http", "websocket", "client" }, reason.sources)
   end)
 
   it("is found by its codes, row by row", function()
@@ -143,7 +158,7 @@ describe("the table of reasons", function()
     it("says of " .. source .. " what the rules say, and has no row beyond them", function()
       local found = {}
       for _, row in ipairs(all) do
-        if row.source == source and not is_catch_all(row) then
+        if row.source == source and not is_catch_all(row) and row.code < 1000 then
           assert.equal(#found + 1, row.code)
           found[#found + 1] = as_rule(row, row.name)
         end
@@ -151,6 +166,24 @@ describe("the table of reasons", function()
       assert.same(rules, found)
     end)
   end
+
+  it("says of the close codes of WebSockets what the rules say, and has no row beyond them", function()
+    local found = {}
+    for _, row in ipairs(all) do
+      if row.source == "websocket" and row.code >= 1000 then
+        found[#found + 1] = as_rule(row, row.code)
+      end
+    end
+    assert.same(CLOSE_CODES, found)
+  end)
+
+  it("has a row of HTTP for each hundred, unless a status has its own", function()
+    for status, name in pairs { [204] = "http_2xx", [301] = "http_3xx", [400] = "http_4xx", [402] = "http_4xx",
+      [401] = "http_401", [403] = "http_403", [404] = "http_404", [429] = "http_429", [499] = "http_4xx",
+      [500] = "http_5xx", [503] = "http_5xx", [599] = "http_5xx", [100] = "unknown_http", [700] = "unknown_http" } do
+      assert.same({ name, status }, { reason.find("http", status).name, reason.find("http", status).code })
+    end
+  end)
 
   it("keeps its names", function()
     for source, names in pairs(NAMES) do
@@ -184,7 +217,9 @@ describe("an unknown code", function()
     connack = { "unknown_connack", "slow", "stop", 2 }, connack_v3 = { "unknown_connack", "slow", "stop", 2 },
     disconnect = { "unknown_disconnect", "slow", "stop", 2 }, suback = { "unknown_suback", "none" },
     unsuback = { "unknown_unsuback", "none" }, puback = { "unknown_puback", "none" },
-    paho = { "unknown_paho", "retry" }, network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
+    paho = { "unknown_paho", "retry" }, http = { "unknown_http", "slow", may_switch = true },
+    websocket = { "websocket_closed", "retry" },
+    network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
     client = { "unknown_client", "retry" },
   }
 
@@ -199,12 +234,13 @@ describe("an unknown code", function()
         local row = reason.find(source, code)
         assert.equal(code, row.code)
         assert.equal(source, row.source)
-        if not known[source .. code] then
+        local of_hundred = source == "http" and known["http" .. math.floor(code / 100) * 100]
+        if not known[source .. code] and not of_hundred then
           answered = answered + 1
           assert.same(expected[source], as_rule(row, row.name))
         end
       end
-      assert.is_true(answered > 500, source)
+      assert.is_true(answered >= 500, source)
     end
     assert.equal("unknown_disconnect", reason.find("disconnect", 32767).name)
     assert.equal("unknown_disconnect", reason.find("disconnect", -32768).name)

@@ -32,6 +32,11 @@ describe("a server address", function()
     ["[fe80::1%2525]:99"] = { "fe80::1%25", 99, false, true },
     ["[fe80::1%25]"] = { "fe80::1%25", 1883, false, true },
     ["unix:///run/mosquitto/mosquitto.sock"] = { "/run/mosquitto/mosquitto.sock", 0, false, false, "unix" },
+    ["ws://host"] = { "host", 80, false, false, "websocket" },
+    ["WSS://host"] = { "host", 443, true, false, "websocket" },
+    ["ws://host:8080/mqtt?a=b&c=%20@:"] = { "host", 8080, false, false, "websocket", "/mqtt?a=b&c=%20@:" },
+    ["wss://[::1]?token"] = { "::1", 443, true, true, "websocket", "?token" },
+    ["ws://host/" .. ("x"):rep(2047)] = { "host", 80, false, false, "websocket", "/" .. ("x"):rep(2047) },
     ["UNIX:///Run/a@b:1?c#d%20[e]"] = { "/Run/a@b:1?c#d%20[e]", 0, false, false, "unix" },
     ["unix:///" .. ("x"):rep(106)] = { "/" .. ("x"):rep(106), 0, false, false, "unix" },
     [("a"):rep(63) .. "." .. ("b"):rep(63)] = { ("a"):rep(63) .. "." .. ("b"):rep(63), 1883, false, false },
@@ -39,14 +44,13 @@ describe("a server address", function()
   for text, expected in pairs(good) do
     it("is taken apart: " .. text:sub(1, 60), function()
       assert.same({ host = expected[1], port = expected[2], tls = expected[3], ipv6 = expected[4], text = text,
-        road = expected[5] or "tcp" }, parse(text))
+        road = expected[5] or "tcp", path = expected[6] }, parse(text))
     end)
   end
 
   local AFTER = "must not have anything after host and port, but has "
   local PORT = ", which must be a number from 1 to 65535"
-  local KNOWN = "; mqtt, mqtts, tcp, ssl and unix are known"
-  local SOCKETS = ": no WebSockets, Paho mixes up their payloads from 20 KB on; use mqtt or mqtts"
+  local KNOWN = "; mqtt, mqtts, tcp, ssl, ws, wss and unix are known"
   local LETTERS = ", and host names are letters, digits, '-' and '.'"
   local USER = "must not have a user name or password; they have options of their own"
   local BLANK = "must not contain spaces or control characters"
@@ -55,14 +59,17 @@ describe("a server address", function()
     [""] = "must not be empty",
     ["foo://host"] = "has the unknown scheme 'foo'" .. KNOWN,
     ["http://host"] = "has the unknown scheme 'http'" .. KNOWN,
-    ["ws://host"] = "has the scheme 'ws'" .. SOCKETS,
-    ["wss://host:443/mqtt"] = "has the scheme 'wss'" .. SOCKETS,
-    ["WSS://host"] = "has the scheme 'WSS'" .. SOCKETS,
     ["wsss://host"] = "has the unknown scheme 'wsss'" .. KNOWN,
     ["mqttx://host"] = "has the unknown scheme 'mqttx'" .. KNOWN,
     ["mqt://host"] = "has the unknown scheme 'mqt'" .. KNOWN,
     ["://host"] = "has the unknown scheme ''" .. KNOWN,
     [("x"):rep(50) .. "://h"] = "has the unknown scheme '" .. ("x"):rep(40) .. "...'" .. KNOWN,
+    ["ws://"] = "has no host",
+    ["ws://user:secret@host/"] = USER,
+    ["ws://host/#there"] = "must not have a fragment (RFC 6455 section 3)",
+    ["wss://host/caf\195\169"] = "must have what is not ASCII in its path as %XX",
+    ["ws://host/" .. ("x"):rep(2048)] = "has a path and query of more than 2,048 bytes",
+    ["ws://host:0/"] = "has the port '0'" .. PORT,
     ["unix://"] = "has no path of a socket",
     ["unix://run/x"] = "has 'run/x' where the path of a socket should begin with its '/', as in unix:///run/broker",
     ["unix:///" .. ("x"):rep(107)] = "has the path of a socket of more than 107 bytes, which no system takes",
