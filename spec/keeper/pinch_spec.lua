@@ -90,4 +90,90 @@ describe("memory that runs out in the loop", function()
     until enough or point == 1000
     assert.is_true(point < 1000 and failures > 5, ("%d points, %d failures"):format(point, failures))
   end)
+
+  -- Points that lie apart, or it would take minutes; from another first one each time.
+  local function at_points(step, check)
+    local failures, point, stride = 0, 0, 1
+    local enough
+    without_compiler(finally)
+    repeat
+      point = point + stride
+      stride = stride % 7 + 1
+      local world = whole.new()
+      local client = world:client { inbox = { messages = 1000 } }
+      local begun = step(world, client)
+      local _, refused, problem = starve.starve(function() holdfast.sleep(0.1) end, point)
+      enough = refused == 0
+      failures = failures + (problem and 1 or 0)
+      world:pass(1)
+      check(begun, client, "point " .. point)
+      world:finish()
+    until enough or point > 5000
+    assert.is_true(enough and failures > 5, ("%d points, %d failures"):format(point, failures))
+  end
+
+  for name, payload in pairs { ["alike"] = "x", ["of many sizes"] = false } do
+    it("loses a reader nothing of a run of messages " .. name .. ", and tells it nothing twice", function()
+      at_points(function(world, client)
+        local heard = {}
+        for n = 1, 200 do
+          heard[n] = ""
+        end
+        local subscription, count = client:subscribe("a/#", { qos = 1 }), 0
+        holdfast.spawn(function()
+          while true do
+            local fine, message, _, code = pcall(subscription.receive, subscription)
+            if fine and message then
+              count = count + 1
+              heard[count] = message.payload
+            elseif code == "closed" then
+              return
+            end
+          end
+        end)
+        client:start()
+        world:pass(1)
+        for n = 1, 150 do
+          probe.send(payload and "a/b" or "a/" .. n, n .. (payload or ("y"):rep(n)), payload and 1 or n % 3)
+        end
+        return heard
+      end, function(heard, client, point)
+        for n = 1, 150 do
+          assert.are.equal(n, tonumber(heard[n]:match "^%d+"), point)
+        end
+        assert.are.equal("", heard[151], point)
+        assert.are.equal(0, client:status().inbox.messages, point)
+      end)
+    end)
+  end
+
+  it("answers each of the calls whose outcomes are a row, once", function()
+    at_points(function(world, client)
+      local answers, problems, qos_1 = {}, {}, { qos = 1 }
+      for n = 1, 100 do
+        answers[n], problems[n] = 0, false
+      end
+      client:start()
+      world:pass(1)
+      probe.script { connect = "accept", hold_publishes = true }
+      for n = 1, 100 do
+        holdfast.spawn(function()
+          local _, fine = pcall(client.publish, client, "t", "x", qos_1)
+          answers[n] = answers[n] + 1
+          problems[n] = fine ~= true and fine
+        end)
+      end
+      world:pass(0)
+      assert.are.equal(100, client:status().queued.messages)
+      probe.release(1)
+      return { answers, problems }
+    end, function(begun, client, point)
+      local answers, problems = begun[1], begun[2]
+      assert.are.equal(("1"):rep(100), table.concat(answers), point)
+      for n = 1, 100 do
+        assert.is_truthy(not problems[n] or tostring(problems[n]):match "memory", problems[n])
+      end
+      assert.are.equal(0, client:status().queued.messages, point)
+    end)
+  end)
 end)
