@@ -452,7 +452,8 @@ function buffer.accept_run(subscription, count, newest)
   return true
 end
 
---- Takes everything out, unread.
+--- Takes everything out, unread. What is owed for what was read is given back now: nobody need keep the buffer from here
+-- on.
 -- @tparam table subscription
 function buffer.clear(subscription)
   begin(subscription)
@@ -462,6 +463,9 @@ function buffer.clear(subscription)
     done(subscription.client, item)
     buffer.drop(kept)
     message, item = buffer.head(kept)
+  end
+  if pay(kept) then
+    loop.owing()
   end
 end
 

@@ -40,12 +40,15 @@ function registry.owe(kept)
   kept.owes = true
 end
 
---- Gives back what is owed for a buffer.
+--- Gives back what is owed for a buffer; where nothing is it may have no client.
 -- @tparam table kept
 -- @treturn ?boolean whether its client owed nothing else
 function registry.pay(kept)
   local ring, upto = kept.ring, kept.first - 1
   kept.easy = 0
+  if kept.paid >= upto then
+    return nil
+  end
   local first = kept.client.handle:done_all(ring.items, ring.room, kept.paid + 1, upto)
   kept.paid = upto
   return first

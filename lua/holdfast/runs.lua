@@ -136,6 +136,7 @@ function runs.deliver(client, wish, count)
   end
   if hand.serial == serial then
     registry.pay(kept)
+    kept.client = nil -- nothing here keeps one alive
   end
   return true
 end

@@ -216,6 +216,22 @@ describe("a subscription", function()
       assert.equal(70, consumed())
     end)
 
+    it("and removed owes nothing, though nobody keeps it until the end of the turn", function()
+      do
+        local next_message = client:subscribe("t"):messages()
+        send_many(1, 30)
+        for n = 1, 10 do
+          assert.equal(tostring(n), next_message().payload)
+        end
+        assert.equal(0, consumed())
+        client.wishes[1]:remove()
+      end
+      collectgarbage()
+      collectgarbage()
+      holdfast.sleep(0)
+      assert.equal(30, consumed())
+    end)
+
     it("loses nothing to a reader whose run has ended", function()
       local subscription = client:subscribe "t"
       holdfast.run(function()

@@ -162,6 +162,22 @@ describe("a worker", function()
     assert.equal(4, core.clients[1].messages_consumed)
   end)
 
+  it("keeps no client alive whose handlers had a run", function()
+    do
+      local client = holdfast.new { server = "mqtt://localhost" }
+      client:subscribe("t", function() end)
+      for n = 1, 30 do
+        core:message(1, "t", tostring(n), 1)
+      end
+      holdfast.sleep(0)
+      assert.equal(30, core.clients[1].messages_consumed)
+      core.clients[1].outlived = setmetatable({ client }, { __mode = "v" })
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(core.clients[1].outlived[1])
+  end)
+
   it("wakes no handler that is over", function()
     local client = holdfast.new { server = "localhost" }
     local used
