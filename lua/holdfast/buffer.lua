@@ -452,8 +452,8 @@ function buffer.accept_run(subscription, count, newest)
   return true
 end
 
---- Takes everything out, unread. What is owed for what was read is given back now: nobody need keep the buffer from here
--- on.
+--- Takes everything out, unread. What is owed for what was read is given back now: nobody need keep the buffer from
+-- here on.
 -- @tparam table subscription
 function buffer.clear(subscription)
   begin(subscription)
