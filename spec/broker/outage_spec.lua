@@ -130,8 +130,8 @@ describe("an outage #broker", function()
       local heard = {}
       collect(steady:subscribe("n", { qos = 2 }), heard)
       assert(steady:connect(10))
-      assert(shaken:connect(10))
       local seen = diary.of(shaken)
+      assert(shaken:connect(10))
       local sent = 0
       for cycle = 1, 4 do
         other:kill()
@@ -141,7 +141,7 @@ describe("an outage #broker", function()
         end
         seen:await("lost", cycle)
         other:restart()
-        seen:await("ready", cycle)
+        seen:await("ready", cycle + 1)
       end
       await(function() return #heard >= sent end)
       holdfast.sleep(0.3)

@@ -181,20 +181,26 @@ describe("a broker's word #broker", function()
     end)
   end)
 
-  it("that is none at all is a failure like any other", function()
-    holdfast.run(function()
-      local client, seen = new()
-      client:start()
-      local connection = broker:accept()
-      connection:expect "connect"
-      connection.socket:send "HTTP/1.1 400 Bad Request\r\n\r\n"
-      connection:close()
-      local reason = seen:await("failed").event.reason
-      local wanted = transport.either { paho = "network retry", native = "client slow" }
-      assert.are.equal(wanted, reason.source .. " " .. reason.class)
-      client:close()
+  local nonsense = {
+    ["that is none at all"] = { "\0\0", { paho = "network retry", native = "client slow" } },
+    ["in HTTP, of a captive portal maybe,"] = { "HTTP/1.1 400 Bad Request\r\n\r\n",
+      { paho = "network retry", native = "network retry" } },
+  }
+  for name, case in pairs(nonsense) do
+    it(name .. " is a failure like any other", function()
+      holdfast.run(function()
+        local client, seen = new()
+        client:start()
+        local connection = broker:accept()
+        connection:expect "connect"
+        connection.socket:send(case[1])
+        connection:close()
+        local reason = seen:await("failed").event.reason
+        assert.are.equal(transport.either(case[2]), reason.source .. " " .. reason.class)
+        client:close()
+      end)
     end)
-  end)
+  end
 
   it("that nobody is there to say is a failure to connect", function()
     holdfast.run(function()
