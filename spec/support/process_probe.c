@@ -41,7 +41,7 @@ static void sleep_ms(int64_t ms) {
     continue;
 }
 
-static _Noreturn void become(char *const *arguments, const char *output, pid_t parent) {
+static _Noreturn void become(char *const *arguments, int output, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -49,19 +49,18 @@ static _Noreturn void become(char *const *arguments, const char *output, pid_t p
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
   int null = open("/dev/null", O_RDWR);
-  int out = output ? open(output, O_WRONLY | O_CREAT | O_APPEND, 0600) : null;
   dup2(null, 0);
-  dup2(out, 1);
-  dup2(out, 2);
+  dup2(output >= 0 ? output : null, 1);
+  dup2(output >= 0 ? output : null, 2);
   close_range(3, ~0U, 0);
   execvp(arguments[0], arguments);
   _exit(127);
 }
 
-/* spawn({ program, argument ... }[, file for its output]) -> pid */
+/* spawn({ program, argument ... }[, file for its output]) -> pid; the file is there from then on */
 static int spawn(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  const char *output = luaL_optstring(L, 2, NULL);
+  const char *path = luaL_optstring(L, 2, NULL);
   char *arguments[MOST_ARGUMENTS + 1] = {NULL};
   size_t count = hf_lua_length(L, 1);
   luaL_argcheck(L, count >= 1 && count <= MOST_ARGUMENTS, 1, "1 to 64 words wanted");
@@ -70,8 +69,11 @@ static int spawn(lua_State *L) {
     arguments[i] = (char *)(uintptr_t)luaL_checkstring(L, -1);
   }
   pid_t parent = getpid();
+  int output = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+  if (path && output < 0) return failed(L, path);
   pid_t pid = fork();
   if (pid == 0) become(arguments, output, parent);
+  if (output >= 0) close(output);
   if (pid < 0) return failed(L, "fork");
   lua_pushinteger(L, pid);
   return 1;
