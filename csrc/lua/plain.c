@@ -54,27 +54,32 @@ static bool is_seconds(lua_State *L, lua_Number *seconds) {
   return *seconds >= 0 && *seconds <= SECONDS_MOST;
 }
 
+static bool is(hf_bytes name, const char *known) {
+  return name.length == strlen(known) && memcmp(name.data, known, name.length) == 0;
+}
+
 /* One option; its value is on the stack's top, its name below. */
 static bool take_option(lua_State *L, plain *as, bool waits) {
   if (lua_type(L, -2) != LUA_TSTRING) return false;
-  const char *name = lua_tostring(L, -2);
-  if (strcmp(name, "qos") == 0) {
+  hf_bytes name;
+  name.data = lua_tolstring(L, -2, &name.length);
+  if (is(name, "qos")) {
     if (lua_type(L, -1) != LUA_TNUMBER) return false;
     lua_Number qos = lua_tonumber(L, -1);
     as->qos = qos >= 2 ? 2 : qos >= 1 ? 1 : 0;
     return qos >= as->qos && qos <= as->qos;
   }
-  if (strcmp(name, "retain") == 0) {
+  if (is(name, "retain")) {
     as->retain = lua_toboolean(L, -1);
     return lua_type(L, -1) == LUA_TBOOLEAN;
   }
-  if (strcmp(name, "ttl") == 0) {
+  if (is(name, "ttl")) {
     lua_Number ttl;
     if (!is_seconds(L, &ttl) || !(ttl > 0)) return false;
     as->ttl = ttl > 0.0005 ? (int64_t)(ttl * 1000 + 0.5) : 1;
     return true;
   }
-  return waits && strcmp(name, "timeout") == 0 && is_seconds(L, &as->timeout);
+  return waits && is(name, "timeout") && is_seconds(L, &as->timeout);
 }
 
 static bool take_options(lua_State *L, plain *as, bool waits) {

@@ -90,7 +90,7 @@ describe("the short way", function()
     end
     for _, options in ipairs { 5, "qos", false, { qos = 3 }, { qos = -1 }, { qos = 0.5 }, { qos = "1" },
       { qos = 0 / 0 }, { retain = 1 },
-      { ttl = 0 }, { ttl = -1 }, { ttl = 0 / 0 }, { ttl = 1e10 }, { ttl = "1" }, { retian = true },
+      { ttl = 0 }, { ttl = -1 }, { ttl = 0 / 0 }, { ttl = 1e10 }, { ttl = "1" }, { retian = true }, { ["qos\0"] = 1 },
       { 1 }, { [true] = 1 }, { properties = {} }, setmetatable({}, {}),
       setmetatable({ qos = 1 }, { __index = {} }) } do
       untouched(client, "t", "x", options)
