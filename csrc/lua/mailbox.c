@@ -249,7 +249,8 @@ static int settle(lua_State *L) {
 }
 
 /* For hosts that wait on a stream that they have opened: listen() -> path; the host connects to it; accept() -> true. A
- * byte comes whenever there is mail, and after knock(). hang_up() ends the stream. */
+ * byte comes whenever there is mail, and after knock(). hang_up() ends the stream. After a fork the hint is the
+ * parent's, raised or on its way, and so is the lock. */
 static int failure(lua_State *L) {
   lua_pushnil(L);
   lua_pushstring(L, strerror(errno));
@@ -273,12 +274,14 @@ static int bridge_accept(lua_State *L) {
 }
 
 static int knock(lua_State *L) {
-  hf_mailbox_knock(check(L)->mails);
+  mailbox *box = check(L);
+  if (!hf_thread_forked()) hf_mailbox_knock(box->mails);
   return 0;
 }
 
 static int hang_up(lua_State *L) {
-  hf_mailbox_use_stream(check(L)->mails, -1);
+  mailbox *box = check(L);
+  if (!hf_thread_forked()) hf_mailbox_use_stream(box->mails, -1);
   return 0;
 }
 

@@ -31,6 +31,19 @@ describe("a fork", function()
     client:close()
   end)
 
+  it("does not lower the hint that its parent has been knocked for", function()
+    local mailbox = core.mailbox()
+    while mailbox:take() do end
+    mailbox:knock()
+    local child = process.fork(function()
+      mailbox:hang_up()
+      return 0
+    end)
+    assert.same({ "exited", 0 }, { process.wait(child, 5000) })
+    assert.is_true(mailbox:wait(0))
+    mailbox:take()
+  end)
+
   it("does not turn off its parent's alarm", function()
     local mailbox = core.mailbox()
     while mailbox:take() do end
