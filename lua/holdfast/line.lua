@@ -32,6 +32,9 @@ end
 -- @tparam table self
 -- @treturn ?table nil when it is empty
 function line.head(self)
+  if not self[self.first] then
+    close_ranks(self)
+  end
   return self[self.first]
 end
 
@@ -80,6 +83,7 @@ end
 -- @tparam table self
 -- @tparam table waiter gets `position`
 function line.join(self, waiter)
+  close_ranks(self) -- a join or a leave may have been interrupted
   while self.last > 0 and line.is_over(self[self.last]) do
     line.leave(self, self[self.last])
   end
@@ -89,8 +93,9 @@ function line.join(self, waiter)
   if self.last - self.first >= self.limit then
     go_through(self)
   end
-  self.last = self.last + 1
-  self[self.last], waiter.position = waiter, self.last
+  local position = self.last + 1
+  self[position], waiter.position = waiter, position
+  self.last = position
 end
 
 --- Whether nobody stands in it.

@@ -52,6 +52,48 @@ describe("a line", function()
     end
   end)
 
+  -- Calls `fn`, in which an error strikes at an instruction of the line's; whether it has come to that one.
+  local function strike(at, fn)
+    local count, thread = 0, coroutine.create(fn)
+    debug.sethook(thread, function()
+      if debug.getinfo(2, "S").source:find("holdfast/line.lua", 1, true) then
+        count = count + 1
+        if count == at then
+          debug.sethook()
+          error("struck", 0)
+        end
+      end
+    end, "", 1)
+    coroutine.resume(thread)
+    debug.sethook(thread)
+    return count >= at
+  end
+
+  for _, what in ipairs { "join", "leave", "shift" } do
+    it("may be struck anywhere in " .. what .. ", and who comes then is served", function()
+      local at, struck = 1, true
+      while struck do
+        struck = false
+        for count = what == "join" and 0 or 1, 2 do
+          local queue, waiters = standing(count)
+          local who = what == "join" and {} or waiters[count]
+          struck = strike(at, function()
+            line[what](queue, who)
+          end) or struck
+          local newest = {}
+          line.join(queue, newest)
+          local served
+          repeat
+            served = line.shift(queue)
+          until served == newest or not served
+          assert(served == newest, at)
+          assert(line.is_empty(queue), at)
+        end
+        at = at + 1
+      end
+    end)
+  end
+
   it("leaves alone who does not stand in it", function()
     local queue, waiters = standing(2)
     line.leave(queue, {})
