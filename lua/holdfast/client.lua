@@ -103,6 +103,7 @@ end
 -- __close on Lua 5.4. Whoever is left by an error has not said goodbye, nor has whoever is collected.
 function Client:__close(problem)
   self.closing = true
+  registry.part(self)
   self.handle:close(0, problem ~= nil and "without a word" or "goodbye")
 end
 
@@ -309,6 +310,7 @@ function Client:close(given)
   if timeout > 0 and not self.closed then
     listening.must_wait "close"
   end
+  registry.part(self)
   local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5),
     values.will and "with the will" or "goodbye")
   if not fine then

@@ -68,6 +68,14 @@ local function settle()
   mailbox:settle(hand.finished)
 end
 
+--- A client is about to be closed: what has been read is acknowledged first.
+-- @tparam table client
+-- @raise when it has been collected
+function registry.part(client)
+  client.handle:id()
+  settle()
+end
+
 --- The mail in hand, which is no message, has done all that must not be lost; what follows is done at most once.
 function registry.handed()
   hand.finished = hand.serial

@@ -232,6 +232,27 @@ describe("a subscription", function()
       assert.equal(30, consumed())
     end)
 
+    it("is acknowledged before its client says goodbye", function()
+      local before
+      function handle:close()
+        before = self.messages_consumed
+        return true
+      end
+      local ways = { client.close }
+      if _VERSION == "Lua 5.4" then
+        ways[2] = getmetatable(client).__close
+      end
+      local next_message = client:subscribe("t"):messages()
+      for count, way in ipairs(ways) do
+        send_many(1, 10)
+        for _ = 1, 10 do
+          next_message()
+        end
+        way(client)
+        assert.equal(10 * count, before)
+      end
+    end)
+
     it("loses nothing to a reader whose run has ended", function()
       local subscription = client:subscribe "t"
       holdfast.run(function()
