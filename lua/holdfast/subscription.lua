@@ -186,11 +186,11 @@ function Subscription:receive(timeout)
   if problem then
     error("receive: " .. problem, 2)
   end
-  local message = take_from(self.buffer)
-  if not message then
+  if buffer.count(self.buffer) == 0 then
     listening.must_wait "receive"
   end
-  buffer.reads(self, buffer.caller() or self)
+  buffer.reads(self, buffer.caller() or self) -- may want memory: no message is taken before
+  local message = take_from(self.buffer)
   if message then
     return message
   end

@@ -1,5 +1,6 @@
 -- Reading a subscription: receive and messages, and the buffer that nobody reads, on a virtual clock.
 local fake_core = require "spec.support.fake_core"
+local starve = require "starve_probe"
 
 describe("a subscription", function()
   local core, holdfast, client, handle, log
@@ -230,6 +231,30 @@ describe("a subscription", function()
       collectgarbage()
       holdfast.sleep(0)
       assert.equal(30, consumed())
+    end)
+
+    it("loses nothing to a reader that has no memory to begin with", function()
+      local subscription = client:subscribe "t"
+      subscription:receive(0)
+      send_many(1, 10)
+      holdfast.sleep(0)
+      local heard
+      local function read()
+        heard = subscription:receive(0)
+      end
+      for n = 1, 10 do
+        heard = nil
+        for point = 1, 100 do
+          local reader = coroutine.create(read)
+          starve.starve(function()
+            coroutine.resume(reader)
+          end, point)
+          if heard then
+            break
+          end
+        end
+        assert.equal(tostring(n), heard.payload)
+      end
     end)
 
     it("is acknowledged before its client says goodbye", function()
