@@ -111,6 +111,7 @@ describe("a stream over a unix socket", function()
         local streams = require "spec.support.streams"
         local world = streams.new()
         print((world:ending(world:open { addresses = { %q }, port = 0, road = "unix" })))
+        world:finish()
       ]]):format(path))
       local log = folder .. "/log"
       local words = { os.getenv "LUA", script }
