@@ -149,6 +149,10 @@ describe("memory that runs out in the loop", function()
   end
 
   it("answers each of the calls whose outcomes are a row, once", function()
+    if _VERSION == "Lua 5.1" and not jit then
+      pending "nothing can wait in a pcall of Lua 5.1, and holdfast.pcall wants memory itself"
+      return
+    end
     at_points(function(world, client)
       local answers, problems, qos_1 = {}, {}, { qos = 1 }
       for n = 1, 100 do
