@@ -175,12 +175,12 @@ function buffer.shift(self)
   local message = messages[place]
   if is_first then
     owe(self)
+  elseif self.shared <= first_one then -- no call here: LuaJIT may want memory for one, and throw
+    local easy, last = self.paid + CREDITS, self.last
+    self.easy = easy > last and last + 1 or easy
   end
   self.first = first_one + 1
   messages[place] = false
-  if not is_first and self.shared < self.first then
-    self.easy = math.min(self.last + 1, self.paid + CREDITS)
-  end
   if is_first or item < 0 or first_one - self.paid >= CREDITS then
     settle_up(self, item, is_first)
   end

@@ -235,6 +235,31 @@ local function iterate(self)
   return message
 end
 
+local function new_iterator(state, source)
+  local kept, reader = source.buffer, source.reader
+  return function()
+    local first_one, caller = kept.first, state.caller
+    if first_one < kept.easy and reader[1] == state and running() == state.thread and not (caller and caller.over) then
+      local ring = kept.ring
+      local messages, place = ring.messages, first_one % ring.room + 1
+      local oldest = messages[place]
+      kept.first = first_one + 1
+      messages[place] = false
+      return oldest
+    end
+    local message = iterate(state) -- no tail call: Lua 5.1 must see who called
+    return message
+  end
+end
+
+-- What LuaJIT compiles keeps the very closure that it ran alive, and with it a loop that was left long ago, unless it
+-- has seen its function make several.
+if rawget(_G, "jit") then
+  for _ = 1, 4 do
+    new_iterator({}, {})
+  end
+end
+
 --- Iterates over the messages as they come, until the subscription is removed or the client closed.
 -- On Lua 5.1, which cannot suspend a `for`, only one coroutine at a time can wait in such a loop. One that is left by
 -- `break`, `return` or an error still counts as somebody who reads, for whom messages are kept, until it is closed: by
@@ -255,20 +280,7 @@ function Subscription:messages(timeout)
   local state = setmetatable({ subscription = self, timeout = timeout }, Loop)
   self.end_of_loop = nil
   buffer.reads(self, state)
-  local kept, reader = self.buffer, self.reader
-  return function()
-    local first_one, caller = kept.first, state.caller
-    if first_one < kept.easy and reader[1] == state and running() == state.thread and not (caller and caller.over) then
-      local ring = kept.ring
-      local messages, place = ring.messages, first_one % ring.room + 1
-      local oldest = messages[place]
-      kept.first = first_one + 1
-      messages[place] = false
-      return oldest
-    end
-    local message = iterate(state) -- no tail call: Lua 5.1 must see who called
-    return message
-  end, nil, nil, state
+  return new_iterator(state, self), nil, nil, state
 end
 
 --- Says why the latest loop over the messages has ended.

@@ -6,9 +6,14 @@
  * has the collector run at every point where memory may be asked for, finalizers
  * apart; refusing the second time too is "not enough memory" at that very point.
  * LuaJIT and 5.1 have no emergency collection: there the first refusal is final.
- * Memory that shrinks is never refused. Call on the thread of the lua_State.
+ * Memory that shrinks is never refused. LuaJIT's compiler ends the process (SIGSEGV in its collector) where it is
+ * refused memory at the wrong moment, so nothing is compiled while memory is scarce. Call on the thread of the
+ * lua_State.
  */
 #include "lua/compat.h"
+#ifdef LUA_JITLIBNAME
+#include <luajit.h>
+#endif
 
 typedef struct starvation {
   lua_Alloc allocate;
@@ -48,10 +53,21 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
   return hunger.allocate(hunger.context, block, old_size, new_size);
 }
 
+static void compile(lua_State *L, bool may) {
+#ifdef LUA_JITLIBNAME
+  luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | (may ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
+  if (!may) luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+#else
+  (void)L;
+  (void)may;
+#endif
+}
+
 /* From now on; one inside another takes its place. */
 static void begin(lua_State *L, unsigned long from, unsigned long every) {
   starvation outer = hunger;
   hunger = (starvation){.from = from, .every = every};
+  if (!outer.allocate) compile(L, false);
   hunger.allocate = lua_getallocf(L, &hunger.context);
   if (hunger.allocate == allocate) {
     hunger.allocate = outer.allocate;
@@ -68,7 +84,10 @@ static starvation call(lua_State *L, unsigned long from, unsigned long every, in
   *status = lua_pcall(L, 0, 0, 0);
   starvation inner = hunger;
   hunger = outer;
-  if (!outer.allocate) lua_setallocf(L, inner.allocate, inner.context);
+  if (!outer.allocate) {
+    lua_setallocf(L, inner.allocate, inner.context);
+    compile(L, true);
+  }
   return inner;
 }
 
