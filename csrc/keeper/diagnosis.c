@@ -71,13 +71,21 @@ hf_gate_input hf_diagnosis_takes(hf_client *client, hf_link_down *down) {
   return HF_GATE_INPUT_VAGUE;
 }
 
+/* Where no file is at fault now, it was not the files, or what kept them from being read has passed: a shortage of
+ * descriptors, or the moment in which one was replaced. That is worth another attempt soon. */
 static void name_file(hf_link_down *down, const hf_tls_finding *finding) {
-  if (finding->code != HF_TLS_FILE) return; /* it was not the files, or they are mended by now */
+  bool said = down->reason->source == HF_SOURCE_TLS;
+  if (!finding->code && !finding->text[0] && !said) return;
   free(down->text);
-  down->reason = hf_reason_find(HF_SOURCE_TLS, HF_TLS_FILE);
-  down->code = HF_TLS_FILE;
+  if (finding->code)
+    down->reason = hf_reason_find(HF_SOURCE_TLS, HF_TLS_FILE);
+  else if (finding->text[0])
+    down->reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+  else
+    down->reason = hf_reason_find(HF_SOURCE_NETWORK, HF_NETWORK_CONNECT_FAILED);
+  down->code = down->reason->code;
   down->phase = HF_PHASE_NONE;
-  down->text = finding->text[0] ? strdup(finding->text) : NULL;
+  down->text = strdup(finding->text[0] ? finding->text : "a file of `tls` could not be read, and can be now");
 }
 
 static void remember(hf_client *client, const hf_tls_finding *finding) {

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "stream/tls_files.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,12 +36,22 @@ static bool blame(hf_tls_finding *finding, const char *option, const char *path,
   return false;
 }
 
+bool hf_tls_is_short(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+bool hf_tls_unread(hf_tls_finding *finding, const char *option, const char *path, int error) {
+  char words[80];
+  blame(finding, option, path, strerror_r(error, words, sizeof words));
+  if (hf_tls_is_short(error)) finding->code = 0;
+  return false;
+}
+
 /* What OpenSSL said first is what went wrong. Of the system's errors it has no words in some versions. */
 bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *path, const char *what) {
   unsigned long error = ERR_peek_error();
-  char words[100], system[80];
-  if (ERR_GET_LIB(error) == ERR_LIB_SYS)
-    return blame(finding, option, path, strerror_r(ERR_GET_REASON(error), system, sizeof system));
+  char words[100];
+  if (ERR_GET_LIB(error) == ERR_LIB_SYS) return hf_tls_unread(finding, option, path, ERR_GET_REASON(error));
   const char *reason = error ? ERR_reason_error_string(error) : "there is none";
   snprintf(words, sizeof words, "no %s can be read from it (%s)", what, reason ? reason : "unknown error");
   return blame(finding, option, path, words);

@@ -16,13 +16,19 @@
 #include "stream/tls_names.h"
 
 /* All of them as Paho reads them at each attempt, in the same order and at security level 1: the level proper belongs
- * to the list of cipher suites, which is to be set after it. False: HF_TLS_FILE and the words are in `finding`. */
+ * to the list of cipher suites, which is to be set after it. False: HF_TLS_FILE and the words are in `finding`, or the
+ * words alone where the process had no descriptor or memory left, which says nothing about the files. */
 bool hf_tls_load_files(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding);
 
 /* The client's certificate chain and key alone, at whatever level the context has. */
 bool hf_tls_load_own(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding);
 
-/* Always false. What OpenSSL, or the system, said first, about a file in which `what` was looked for. */
+/* Always false. What OpenSSL, or the system, said first, about a file in which `what` was looked for; or an error of
+ * the system's. */
 bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *path, const char *what);
+bool hf_tls_unread(hf_tls_finding *finding, const char *option, const char *path, int error);
+
+/* Whether that says of the process, or of the system, that it has no descriptor or memory left. */
+bool hf_tls_is_short(int error);
 
 #endif

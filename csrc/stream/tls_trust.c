@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <pthread.h>
@@ -33,9 +34,19 @@ static int give_nothing(char *buffer, int size, int writing, void *context) {
   return -1;
 }
 
-/* How many certificates there were; lists of revoked ones are taken as well. */
-static size_t load_file(X509_STORE *store, const char *path) {
+static const char *option_of(const hf_tls_trust *trust) {
+  return trust->ca ? "tls.ca" : "the system's authorities";
+}
+
+/* How many certificates there were; lists of revoked ones are taken as well. False: nothing could be opened, whatever
+ * there is. */
+static bool load_file(hf_tls_trust *trust, const char *path, size_t *certificates, hf_tls_finding *finding) {
+  X509_STORE *store = trust->store;
+  ERR_clear_error();
   BIO *file = BIO_new_file(path, "r");
+  unsigned long error = file ? 0 : ERR_peek_error();
+  if (ERR_GET_LIB(error) == ERR_LIB_SYS && hf_tls_is_short(ERR_GET_REASON(error)))
+    return hf_tls_unread(finding, option_of(trust), path, ERR_GET_REASON(error));
   STACK_OF(X509_INFO) *found = file ? PEM_X509_INFO_read_bio(file, NULL, give_nothing, NULL) : NULL;
   size_t count = 0;
   for (int i = 0; found && i < sk_X509_INFO_num(found); i++) {
@@ -45,7 +56,8 @@ static size_t load_file(X509_STORE *store, const char *path) {
   }
   sk_X509_INFO_pop_free(found, X509_INFO_free);
   BIO_free(file);
-  return count;
+  *certificates = count;
+  return true;
 }
 
 /* As openssl-rehash(1) names them: eight hexadecimal digits, a dot, a number. */
@@ -54,15 +66,16 @@ static bool is_hashed(const char *name) {
   return digits == 8 && name[8] == '.' && isdigit((unsigned char)name[9]);
 }
 
-static bool load_folder(hf_tls_trust *trust, const char *path) {
+static bool load_folder(hf_tls_trust *trust, const char *path, hf_tls_finding *finding) {
   char name[4096];
+  size_t certificates; /* what is none there vouches for nobody, and that is all */
   DIR *folder = opendir(path);
+  if (!folder && hf_tls_is_short(errno)) return hf_tls_unread(finding, option_of(trust), path, errno);
   bool fine = hf_tls_stamps_add(&trust->stamps, path);
   for (const struct dirent *entry; fine && folder && (entry = readdir(folder));) {
     if (!is_hashed(entry->d_name)) continue;
     snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-    fine = hf_tls_stamps_add(&trust->stamps, name);
-    load_file(trust->store, name); /* what is no certificate there vouches for nobody, and that is all */
+    fine = hf_tls_stamps_add(&trust->stamps, name) && load_file(trust, name, &certificates, finding);
   }
   if (folder) closedir(folder);
   return fine;
@@ -74,24 +87,24 @@ static const char *from_environment(const char *name, const char *otherwise) {
 }
 
 /* Where OpenSSL has been built to look, or is told to by the environment. */
-static bool load_system(hf_tls_trust *trust) {
+static bool load_system(hf_tls_trust *trust, hf_tls_finding *finding) {
+  size_t certificates;
   const char *file = from_environment(X509_get_default_cert_file_env(), X509_get_default_cert_file());
   char *folders = strdup(from_environment(X509_get_default_cert_dir_env(), X509_get_default_cert_dir())), *rest;
-  bool fine = folders && hf_tls_stamps_add(&trust->stamps, file);
-  load_file(trust->store, file);
+  bool fine = folders && hf_tls_stamps_add(&trust->stamps, file) && load_file(trust, file, &certificates, finding);
   for (char *one = folders ? strtok_r(folders, ":", &rest) : NULL; fine && one; one = strtok_r(NULL, ":", &rest))
-    fine = load_folder(trust, one);
+    fine = load_folder(trust, one, finding);
   free(folders);
   return fine;
 }
 
 static bool load(hf_tls_trust *trust, const char *ca, hf_tls_finding *finding) {
   struct stat about;
-  if (!ca) return load_system(trust);
-  if (stat(ca, &about) == 0 && S_ISDIR(about.st_mode)) return load_folder(trust, ca);
-  if (!hf_tls_stamps_add(&trust->stamps, ca)) return false;
-  ERR_clear_error();
-  return load_file(trust->store, ca) > 0 || hf_tls_unreadable(finding, "tls.ca", ca, "certificate");
+  size_t certificates;
+  if (!ca) return load_system(trust, finding);
+  if (stat(ca, &about) == 0 && S_ISDIR(about.st_mode)) return load_folder(trust, ca, finding);
+  return hf_tls_stamps_add(&trust->stamps, ca) && load_file(trust, ca, &certificates, finding) &&
+         (certificates > 0 || hf_tls_unreadable(finding, "tls.ca", ca, "certificate"));
 }
 
 static void destroy(hf_tls_trust *trust) {

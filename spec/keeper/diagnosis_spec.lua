@@ -282,9 +282,19 @@ describe("a TLS failure without a name", function()
     world:pass(1.5)
     refuse(FILE, "nothing") -- the files have been mended in between
     world:pass(1.5)
-    assert.same({ "0 tls_file slow as found", "1.5 tls_file slow as found", "3 tls_file slow as Paho says" },
-      failures())
+    local now = "3 connect_failed retry a file of `tls` could not be read, and can be now"
+    assert.same({ "0 tls_file slow as found", "1.5 tls_file slow as found", now }, failures())
     assert.same({ 0, 3 }, { probe.looked(), probe.looked_at_files() })
+  end)
+
+  it("is a shortage of descriptors where the look at the files finds one, and passes soon", function()
+    refuse(FILE, "short")
+    local client = start { slow = virtual.constant(60000) }
+    assert.same({ "0 out_of_memory retry as found" }, failures())
+    assert.same({ "out_of_memory none" }, history(client))
+    probe.script { connect = "accept" }
+    world:pass(10)
+    assert.equal("connected", client:status().state)
   end)
 
   it("gives no place in a line back that it never had", function()

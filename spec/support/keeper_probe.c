@@ -74,8 +74,8 @@ static bool resolve(hf_mailbox *inbox, hf_client *client, uint32_t generation, c
   return true;
 }
 
-/* Looks into TLS failures: script { finds = "tls_expired" | "nothing" | "hold" | "full" }; by default nobody looks.
- * What is held is answered by diagnose(name). */
+/* Looks into TLS failures: script { finds = "tls_expired" | "short" (of descriptors) | "nothing" | "hold" | "full" };
+ * by default nobody looks. What is held is answered by diagnose(name). */
 enum { HELD = 16 };
 static const char *finds;
 static hf_diagnosed *held[HELD];
@@ -92,7 +92,7 @@ static hf_tls_code tls_code_named(const char *name) {
 static void answer_diagnoses(const char *name) {
   for (size_t i = 0; i < held_count; i++) {
     held[i]->finding.code = tls_code_named(name);
-    strcpy(held[i]->finding.text, held[i]->finding.code ? "as found" : "");
+    strcpy(held[i]->finding.text, held[i]->finding.code || strcmp(name, "short") == 0 ? "as found" : "");
     hf_question_answer(&held[i]->question);
   }
   held_count = 0;
