@@ -26,9 +26,9 @@ enum { SWARM = 250 };
 
 hf_keeper *hf_keeper_new(hf_keeper_links links, hf_keeper_means means, hf_pollset *pollset, uint64_t seed) {
   hf_keeper *keeper = calloc(1, sizeof *keeper);
-  if (!keeper) return NULL;
-  keeper->inbox = hf_mailbox_new(discard);
-  if (!keeper->inbox) {
+  if (keeper) keeper->inbox = hf_mailbox_new(discard);
+  if (!keeper || !keeper->inbox) {
+    hf_pollset_free(pollset);
     free(keeper);
     return NULL;
   }

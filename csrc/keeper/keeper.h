@@ -33,7 +33,8 @@ typedef struct hf_keeper_links { /* by which way a client of each transport goes
   const hf_link_operations *of[HF_TRANSPORTS];
 } hf_keeper_links;
 
-/* `pollset`: what links of its own thread wait with, the keeper's from now on; NULL: there are none. */
+/* `pollset`: what links of its own thread wait with, the keeper's from now on, gone with it where it cannot be made;
+ * NULL: there are none. */
 hf_keeper *hf_keeper_new(hf_keeper_links links, hf_keeper_means means, hf_pollset *pollset, uint64_t seed);
 void hf_keeper_free(hf_keeper *keeper); /* closes nothing: for a keeper whose clients are gone */
 

@@ -3,7 +3,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "keeper/inside.h"
 
@@ -21,6 +23,18 @@ static hf_network_code failure_of(int error) {
   }
 }
 
+/* Who has none for /etc/hosts and for a name server is told by the C library that there is no such name. */
+static bool lacks_descriptors(void) {
+  enum { ENOUGH = 4 };
+  int spare[ENOUGH];
+  size_t count = 0;
+  while (count < ENOUGH && (spare[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+    count++;
+  for (size_t i = 0; i < count; i++)
+    close(spare[i]);
+  return count < ENOUGH;
+}
+
 static void look_up(hf_errand *errand) {
   hf_resolved *answer = (hf_resolved *)hf_question_of(errand);
   const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
@@ -35,6 +49,8 @@ static void look_up(hf_errand *errand) {
   }
   if (found) freeaddrinfo(found);
   if (!answer->failure && answer->count == 0) answer->failure = HF_NETWORK_NAME_NOT_FOUND;
+  if (answer->failure == HF_NETWORK_NAME_NOT_FOUND && lacks_descriptors())
+    answer->failure = HF_NETWORK_NAME_SERVER_FAILING;
 }
 
 static void answer(hf_errand *errand, const hf_errand *worked) {

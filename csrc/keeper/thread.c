@@ -1,4 +1,5 @@
 /* The process's own keeper: a thread that turns it on the real clock, and its end. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -63,9 +64,10 @@ static bool wants_nap(hf_pace *pace, size_t mails) {
 typedef struct hf_ears {
   hf_watch mail, news, time, wall;
   hf_netlink network;
-  int clock;      /* -1: nobody minds whether it is set */
-  hf_alarm alarm; /* closed: no descriptor was left, and a timeout must do */
-  int64_t set;    /* for this time; INT64_MAX: not */
+  int clock;                              /* -1: nobody minds whether it is set */
+  hf_alarm alarm;                         /* closed: no descriptor was left, and a timeout must do */
+  int64_t set;                            /* for this time; INT64_MAX: not */
+  int64_t network_at, clock_at, alarm_at; /* when it is asked for; INT64_MAX: asking again would give no more */
   hf_keeper *keeper;
 } hf_ears;
 
@@ -114,22 +116,34 @@ static void begin_to_listen(hf_ears *ears, hf_keeper *keeper) {
                     .wall = {.ready = clock_was_set, .descriptor = -1},
                     .network = {.descriptor = -1},
                     .clock = -1,
+                    .alarm = {-1, -1},
                     .set = INT64_MAX,
                     .keeper = keeper};
   hf_pollset_add(pollset, &ears->mail, hf_mailbox_descriptor(keeper->inbox), HF_POLL_READ);
-  hf_alarm_init(&ears->alarm, -1);
-  if (ears->alarm.descriptor >= 0 && !hf_pollset_add(pollset, &ears->time, ears->alarm.descriptor, HF_POLL_READ))
+}
+
+/* What the system has none of is not asked for again, but for a descriptor. */
+static int64_t asked_again(bool there, int64_t now) {
+  enum { AGAIN = 1000 /* ms */ };
+  return !there && (errno == EMFILE || errno == ENFILE) ? now + AGAIN : INT64_MAX;
+}
+
+static void listen_to_alarm(hf_ears *ears, int64_t now) {
+  ears->alarm_at = asked_again(hf_alarm_init(&ears->alarm, -1), now);
+  if (ears->alarm.descriptor < 0) return;
+  if (!hf_pollset_add(ears->keeper->loop.pollset, &ears->time, ears->alarm.descriptor, HF_POLL_READ))
     hf_alarm_close(&ears->alarm);
 }
 
-/* A system without it gives no hints. */
-static void listen_to_network(hf_ears *ears) {
-  if (hf_netlink_open(&ears->network))
-    hf_pollset_add(ears->keeper->loop.pollset, &ears->news, ears->network.descriptor, HF_POLL_READ);
+static void listen_to_network(hf_ears *ears, int64_t now) {
+  bool there = hf_netlink_open(&ears->network);
+  ears->network_at = asked_again(there, now);
+  if (there) hf_pollset_add(ears->keeper->loop.pollset, &ears->news, ears->network.descriptor, HF_POLL_READ);
 }
 
-static void listen_to_clock(hf_ears *ears) {
+static void listen_to_clock(hf_ears *ears, int64_t now) {
   ears->clock = hf_clock_set_open();
+  ears->clock_at = asked_again(ears->clock >= 0, now);
   if (ears->clock >= 0) hf_pollset_add(ears->keeper->loop.pollset, &ears->wall, ears->clock, HF_POLL_READ);
 }
 
@@ -142,7 +156,6 @@ static void *run(void *argument) {
   const struct timespec nap = {.tv_nsec = NAP * 1000L};
   hf_pace pace = {0};
   hf_ears ears;
-  bool asked = false, asked_clock = false;
   int64_t due = INT64_MAX;
   begin_to_listen(&ears, keeper);
   for (;;) {
@@ -150,14 +163,9 @@ static void *run(void *argument) {
     keeper->loop.late = due != INT64_MAX && now - due > LATE;
     due = hf_keeper_turn(keeper, now);
     if (keeper->stopping && !keeper->clients) break;
-    if (hf_keeper_watches_network(keeper) && !asked) {
-      asked = true; /* asking twice gives no more */
-      listen_to_network(&ears);
-    }
-    if (hf_keeper_watches_clock(keeper) && !asked_clock) {
-      asked_clock = true;
-      listen_to_clock(&ears);
-    }
+    if (now >= ears.alarm_at) listen_to_alarm(&ears, now);
+    if (hf_keeper_watches_network(keeper) && now >= ears.network_at) listen_to_network(&ears, now);
+    if (hf_keeper_watches_clock(keeper) && now >= ears.clock_at) listen_to_clock(&ears, now);
     if (wants_nap(&pace, keeper->mails)) nanosleep(&nap, NULL);
     hf_pollset_wait(keeper->loop.pollset, pace.napping ? 0 : timeout_of(&ears, due), &keeper->loop.now);
   }

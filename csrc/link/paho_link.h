@@ -63,6 +63,7 @@ typedef struct hf_paho_deadline {
   void *context;
 } hf_paho_deadline;
 
+/* On the keeper's thread. False: there was no descriptor or thread for it, and it may be asked for again. */
 bool hf_paho_waker_start(void);
 /* Around every call of the keeper's and the waker's threads that queues a command in Paho, or destroys a handle:
  * MQTTAsync_destroy walks the queue of commands without the lock under which they are queued. Paho's own threads are

@@ -42,7 +42,7 @@ enum {
 };
 
 /* any thread */
-static hf_wakeup wakeup;
+static hf_wakeup wakeup = {.descriptor = -1};
 static atomic_int holds, hurries, writers, partial;
 static atomic_bool calm;    /* no look is to be asked for */
 static atomic_llong newest; /* hf_clock_ms of the last hold */
@@ -369,17 +369,24 @@ static void *run(void *unused) {
   return NULL;
 }
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hf_thread thread;
 
-/* Returns when Paho is initialised, which its first handle does without any lock and by forgetting what memory it has
- * given out so far. */
-static void start(void) {
+/* False: no descriptor was left, as may be otherwise the next time. */
+static bool prepare(void) {
+  if (wakeup.descriptor >= 0) return true;
+  if (!hf_wakeup_init(&wakeup)) return false;
   pthread_condattr_t monotonic;
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_cond_init(&looked, &monotonic);
-  if (!hf_wakeup_init(&wakeup)) return;
+  pthread_condattr_destroy(&monotonic);
+  return true;
+}
+
+/* Returns when Paho is initialised, which its first handle does without any lock and by forgetting what memory it has
+ * given out so far. */
+static void start(void) {
+  if (!prepare()) return;
   hf_paho_watch_names();
   if (!hf_thread_start(&thread, "Paho's waker", run, NULL)) return;
   pthread_mutex_lock(&look_lock);
@@ -389,6 +396,6 @@ static void start(void) {
 }
 
 bool hf_paho_waker_start(void) {
-  pthread_once(&once, start);
+  if (!thread.running) start();
   return thread.running;
 }

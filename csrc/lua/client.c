@@ -378,6 +378,11 @@ static int64_t ttl_of(lua_State *L, int settings) {
   return ttl;
 }
 
+static int lack_keeper(lua_State *L) {
+  if (hf_thread_forked()) return forked(L);
+  return failure(L, "there is no memory, thread or descriptor left for the keeper", "out_of_memory");
+}
+
 /* client(settings) -> handle, or nil, message, "forked", "out_of_memory" or "store_..." */
 static int new_client(lua_State *L) {
   static atomic_uint last_id; /* Lua states on other threads make clients too */
@@ -389,8 +394,7 @@ static int new_client(lua_State *L) {
   *h = (handle){.self = h, .debts = debts, .ttl = ttl};
   luaL_setmetatable(L, CLIENT);
   hf_keeper *keeper = hf_keeper_shared();
-  if (!keeper)
-    return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
+  if (!keeper) return lack_keeper(L);
   hf_client_options *options = hf_lua_settings(L, 1);
   hf_store_problem problem;
   h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1, &problem);
@@ -405,8 +409,7 @@ static int limit(lua_State *L) {
   lua_Number per_second = lua_isnoneornil(L, 1) ? 0 : luaL_checknumber(L, 1);
   uint32_t burst = lua_isnoneornil(L, 2) ? 1 : unsigned_argument(L, 2);
   hf_keeper *keeper = hf_keeper_shared();
-  if (!keeper)
-    return hf_thread_forked() ? forked(L) : failure(L, "the keeper thread cannot be started", "out_of_memory");
+  if (!keeper) return lack_keeper(L);
   return done(L, hf_keeper_limit(keeper, per_second, burst, lua_toboolean(L, 3)));
 }
 

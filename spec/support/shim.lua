@@ -4,22 +4,36 @@ local process = require "process_probe"
 
 local shim = {}
 
---- What the code has printed, to the standard error too; it finds `folder`, a folder of its own, as `...`.
+--- Begins to run the code; it finds `folder`, a folder of its own, and then what else is given, as `...`.
 -- @tparam string probe "disk_probe", "clock_probe"
+-- @tparam string code
+-- @tparam[opt] string ...
+-- @treturn table for `finish`
+function shim.start(probe, code, ...)
+  local folder = assert(process.temporary_folder())
+  files.write(folder .. "/code.lua", code)
+  local path = assert(package.searchpath(probe, package.cpath))
+  local words = { "env", "LD_PRELOAD=" .. path, os.getenv "LUA" or "lua5.4", folder .. "/code.lua", folder, ... }
+  return { folder = folder, pid = assert(process.spawn(words, folder .. "/log")) }
+end
+
+--- What it has printed, to the standard error too, once it has ended.
+-- @tparam table started
+-- @treturn string
+function shim.finish(started)
+  local ended = process.wait(started.pid, 60000)
+  local said = files.read(started.folder .. "/log")
+  process.remove_folder(started.folder)
+  assert(ended, "it hangs: " .. said)
+  return said
+end
+
+--- Both, one after the other.
+-- @tparam string probe
 -- @tparam string code
 -- @treturn string
 function shim.run(probe, code)
-  local folder = assert(process.temporary_folder())
-  local log = folder .. "/log"
-  files.write(folder .. "/code.lua", code)
-  local path = assert(package.searchpath(probe, package.cpath))
-  local pid = assert(process.spawn({ "env", "LD_PRELOAD=" .. path, os.getenv "LUA" or "lua5.4", folder .. "/code.lua",
-    folder }, log))
-  local ended = process.wait(pid, 60000)
-  local said = files.read(log)
-  process.remove_folder(folder)
-  assert(ended, "it hangs: " .. said)
-  return said
+  return shim.finish(shim.start(probe, code))
 end
 
 return shim
