@@ -4,6 +4,7 @@ local certificates = require "spec.support.certificates"
 local loops = require "loop_probe"
 local probe = require "stream_probe"
 local process = require "process_probe"
+local sockets = require "socket_probe"
 local streams = require "spec.support.streams"
 local tls_server = require "spec.support.tls_server"
 
@@ -79,5 +80,33 @@ describe("a stream that finds no memory", function()
       end)
     end)
     assert.is_true(seen.all and seen["not made"] and seen.out_of_memory and points > 9, points)
+  end)
+
+  it("is not made, or ends, whatever it is made of, and leaves no descriptor", function()
+    local context = assert(probe.context { ca = folder .. "/ca.pem" })
+    local listener, port = sockets.listen(0)
+    for road, parts in pairs { tcp = 2, tls = 4 } do -- what is asked for before it is there
+      collectgarbage()
+      local before = loops.descriptors()
+      local refused, reason, text = 0, nil, nil
+      for point = 1, parts + 1 do
+        probe.starve(point)
+        local target = { host = "localhost", port = port, tls = road == "tls" and context or nil }
+        local fine, one = pcall(world.open, world, target)
+        assert.is_true(probe.starve(0), road .. point)
+        if fine then -- the loop has no room for its socket
+          reason, text = world:ending(one)
+        else
+          assert.matches("no memory", one)
+          refused = refused + 1
+        end
+        world:finish()
+        world = streams.new()
+        collectgarbage()
+        assert.equal(before, (loops.descriptors()), road .. point)
+      end
+      assert.same({ parts, "connect_failed", "127.0.0.1: Cannot allocate memory" }, { refused, reason, text }, road)
+    end
+    listener:close()
   end)
 end)
