@@ -4,14 +4,17 @@
 
 enum { FEWEST = 16 };
 
-bool hf_index_init(hf_index *index) {
-  *index = (hf_index){.slots = calloc(FEWEST, sizeof *index->slots), .mask = FEWEST - 1};
-  return index->slots != NULL;
+void hf_index_init(hf_index *index) {
+  *index = (hf_index){.slots = &index->only};
+}
+
+static void free_slots(hf_index *index) {
+  if (index->slots != &index->only) free(index->slots);
 }
 
 void hf_index_free(hf_index *index) {
-  free(index->slots);
-  index->slots = NULL;
+  free_slots(index);
+  hf_index_init(index);
 }
 
 /* Keys may be consecutive numbers or already hashes: Fibonacci hashing spreads both. */
@@ -20,7 +23,7 @@ static hf_index_link **slot(hf_index_link **slots, size_t mask, uint32_t key) {
 }
 
 static void grow(hf_index *index) {
-  size_t slots = (index->mask + 1) * 2;
+  size_t slots = index->mask ? (index->mask + 1) * 2 : FEWEST;
   hf_index_link **more = calloc(slots, sizeof *more);
   if (!more) return;
   for (size_t i = 0; i <= index->mask; i++) {
@@ -31,7 +34,7 @@ static void grow(hf_index *index) {
       *place = link;
     }
   }
-  free(index->slots);
+  free_slots(index);
   index->slots = more;
   index->mask = slots - 1;
 }

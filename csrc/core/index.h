@@ -2,13 +2,13 @@
  *
  * Several links may have one key; the caller walks them and compares what the
  * key stands for. The index owns only its array of slots, never what is in it,
- * and the caller removes a link before freeing its struct. Pure: any thread, one
- * at a time.
+ * and the caller removes a link before freeing its struct. While it has had one
+ * link at most there is no array, so a client costs little for what it may never
+ * have; it stays where it was initialised. Pure: any thread, one at a time.
  */
 #ifndef HF_CORE_INDEX_H
 #define HF_CORE_INDEX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +21,11 @@ typedef struct hf_index {
   hf_index_link **slots;
   size_t mask; /* number of slots, a power of two, less one */
   size_t count;
+  hf_index_link *only; /* the one slot, as long as there are no others */
 } hf_index;
 
-bool hf_index_init(hf_index *index); /* false when memory is short; hf_index_free is allowed then too */
-void hf_index_free(hf_index *index);
+void hf_index_init(hf_index *index);
+void hf_index_free(hf_index *index); /* as often as you like; one of zeros, too */
 
 /* Never fails: when memory is too short to grow, chains get longer. */
 void hf_index_put(hf_index *index, hf_index_link *link, uint32_t key);

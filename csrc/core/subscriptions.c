@@ -52,13 +52,13 @@ hf_subscriptions *hf_subscriptions_new(void) {
   hf_list_init(&set->due);
   hf_list_init(&set->doubtful);
   hf_list_init(&set->sent);
-  bool room = hf_index_init(&set->numbers);
-  room = hf_index_init(&set->filters) && room;
-  room = hf_index_init(&set->identifiers) && room;
-  room = hf_index_init(&set->tickets) && room;
+  hf_index_init(&set->numbers);
+  hf_index_init(&set->filters);
+  hf_index_init(&set->identifiers);
+  hf_index_init(&set->tickets);
   set->topics = hf_trie_new();
   set->bare = hf_trie_new();
-  if (room && set->topics && set->bare) return set;
+  if (set->topics && set->bare) return set;
   hf_subscriptions_free(set);
   return NULL;
 }

@@ -95,7 +95,8 @@ static void prune(hf_trie *trie, level *at) {
 hf_trie *hf_trie_new(void) {
   hf_trie *trie = calloc(1, sizeof *trie);
   level *root = calloc(1, sizeof *root);
-  if (trie && root && hf_index_init(&trie->levels)) {
+  if (trie && root) {
+    hf_index_init(&trie->levels);
     hf_list_init(&root->items);
     trie->root = root;
     return trie;

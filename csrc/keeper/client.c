@@ -17,7 +17,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
                          hf_store_problem *problem) {
   hf_client *client = calloc(1, sizeof *client);
   hf_subscriptions *subscriptions = hf_subscriptions_new();
-  if (!client || !subscriptions || !hf_index_init(&client->outbox.all)) {
+  if (!client || !subscriptions) {
     free(client);
     hf_subscriptions_free(subscriptions);
     hf_options_free(options);
@@ -33,6 +33,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->subscriptions = subscriptions;
   client->protocol = options->protocol;
   hf_deadlines_init(client);
+  hf_index_init(&client->outbox.all);
   client->outbox.breath_until = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);

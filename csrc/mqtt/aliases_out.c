@@ -32,9 +32,8 @@ hf_aliases_out *hf_aliases_out_new(uint16_t maximum) {
   hf_aliases_out *aliases = calloc(1, sizeof *aliases + (size_t)maximum * REMEMBERED * sizeof aliases->once[0]);
   if (!aliases) return NULL;
   aliases->maximum = maximum;
-  if (hf_index_init(&aliases->by_topic)) return aliases;
-  hf_aliases_out_free(aliases);
-  return NULL;
+  hf_index_init(&aliases->by_topic);
+  return aliases;
 }
 
 void hf_aliases_out_free(hf_aliases_out *aliases) {

@@ -166,7 +166,7 @@ hf_store_code hf_store_finish_move(const char *path, hf_store_problem *problem);
 void hf_store_make_anew(hf_store *store);
 
 /* recent.c: what has been written since the last sync that succeeded; the lock held, but while one is made. */
-bool hf_store_recent_init(hf_store *store); /* false: no memory */
+void hf_store_recent_init(hf_store *store);
 void hf_store_recent_end(hf_store *store);
 hf_store_recent *hf_store_recent_message(const hf_publish *publish);    /* a copy; NULL: no memory */
 void hf_store_recent_drop(hf_store_recent *recent);                     /* it has not been written after all */

@@ -282,13 +282,13 @@ static void follow(hf_store *store) {
 static hf_store *make(const char *path, hf_store_problem *problem) {
   hf_store *store = calloc(1, sizeof *store);
   char *name = absolute(path);
-  if (!store || !name || !hf_store_recent_init(store)) {
-    if (store) hf_index_free(&store->recent_messages);
+  if (!store || !name) {
     free(store);
     free(name);
     hf_store_say(problem, HF_STORE_NO_MEMORY, path, NULL);
     return NULL;
   }
+  hf_store_recent_init(store);
   pthread_mutex_init(&store->slow, NULL);
   pthread_mutex_init(&store->lock, NULL);
   pthread_mutex_init(&store->mind, NULL);

@@ -18,9 +18,10 @@ struct hf_store_recent {
   char packet[];
 };
 
-bool hf_store_recent_init(hf_store *store) {
+void hf_store_recent_init(hf_store *store) {
   hf_list_init(&store->recent);
-  return hf_index_init(&store->recent_messages) && hf_index_init(&store->recent_packets);
+  hf_index_init(&store->recent_messages);
+  hf_index_init(&store->recent_packets);
 }
 
 void hf_store_recent_end(hf_store *store) {

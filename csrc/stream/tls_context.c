@@ -39,12 +39,11 @@ struct hf_tls_context {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hf_index index_of_all;
-static bool has_index;
 static hf_tls_context *idle;
 
 static void prepare(void) {
   hf_tls_prepare();
-  has_index = hf_index_init(&index_of_all);
+  hf_index_init(&index_of_all);
 }
 
 void hf_tls_prepare(void) {
@@ -207,7 +206,7 @@ static hf_tls_context *hold(hf_tls_context *context) {
 }
 
 static hf_tls_context *look_up(const unsigned char *identity) {
-  hf_index_link *at = has_index ? hf_index_find(&index_of_all, key_of(identity)) : NULL;
+  hf_index_link *at = hf_index_find(&index_of_all, key_of(identity));
   for (; at; at = hf_index_again(at)) {
     hf_tls_context *context = (hf_tls_context *)((char *)at - offsetof(hf_tls_context, link));
     if (memcmp(context->identity, identity, IDENTITY) == 0) return context;
@@ -235,8 +234,8 @@ static hf_tls_context *find(const unsigned char *identity, int64_t age) {
 static void list(hf_tls_context *context) {
   pthread_mutex_lock(&lock);
   hf_tls_context *other = look_up(context->identity), *gone = other ? unlist(other) : NULL;
-  context->listed = has_index;
-  if (has_index) hf_index_put(&index_of_all, &context->link, key_of(context->identity));
+  context->listed = true;
+  hf_index_put(&index_of_all, &context->link, key_of(context->identity));
   pthread_mutex_unlock(&lock);
   if (gone) destroy(gone);
 }
