@@ -26,6 +26,7 @@ void hf_native_let_go(hf_link *link) {
   hf_aliases_in_clear(&link->aliases_in);
   hf_aliases_out_free(link->aliases_out);
   link->aliases_out = NULL;
+  link->aliases_most = 0;
   hf_native_request_ended(link);
   if (link->releases_again && link->state == HF_NATIVE_UP) link->releases_unanswered++;
   link->releases_again = false;

@@ -58,7 +58,7 @@ struct hf_link {
   hf_out out;
   hf_inbox inbox;
   hf_aliases_in aliases_in;
-  hf_aliases_out *aliases_out;
+  hf_aliases_out *aliases_out;                        /* made with the first PUBLISH; NULL: none, or no memory */
   uint8_t *partial;                                   /* a packet that is not whole yet; NULL: none */
   size_t partial_length, partial_room, partial_whole; /* the last: 0 while nobody knows */
   uint8_t *connect;                                   /* CONNECT, until the stream has opened; wiped after */
@@ -86,6 +86,7 @@ struct hf_link {
   uint32_t probe;               /* the ticket to answer with the next PINGRESP */
   char client_id[24];           /* for the trace; cut if longer */
   uint16_t keep_alive;
+  uint16_t aliases_most; /* that the broker takes */
   uint8_t protocol;
   uint8_t state; /* hf_native_state */
   bool probing;

@@ -18,6 +18,7 @@ void hf_native_outcome(hf_link *link, hf_publish *publish, int result) {
 
 static bool put(hf_link *link, hf_publish *publish, uint16_t packet_id, bool duplicate) {
   bool known = false;
+  if (!link->aliases_out && link->aliases_most) link->aliases_out = hf_aliases_out_new(link->aliases_most);
   uint16_t alias = link->aliases_out ? hf_aliases_choose(link->aliases_out, publish->topic, &known) : 0;
   hf_bytes payload = publish->payload;
   bool copied = payload.length <= COPY_MOST;

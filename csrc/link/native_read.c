@@ -92,7 +92,7 @@ static void connack(hf_link *link, const hf_packet *packet) {
   link->connection++;
   link->forgetting = link->renewing = false;
   link->renew_below = UINT32_MAX;
-  if (link->protocol == 5) link->aliases_out = hf_aliases_out_new(packet->properties.topic_alias_maximum);
+  link->aliases_most = link->protocol == 5 ? packet->properties.topic_alias_maximum : 0;
   hf_native_alive_connected(link);
   hf_native_tell(link, &connected->mail, HF_LINK_CONNECTED);
   hf_native_resumed(link);

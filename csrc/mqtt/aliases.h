@@ -17,8 +17,7 @@
 enum { HF_ALIASES_IN = 16 }; /* that we allow a broker */
 
 typedef struct hf_aliases_in {
-  char *topics[HF_ALIASES_IN]; /* NULL: not given yet */
-  uint32_t lengths[HF_ALIASES_IN];
+  hf_bytes *topics; /* HF_ALIASES_IN of them, data NULL: not given yet; NULL: none has been */
 } hf_aliases_in;
 
 typedef enum hf_alias_read { HF_ALIAS_FINE, HF_ALIAS_UNKNOWN, HF_ALIAS_INVALID, HF_ALIAS_NO_MEMORY } hf_alias_read;
