@@ -156,10 +156,10 @@ typedef struct hf_status {
 typedef struct hf_attempt_record {
   const hf_reason *reason; /* NULL while it runs, or while the connection stands */
   int64_t started;
-  int64_t delay; /* ms chosen after it; HF_NO_TIME: none */
-  int code;
+  int64_t delay;           /* ms chosen after it; HF_NO_TIME: none */
   const hf_server *server; /* lives as long as the client */
-  uint8_t phase;           /* hf_phase */
+  int code;
+  uint8_t phase; /* hf_phase */
   uint8_t cls;
 } hf_attempt_record;
 

@@ -13,7 +13,7 @@ static void free_all(hf_mail *mail) {
 
 void hf_client_free(hf_client *client) {
   hf_client_gone(client);
-  hf_store_free(client->store);
+  hf_keeping_free(client);
   hf_mailbox_release(client->out);
   hf_subscriptions_free(client->subscriptions);
   hf_verdicts_forget(&client->diagnosis.verdicts);

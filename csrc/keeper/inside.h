@@ -28,6 +28,7 @@
 #include "keeper/dues.h"
 #include "keeper/event.h"
 #include "keeper/keeper.h"
+#include "keeper/keeping.h"
 #include "keeper/outbox.h"
 #include "keeper/patience.h"
 #include "keeper/primary.h"
@@ -84,7 +85,7 @@ struct hf_client {
   hf_dues dues;
   hf_publish *row; /* the outcome that was told last, and what it stands for; not in the mailbox yet: tell.c */
   hf_timer timer;
-  hf_errand commit, tend, close_store;
+  hf_keeping *keeping; /* NULL: there is no store */
   hf_client *next_dirty;
   hf_client *next, **previous;          /* of the keeper's clients; previous NULL: not started */
   char *assigned_id;                    /* NULL: the options' own */
@@ -126,11 +127,8 @@ struct hf_client {
   bool strange;  /* its own id was found to have a session already */
   bool finished; /* on its way out: nothing but HF_COMMAND_REAP matters any more */
   bool reaped;
-  bool renewing;     /* the connection is changed for another one without a word: link.h, RENEW */
-  bool committing;   /* an errand does, right now */
-  bool tending;      /* likewise */
-  bool consumed;     /* Lua has, since the last look at what is held */
-  bool store_closed; /* or is being closed */
+  bool renewing; /* the connection is changed for another one without a word: link.h, RENEW */
+  bool consumed; /* Lua has, since the last look at what is held */
 };
 
 struct hf_keeper {

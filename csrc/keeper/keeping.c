@@ -1,7 +1,10 @@
 #include "keeper/keeping.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/list.h"
 #include "keeper/door.h"
 #include "keeper/inside.h"
 #include "keeper/tell.h"
@@ -9,6 +12,13 @@
 enum {
   LOOK_AGAIN = 1000, /* ms between two looks at a disk that was full, at least */
   GATHER = 10,       /* ms in which what is done gathers for one commit */
+};
+
+struct hf_keeping {
+  hf_client *client;
+  hf_errand commit, tend, close;
+  bool committing, tending; /* an errand does, right now */
+  bool closed;              /* or is being closed */
 };
 
 /* ---- on the thread that makes the client, or posts ---- */
@@ -47,6 +57,13 @@ static void choose_protocol(hf_client *client) {
 bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
   const hf_client_options *options = client->options;
   if (!options->store) return true;
+  client->keeping = calloc(1, sizeof *client->keeping);
+  if (!client->keeping) {
+    problem->code = HF_STORE_NO_MEMORY;
+    snprintf(problem->text, sizeof problem->text, "not enough memory for a client");
+    return false;
+  }
+  client->keeping->client = client;
   client->store = hf_store_open(options->store, options->client_id, problem);
   hf_line found = {0};
   bool whole = client->store && hf_store_read(client->store, take, &found, problem);
@@ -63,6 +80,11 @@ bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
       hf_publish_free(publish);
   }
   return whole;
+}
+
+void hf_keeping_free(hf_client *client) {
+  hf_store_free(client->store);
+  free(client->keeping);
 }
 
 /* ---- on the keeper's ---- */
@@ -97,40 +119,36 @@ bool hf_keeping_holds_back(const hf_client *client, const hf_publish *publish) {
 
 /* ---- errands: the client is held until they are over ---- */
 
-static hf_client *client_of(hf_errand *errand, size_t offset) {
-  return (hf_client *)(void *)((char *)errand - offset);
-}
-
 static void is_over(hf_client *client, hf_signal_kind kind) {
   hf_client_signal(client, kind);
   hf_client_drop(client);
 }
 
 static void commit(hf_errand *errand) {
-  hf_store_commit(client_of(errand, offsetof(hf_client, commit))->store);
+  hf_store_commit(HF_OWNER(hf_keeping, commit, errand)->client->store);
 }
 
 static void committed(hf_errand *errand, const hf_errand *worked) {
   (void)worked;
-  is_over(client_of(errand, offsetof(hf_client, commit)), HF_SIGNAL_COMMITTED);
+  is_over(HF_OWNER(hf_keeping, commit, errand)->client, HF_SIGNAL_COMMITTED);
 }
 
 static void tend(hf_errand *errand) {
-  hf_store_tend(client_of(errand, offsetof(hf_client, tend))->store);
+  hf_store_tend(HF_OWNER(hf_keeping, tend, errand)->client->store);
 }
 
 static void tended(hf_errand *errand, const hf_errand *worked) {
   (void)worked;
-  is_over(client_of(errand, offsetof(hf_client, tend)), HF_SIGNAL_TENDED);
+  is_over(HF_OWNER(hf_keeping, tend, errand)->client, HF_SIGNAL_TENDED);
 }
 
 static void close_store(hf_errand *errand) {
-  hf_store_close(client_of(errand, offsetof(hf_client, close_store))->store);
+  hf_store_close(HF_OWNER(hf_keeping, close, errand)->client->store);
 }
 
 static void closed(hf_errand *errand, const hf_errand *worked) {
   (void)worked;
-  is_over(client_of(errand, offsetof(hf_client, close_store)), HF_SIGNAL_REAP);
+  is_over(HF_OWNER(hf_keeping, close, errand)->client, HF_SIGNAL_REAP);
 }
 
 static void do_here(hf_errand *errand) {
@@ -168,45 +186,48 @@ static void tell_news(hf_client *client) {
 }
 
 static void commit_if_due(hf_client *client) {
+  hf_keeping *keeping = client->keeping;
   int64_t *due = &client->due[HF_DUE_COMMIT];
   if (client->keeper->now >= *due) *due = HF_NEVER;
-  if (client->committing || *due != HF_NEVER || !hf_store_wants_commit(client->store)) return;
-  client->commit = (hf_errand){.work = commit, .done = committed};
-  client->committing = send_on_errand(client, &client->commit);
+  if (keeping->committing || *due != HF_NEVER || !hf_store_wants_commit(client->store)) return;
+  keeping->commit = (hf_errand){.work = commit, .done = committed};
+  keeping->committing = send_on_errand(client, &keeping->commit);
 }
 
 void hf_keeping_settle(hf_client *client) {
   hf_store *store = client->store;
+  hf_keeping *keeping = client->keeping;
   if (!store || client->finished) return;
   int64_t *due = &client->due[HF_DUE_TEND], now = client->keeper->now;
   tell_news(client);
   commit_if_due(client);
-  if (client->tending || !hf_store_wants_tending(store)) return;
+  if (keeping->tending || !hf_store_wants_tending(store)) return;
   if (*due == HF_NEVER) *due = now + wait_to_tend(client);
   if (now < *due) return;
-  client->tend = (hf_errand){.work = tend, .done = tended};
-  client->tending = send_on_errand(client, &client->tend);
-  *due = client->tending ? HF_NEVER : now + LOOK_AGAIN;
+  keeping->tend = (hf_errand){.work = tend, .done = tended};
+  keeping->tending = send_on_errand(client, &keeping->tend);
+  *due = keeping->tending ? HF_NEVER : now + LOOK_AGAIN;
 }
 
 void hf_keeping_committed(hf_client *client) {
-  client->committing = false;
+  client->keeping->committing = false;
   client->due[HF_DUE_COMMIT] = client->keeper->now + GATHER;
   hf_client_dirty(client);
 }
 
 void hf_keeping_tended(hf_client *client) {
-  client->tending = false;
+  client->keeping->tending = false;
   hf_client_dirty(client);
 }
 
 /* Better late than never: where no thread is to be had, this one waits. */
 bool hf_keeping_end(hf_client *client) {
-  if (!client->store || client->store_closed) return true;
-  client->store_closed = true;
-  client->close_store = (hf_errand){.work = close_store, .done = closed};
-  if (send_on_errand(client, &client->close_store)) return false;
+  hf_keeping *keeping = client->keeping;
+  if (!client->store || keeping->closed) return true;
+  keeping->closed = true;
+  keeping->close = (hf_errand){.work = close_store, .done = closed};
+  if (send_on_errand(client, &keeping->close)) return false;
   hf_client_hold(client);
-  do_here(&client->close_store);
+  do_here(&keeping->close);
   return false;
 }

@@ -9,6 +9,11 @@
 
 enum { USE_ANOTHER_SERVER = 0x9C, SERVER_MOVED = 0x9D, LONGEST = 300 };
 
+struct hf_known_server {
+  hf_server server;
+  hf_known_server *next;
+};
+
 const hf_server *hf_reference_server(const hf_client *client) {
   const hf_reference *reference = &client->reference;
   const hf_server *listed = &client->options->servers[client->engine.server];
@@ -32,13 +37,14 @@ static bool allowed(const hf_client_options *options, hf_bytes host) {
 
 static const hf_server *remember(hf_client *client, const char *text, const hf_uri *uri) {
   hf_reference *reference = &client->reference;
-  for (size_t i = 0; i < reference->count; i++) {
-    if (strcmp(reference->known[i]->text, text) == 0) return reference->known[i];
+  for (hf_known_server *known = reference->known; known; known = known->next) {
+    if (strcmp(known->server.text, text) == 0) return &known->server;
   }
   if (reference->count == HF_REFERENCES) return NULL;
-  hf_server *server = hf_options_allocate(client->options, sizeof *server);
-  if (!server) return NULL;
+  hf_known_server *known = hf_options_allocate(client->options, sizeof *known);
+  if (!known) return NULL;
   hf_bytes path = uri->path.data ? uri->path : (hf_bytes){"", 0};
+  hf_server *server = &known->server;
   *server = (hf_server){.text = hf_options_copy(client->options, text, strlen(text)),
                         .host = hf_options_copy(client->options, uri->host.data, uri->host.length),
                         .road = uri->road,
@@ -47,7 +53,9 @@ static const hf_server *remember(hf_client *client, const char *text, const hf_u
                         .tls = uri->tls,
                         .ipv6 = uri->ipv6};
   if (!server->text || !server->host || !server->path) return NULL;
-  reference->known[reference->count++] = server;
+  known->next = reference->known;
+  reference->known = known;
+  reference->count++;
   return server;
 }
 

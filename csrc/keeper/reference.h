@@ -17,8 +17,10 @@ typedef struct hf_client hf_client;
 
 enum { HF_REFERENCES = 16 /* different ones that a client remembers; a broker could name new ones for ever */ };
 
+typedef struct hf_known_server hf_known_server;
+
 typedef struct hf_reference {
-  hf_server *known[HF_REFERENCES];
+  hf_known_server *known; /* the latest first */
   size_t count;
   const hf_server *server; /* in force; NULL: none */
   uint16_t instead_of;     /* "moved": position in the options */

@@ -117,10 +117,11 @@ local TOPICS = 20 -- of which it is said
 -- @tparam table client
 -- @tparam table message
 function chronicle.unclaimed(client, message)
-  local told = client.told_unclaimed
+  local told = client.told_unclaimed or { count = 0 } -- topics, [topic] = true
   if message.qos == 0 or told[message.topic] or told.count >= TOPICS then
     return
   end
+  client.told_unclaimed = told
   told[message.topic], told.count = true, told.count + 1
   local last = told.count == TOPICS and "; nothing is said of other topics" or ""
   log.write("warning", ("a message for %s belongs to no subscription, maybe to one of this client id in an earlier "

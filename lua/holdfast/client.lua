@@ -29,6 +29,7 @@ local client = {}
 chronicle.watch_losses()
 
 local CLOSED = "the client is closed"
+local WEAK = { __mode = "k" }
 local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 
 --- Makes a client.
@@ -75,13 +76,12 @@ function client.new(given, adapt)
     expected = {}, -- name of an event -> line of waiters
     observed = {}, -- name of an event -> set of what client:event has returned
     told = false, -- whether anybody hears of what becomes of a post
-    told_unclaimed = { count = 0 }, -- topics of messages that nobody takes, [topic] = true
     shares = {}, -- item of one of several takers -> what they share
     wishes = {}, -- wish -> subscription
     last_wish = 0,
     outcomes = {}, -- id of a publish -> waiter
     line = line.new(), -- places of publishes that found the queue full
-    waiters = setmetatable({}, { __mode = "k" }), -- all who wait, for close
+    waiters = setmetatable({}, WEAK), -- all who wait, for close
     connecting = line.new(), -- those of connect
     questions = {}, -- "credentials", "backoff" -> ticket of the question that is open
     answering = {}, -- likewise -> coroutine in which the user's function runs
