@@ -34,6 +34,7 @@ void hf_native_schedule(hf_link *link) {
   int64_t due = hf_native_alive_due(link);
   if (link->state == HF_NATIVE_LEAVING && link->leave_until < due) due = link->leave_until;
   if (link->state == HF_NATIVE_UP && link->release_at < due) due = link->release_at;
+  if (link->state == HF_NATIVE_UP && link->renew_at < due && !link->renewing) due = link->renew_at;
   hf_loop_set(hf_native_loop, &link->timer, due);
 }
 
@@ -152,6 +153,7 @@ static void fire(hf_timer *timer, int64_t now) {
     return;
   }
   hf_native_alive_look(link);
+  if (link->stream) hf_native_renew(link);
   if (link->stream) hf_native_release_again(link);
 }
 

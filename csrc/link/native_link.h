@@ -73,6 +73,7 @@ struct hf_link {
   uint64_t forgotten, dropped;
   uint64_t answers_from; /* offset */
   int64_t leave_until;
+  int64_t renew_at;             /* at the latest a new connection is asked for; HF_NATIVE_NEVER: none is wanted */
   int64_t release_at;           /* PUBREL is repeated; HF_NATIVE_NEVER: it has been, or need not be */
   uint32_t releases_unanswered; /* connections in a row that ended after that, and none was answered */
   size_t in_flight;             /* publishes of QoS 1 and 2 */
@@ -178,6 +179,7 @@ void hf_native_released(hf_link *link, uint16_t packet_id);                    /
 void hf_native_allow(hf_link *link, size_t messages);
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt);
 void hf_native_restore(hf_link *link);
+void hf_native_renew(hf_link *link); /* if it is time to: what was let go unanswered is fetched by a new connection */
 
 /* native_write.c: packets into `out`. False: memory is short, and the connection ends. */
 bool hf_native_write_ack(hf_link *link, hf_packet_type type, uint16_t packet_id, uint8_t code);

@@ -67,6 +67,7 @@ static bool acknowledged_publish(hf_link *link, hf_publish *publish) {
 bool hf_native_publish(hf_link *link, hf_publish *publish) {
   if (link->state != HF_NATIVE_UP || link->starved) return false;
   if (link->out.appended - link->out.written >= UNSENT_MOST) return false;
+  if (publish->qos > 0 && link->renew_at != HF_NATIVE_NEVER) return false;
   if (publish->qos > 0) return link->in_flight < HF_NATIVE_WINDOW && acknowledged_publish(link, publish);
   if (!put(link, publish, 0, false)) return false;
   hf_line_append(&link->written, publish);
@@ -98,11 +99,12 @@ static void over(hf_link *link, hf_publish *publish, int code) {
     hf_ids_put(&link->ids, publish->packet_id, HF_NATIVE_BURNT);
     publish->packet_id = 0;
     hf_native_outcome(link, publish, HF_LINK_RESULT_LOST);
-    return;
+  } else {
+    hf_ids_remove(&link->ids, publish->packet_id);
+    publish->packet_id = 0;
+    hf_native_outcome(link, publish, code >= REFUSED ? code : HF_LINK_RESULT_OK);
   }
-  hf_ids_remove(&link->ids, publish->packet_id);
-  publish->packet_id = 0;
-  hf_native_outcome(link, publish, code >= REFUSED ? code : HF_LINK_RESULT_OK);
+  hf_native_renew(link);
 }
 
 static void release(hf_link *link, hf_publish *publish) {

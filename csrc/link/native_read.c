@@ -92,6 +92,7 @@ static void connack(hf_link *link, const hf_packet *packet) {
   link->connection++;
   link->forgetting = link->renewing = false;
   link->renew_below = UINT32_MAX;
+  link->renew_at = HF_NATIVE_NEVER;
   link->aliases_most = link->protocol == 5 ? packet->properties.topic_alias_maximum : 0;
   hf_native_alive_connected(link);
   hf_native_tell(link, &connected->mail, HF_LINK_CONNECTED);

@@ -7,16 +7,29 @@ static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
   hf_native_write_ack(link, qos == 1 ? HF_PACKET_PUBACK : HF_PACKET_PUBREC, packet_id, 0);
 }
 
+static bool half_is_gone(const hf_link *link) {
+  return link->inbox.bytes <= link->hold_bytes / 2 &&
+         link->inbox.lines[0].count + link->inbox.lines[1].count <= link->renew_below;
+}
+
 /* Half of what waited has gone: what was let go unanswered is to come again. Once a connection; and since nothing is
- * let go before there is no room, a reader that takes nothing does not have it all sent over and over. */
-static void renew(hf_link *link) {
+ * let go before there is no room, a reader that takes nothing does not have it all sent over and over. A publish of
+ * ours at QoS 1 whose answer is on its way would be sent twice: no more go out, and those have a moment to be
+ * answered. */
+void hf_native_renew(hf_link *link) {
+  enum { MOMENT = 2000 }; /* ms */
   if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
-  if (link->inbox.bytes > link->hold_bytes / 2) return;
-  if (link->inbox.lines[0].count + link->inbox.lines[1].count > link->renew_below) return;
-  hf_mail *mail = calloc(1, sizeof *mail);
-  if (!mail) return; /* there will be another message */
-  link->renewing = true;
-  hf_native_tell(link, mail, HF_LINK_RENEW);
+  bool begins = link->renew_at == HF_NATIVE_NEVER;
+  if (begins && !half_is_gone(link)) return;
+  bool is_over = link->in_flight == 0 || (!begins && link->renew_at <= hf_native_loop->now);
+  hf_mail *mail = is_over ? calloc(1, sizeof *mail) : NULL;
+  if (mail) {
+    link->renewing = true;
+    hf_native_tell(link, mail, HF_LINK_RENEW);
+  } else if (begins || is_over) {
+    link->renew_at = hf_native_loop->now + MOMENT;
+    hf_native_schedule(link);
+  }
 }
 
 static void pour(hf_link *link) {
@@ -25,7 +38,7 @@ static void pour(hf_link *link) {
     link->allowed--;
     hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
   }
-  renew(link);
+  hf_native_renew(link);
 }
 
 /* There is no room for it. A session has the broker keep it; without one nobody would send it again. */

@@ -307,6 +307,45 @@ for _, protocol in ipairs { 5, 4 } do
         assert.same(1, #(world:told()))
       end)
 
+      for qos = 1, 2 do
+        it("a publish of ours that is on its way is answered first, QoS " .. qos, function()
+          fill(60)
+          assert.is_true(link:publish(1, "a", "p", qos))
+          link:run()
+          local id = world.id_of(world:sent())
+          link:allow(2)
+          assert.equal(2, #(world:told())) -- half has gone, and nothing is asked for
+          assert.is_false(link:publish(2, "a", "p", 1)) -- which would be the next one to wait for
+          assert.is_true(link:publish(3, "a", "p", 0))
+          link:run()
+          world:told()
+          if qos == 2 then
+            world:get(world:ack("pubrec", id))
+            assert.same({}, (world:told()))
+          end
+          world:get(world:ack(qos == 1 and "puback" or "pubcomp", id))
+          assert.same({ "delivered 1 ok", "renew" }, (world:told()))
+        end)
+      end
+
+      it("a publish of ours that is not answered has a moment, and goes again by the next connection", function()
+        fill(60)
+        assert.is_true(link:publish(1, "a", "p", 1))
+        link:run()
+        link:allow(2)
+        world:told()
+        link:run(1900)
+        assert.same({}, (world:told()))
+        link:run(200)
+        assert.same({ "renew" }, (world:told()))
+        link:close(0, -1, 1000)
+        link:finish()
+        link:run()
+        assert.same({ "closed closed", "delivered 1 lost carried" }, (world:told()))
+        world:connect { present = true }
+        assert.is_true(link:again(1))
+      end)
+
       it("no connection is asked for while nothing is taken", function()
         fill(60)
         link:allow(9)
