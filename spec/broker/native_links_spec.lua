@@ -1,9 +1,10 @@
 -- What only a transport of our own can do: large messages over slow links, and readers and handlers that publish on
--- more than the inbox holds. #broker
+-- more than the inbox holds. A soak has 8 MB over 200 KB/s, and 100,000 messages that wait. #broker
 local diary = require "spec.support.diary"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local now = require("holdfast.core").now
+local program = require "spec.support.program"
 local proxies = require "proxy_probe"
 
 local function url(port)
@@ -36,8 +37,8 @@ describe("a slow link #broker", function()
   end
 
   -- Longer than two times the silence after which a broker closes.
-  local KEEP_ALIVE, RATE = 2, 200000
-  local SIZE = 7 * RATE
+  local KEEP_ALIVE, RATE = program.size(2, 4), 200000
+  local SIZE = program.size(7, 40) * RATE
 
   local function hint_in_the_middle(client)
     holdfast.spawn(function()
@@ -77,10 +78,10 @@ describe("a slow link #broker", function()
   end)
 
   it("brings a message before SUBACK, for longer than a SUBACK may take", function()
-    local PATIENCE = 1
-    proxy:limit(50000)
+    local PATIENCE, LOW_RATE = program.size(1, 5), program.size(50000, 30000)
+    proxy:limit(LOW_RATE)
     local options = { client_id = "slow", session_expiry = 600, connect_timeout = PATIENCE }
-    local size = 4 * PATIENCE * 50000
+    local size = 4 * PATIENCE * LOW_RATE
     local source = client_of { server = url(broker.port) }
     holdfast.run(function()
       local first = client_of(options)
@@ -94,6 +95,10 @@ describe("a slow link #broker", function()
       slow:subscribe("another", { qos = 1 })
       local before = now()
       slow:start()
+      holdfast.spawn(function()
+        holdfast.sleep(2 * PATIENCE)
+        slow:network_changed()
+      end)
       assert(slow:wait("ready", 30))
       assert.is_true(now() - before > 2 * PATIENCE, "nothing stood before SUBACK")
       assert.are.equal(size, #assert(subscription:receive(30)).payload)
@@ -103,7 +108,7 @@ describe("a slow link #broker", function()
 end)
 
 describe("a bridge #broker", function()
-  local INBOX, MESSAGES = 20, 400
+  local INBOX, MESSAGES, LIMIT = program.size(20, 1000), program.size(400, 100000), program.size(30, 400)
   local broker
 
   setup(function()
@@ -135,7 +140,7 @@ describe("a bridge #broker", function()
     first:subscribe("from/#", { qos = qos })
     assert(first:connect(10))
     first:close(1)
-    local source = holdfast.new { server = url(broker.port), protocol = protocol }
+    local source = holdfast.new { server = url(broker.port), protocol = protocol, queue = { messages = MESSAGES } }
     assert(source:connect(10))
     for number = 1, MESSAGES do
       assert(source:post("from/" .. name, tostring(number), { qos = qos }))
@@ -167,7 +172,7 @@ describe("a bridge #broker", function()
         assert(client:publish("to/" .. name, message.payload, { qos = qos, timeout = 30 }))
       end)
       client:start()
-      local deadline = now() + 30
+      local deadline = now() + LIMIT
       while count < MESSAGES and now() < deadline do
         holdfast.sleep(0.01)
       end
