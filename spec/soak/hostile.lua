@@ -1,9 +1,9 @@
---- A million mutated packets of hostile brokers, or as many as there is time for; SEED repeats a run, PACKETS changes
+--- Two million mutated packets of hostile brokers, or as many as there is time for; SEED repeats a run, PACKETS changes
 -- the number, TRANSPORT is what the clients have. See spec/support/hostility.lua for what must hold.
 local hostility = require "spec.support.hostility"
 
 local seed = tonumber(os.getenv "SEED" or os.time())
-local packets = tonumber(os.getenv "PACKETS" or 1000000)
+local packets = tonumber(os.getenv "PACKETS" or 2000000)
 local minutes = tonumber(os.getenv "MINUTES" or 10)
 
 -- Pages that are resident, as KB.

@@ -35,10 +35,15 @@ end
 local Connection = {}
 Connection.__index = Connection
 
--- Whole, in pieces, or a byte at a time. False once the client has gone.
-function Connection:send(bytes)
+-- Whole, in pieces, a byte at a time, or together with what comes next. False once the client has gone.
+function Connection:send(bytes, may_wait)
   local random, at = self.random, 1
   self.sent[#self.sent + 1] = bytes
+  bytes, self.held = self.held .. bytes, ""
+  if may_wait and random(4) == 1 then
+    self.held = bytes
+    return true
+  end
   local most = ({ #bytes, #bytes, #bytes, 7, 1 })[random(5)]
   if #bytes > 200 then
     most = #bytes
@@ -123,7 +128,7 @@ function Connection:attack()
   local connack = mutator.connack(random, self.version)
   local sound = random(6) > 1
   packets = packets + 1
-  if not self:send(sound and connack or mutate(random, connack)) then
+  if not self:send(sound and connack or mutate(random, connack), true) then
     return
   end
   for _ = 1, random(80) do
@@ -137,9 +142,12 @@ function Connection:attack()
     if choice > 2 then
       packet = mutate(random, packet)
     end
-    if not self:send(packet) then
+    if not self:send(packet, true) then
       return
     end
+  end
+  if not self:send "" then
+    return
   end
   local until_when = os.time() + (random(2000) == 1 and 20 or 0) -- now and then it is the client that must give up
   repeat until not self:read(20) or os.time() >= until_when
@@ -149,8 +157,8 @@ local function serve(socket)
   connections = connections + 1
   local number = connections + first - 1
   local random = mutator.random(seed * 7919 + number * 104729)
-  local self = setmetatable({ socket = socket, random = random, input = "", ids = {}, answers = {}, sent = {} },
-    Connection)
+  local self = setmetatable({ socket = socket, random = random, input = "", held = "", ids = {}, answers = {},
+    sent = {} }, Connection)
   while not self.version do
     if not self:read(1000) then
       return socket:close()
