@@ -287,6 +287,65 @@ function modes.trust()
   end)
 end
 
+-- What a full handshake costs, and one with a ticket: clients that connect one after the other, each to an address of
+-- its own, and come back. Tickets belong to an address, what is read from files to all.
+function modes.tickets()
+  holdfast.run(function()
+    local clients = {}
+    for i = 1, given.clients do
+      clients[i] = holdfast.new { server = ("mqtts://127.0.0.%d:%d"):format(i, given.port), keep_alive = 60,
+        transport = transport, tls = { ca = given.ca } }
+    end
+    assert(clients[1]:connect(30))
+    local before, start_cpu = resident(), cpu()
+    for i = 2, given.clients do
+      assert(clients[i]:connect(30))
+    end
+    local full, memory = cpu() - start_cpu, resident() - before
+    start_cpu = cpu()
+    for i = 2, given.clients do
+      clients[i]:reconnect()
+      assert(clients[i]:wait("ready", 30))
+    end
+    answer("full=%.6f resumed=%.6f memory=%d", full, cpu() - start_cpu, memory)
+    for _, client in ipairs(clients) do
+      client:close()
+    end
+  end)
+end
+
+-- A crowd whose broker goes and comes back: when the last was to try for the first time with the broker there, when all
+-- were ready, and how many tries with the broker there came to nothing.
+function modes.crowd()
+  holdfast.run(function()
+    local clients = connected(given.clients)
+    local last_due, last_ready, count, vain = 0, 0, 0, 0
+    for i, client in ipairs(clients) do
+      local due
+      local function wait(event)
+        if count == 0 then
+          due = now() + event.retry_in
+        else
+          vain = vain + 1
+        end
+      end
+      client:on("lost", wait)
+      client:on("failed", wait)
+      client:on("ready", function()
+        if due then
+          count, last_due, last_ready = count + 1, math.max(last_due, due), now()
+        end
+      end)
+      assert(client:subscribe(TOPIC .. i, { qos = 1 }):granted(30))
+    end
+    answer "connected=1"
+    while count < given.clients do
+      holdfast.sleep(0.05)
+    end
+    answer("due=%.6f ready=%.6f vain=%d", last_due, last_ready, vain)
+  end)
+end
+
 -- How long the worst publish of one client takes while another waits for a name that is slow to be found.
 function modes.names()
   local steady = new {}

@@ -4,7 +4,7 @@ package.path = "bench/?.lua;" .. package.path
 local HELP = [[
 usage: bench/run [part ...] [--runs=N] [--count=N] [--raw-burst=SECONDS] [--lua=NAME]
 
-Parts (all of them unless named; scale and start only if named):
+Parts (all of them unless named; scale, start, crowd and tickets only if named):
   receive   64 B messages from a server that costs next to nothing, QoS 0 and 1
   publish   64 B messages to such a server, QoS 0 and 1
   store     64 B messages at QoS 1 to such a server, in memory and on disk: Paho's file store, queue.store
@@ -23,6 +23,8 @@ Parts (all of them unless named; scale and start only if named):
   hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
   scale     one busy client among 1, 10 ... --most in one process: CPU of a message to itself (QoS 0, 500 a second), and
             of silence; memory of each client, and how long it takes until all are connected
+  crowd     1,000 clients whose broker is away for 5 s: when all are ready again, and when the last of them was to try
+  tickets   a full handshake of TLS, and one with a ticket: CPU of a connect, memory of a client after the first
   start     a script that connects, publishes once and closes, beside mosquitto_pub and a script that does nothing
 
 receive and publish have four columns: raw Paho, libmosquitto (one thread, its own loop), holdfast over Paho, holdfast
@@ -450,6 +452,54 @@ function run_part.scale()
     end
     broker:kill()
   end
+end
+
+function run_part.crowd()
+  local clients = 1000
+  say("\n%-38s %-22s %-22s %s", "from the first accept, 1,000 clients", "the last was to try", "all ready, ratio",
+    "in vain")
+  for run = 1, given.runs do
+    local broker = tools.broker "set_tcp_nodelay true\nmax_connections -1"
+    local pipe = tools.start(tools.programs.holdfast, "crowd", { port = broker.port, clients = clients })
+    tools.answer(pipe)
+    broker:kill()
+    tools.sleep(5)
+    broker:start()
+    local result = tools.answer(pipe)
+    pipe:close()
+    broker:kill()
+    local due, ready = result.due - broker.accepted, result.ready - broker.accepted
+    say("%-38s %10.3f s %17.3f s x%.3f %10d", "run " .. run, due, ready, ready / due, result.vain)
+  end
+end
+
+local ADDRESSES = [[
+cd %s
+echo subjectAltName=%s >names
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out names.pem 2>log
+]]
+
+function run_part.tickets()
+  local folder, names = os.getenv "BENCH_FOLDER", {}
+  for i = 1, 51 do -- tickets of 64 servers are kept
+    names[i] = "IP:127.0.0." .. i
+  end
+  os.execute(CERTIFICATES:format(folder))
+  os.execute(ADDRESSES:format(folder, table.concat(names, ",")))
+  local port = tools.first_line "build/bench/peer port"
+  local lines = "user root\nlistener PORT 0.0.0.0\ncafile DIR/ca.pem\ncertfile DIR/names.pem\nkeyfile DIR/server.key"
+  local broker = tools.broker((lines:gsub("%u%u%u+", { PORT = port, DIR = folder })))
+  local full, resumed, ratios, memory = {}, {}, {}, {}
+  for run = 1, given.runs do
+    local result = tools.measure(tools.programs.holdfast, "tickets",
+      { port = port, clients = #names, ca = folder .. "/ca.pem" })
+    local count = #names - 1
+    full[run], resumed[run] = result.full / count * 1000, result.resumed / count * 1000
+    ratios[run], memory[run] = resumed[run] / full[run], result.memory / count
+  end
+  say("\n%-38s full %.2f ms, with a ticket %.2f ms, x%.2f; %.0f KB a client", "CPU of a connect over TLS",
+    median(full), median(resumed), median(ratios), median(memory))
+  broker:kill()
 end
 
 function run_part.start()
