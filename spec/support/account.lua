@@ -6,7 +6,7 @@
 --     account:arrived("in/1", 7)    -- somebody else saw it
 --     account:handled("in/1", 7)    -- the program under test was done with it
 --     account:weigh(program)        -- its memory, descriptors and threads, now
---     account:must { lost = 0, doubled = 0, disorder = 0 }
+--     account:close { gap = { 0, 5 }, doubled = { 0 } }   -- or :must, for a look in between
 --
 -- `await` is for `holdfast.run` only. Streams are what order is kept within (a topic); the numbers of one are posted in
 -- rising order. A workload fails on what the account shows, with the whole of it as the message.
@@ -196,6 +196,29 @@ function Account:must(wanted)
     error(table.concat(wrong, "; ") .. "\n" .. self:words(), 2)
   end
   return report
+end
+
+-- What a workload is held to where it says nothing else.
+local HELD_TO = {
+  lost = 0, lied = 0, invented = 0, doubled = 0, disorder = 0, handled_twice = 0, handled_disorder = 0,
+  memory = { -math.huge, 20000 }, descriptors = { -5, 3 }, threads = { -math.huge, 0 },
+}
+
+--- The end of a workload: as `must`, of all of the account. What `wanted` does not name is as in HELD_TO; how long a
+-- gap may be each has to say. What it needs of the machine must have been weighed before and after (`weighed = false`:
+-- of a program that is over).
+function Account:close(wanted)
+  local whole = {}
+  for name, want in pairs(HELD_TO) do
+    whole[name] = want
+  end
+  for name, want in pairs(wanted) do
+    whole[name] = want
+  end
+  assert(whole.gap, "an account that does not say how long a gap may be")
+  assert(whole.weighed == false or self.weights[2], "an account of a program that was not weighed before and after")
+  whole.weighed = nil
+  return self:must(whole)
 end
 
 return accounts

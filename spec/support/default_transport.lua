@@ -1,8 +1,10 @@
 -- Run first by every interpreter of a spec run with --transport=NAME or --road=NAME, and by each program of
--- spec.support.program (through LUA_INIT): clients that do not say which transport they want, or which protocol, take
--- the one named there; those that want a mosquitto of spec.support.mosquitto over plain TCP go the road named.
+-- spec.support.program (through LUA_INIT): clients that do not say which transport, which protocol or which event loop
+-- they want take the one named there; those that want a mosquitto of spec.support.mosquitto over plain TCP go the road
+-- named.
 local given = {
   transport = os.getenv "HOLDFAST_SPEC_TRANSPORT", protocol = tonumber(os.getenv "HOLDFAST_SPEC_PROTOCOL" or ""),
+  loop = os.getenv "HOLDFAST_SPEC_LOOP",
 }
 if next(given) then
   package.preload["holdfast.schema"] = function()

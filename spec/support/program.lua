@@ -5,11 +5,13 @@
 --     program.each(function(transport, protocol) it(...) end)
 --     program.finish()              -- after each spec: kills what is left, removes the folders
 --
--- The program does not say which transport and protocol it wants; it takes them through spec.support.default_transport.
+-- The program does not say which transport, protocol and event loop it wants; it takes them through
+-- spec.support.default_transport. One that is given no host takes that of HOLDFAST_SPEC_HOST in the environment.
 -- Its standard output is written line by line, or what it said before a kill would not be there. Within
 -- `holdfast.run`.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
+local hosts = require "spec.support.hosts"
 local process = require "process_probe"
 
 local program = {}
@@ -21,6 +23,9 @@ local started = {}
 
 --- Whether the sizes of what people run are wanted (SOAK in the environment), and not small ones.
 program.is_soak = os.getenv "SOAK" ~= nil
+
+--- The event loop in which programs run that are not given one; nil: our own.
+program.host = os.getenv "HOLDFAST_SPEC_HOST"
 
 --- `small` in a run of the specs, `whole` in a soak.
 function program.size(small, whole)
@@ -36,21 +41,50 @@ function program.each(define)
   end
 end
 
+-- Where a user runs the loop, and not holdfast.
+local OF_A_HOST = {
+  copas = [[
+local copas, holdfast = require "copas", require "holdfast"
+function holdfast.run(main)
+  local problem
+  copas.addthread(function()
+    local fine, why = xpcall(main, debug.traceback)
+    problem = not fine and why or fine
+  end)
+  while not problem do
+    copas.step(0.1) -- LuaSocket's select goes on after Ctrl-C
+  end
+  if problem ~= true then
+    error(problem, 0)
+  end
+end
+]],
+  luv = "require 'luv' ",
+}
+
 --- Starts one.
--- @tparam table options `code`, `arguments`, `transport`, `protocol` (5), `input` (a path for its standard input),
--- `before` (words in front of the interpreter), `folder` (of another program, to start that once more)
+-- @tparam table options `code`, `arguments`, `transport`, `protocol` (5), `host` ("luv", "cqueues", "copas"; our own
+-- loop), `input` (a path for its standard input), `before` (words in front of the interpreter), `folder` (of another
+-- program, to start that once more)
 function program.start(options)
+  local host = options.host or program.host
+  if host then
+    assert(not hosts.missing(host), hosts.missing(host))
+  end
   local folder = options.folder or assert(process.temporary_folder())
   local self = setmetatable({ folder = folder, output = folder .. "/output", read_to = 0, said = {}, given = 0,
-    rest = "" }, Program)
+    rest = "", counts = {} }, Program)
   local file = assert(io.open(folder .. "/program.lua", "w"))
-  file:write("io.stdout:setvbuf 'line' ", options.code)
+  file:write("io.stdout:setvbuf 'line' ", OF_A_HOST[host] or "", options.code)
   file:close()
   os.remove(self.output)
   assert(os.execute("chmod 755 " .. folder)) -- it may run as somebody else
   local words = { "env", "HOLDFAST_SPEC_TRANSPORT=" .. options.transport, "HOLDFAST_SPEC_PROTOCOL=" ..
     (options.protocol or 5), "HOLDFAST_SPEC_SCHEMA=lua/holdfast/schema.lua",
     "LUA_INIT=@spec/support/default_transport.lua" }
+  if host then
+    words[#words + 1] = "HOLDFAST_SPEC_LOOP=" .. host
+  end
   for _, word in ipairs(options.before or {}) do
     words[#words + 1] = word
   end
@@ -111,11 +145,13 @@ end
 --- How many of the lines that it has printed match.
 function Program:count(pattern)
   read_on(self)
-  local count = 0
-  for _, line in ipairs(self.said) do
-    count = count + (line:find(pattern) and 1 or 0)
+  local counted = self.counts[pattern] or { matches = 0, lines = 0 } -- a million lines are not looked at each time
+  self.counts[pattern] = counted
+  for index = counted.lines + 1, #self.said do
+    counted.matches = counted.matches + (self.said[index]:find(pattern) and 1 or 0)
   end
-  return count
+  counted.lines = #self.said
+  return counted.matches
 end
 
 --- All that it has printed.

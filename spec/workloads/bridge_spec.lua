@@ -115,8 +115,7 @@ describe("a bridge #broker", function()
     account:await("arrived", COUNT, PATIENCE)
     holdfast.sleep(0.2) -- a double would come after
     account:weigh(one.pid)
-    account:must { lost = 0, invented = 0, disorder = 0, descriptors = { -5, 3 }, threads = 0,
-      memory = { -math.huge, 20000 }, doubled = options.qos == 1 and { 0 } or 0 }
+    account:close { gap = { 0, 15 }, threads = 0, doubled = options.qos == 1 and { 0 } or 0 }
     -- With Paho the client also steps away from what it cannot hold; with our own transport the broker waits.
     local others = one:count "^lost" - one:count "^lost: slow_consumer"
     assert(others == 2 or options.transport == "paho" and others < 2, account:words())

@@ -74,6 +74,7 @@ describe("a deploy #broker", function()
     end
 
     local old, losses = begin(0):await "^ready", 0
+    account:weigh(old.pid)
     for index = 1, DEPLOYS do
       local new = begin(index):await "^waiting\tstore_locked"
       local deadline = core.now() + TOGETHER
@@ -89,6 +90,7 @@ describe("a deploy #broker", function()
       old = new
     end
     holdfast.sleep(TOGETHER)
+    account:weigh(old.pid)
     old:signal("KILL"):ended(5)
     look(old)
     -- What the last one held goes out with the next.
@@ -105,7 +107,7 @@ describe("a deploy #broker", function()
       it(("loses nothing, and nobody fights: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
           local account, losses = deploy(transport, protocol)
-          account:must { lost = 0, doubled = 0, disorder = 0 }
+          account:close { invented = { 0 }, gap = { 0, 10 } } -- what the last one has posted nobody has written down
           assert.are.equal(0, losses, account:words())
         end)
       end)

@@ -26,6 +26,7 @@ for number = 1, tonumber(arg[3]) do
   }
   if client then
     client:on("ready", function() print("ready", number) end)
+    client:on("lost", function(event) print("lost", number, event.reason.name) end)
     client:on("failed", function(event) print("failed", number, event.reason.name) end)
     client:start()
     holdfast.spawn(function()
@@ -91,8 +92,8 @@ describe("tenants #broker", function()
       list[#list + 1] = more
       return list
     end
-    one.broker = mosquitto.start { lines = all "server" }
-    one.world = holdfast.new { server = "mqtt://127.0.0.1:" .. one.broker.port, stable_after = 0,
+    one.broker = mosquitto.start { persistent = true, lines = all "server" } -- who looks on is sent what it has missed
+    one.world = holdfast.new { server = "mqtt://127.0.0.1:" .. one.broker.port, client_id = "world", stable_after = 0,
       backoff = { strategy = "constant", min = 0.05, max = 0.05, jitter = "none" } }
     function one.look_on()
       one.world:subscribe("tenants/+/readings", { qos = 1 }, function(message)
@@ -170,7 +171,7 @@ describe("tenants #broker", function()
         table.insert(at[number % 3], number)
       end
     end
-    local readies, delays, held = {}, {}, {}
+    local readies, delays, held, losses = {}, {}, {}, {}
     local phase = held
     local function look()
       for _, line in ipairs(one:news()) do
@@ -178,11 +179,15 @@ describe("tenants #broker", function()
         if number then
           readies[number] = (readies[number] or 0) + 1
         end
+        local why = line:match "^lost\t%d+\t(%S+)"
+        if why then
+          losses[why] = (losses[why] or 0) + 1
+        end
         local who, reading, took = line:match "^told\t(%d+)\t(%d+)\t(%S+)$"
         if who then
           account:posted("tenant-" .. who, tonumber(reading))
           account:told("tenant-" .. who, tonumber(reading))
-          if tonumber(who) % 3 == 0 then
+          if tonumber(who) % 3 == 0 and reading ~= "1" then -- the first has waited for its connection
             phase[#phase + 1] = tonumber(took)
           end
         end
@@ -210,6 +215,7 @@ describe("tenants #broker", function()
       look()
     end
     weather:set {}
+    account:weigh(one.pid)
     phase = delays
     await("TLS that was slow", at[1], 1, program.size(10, 30))
     holdfast.sleep(CALM)
@@ -235,6 +241,9 @@ describe("tenants #broker", function()
     account:note("ms from publish to acknowledgement at the healthy broker, TLS standing still elsewhere and after: " ..
       "median %.1f, longest %.1f; %.1f, %.1f; alone %.1f", median(held) * 1000, held[#held] * 1000,
       median(delays) * 1000, delays[#delays] * 1000, (apart or 0) * 1000)
+    for why, count in pairs(losses) do
+      account:note("%d lost: %s", count, why)
+    end
     local others, counted = strangers(logs)
     assert(counted >= 2 * #at[0] + 2 * #at[1], counted)
     healthy.world:close(1)
@@ -251,7 +260,10 @@ describe("tenants #broker", function()
       it(("do not wait for each other, and nobody is another: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
           local account, seen = live(transport, protocol)
-          account:must { lied = 0 }
+          account:close { lost = 0, invented = { 0, COUNT }, doubled = { 0 }, disorder = { 0 },
+            memory = { -math.huge, 100 * COUNT + 20000 }, descriptors = { -2 * COUNT, 2 * COUNT },
+            threads = { -math.huge, 10 }, -- that look names up
+            gap = { 0, program.size(20, 60) } }
           assert.are.same({}, seen.strangers)
           local expected = {}
           for broker = 0, 1 do
@@ -259,9 +271,16 @@ describe("tenants #broker", function()
               table.insert(expected, ("tenants/tenant-%d/will tenant-%d"):format(number, number))
             end
           end
+          -- Over Paho, with one lock for all, some ping comes too late: README, limits of Paho. A will comes then, too.
+          local wills, early = {}, {}
+          for _, will in ipairs(seen.wills) do
+            early[will] = early[will] and early[will] + 1 or 0
+            wills[#wills + 1] = early[will] == 0 and will or nil
+          end
           table.sort(expected)
-          table.sort(seen.wills)
-          assert.are.same(expected, seen.wills)
+          table.sort(wills)
+          assert.are.same(expected, wills)
+          assert(#seen.wills - #wills <= (transport == "paho" and COUNT / 100 or 0), account:words())
           for number in pairs(seen.readies) do
             assert(number % 3 ~= 2 and (number % 3 == 1 or number % 10 ~= 0), number .. " was let in")
           end
