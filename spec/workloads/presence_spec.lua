@@ -1,7 +1,9 @@
 -- 11, presence: a retained `online`, a will `offline`. However the program ends, who looks sees the truth: a bug,
--- Ctrl-C, SIGTERM, SIGKILL, a cut network, a clean end. #broker
+-- Ctrl-C, SIGTERM, SIGKILL, a cut network, a clean end, a handler of SIGTERM of its own. #broker
+local accounts = require "spec.support.account"
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
+local hosts = require "spec.support.hosts"
 local mosquitto = require "spec.support.mosquitto"
 local program = require "spec.support.program"
 local weathers = require "weather_probe"
@@ -38,6 +40,32 @@ holdfast.run(function()
 end)
 ]]
 
+-- A handler of SIGTERM, where a program has a loop that knows signals.
+local LEAVES = {
+  luv = [[
+local luv = require "luv"
+local term = luv.new_signal()
+term:start("sigterm", function()
+  term:close()
+  holdfast.spawn(function()
+    client:publish("presence/kitchen", "gone home", { qos = 1, retain = true })
+    client:close(3)
+  end)
+end)
+holdfast.run(function() client:wait "closed" end)
+]],
+  cqueues = [[
+local signal = require "cqueues.signal"
+signal.block(signal.SIGTERM)
+local term = signal.listen(signal.SIGTERM)
+holdfast.run(function()
+  term:wait()
+  client:publish("presence/kitchen", "gone home", { qos = 1, retain = true })
+  client:close(3)
+end)
+]],
+}
+
 describe("presence #broker", function()
   local weather
 
@@ -51,20 +79,27 @@ describe("presence #broker", function()
   end)
 
   -- What is seen, each with its time.
-  local function begin(transport, protocol, code)
+  local function begin(transport, protocol, code, host)
     local broker = mosquitto.start()
     local port
     weather, port = weathers.start(broker.port)
-    local seen = {}
+    local seen, account = {}, accounts.new()
     local world = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
     world:subscribe("presence/kitchen", { qos = 1 }, function(message)
       seen[#seen + 1] = message.payload
+      account:arrived("presence", #seen)
     end)
     assert(world:connect(10))
-    local one = program.start { code = PRESENCE .. code, transport = transport, protocol = protocol,
-      arguments = { "mqtt://127.0.0.1:" .. port, KEEP_ALIVE } }
-    one:await "^online"
-    return one, seen, world
+    local one = account:watch(program.start { code = PRESENCE .. code, transport = transport, protocol = protocol,
+      arguments = { "mqtt://127.0.0.1:" .. port, KEEP_ALIVE }, host = host }):await "^online"
+    account:posted("presence", 1)
+    account:posted("presence", 2)
+    return one, seen, world, account
+  end
+
+  -- Each change was seen once; a keep alive and what mosquitto takes to look for the silent may be between two.
+  local function close(account)
+    account:close { gap = { 0, 1.5 * KEEP_ALIVE + 10 }, weighed = false }
   end
 
   local function await(seen, payload, seconds)
@@ -78,10 +113,12 @@ describe("presence #broker", function()
 
   program.each(function(transport, protocol)
     for how, ending in pairs(ENDS) do
-      if program.is_soak or (transport == "native") == (protocol == 5) then
+      -- luv and LuaSocket's select wait on after Ctrl-C, until there is something for Lua to do.
+      local waits_on = ending.signal == "INT" and (program.host == "luv" or program.host == "copas")
+      if not waits_on and (program.is_soak or (transport == "native") == (protocol == 5)) then
         it(("is over after %s: protocol %d, %s"):format(how, protocol, transport), function()
           holdfast.run(function()
-            local one, seen, world = begin(transport, protocol, ending.code)
+            local one, seen, world, account = begin(transport, protocol, ending.code)
             await(seen, "online", 5)
             if ending.signal then
               one:signal(ending.signal)
@@ -94,6 +131,7 @@ describe("presence #broker", function()
             -- mosquitto looks for those that are silent each 5 s
             await(seen, "offline", 1.5 * KEEP_ALIVE + 6)
             assert.are.same({ "online", "offline" }, seen)
+            close(account)
             world:close(1)
           end)
         end)
@@ -103,13 +141,37 @@ describe("presence #broker", function()
     if program.is_soak or (transport == "native") == (protocol == 5) then
       it(("says goodbye itself where it closes: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
-          local one, seen, world = begin(transport, protocol, CLEAN)
+          local one, seen, world, account = begin(transport, protocol, CLEAN)
           assert.are.equal("exited 0", (one:ended(8)))
           holdfast.sleep(0.5) -- a will would come
           assert.are.same({ "online", "gone home" }, seen)
+          close(account)
           world:close(1)
         end)
       end)
+    end
+
+    for host, code in pairs(LEAVES) do
+      if program.is_soak or (transport == "native") == (protocol == 5) and (host == "luv") == (protocol == 5) then
+        it(("says goodbye from a handler of SIGTERM: protocol %d, %s, %s"):format(protocol, transport, host), function()
+          local why = hosts.missing(host)
+          if why then
+            pending(why)
+            return
+          end
+          holdfast.run(function()
+            local one, seen, world, account = begin(transport, protocol, code, host)
+            await(seen, "online", 5)
+            one:signal "TERM"
+            assert.are.equal("exited 0", (one:ended(8)), account:words())
+            await(seen, "gone home", 5)
+            holdfast.sleep(0.3) -- a will would come
+            assert.are.same({ "online", "gone home" }, seen)
+            close(account)
+            world:close(1)
+          end)
+        end)
+      end
     end
   end)
 end)
