@@ -122,6 +122,56 @@ describe("a guest", function()
     assert.equal(1, core.alarm) -- rings once more, so that a host that waits on the descriptor sees that it is over
   end)
 
+  if coroutine.close then
+    -- A coroutine of the host in a run, with what was spawned there.
+    local function in_a_run()
+      local task
+      local thread = coroutine.create(function()
+        holdfast.run(function()
+          task = holdfast.spawn(holdfast.sleep, 100)
+          holdfast.sleep(100)
+        end)
+      end)
+      assert(coroutine.resume(thread))
+      step_until(core.clock + 0.1)
+      return thread, task
+    end
+
+    it("has a run end with the coroutine that waits for it, before another's child is taken for its own", function()
+      install():start()
+      local thread, task = in_a_run()
+      assert(coroutine.close(thread))
+      local one = holdfast.spawn(function()
+        holdfast.sleep(1)
+        return "done"
+      end)
+      holdfast.spawn(error, "of somebody else")
+      local said
+      begin(function()
+        said = { one:join() }
+      end)
+      step_until(3)
+      assert.same({ "done" }, said)
+      assert.equal("ended", task.code)
+    end)
+
+    it("keeps nothing of runs whose coroutines were closed", function()
+      install():start()
+      in_a_run() -- the outermost goes on
+      local tasks = {}
+      for index = 1, 40 do
+        local thread
+        thread, tasks[index] = in_a_run()
+        assert(coroutine.close(thread))
+      end
+      local over = 0
+      for _, task in ipairs(tasks) do
+        over = over + (task.code == "ended" and 1 or 0)
+      end
+      assert.is_true(over >= 20, over)
+    end)
+  end
+
   it("lets everybody go on at the right time, whatever they are", function()
     install():start()
     for _, seconds in ipairs { 3, 1, 2 } do

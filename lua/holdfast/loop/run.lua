@@ -14,10 +14,13 @@ local run = {
   ENDED = "the holdfast.run that this coroutine belongs to has ended",
 }
 
+local LEAST = 16 -- runs below which they are not gone through for each that begins
+
 local CANCELLED = "the task that this coroutine is has been cancelled"
 
 local loop -- what they run on: with `try_park` and `unpark`
 local active = {} -- groups of the runs that have not returned, innermost last
+local most = LEAST -- of them, before they are gone through once more
 local outside = { tasks = {} } -- of what is spawned while no run is active
 
 local finish
@@ -47,6 +50,18 @@ function finish(group)
     stop(which)
   end
   loop.unpark(group.waiter)
+end
+
+-- Who waits for a run may have been ended (`coroutine.close`), and nobody comes to say so: the run is over then.
+local function finish_abandoned()
+  local index = 1
+  while active[index] do
+    if turn.is_gone(active[index].waiter) then
+      finish(active[index])
+    else
+      index = index + 1
+    end
+  end
 end
 
 local NEVER = "%d coroutine%s of holdfast.spawn %s never begun, since the script has ended before the loop ran: have "
@@ -115,6 +130,10 @@ end
 function run.run(fn, ...)
   local group = { tasks = {} }
   group.waiter = { group = group }
+  if #active >= most then
+    finish_abandoned()
+    most = math.max(LEAST, 2 * #active)
+  end
   active[#active + 1] = group
   group.main = launch(group, fn, ...)
   local err = loop.try_park(group.waiter)
@@ -137,6 +156,9 @@ function run.spawn(fn, ...)
   local worker = workers.current() or workers.innermost()
   local group = worker and worker.group
   if not group or group.ended then
+    while active[1] and turn.is_gone(active[1].waiter) do
+      finish(active[1])
+    end
     group = active[1] or outside
   end
   return launch(group, fn, ...)
