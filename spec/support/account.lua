@@ -172,7 +172,7 @@ function Account:await(kind, count, seconds)
   local deadline = core.now() + seconds
   while self:count(kind) < count do
     if core.now() > deadline then
-      error(("%d of %d %s within %g s\n%s"):format(self:count(kind), count, kind, seconds, self:words()), 2)
+      error(("%d of %g %s within %g s\n%s"):format(self:count(kind), count, kind, seconds, self:words()), 2)
     end
     holdfast.sleep(0.005)
   end
