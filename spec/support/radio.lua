@@ -80,7 +80,8 @@ function radio.start()
 end
 
 --- What it takes and loses, each way.
--- @tparam table how `rate` (bytes a second; nil: no limit), `loss` (part of the packets, 0)
+-- @tparam table how `rate` (bytes a second; nil: no limit), `loss` (part of the packets, 0), `evenly` (each n-th packet
+-- is lost, and not one by chance: two of a row, of which the second is what makes good for the first, cost seconds)
 -- @treturn table self
 function Radio:set(how)
   for device, run in pairs { here = command, there = function(...) return inside(self, ...) end } do
@@ -89,7 +90,9 @@ function Radio:set(how)
       run("tc qdisc add dev %s root tbf rate %dbit burst 3kb latency 300ms", device, how.rate * 8)
     end
     if how.loss and how.loss > 0 then
-      run("iptables -A INPUT -i %s -m statistic --mode random --probability %.4f -j DROP", device, how.loss)
+      local which = how.evenly and ("nth --every %d --packet 0"):format(1 / how.loss + 0.5)
+        or ("random --probability %.4f"):format(how.loss)
+      run("iptables -A INPUT -i %s -m statistic --mode %s -j DROP", device, which)
     end
   end
   return self

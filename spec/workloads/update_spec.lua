@@ -72,7 +72,7 @@ describe("an update #broker", function()
     assert(world:connect(10))
 
     -- Small, it is thinner until the device has moved, so that it does so in the middle on a machine that is late, too.
-    air:set { rate = RATE / program.size(5, 1), loss = LOSS }
+    air:set { rate = RATE / program.size(5, 1), loss = LOSS, evenly = not program.is_soak }
     local one = account:watch(program.start { code = DEVICE, transport = transport, protocol = protocol,
       before = air.before, arguments = { ("mqtt://%s:%d"):format(radio.HERE, port), KEEP_ALIVE, EACH, way, SIZE } })
     one:await("^ready", 20)
@@ -84,7 +84,7 @@ describe("an update #broker", function()
     local link = SIZE / RATE
     holdfast.sleep(link * MOVES)
     assert(not arrived and one:count "^update" == 0, account:words())
-    air:set({ rate = RATE, loss = LOSS }):move()
+    air:set({ rate = RATE, loss = LOSS, evenly = not program.is_soak }):move()
     -- A dead connection is known by its keep alive, and a backoff has a step.
     local allowed = 1.3 * link * (1 + MOVES) + NOTICED[transport] * KEEP_ALIVE + program.size(8, 3)
     while not arrived do
