@@ -71,9 +71,21 @@ function crashes.run(options)
       tostring(broker.port), folder .. "/store", tostring(options.qos), tostring(options.protocol or 5), tostring(run),
       folder .. "/log" }, folder .. "/output"))
   end
+  local function logged()
+    local file = io.open(folder .. "/log")
+    local size = file and file:seek "end" or 0
+    if file then
+      file:close()
+    end
+    return size
+  end
   local problem
   for run = 1, options.kills do
+    local before, begun = logged(), core.now()
     local pid = start(run)
+    while run % 2 == 0 and logged() == before and core.now() < begun + 10 do -- the others may be killed as they begin
+      holdfast.sleep(0.01)
+    end
     holdfast.sleep(0.05 + math.random() * 0.45)
     local ended = process.wait(pid)
     problem = problem or (ended and "run " .. run .. " ended by itself")

@@ -118,8 +118,10 @@ describe("a gateway #broker", function()
     for kill = 1, KILLS do
       live(AWAY * (0.5 + math.random() / 2))
       if kill == 3 then
+        one:await("^took", 20)
         os.execute(("%sdd if=/dev/zero of=%s/disk/full bs=4k 2>/dev/null"):format(enter, folder))
         live(AWAY)
+        one:await("^refused", 20)
         assert(os.execute(("%srm %s/disk/full"):format(enter, folder)))
         live(AWAY)
       end
