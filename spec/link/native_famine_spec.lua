@@ -187,6 +187,24 @@ for _, protocol in ipairs { 5, 4 } do
       assert.is_true(ended > 10, ended)
     end)
 
+    it("ends the attempt where there is none for the rest of a CONNECT that the stream did not take whole", function()
+      local world = worlds.new { protocol = protocol, session_expiry = 60 }
+      local link = world.link
+      link:open(world.options)
+      link:run()
+      link:accept(0)
+      probe.starve(1)
+      link:opened()
+      link:run()
+      assert.is_true(probe.starve(0))
+      assert.same({ "failed out_of_memory" }, (world:told()))
+      link:open(world.options)
+      link:opened()
+      link:run()
+      assert.matches("^connect", world:sent()[1])
+      world:finish()
+    end)
+
     it("leaves nothing behind where the link cannot be made, or ends at once", function()
       for point = 1, 30 do
         probe.starve(point)
