@@ -224,6 +224,15 @@ local function await_end(options, facts, deadline)
   facts.late, facts.idle = true, core.now() - facts.latest
 end
 
+-- Over Paho the reader has acknowledged what has arrived, and whoever leaves in the middle must still hear it.
+local function hear_rest(facts)
+  local deadline, before = core.now() + 10, nil
+  while facts.total ~= before and core.now() < deadline do
+    before = facts.total
+    holdfast.sleep(0.3)
+  end
+end
+
 --- Has them posted, the broker restarted, and everything accounted for.
 -- @tparam table options `qos`, `count`, `restarts`, `signal` ("TERM", "KILL" or "KILL and forget": its
 -- sessions), `protocol` (5), `seconds` (60: it is
@@ -255,6 +264,9 @@ function numbered.run(options)
   await_end(options, facts, facts.began + (options.seconds or 60))
   facts.over = true
   writer:close(0)
+  if facts.late then
+    hear_rest(facts)
+  end
   reader:close(0)
   holdfast.sleep(0.1)
   up:close()
