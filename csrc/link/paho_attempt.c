@@ -53,6 +53,7 @@ void hf_paho_retire(hf_link *link) {
   hf_paho_queue_free(attempt);
   hf_paho_psk_free(attempt->psk);
   hf_paho_sockets_free(attempt);
+  hf_paho_slots_free(attempt);
   free(attempt->farewell);
   free(attempt);
   link->attempt = NULL;

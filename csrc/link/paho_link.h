@@ -20,7 +20,8 @@
 
 enum {
   HF_PAHO_WINDOW = 100,
-  HF_PAHO_SOME = 4 * 1024,         /* bytes in flight below which no partial write is to be expected */
+  HF_PAHO_FEW = 8,         /* of which an attempt has so many from its beginning, and the others once they are needed */
+  HF_PAHO_SOME = 4 * 1024, /* bytes in flight below which no partial write is to be expected */
   HF_PAHO_LARGE = 128 * 1024,      /* from which it may well be */
   HF_PAHO_MOST_NUMBER = 0x7FFFFFFF /* Paho sends greater four-byte properties mutilated */
 };
@@ -164,7 +165,7 @@ struct hf_paho_attempt {
   uint32_t session_expiry;
   uint16_t keep_alive;
   uint16_t port;
-  hf_paho_others others; /* read only while Paho's threads may look */
+  hf_paho_others others; /* until CONNACK; Paho's threads' once it has been told to connect */
   uint8_t protocol;
   bool tls;
   bool keeps_session;
@@ -193,7 +194,8 @@ struct hf_paho_attempt {
   hf_paho_slot *queue, **queue_end; /* in Paho's queue, oldest first */
   hf_paho_slot *entering;           /* the one inside MQTTAsync_sendMessage; the keeper thread alone */
   hf_paho_request *requests;
-  hf_paho_slot slots[HF_PAHO_WINDOW];
+  hf_paho_slot *more; /* HF_PAHO_WINDOW - HF_PAHO_FEW; NULL: not needed yet */
+  hf_paho_slot few[HF_PAHO_FEW];
 };
 
 /* paho_attempt.c; the keeper thread */
@@ -254,6 +256,7 @@ void hf_paho_answered(hf_paho_attempt *attempt, uint16_t packet_id);
 bool hf_paho_publish(hf_link *link, hf_publish *publish);
 void hf_paho_carry(hf_link *link, hf_publish *publish); /* lock held, or nobody else there yet */
 void hf_paho_slots_init(hf_paho_attempt *attempt);
+void hf_paho_slots_free(hf_paho_attempt *attempt);         /* when its handle is gone */
 hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt); /* lock held; what is lost, linked by mail.next */
 /* Lock not held. What the broker has answered with PUBREC is its own from then on: that is not lost. */
 void hf_paho_return(hf_paho_attempt *attempt, hf_publish *lost);

@@ -8,14 +8,38 @@
 
 enum { TOPIC_NAME_INVALID = 0x90, REFUSED = 0x80 };
 
+static void add_slots(hf_paho_attempt *attempt, hf_paho_slot *slots, size_t count) {
+  for (size_t i = count; i-- > 0;) {
+    slots[i].attempt = attempt;
+    slots[i].next = attempt->free_slots;
+    attempt->free_slots = &slots[i];
+  }
+}
+
 void hf_paho_slots_init(hf_paho_attempt *attempt) {
   attempt->queue_end = &attempt->queue;
-  for (size_t i = HF_PAHO_WINDOW; i-- > 0;) {
-    hf_paho_slot *slot = &attempt->slots[i];
-    slot->attempt = attempt;
-    slot->next = attempt->free_slots;
-    attempt->free_slots = slot;
+  add_slots(attempt, attempt->few, HF_PAHO_FEW);
+}
+
+void hf_paho_slots_free(hf_paho_attempt *attempt) {
+  free(attempt->more);
+}
+
+static size_t slot_count(const hf_paho_attempt *attempt) {
+  return attempt->more ? HF_PAHO_WINDOW : HF_PAHO_FEW;
+}
+
+static hf_paho_slot *slot_at(hf_paho_attempt *attempt, size_t at) {
+  return at < HF_PAHO_FEW ? &attempt->few[at] : &attempt->more[at - HF_PAHO_FEW];
+}
+
+/* Lock held. Without memory for more the window is as large as the few are. */
+static hf_paho_slot *free_slot(hf_paho_attempt *attempt) {
+  if (!attempt->free_slots && !attempt->more) {
+    attempt->more = calloc(HF_PAHO_WINDOW - HF_PAHO_FEW, sizeof *attempt->more);
+    if (attempt->more) add_slots(attempt, attempt->more, HF_PAHO_WINDOW - HF_PAHO_FEW);
   }
+  return attempt->free_slots;
 }
 
 void hf_paho_weigh(hf_paho_attempt *attempt, size_t more, size_t less) {
@@ -98,8 +122,8 @@ hf_publish *hf_paho_slots_sweep(hf_paho_attempt *attempt) {
     lost = link->carried;
     link->carried = NULL;
   }
-  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
-    hf_paho_slot *slot = &attempt->slots[i];
+  for (size_t i = 0; i < slot_count(attempt); i++) {
+    hf_paho_slot *slot = slot_at(attempt, i);
     hf_publish *publish = slot->entering ? NULL : take(slot);
     if (!publish) continue;
     if (carries(attempt, publish)) {
@@ -138,8 +162,8 @@ static void tell_renew(hf_paho_attempt *attempt) {
  * one is without, since one thread publishes. */
 static hf_paho_slot *slot_of(hf_paho_attempt *attempt, int packet_id) {
   hf_paho_slot *known = NULL, *entering = NULL;
-  for (size_t i = 0; i < HF_PAHO_WINDOW; i++) {
-    hf_paho_slot *slot = &attempt->slots[i];
+  for (size_t i = 0; i < slot_count(attempt); i++) {
+    hf_paho_slot *slot = slot_at(attempt, i);
     if (!slot->publish || slot->publish->qos == 0) continue;
     if (slot->entering)
       entering = slot;
@@ -235,7 +259,7 @@ void hf_paho_carried_withhold(hf_paho_attempt *attempt) {
 
 static hf_paho_slot *enter(hf_paho_attempt *attempt, hf_publish *publish) {
   pthread_mutex_lock(&attempt->link->lock);
-  hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? attempt->free_slots : NULL;
+  hf_paho_slot *slot = attempt->state == HF_PAHO_UP ? free_slot(attempt) : NULL;
   if (publish->qos > 0 && attempt->withheld > 0) slot = NULL; /* Paho might give it the packet id of one of those */
   /* Paho sends what it restores in the order of packet ids, and a new handle begins with the lowest: what is carried
    * must be over before new ones get theirs, or they overtake it at the next end of a connection. */

@@ -72,6 +72,7 @@ void hf_paho_sockets_note(hf_paho_attempt *attempt) {
 
 void hf_paho_sockets_claim(hf_paho_attempt *attempt) {
   if (!attempt->others.incomplete) each_descriptor(claim, attempt);
+  hf_paho_sockets_free(attempt);
 }
 
 static void claim_end(void *context, int descriptor) {
@@ -107,4 +108,5 @@ void hf_paho_sockets_give_back(hf_paho_attempt *attempt) {
 
 void hf_paho_sockets_free(hf_paho_attempt *attempt) {
   free(attempt->others.cookies);
+  attempt->others = (hf_paho_others){.incomplete = true};
 }
