@@ -51,7 +51,7 @@ static unsigned step(hf_client *client, hf_gate_input input, hf_failure *failure
     client->due[HF_DUE_TURN] = HF_NEVER;
     if (actions & HF_GATE_RETURNS) hf_budget_return(&client->keeper->budget);
     if (actions & HF_GATE_OPENS) {
-      hf_gates_open(client);
+      if (!hf_gates_open(client)) *failure = because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
       hf_attempt_forget(client);
     }
     input = hf_gates_arrive(client, next, failure);

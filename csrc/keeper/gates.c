@@ -130,7 +130,7 @@ hf_gate_input hf_gates_arrive(hf_client *client, hf_gate gate, hf_failure *failu
   return arrivals[gate] ? arrivals[gate](client, failure) : HF_GATE_WAITS;
 }
 
-void hf_gates_open(hf_client *client) {
+bool hf_gates_open(hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
   const hf_resolved *resolved = client->resolved;
@@ -166,5 +166,5 @@ void hf_gates_open(hf_client *client) {
       .protocol = client->protocol,
       .clean_start = client->asked_clean,
   };
-  client->operations->open(client->link, client->generation, &attempt);
+  return client->operations->open(client->link, client->generation, &attempt);
 }

@@ -21,6 +21,6 @@ hf_gate_input hf_gates_arrive(hf_client *client, hf_gate gate, hf_failure *failu
 /* The time in line is not the attempt's own. */
 void hf_gates_stand_in_line(hf_client *client, int64_t wait);
 
-void hf_gates_open(hf_client *client); /* the link, with what has been gathered */
+bool hf_gates_open(hf_client *client); /* the link, with what has been gathered; false: memory is short */
 
 #endif

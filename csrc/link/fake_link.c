@@ -248,9 +248,10 @@ static void note_attempt(const hf_link_attempt *attempt) {
   note("\n");
 }
 
-static void open_link(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
+static bool open_link(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
   note_attempt(attempt);
   if (link->position != IDLE) note("wrong: open before the end\n");
+  if (refuses("open")) return false;
   link->generation = generation;
   link->position = CONNECTING;
   link->session_expiry = attempt->session_expiry;
@@ -265,6 +266,7 @@ static void open_link(hf_link *link, uint32_t generation, const hf_link_attempt 
     tell_down(link, HF_LINK_FAILED, script.refuse_source, script.refuse_code,
               connack ? HF_PHASE_CONNACK : HF_PHASE_TCP);
   }
+  return true;
 }
 
 static void abandon(hf_link *link) {

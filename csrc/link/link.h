@@ -195,8 +195,9 @@ typedef struct hf_link_operations {
    */
   bool (*clear)(hf_link *link);
 
-  /* Begins an attempt. Everything that goes wrong, at once or later, is a FAILED mail. */
-  void (*open)(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
+  /* Begins an attempt. Everything that goes wrong, at once or later, is a FAILED mail. False: there is no memory for
+   * that mail, and no attempt. */
+  bool (*open)(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
 
   /* Ends the attempt or the connection at once. Its session stays. Where the attempt had a will the broker is not sent
    * a DISCONNECT, so that it publishes it; where it had none that is the link's affair. */

@@ -194,11 +194,9 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
   if (!link->stream) out_of_memory(link);
 }
 
-static void link_open(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
+static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
   bool kept = attempt->session_expiry > 0 && (attempt->protocol == 5 || !attempt->clean_start);
   link->generation = generation;
-  if (!link->farewell) link->farewell = calloc(1, sizeof *link->farewell);
-  if (!link->farewell) return; /* nothing can be told without it, but the keeper's own time limit ends the attempt */
   link->state = HF_NATIVE_OPENING;
   link->protocol = attempt->protocol;
   snprintf(link->client_id, sizeof link->client_id, "%s", attempt->client_id);
@@ -225,6 +223,14 @@ static void link_open(hf_link *link, uint32_t generation, const hf_link_attempt 
   }
   open_with(link, attempt, tls);
   hf_tls_context_drop(tls);
+}
+
+/* The mail that will end it is made first, so that the end can always be told. */
+static bool link_open(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
+  if (!link->farewell) link->farewell = calloc(1, sizeof *link->farewell);
+  if (!link->farewell) return false;
+  begin_attempt(link, generation, attempt);
+  return true;
 }
 
 static void link_abandon(hf_link *link) {

@@ -118,13 +118,8 @@ static void connect(hf_paho_attempt *attempt, const hf_link_attempt *from, const
   if (failed) bury(attempt, failed);
 }
 
-void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *from) {
-  hf_paho_retire(link);
-  hf_paho_attempt *attempt = link->attempt = make(link, generation, from);
-  if (!attempt) {
-    hf_paho_quiet_over(link);
-    return; /* without memory for the answer there is none; the keeper's own deadline ends the attempt */
-  }
+static void begin_attempt(hf_paho_attempt *attempt, const hf_link_attempt *from) {
+  hf_link *link = attempt->link;
   attempt->resuming = link->quiet == HF_PAHO_HAS_QUIET;
   const char *proxy = hf_paho_proxy_in_the_way(attempt->tls);
   if (proxy) {
@@ -141,4 +136,14 @@ void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *fro
   else
     fail(attempt, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL);
   hf_paho_options_free(&options);
+}
+
+bool hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *from) {
+  hf_paho_retire(link);
+  link->attempt = make(link, generation, from);
+  if (link->attempt)
+    begin_attempt(link->attempt, from);
+  else
+    hf_paho_quiet_over(link);
+  return link->attempt != NULL;
 }

@@ -199,7 +199,7 @@ struct hf_paho_attempt {
 };
 
 /* paho_attempt.c; the keeper thread */
-void hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
+bool hf_paho_open(hf_link *link, uint32_t generation, const hf_link_attempt *attempt);
 void hf_paho_retire(hf_link *link); /* destroys the attempt there is, and its handle; returns what it had in flight */
 
 /* paho_options.c: CONNECT as Paho wants it */

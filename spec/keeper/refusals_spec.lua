@@ -25,23 +25,25 @@ describe("a link that refuses", function()
     client:subscribe(1, "a", 1, false, false, 0)
     client:post("t", "x", 1, false, nil, true)
     client:start()
-    world:pass(3)
+    world:pass(4)
     local story = {
       "0 connecting 1",
       "0 failed out_of_memory 1 retry_in=1", -- begin
       "1 connecting 2",
       "1 failed out_of_memory 2 retry_in=1", -- create
-      "2 connecting 3", -- clear, subscribe, publish: nobody hears of it
+      "2 connecting 3", -- clear, which is asked again 5 ms later
+      "2.005 failed out_of_memory 3 retry_in=1", -- open
+      "3.005 connecting 4", -- subscribe, publish: nobody hears of it
     }
     local told = world:told(client)
     local words = {}
-    for i = 6, #told do
-      words[i - 5] = told[i]:match "^%S+ (%S+)"
+    for i = 8, #told do
+      words[i - 7] = told[i]:match "^%S+ (%S+)"
       told[i] = nil
     end
     assert.same(story, told)
     assert.equal("connected granted ready delivered", table.concat(words, " "))
-    assert.equal("begin, create, clear, subscribe, publish", (refusals()))
+    assert.equal("begin, create, clear, open, subscribe, publish", (refusals()))
   end)
 
   it("to remove a filter, or to probe, is asked again", function()

@@ -10,7 +10,7 @@ local PAYLOAD = ("p"):rep(20000)
 local function life(point, protocol)
   local world = worlds.new { protocol = protocol, session_expiry = 60, password = "secret" }
   local link = world.link
-  local told, outcomes, answered, up, lost, starved = {}, {}, {}, false, {}, 0
+  local told, outcomes, answered, up, ended, lost, starved = {}, {}, {}, false, false, {}, 0
   probe.starve(point)
 
   local function look()
@@ -18,7 +18,7 @@ local function life(point, protocol)
     for i, mail in ipairs(mails) do
       if mail.kind == "connected" then up = true end
       if mail.kind == "failed" or mail.kind == "down" or mail.kind == "closed" then
-        up = false
+        up, ended = false, true
         if mail.kind ~= "closed" then
           assert(mail.reason == "out_of_memory" or mail.reason == "connection_lost", words[i])
           if mail.reason == "out_of_memory" then starved = starved + 1 end
@@ -43,14 +43,15 @@ local function life(point, protocol)
 
   local function connect(present)
     for _ = 1, 3 do
-      up = false
-      link:open(world.options)
-      if pcall(link.opened, link) then -- else no memory for the stream
+      up, ended = false, false
+      local begun = link:open(world.options)
+      if begun and pcall(link.opened, link) then -- else no memory for the stream
         link:feed(world:connack { present = present, properties = "\34\0\4\18\0\1x" })
         link:run()
       end
       look()
       if up then return end
+      assert(ended or not begun, "an attempt without an end")
       link:abandon()
     end
     error("does not connect at point " .. point)

@@ -116,7 +116,7 @@ static int open_link(lua_State *L) {
                           .retain = flag_field(L, 5, "retain")};
     attempt.will = &will;
   }
-  probe->operations->open(probe->link, ++probe->generation, &attempt);
+  if (!probe->operations->open(probe->link, ++probe->generation, &attempt)) return luaL_error(L, "not enough memory");
   lua_pushinteger(L, (lua_Integer)probe->generation);
   return 1;
 }

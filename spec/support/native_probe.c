@@ -103,10 +103,13 @@ static int open_link(lua_State *L) {
       .protocol = (uint8_t)number_field(L, 2, "protocol", 5),
       .clean_start = flag_field(L, 2, "clean_start"),
   };
-  hf_link_native.open(link, ++probe->generation, &attempt);
+  bool begun = hf_link_native.open(link, ++probe->generation, &attempt);
   for (hf_scripted *peer; probe->peer_count < PEERS && (peer = hf_scripted_next()) != NULL;)
     probe->peers[probe->peer_count++] = peer;
-  lua_pushinteger(L, (lua_Integer)probe->generation);
+  if (begun)
+    lua_pushinteger(L, (lua_Integer)probe->generation);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
