@@ -34,7 +34,8 @@ LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fs
 # Where the processor has no atomics of 64 bits (MIPS, older ARM) a library of the compiler's has them.
 ATOMICS := $(shell echo 'int main(void) { static _Atomic(unsigned long long) n; return (int)n++; }' | \
              $(CC) -std=c11 -xc - -o /dev/null 2>/dev/null || echo -latomic)
-LIBS    := -lpaho-mqtt3as -lssl -lcrypto -lsqlite3 -lwslay $(ATOMICS)
+# Paho, OpenSSL and SQLite are loaded by those that need them (csrc/sys/library.h).
+LIBS    := -lwslay -ldl $(ATOMICS)
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))
@@ -101,6 +102,8 @@ $(HERE)/spec/subscriptions_probe.so: LDFLAGS += $(COUNT) $(FAMINE)
 $(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(HERE)/obj/spec/famine.o $(COUNTED)
 	$(call link,$^)
 
+$(HERE)/spec/stream_probe.so $(HERE)/spec/exit_probe.so: LIBS += -lcrypto # themselves
+
 $(HERE)/spec/native_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/native_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,native_probe famine scripted_stream) $(PROBE_FLOORS)
 	$(call link,$^)
@@ -135,11 +138,14 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
 $(HERE)/fuzz/native $(HERE)/fuzz/websocket: spec/support/scripted_stream.c # the other end of it
+$(HERE)/fuzz/websocket: LIBS += -lcrypto # likewise
 
 # The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
 bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/raw_mosquitto $(BUILD)/bench/peer $(BUILD)/bench/matching
 
 $(BUILD)/bench/raw_mosquitto: LIBS += -lmosquitto
+
+$(BUILD)/bench/raw_paho: LIBS += -lpaho-mqtt3as
 
 $(BUILD)/bench/matching: $(filter $(BUILD)/obj/core/%,$(PLAIN_OBJECTS))
 

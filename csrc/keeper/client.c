@@ -11,7 +11,30 @@
 #include "keeper/inside.h"
 #include "keeper/keeping.h"
 #include "keeper/snapshot.h"
+#include "stream/tls.h"
 #include "sys/clock.h"
+#include "sys/library.h"
+
+static bool needs_openssl(const hf_client_options *options) {
+  bool needs = options->redirect_allow != NULL; /* to wherever */
+  for (size_t i = 0; !needs && i < options->engine.server_count; i++)
+    needs = options->servers[i].tls || options->servers[i].road == HF_ROAD_WEBSOCKET;
+  return needs;
+}
+
+static bool load_libraries(const hf_client *client, hf_store_problem *problem) {
+  char missing[HF_LIBRARY_PROBLEM];
+  const char *what = client->operations->name;
+  bool there = !client->operations->load || client->operations->load(missing);
+  if (there && needs_openssl(client->options)) {
+    what = "OpenSSL";
+    there = hf_tls_load(missing);
+  }
+  if (there) return true;
+  problem->code = HF_STORE_NO_LIBRARY;
+  snprintf(problem->text, sizeof problem->text, "%s cannot be loaded: %s", what, missing);
+  return false;
+}
 
 hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailbox *mailbox, uint32_t id,
                          hf_store_problem *problem) {
@@ -54,7 +77,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->snapshot.since = client->engine.since;
   hf_client_total++;
   hf_client_living++;
-  if (hf_keeping_begin(client, problem)) return client;
+  if (load_libraries(client, problem) && hf_keeping_begin(client, problem)) return client;
   hf_client_free(client);
   return NULL;
 }

@@ -10,6 +10,7 @@
 #include "sys/clock.h"
 #include "sys/clock_set.h"
 #include "sys/entropy.h"
+#include "sys/library.h"
 #include "sys/netlink.h"
 #include "sys/thread.h"
 
@@ -185,7 +186,9 @@ static void *run(void *argument) {
 
 /* Connections end before the destructors of the libraries in use run. */
 static void at_exit(void) {
-  if (hf_thread_forked()) return;
+  static bool called;
+  if (called || hf_thread_forked()) return;
+  called = true;
   hf_mailbox_push(shared->inbox, &farewell->mail);
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
@@ -224,12 +227,11 @@ hf_keeper *hf_keeper_shared(void) {
   if (hf_thread_forked() && shared) return NULL;
   pthread_mutex_lock(&starting);
   if (!shared) {
-    hf_tls_prepare();
     hf_pollset *pollset = prepare_end() ? hf_pollset_new() : NULL;
     hf_keeper *keeper = pollset ? hf_keeper_new(links, means, pollset, hf_entropy()) : NULL;
     if (keeper && hf_thread_start(&thread, "holdfast", run, keeper)) {
       shared = keeper;
-      atexit(at_exit);
+      hf_library_at_exit(at_exit);
     } else if (keeper) {
       hf_keeper_free(keeper);
     }

@@ -179,6 +179,10 @@ typedef enum hf_link_farewell {
 typedef struct hf_link_operations {
   const char *name;
 
+  /* Loads what it is made of (sys/library.h), once. False: `problem`, of HF_LIBRARY_PROBLEM bytes, says why. Waits for
+   * the disk; any thread, before `begin`. NULL: it needs nothing. */
+  bool (*load)(char *problem);
+
   /* Process-wide; on the keeper thread before the first `create`, again after a false, and once after the last
    * `destroy` of a process that ends. The loop is the keeper's; a link with threads of its own has no use for it. */
   bool (*begin)(hf_loop *loop);

@@ -120,6 +120,7 @@ static void link_destroy(hf_link *link) {
 }
 
 const hf_link_operations hf_link_paho = {.name = "paho",
+                                         .load = hf_paho_load,
                                          .begin = link_begin,
                                          .end = link_end,
                                          .create = link_create,

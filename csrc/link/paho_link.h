@@ -12,11 +12,10 @@
 #ifndef HF_LINK_PAHO_LINK_H
 #define HF_LINK_PAHO_LINK_H
 
-#include <MQTTAsync.h>
-#include <MQTTClientPersistence.h>
 #include <pthread.h>
 
 #include "link/link.h"
+#include "link/paho_library.h"
 
 enum {
   HF_PAHO_WINDOW = 100,

@@ -34,7 +34,7 @@ int hf_paho_take_socket(void) {
 static void choose_level(void) {
   int level = atomic_load(&wanted);
   if (atomic_load(&socket_watchers) > 0 && level > MQTTASYNC_TRACE_PROTOCOL) level = MQTTASYNC_TRACE_PROTOCOL;
-  MQTTAsync_setTraceLevel((enum MQTTASYNC_TRACE_LEVELS)level);
+  if (hf_paho_is_there()) MQTTAsync_setTraceLevel((enum MQTTASYNC_TRACE_LEVELS)level);
 }
 
 void hf_paho_watch_sockets(bool on) {
@@ -105,7 +105,7 @@ static void watch(enum MQTTASYNC_TRACE_LEVELS level, char *line) {
 
 void hf_paho_watch_names(void) {
   choose_level();
-  MQTTAsync_setTraceCallback(watch);
+  if (hf_paho_is_there()) MQTTAsync_setTraceCallback(watch);
 }
 
 void hf_paho_trace(hf_trace_level level, hf_trace_line_function *line) {

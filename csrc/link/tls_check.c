@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stream/openssl.h"
 #include "stream/tls_files.h"
 #include "sys/clock.h"
 

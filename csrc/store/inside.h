@@ -13,12 +13,12 @@
 #define HF_STORE_INSIDE_H
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #include "core/index.h"
 #include "core/list.h"
+#include "store/sqlite.h"
 #include "store/store.h"
 #include "sys/boot.h"
 

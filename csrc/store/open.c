@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/library.h"
+
 enum { WORTH_COMPACTING = 1024 /* pages that hold nothing */ };
 
 /* Keeps the file locked against other processes and the index of the log in memory: mapped, it would end the process by
@@ -322,6 +324,11 @@ static hf_store_code open_or_make(hf_store *store, const char *client_id, hf_sto
 }
 
 hf_store *hf_store_open(const char *path, const char *client_id, hf_store_problem *problem) {
+  char missing[HF_LIBRARY_PROBLEM];
+  if (!hf_sqlite_load(missing)) {
+    hf_store_say(problem, HF_STORE_NO_LIBRARY, path, missing);
+    return NULL;
+  }
   hf_store *store = make(path, problem);
   if (!store) return NULL;
   problem->code = HF_STORE_OK;

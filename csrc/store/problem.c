@@ -15,6 +15,7 @@ static const char *const words[] = {
     [HF_STORE_OTHER_CLIENT] = "store_other_client",
     [HF_STORE_FAILED] = "store_failed",
     [HF_STORE_NO_MEMORY] = "out_of_memory",
+    [HF_STORE_NO_LIBRARY] = "no_library",
 };
 
 static const char *const meanings[] = {
@@ -28,6 +29,7 @@ static const char *const meanings[] = {
     [HF_STORE_OTHER_CLIENT] = "the store belongs to another client",
     [HF_STORE_FAILED] = "the store cannot be used",
     [HF_STORE_NO_MEMORY] = "not enough memory for the store",
+    [HF_STORE_NO_LIBRARY] = "a store needs SQLite",
 };
 
 const char *hf_store_word(hf_store_code code) {

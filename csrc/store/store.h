@@ -42,6 +42,7 @@ typedef enum hf_store_code {
   HF_STORE_OTHER_CLIENT, /* it is the store of another client id */
   HF_STORE_FAILED,       /* the system said no: no such folder, no permission, an I/O error */
   HF_STORE_NO_MEMORY,
+  HF_STORE_NO_LIBRARY, /* a library that is not there, or not whole */
 } hf_store_code;
 
 typedef struct hf_store_problem {

@@ -36,14 +36,13 @@ typedef struct hf_tls_problem {
   char text[200];          /* names the file and what is wrong with it */
 } hf_tls_problem;
 
-/* Before OpenSSL is used. OpenSSL frees its own memory at exit(3), under the feet of Paho's threads and of a look: one
- * in the middle of a handshake, on a machine too busy to finish it in time, took the process down with SIGSEGV. So it
- * is told to leave that to the system. If the host has used it before, that comes too late; then what is registered
- * with atexit(3) after this at least runs before OpenSSL's end does. */
-void hf_tls_prepare(void);
+/* Loads OpenSSL (sys/library.h), which TLS and a WebSocket's handshake are made with. False: `problem`, of
+ * HF_LIBRARY_PROBLEM bytes, says why. Waits for the disk; any thread. */
+bool hf_tls_load(char *problem);
+bool hf_tls_is_there(void);
 
 /* The context of these options: one that exists already, if none of the files behind it has changed since, else a new
- * one. NULL: `problem` says why. Waits for files; any thread. */
+ * one. NULL: `problem` says why. Waits for files, OpenSSL's among them; any thread. */
 hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem *problem);
 hf_tls_context *hf_tls_context_hold(hf_tls_context *context);
 /* Tickets live in it, and one with a key in it is gone with its last holder: who means to come back holds it between

@@ -9,8 +9,7 @@
 #ifndef HF_STREAM_TLS_BIO_H
 #define HF_STREAM_TLS_BIO_H
 
-#include <openssl/bio.h>
-
+#include "stream/openssl.h"
 #include "stream/stream.h"
 
 typedef struct hf_tls_pipe {

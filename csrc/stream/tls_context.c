@@ -2,19 +2,19 @@
 #include "stream/tls_context.h"
 
 #include <arpa/inet.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/index.h"
+#include "stream/openssl.h"
 #include "stream/tls_files.h"
 #include "stream/tls_stamp.h"
 #include "stream/tls_tickets.h"
 #include "stream/tls_trust.h"
 #include "sys/clock.h"
+#include "sys/library.h"
 
 enum {
   IDENTITY = 32,
@@ -42,13 +42,7 @@ static hf_index index_of_all;
 static hf_tls_context *idle;
 
 static void prepare(void) {
-  hf_tls_prepare();
   hf_index_init(&index_of_all);
-}
-
-void hf_tls_prepare(void) {
-  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-  OPENSSL_init_ssl(0, NULL);
 }
 
 /* ---- who is who ---- */
@@ -243,6 +237,12 @@ static void list(hf_tls_context *context) {
 hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem *problem) {
   unsigned char identity[IDENTITY];
   hf_tls_finding finding = {0};
+  char missing[HF_LIBRARY_PROBLEM];
+  if (!hf_tls_load(missing)) {
+    problem->reason = hf_reason_find(HF_SOURCE_TLS, HF_TLS_FILE);
+    snprintf(problem->text, sizeof problem->text, "%s", missing);
+    return NULL;
+  }
   pthread_once(&once, prepare);
   hf_tls_context *context = NULL;
   if (identify(options, identity)) {
@@ -262,6 +262,7 @@ hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem
 
 hf_tls_context *hf_tls_context_find(const hf_tls_options *options) {
   unsigned char identity[IDENTITY];
+  if (!hf_tls_is_there()) return NULL;
   pthread_once(&once, prepare);
   return identify(options, identity) ? find(identity, HF_TLS_LOOK) : NULL;
 }

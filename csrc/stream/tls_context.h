@@ -7,8 +7,7 @@
 #ifndef HF_STREAM_TLS_CONTEXT_H
 #define HF_STREAM_TLS_CONTEXT_H
 
-#include <openssl/ssl.h>
-
+#include "stream/openssl.h"
 #include "stream/tls.h"
 
 bool hf_tls_context_verifies(const hf_tls_context *context);

@@ -2,10 +2,11 @@
 #include "stream/tls_files.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "stream/openssl.h"
 
 enum { SHOWN = 120 /* bytes of a path; its end tells more than its beginning */ };
 

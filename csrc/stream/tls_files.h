@@ -10,8 +10,7 @@
 #ifndef HF_STREAM_TLS_FILES_H
 #define HF_STREAM_TLS_FILES_H
 
-#include <openssl/ssl.h>
-
+#include "stream/openssl.h"
 #include "stream/tls.h"
 #include "stream/tls_names.h"
 

@@ -1,10 +1,9 @@
 #include "stream/tls_names.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "stream/openssl.h"
 
 void hf_tls_find(hf_tls_finding *finding, hf_tls_code code, const char *text) {
   finding->code = code;

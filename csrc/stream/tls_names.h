@@ -5,10 +5,10 @@
 #ifndef HF_STREAM_TLS_NAMES_H
 #define HF_STREAM_TLS_NAMES_H
 
-#include <openssl/x509.h>
 #include <stdbool.h>
 
 #include "core/reason.h"
+#include "stream/openssl.h"
 
 /* Paho lowers OpenSSL's security level to 1 and has no way to ask for a least version. The level is Debian's own again,
  * and no cipher suite is left that any TLS before 1.2 could use; those of 1.3 are not part of these lists. */

@@ -1,12 +1,10 @@
 #include "stream/tls_stream.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/openssl.h"
 #include "stream/tls_bio.h"
 #include "stream/tls_context.h"
 #include "stream/tls_names.h"

@@ -10,9 +10,10 @@
 #ifndef HF_STREAM_TLS_TICKETS_H
 #define HF_STREAM_TLS_TICKETS_H
 
-#include <openssl/ssl.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "stream/openssl.h"
 
 enum {
   HF_TLS_TICKETS = 4,         /* for each server */

@@ -4,13 +4,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/openssl.h"
 #include "stream/tls_files.h"
 #include "stream/tls_stamp.h"
 #include "sys/clock.h"

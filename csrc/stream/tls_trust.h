@@ -8,8 +8,7 @@
 #ifndef HF_STREAM_TLS_TRUST_H
 #define HF_STREAM_TLS_TRUST_H
 
-#include <openssl/x509.h>
-
+#include "stream/openssl.h"
 #include "stream/tls_names.h"
 
 typedef struct hf_tls_trust hf_tls_trust;

@@ -1,13 +1,13 @@
 #include "stream/websocket_handshake.h"
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/http.h"
+#include "stream/openssl.h"
 #include "sys/entropy.h"
+#include "sys/library.h"
 
 static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 section 1.3 */
 
@@ -43,6 +43,8 @@ static void show_authority(char *text, size_t room, const hf_stream_target *targ
 char *hf_handshake_request(hf_handshake *handshake, const hf_stream_target *target, size_t *length) {
   const char *path = target->path ? target->path : "", *headers = target->headers ? target->headers : "";
   size_t room = LONGEST + strlen(path) + strlen(headers);
+  char missing[HF_LIBRARY_PROBLEM]; /* nothing, once a client with such a server has been made */
+  if (!hf_tls_load(missing)) return NULL;
   char authority[300], *request = malloc(room);
   if (!request) return NULL;
   make_key(handshake);

@@ -20,6 +20,7 @@
 #include "link/link.h"
 #include "lua/compat.h"
 #include "sys/clock.h"
+#include "sys/library.h"
 #include "sys/mailbox.h"
 
 #include "link_arguments.h"
@@ -58,6 +59,8 @@ static int create(lua_State *L) {
   *probe = (hf_probe){.operations = operations};
   luaL_setmetatable(L, class_name);
   loop.now = hf_clock_ms();
+  char missing[HF_LIBRARY_PROBLEM];
+  if (operations->load && !operations->load(missing)) return luaL_error(L, "%s", missing);
   if (!operations->begin(&loop)) return luaL_error(L, "the link does not begin");
   probe->mailbox = hf_mailbox_new(hf_link_mail_free);
   probe->link = operations->create((hf_link_sink){deliver, probe->mailbox, probe});

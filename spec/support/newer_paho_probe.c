@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <MQTTAsync.h>
+#include <string.h>
 
 #include "lua/compat.h"
 
@@ -19,14 +20,28 @@ static void tell(void *context, MQTTAsync_failureData5 *data) {
   told(context, &newer);
 }
 
-int MQTTAsync_connect(MQTTAsync handle, const MQTTAsync_connectOptions *options) {
-  connect_call real = NULL;
-  *(void **)&real = dlsym(RTLD_NEXT, "MQTTAsync_connect");
+static connect_call real;
+
+static int connect_and_tell(MQTTAsync handle, const MQTTAsync_connectOptions *options) {
   if (!options || !options->onFailure5) return real(handle, options);
   MQTTAsync_connectOptions changed = *options;
   told = options->onFailure5;
   changed.onFailure5 = tell;
   return real(handle, &changed);
+}
+
+/* Paho is loaded by the module, which asks for its functions one by one. */
+void *dlsym(void *handle, const char *name) {
+  typedef void *lookup(void *, const char *);
+  static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.4", "GLIBC_2.2.5", "GLIBC_2.0"};
+  lookup *find = NULL;
+  for (size_t i = 0; !find && i < sizeof versions / sizeof versions[0]; i++)
+    *(void **)&find = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+  void *found = find(handle, name);
+  if (!found || strcmp(name, "MQTTAsync_connect") != 0) return found;
+  connect_call ours = connect_and_tell;
+  *(void **)&real = found;
+  return *(void **)&ours;
 }
 
 int luaopen_newer_paho_probe(lua_State *L);

@@ -31,9 +31,10 @@ end
 --- Both, one after the other.
 -- @tparam string probe
 -- @tparam string code
+-- @tparam[opt] string ...
 -- @treturn string
-function shim.run(probe, code)
-  return shim.finish(shim.start(probe, code))
+function shim.run(probe, code, ...)
+  return shim.finish(shim.start(probe, code, ...))
 end
 
 return shim
