@@ -1,6 +1,8 @@
 /* holdfast.core: what lua/holdfast is built on. Private to it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <limits.h>
+#include <stdlib.h>
 
 #include "lua/binding.h"
 #include "lua/pure.h"
@@ -36,7 +38,15 @@ static void pin(void) {
   if (dladdr(&here, &info) && info.dli_fname) dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-static const luaL_Reg functions[] = {{"now", now}, {"random_id", random_id}, {"metrics", hf_lua_metrics}, {NULL, NULL}};
+/* absolute(path) -> that of a file that is there, from the root; else nil */
+static int absolute(lua_State *L) {
+  char path[PATH_MAX];
+  lua_pushstring(L, realpath(luaL_checkstring(L, 1), path) ? path : NULL);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"now", now}, {"random_id", random_id}, {"metrics", hf_lua_metrics}, {"absolute", absolute}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_holdfast_core(lua_State *L);
 

@@ -16,9 +16,9 @@ local log = require "holdfast.log"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
 
-local buffer = {
-  watch_room = nil, -- of holdfast.relief: the inbox of a client fills up
-}
+local relief = require("holdfast.late").module "holdfast.relief" -- which looks into buffers
+
+local buffer = {}
 
 local done = delivery.done
 local fill, owe, pay = registry.fill, registry.owe, registry.pay
@@ -398,7 +398,7 @@ local function be_owed(subscription)
   subscription.owing = true
   local client = subscription.client
   if client.holds_back and not client.is_watched then
-    buffer.watch_room(client)
+    relief.watch_room(client)
   end
 end
 

@@ -1,7 +1,6 @@
 --- The life of a client as lines of the log.
 -- One line an event, made only if somebody listens; its fields are the event's own, with the reason taken apart.
 -- @module holdfast.chronicle
-local core = require "holdfast.core"
 local log = require "holdfast.log"
 local text = require "holdfast.text"
 
@@ -56,7 +55,7 @@ local function fields_of(client, name, event)
   return fields
 end
 
---- Says that an event has happened.
+--- Says that an event has happened; need not be called if nobody listens, but for `store`.
 -- @tparam table client
 -- @tparam string name
 -- @tparam table event
@@ -74,9 +73,7 @@ end
 -- @tparam table client
 -- @tparam string words
 function chronicle.note(client, words)
-  if log.is_heard() then
-    log.tell("debug", words, fields_of(client, "note", {}))
-  end
+  log.tell("debug", words, fields_of(client, "note", {}))
 end
 
 --- Says that the broker refuses a subscription.
@@ -151,23 +148,6 @@ function chronicle.doubts(client, doubt, server)
       .. "so they will take the connection from each other for ever"
     log.write("warning", words:format(text.describe(id), server), { client = id, event = "twin" })
   end
-end
-
-local LOSS = "a client that was not closed has ended, and %d of its messages may be lost; client:close(5) gives them "
-  .. "up to 5 s"
-
-local function tell_loss(messages, id)
-  log.write("error", LOSS:format(messages), { client = id, event = "loss", messages = messages })
-end
-
-local is_watching = true
-
---- Has it said, even where nobody listens, that a client was let go of before its messages were delivered. At os.exit,
--- which collects nobody and runs no Lua any more, it can only be said on the standard error, and is if nobody listens.
--- @tparam[opt] boolean wanted false: never more, in a host where nothing is left by then that could be written to
-function chronicle.watch_losses(wanted)
-  is_watching = is_watching and wanted ~= false
-  core.on_loss(is_watching and tell_loss or nil, is_watching and not log.is_heard() and "holdfast: " .. LOSS or nil)
 end
 
 return chronicle

@@ -1,36 +1,46 @@
 --- A client: one connection that is held, with its subscriptions and its queue.
 -- @classmod holdfast.client
 local check = require "holdfast.check"
-local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local defaults = require "holdfast.defaults"
-local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
-local hints = require "holdfast.hints"
+local late = require "holdfast.late"
 local line = require "holdfast.line"
-local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
+local losses = require "holdfast.losses"
 local mail = require "holdfast.mail"
 local master = require "holdfast.master"
 local options = require "holdfast.options"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
 local settings = require "holdfast.settings"
-local text = require "holdfast.text"
+local waiting = require "holdfast.waiting"
 local walk = require "holdfast.walk"
-local wishing = require "holdfast.wishing"
+
+local chronicle = late.module "holdfast.chronicle"
+local hints = late.module "holdfast.hints"
+local listening = late.module "holdfast.listening"
+local text = late.module "holdfast.text"
+local wishing = late.module "holdfast.wishing"
 
 local Client = {}
 Client.__index = Client
-hints.teach(Client)
 
 local client = {}
 
-chronicle.watch_losses()
+losses.watch()
 
 local CLOSED = "the client is closed"
 local WEAK = { __mode = "k" }
 local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
+
+-- Says what is probably a mistake.
+local function doubt(self, given, twin)
+  local words = (given.keep_alive or given.connect_timeout) and hints.doubt(given)
+  if words or twin then
+    chronicle.doubts(self, words, twin)
+  end
+end
 
 --- Makes a client.
 -- @tparam table given options
@@ -87,8 +97,8 @@ function client.new(given, adapt)
     answering = {}, -- likewise -> coroutine in which the user's function runs
   }, Client)
   self.servers = values.servers
-  chronicle.doubts(self, hints.doubt(given), values.client_id and registry.twin(self))
-  registry.add(self, delivery.deliver, mail)
+  doubt(self, given, values.client_id and registry.twin(self))
+  registry.add(self, mail)
   if values.tls and not values.tls.verify then
     chronicle.unverified(self)
   end
@@ -142,7 +152,7 @@ local function wait_ready(self, timeout)
   end
   local waiter = {}
   line.join(self.connecting, waiter)
-  listening.park(self, waiter, timeout)
+  waiting.park(self, waiter, timeout)
   if waiter.timed_out then
     line.leave(self.connecting, waiter)
     return nil, timeout_words(self, timeout), "timeout"
@@ -167,8 +177,8 @@ function Client:connect(timeout)
   if problem then
     error("connect: " .. problem, 2)
   end
-  listening.must_wait "connect"
-  local fine, message, code = listening.must_not_answer(self)
+  waiting.must_wait "connect"
+  local fine, message, code = waiting.must_not_answer(self)
   if fine then
     fine, message, code = self:start()
   end
@@ -196,14 +206,16 @@ function Client:ready(timeout)
   end
   local status = self.handle:status()
   if status and not status.ready then
-    listening.must_wait "ready"
+    waiting.must_wait "ready"
   end
   return wait_ready(self, timeout)
 end
 
-Client.on, Client.once, Client.off, Client.wait = listening.on, listening.once, listening.off, listening.wait
-Client.event = listening.event
-Client.subscribe, Client.forget_wish = wishing.subscribe, wishing.forget_wish
+for _, name in ipairs { "on", "once", "off", "wait", "event" } do
+  late.method(Client, name, listening)
+end
+late.method(Client, "subscribe", wishing)
+late.method(Client, "forget_wish", wishing)
 Client.publish, Client.post = publish.publish, publish.post
 
 --- How the connection stands.
@@ -308,7 +320,7 @@ function Client:close(given)
   end
   local timeout = values.timeout or 0
   if timeout > 0 and not self.closed then
-    listening.must_wait "close"
+    waiting.must_wait "close"
   end
   registry.part(self)
   local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5),
@@ -318,13 +330,22 @@ function Client:close(given)
   end
   self.closing = true
   if timeout > 0 and not self.closed then
-    local waiter = {}
+    local waiter = { is_blind = true }
     events.expect(self, "closed", waiter)
-    listening.park(self, waiter, timeout + GRACE)
+    waiting.park(self, waiter, timeout + GRACE)
     events.forget(self, "closed", waiter)
   end
   return true
 end
+
+-- What others have, and what is called something else here.
+local strangers = {}
+for _, name in ipairs { "disconnect", "unsubscribe", "is_connected", "loop_start", "loop_forever" } do
+  strangers[name] = function()
+    error(("client:%s: there is none; %s"):format(name, hints.calls[name]), 2)
+  end
+end
+setmetatable(Client, { __index = strangers })
 
 client.class = Client
 

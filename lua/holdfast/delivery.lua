@@ -281,12 +281,11 @@ local function hand_out_earlier(client, wishes)
   end
 end
 
---- The client has connected: what comes for no subscription is kept if its session is older than the client.
+--- The client has connected, to a session that is older: what comes for no subscription is kept.
 -- @tparam table client
--- @tparam boolean session_present
-function delivery.connected(client, session_present)
+function delivery.connected(client)
   if client.early == nil then
-    client.early = session_present and { first = 1, last = 0, caught_up = {} }
+    client.early = { first = 1, last = 0, caught_up = {} }
   end
 end
 

@@ -4,12 +4,14 @@
 -- and from a handler of `error`, it goes to `holdfast.log`, and without a listener there to the standard error.
 -- @module holdfast.events
 local core = require "holdfast.core"
-local first = require "holdfast.first"
+local late = require "holdfast.late"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
-local printing = require "holdfast.printing"
-local text = require "holdfast.text"
+
+local first = late.module "holdfast.first"
+local printing = late.module "holdfast.printing"
+local text = late.module "holdfast.text"
 
 local events = {}
 
@@ -17,6 +19,15 @@ local events = {}
 events.names = { "message", "delivered", "dropped", "error" }
 for index, event in ipairs(core.events) do
   table.insert(events.names, index, event.name)
+end
+
+-- The metatables that the core gives to what it makes.
+function core.message_metatable.__tostring(message)
+  return printing.message(message)
+end
+
+function core.reason_metatable.__tostring(reason)
+  return printing.reason(reason)
 end
 
 local known = {}
@@ -149,7 +160,7 @@ end
 --- Somebody waits for the next event of a name.
 -- @tparam table client
 -- @tparam string name
--- @tparam table waiter
+-- @tparam table waiter `is_blind`: it does not look at the event
 function events.expect(client, name, waiter)
   local waiting = client.expected[name] or line.new()
   client.expected[name] = waiting
@@ -195,7 +206,9 @@ end
 -- @tparam string name
 -- @param event
 function events.meet(client, name, event)
-  printing.teach(client, name, event)
+  if client.observed[name] or client.handlers[name] then
+    printing.teach(client, name, event)
+  end
   if client.observed[name] then
     show(client, name, event)
   end
@@ -204,6 +217,9 @@ function events.meet(client, name, event)
     local waiter = line.head(waiting)
     while waiter do
       if not waiter.done then
+        if not waiter.is_blind then
+          printing.teach(client, name, event)
+        end
         waiter.value = event
         loop.unpark(waiter)
       end

@@ -8,7 +8,8 @@
 -- @module holdfast.first
 local check = require "holdfast.check"
 local loop = require "holdfast.loop"
-local text = require "holdfast.text"
+
+local text = require("holdfast.late").module "holdfast.text"
 
 local first = {}
 

@@ -21,25 +21,14 @@ hints.options = {
   reconnect = KEPT, auto_reconnect = KEPT,
 }
 
-local calls = {
+--- What to call in place of a method that is none.
+hints.calls = {
   disconnect = "client:close([timeout]) disconnects for good; one that is only to come back calls client:reconnect()",
   unsubscribe = "what client:subscribe returns is a subscription: call its subscription:remove()",
   is_connected = "ask client:status().ready, or wait with client:connect(timeout)",
   loop_start = "client:start() holds the connection from then on",
   loop_forever = "holdfast.run(fn) runs the loop for as long as fn does",
 }
-
---- Gives a class methods that say what to call in place of them.
--- @tparam table class
-function hints.teach(class)
-  local taught = {}
-  for name, words in pairs(calls) do
-    taught[name] = function()
-      error(("client:%s: there is none; %s"):format(name, words), 2)
-    end
-  end
-  setmetatable(class, { __index = taught })
-end
 
 -- From here on the seconds are probably meant to be milliseconds.
 local suspicious = { keep_alive = 5000, connect_timeout = 1000 }

@@ -7,21 +7,19 @@
 -- code; a mistake in a call is an error at the caller's line.
 -- @module holdfast
 local check = require "holdfast.check"
-local chronicle = require "holdfast.chronicle"
 local client = require "holdfast.client"
 local core = require "holdfast.core"
+local late = require "holdfast.late"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local losses = require "holdfast.losses"
 local master = require "holdfast.master"
 local registry = require "holdfast.registry"
-local text = require "holdfast.text"
 local walk = require "holdfast.walk"
 
-local holdfast = {
-  _VERSION = core.VERSION,
-  first = require("holdfast.first").of,
-  pcall = require("holdfast.loop.protect").pcall,
-}
+local text = late.module "holdfast.text"
+
+local holdfast = { _VERSION = core.VERSION }
 
 -- What a client needs none of is read when it is first asked for: a script that says one thing and ends has no use for
 -- it.
@@ -30,11 +28,19 @@ local apart = {
   topic = "holdfast.topic",
 }
 
+for _, name in pairs(apart) do
+  late.expect(name)
+end
+
+local calls = { first = { "holdfast.first", "of" }, pcall = { "holdfast.loop.protect", "pcall" } }
+
 setmetatable(holdfast, { __index = function(_, name)
   if apart[name] then
-    holdfast[name] = require(apart[name])
-    return holdfast[name]
+    holdfast[name] = late.load(apart[name])
+  elseif calls[name] then
+    holdfast[name] = late.load(calls[name][1])[calls[name][2]]
   end
+  return rawget(holdfast, name)
 end })
 
 --- Makes a client. It does nothing before `start` or `connect`.
@@ -150,8 +156,10 @@ function holdfast.log(listener, options)
     error("log: " .. problem, 2)
   end
   log.listen(listener)
-  chronicle.watch_losses()
+  losses.watch()
   return registry.trace(trace and trace.trace)
 end
+
+late.remember()
 
 return holdfast

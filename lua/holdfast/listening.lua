@@ -1,86 +1,16 @@
---- Calls of a client about its events: `on`, `once`, `off`, `wait`.
+--- Calls of a client about its events: `on`, `once`, `off`, `wait`, `event`.
 -- @module holdfast.listening
 local check = require "holdfast.check"
 local defaults = require "holdfast.defaults"
 local events = require "holdfast.events"
-local loop = require "holdfast.loop"
-local protect = require "holdfast.loop.protect"
+local printing = require "holdfast.printing"
 local text = require "holdfast.text"
+local waiting = require "holdfast.waiting"
 
 local Event = {}
 Event.__index = Event
 
-local listening = {
-  LEAVING = "the worker is leaving, and nobody waits in it without end",
-}
-
---- Before a call that acts and then waits: where it cannot wait, nothing must have happened.
--- @tparam string name of the call
--- @raise why not, at the line that called it
-function listening.must_wait(name)
-  local problem = loop.problem()
-  if problem then
-    error(name .. ": " .. problem, 3)
-  end
-end
-
---- Before a call that acts and then waits: one in the client's own credentials or backoff function would wait for the
--- connection that waits for that function.
--- @tparam holdfast.client client
--- @treturn ?boolean true, or nil
--- @treturn ?string message
--- @treturn ?string "credentials" or "backoff"
-function listening.must_not_answer(client)
-  if next(client.answering) == nil then
-    return true
-  end
-  local me = protect.running()
-  for kind, thread in pairs(client.answering) do
-    if thread == me then
-      return nil, ("the %s function of this client cannot wait for the connection that waits for it"):format(kind), kind
-    end
-  end
-  return true
-end
-
--- From now on `close` knows of a waiter. In a fork of the process nothing ever comes: there it is done already.
-local function enter(client, waiter)
-  local _, message, code = client.handle:consumed(0, 0)
-  if not code then
-    _, message, code = listening.must_not_answer(client)
-  end
-  if code then
-    waiter.done, waiter.message, waiter.code = true, message, code
-    return
-  end
-  client.waiters[waiter] = true
-end
-
---- Parks the caller on a waiter that `close` knows of.
--- @tparam holdfast.client client
--- @tparam table waiter
--- @tparam ?number timeout seconds
-function listening.park(client, waiter, timeout)
-  enter(client, waiter)
-  loop.park(waiter, timeout)
-  client.waiters[waiter] = nil
-end
-
---- A waiter of `holdfast.first` watches something of a client.
--- @tparam table object with `client` and `watchers`
--- @tparam table waiter
-function listening.watch(object, waiter)
-  enter(object.client, waiter)
-  object.watchers[waiter] = true
-end
-
---- It does so no more.
--- @tparam table object
--- @tparam table waiter
-function listening.unwatch(object, waiter)
-  object.watchers[waiter] = nil
-  object.client.waiters[waiter] = nil
-end
+local listening = {}
 
 --- Waits for the next event of a name.
 -- @tparam holdfast.client client
@@ -98,20 +28,21 @@ function listening.wait(client, name, timeout)
     error("wait: " .. problem, 2)
   elseif client.closed then
     if name == "closed" then
+      printing.teach(client, name, client.closed)
       return client.closed
     end
     return nil, "the client is closed", "closed"
   elseif client.leaving and not timeout then
-    return nil, listening.LEAVING, "closed"
+    return nil, waiting.LEAVING, "closed"
   end
-  listening.must_wait "wait"
-  local fine, message, code = listening.must_not_answer(client)
+  waiting.must_wait "wait"
+  local fine, message, code = waiting.must_not_answer(client)
   if not fine then
     return nil, message, code
   end
   local waiter = { endless = not timeout }
   events.expect(client, name, waiter)
-  listening.park(client, waiter, timeout)
+  waiting.park(client, waiter, timeout)
   if waiter.timed_out then
     events.forget(client, name, waiter)
     return nil, text.format("no %s within %g s", name, timeout), "timeout"
@@ -137,7 +68,7 @@ local function is_over(self)
   return self.value ~= nil or self.client.closed ~= nil
 end
 
-Event.is_ready, Event.watch, Event.unwatch = is_over, listening.watch, listening.unwatch
+Event.is_ready, Event.watch, Event.unwatch = is_over, waiting.watch, waiting.unwatch
 
 -- Takes the newest, waiting for it.
 function Event:wait(timeout)
@@ -149,7 +80,7 @@ function Event:wait(timeout)
   local waiter = {}
   if not is_over(self) then
     self.watchers[waiter] = true
-    listening.park(self.client, waiter, timeout)
+    waiting.park(self.client, waiter, timeout)
     self.watchers[waiter] = nil
   end
   local event = self.value

@@ -2,10 +2,12 @@
 -- Nothing here throws: a problem is returned as a sentence that names the key, what was wanted and what came, so that
 -- the caller decides at whose line it is raised. Secrets are never shown.
 -- @module holdfast.options
-local core = require "holdfast.core"
-local presets = require "holdfast.presets"
-local text = require "holdfast.text"
+local late = require "holdfast.late"
 local walk = require "holdfast.walk"
+
+local presets = late.module "holdfast.presets"
+local rules = late.module "holdfast.rules"
+local text = late.module "holdfast.text"
 
 local options = {}
 
@@ -15,60 +17,6 @@ end
 
 -- A window this much wider than the broker needs keeps its queue short where chance brings more clients than usual.
 local AIR = 1.05
-
--- What means something to some strategies only.
-local SERIES = { constant = true, linear = true, exponential = true, fibonacci = true }
-local MEANT_FOR = {
-  factor = { exponential = true },
-  step = { linear = true },
-  jitter = SERIES, -- the others draw by themselves
-  clients = { spread = true },
-  rate = { spread = true },
-}
-
-local PARTS = { "strategy", "min", "max", "factor", "step", "jitter", "clients", "rate" }
-
-local function strategy_problem(given, name, strategy)
-  for index = 2, #PARTS do
-    local key = PARTS[index]
-    local meant = MEANT_FOR[key]
-    if given[key] ~= nil and (strategy == "none" or meant and not meant[strategy]) then
-      local only = meant and meant ~= SERIES and next(meant)
-      return only and ('%s.%s needs strategy = "%s", got "%s"'):format(name, key, only, strategy)
-        or ('%s.%s does not go with strategy = "%s"'):format(name, key, strategy)
-    end
-  end
-end
-
--- What belongs together, and what does not.
-local function company_problem(given, name, strategy)
-  for _, key in ipairs(PARTS) do
-    if given.preset ~= nil and given[key] ~= nil then
-      return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, key)
-    end
-  end
-  for _, key in ipairs { "clients", "rate" } do
-    if strategy == "spread" and given[key] == nil then
-      return ('%s.%s is missing: strategy = "spread" wants it'):format(name, key)
-    end
-  end
-  if strategy == "spread" and given.max ~= nil then
-    return ('%s.max does not go with strategy = "spread"; clients and rate say how long it is'):format(name)
-  end
-  return strategy_problem(given, name, strategy)
-end
-
-local function bounds_problem(spec, name)
-  if spec.min == 0 and spec.strategy ~= "random" then
-    return ("%s.min must be a number of seconds above 0 and up to 4,294,967, got 0"):format(name)
-  end
-  if spec.strategy ~= "spread" and spec.min > spec.max then
-    return ("%s.max must be at least %s.min, which is %s s, got %s s"):format(name, name, text.describe(spec.min),
-      text.describe(spec.max))
-  end
-  local problem = core.backoff.problem(options.milliseconds(spec))
-  return problem and name .. ": " .. problem
-end
 
 --- A backoff in the core's own terms.
 -- @tparam table spec as @{backoff} returned it
@@ -97,154 +45,44 @@ end
 -- @tparam[opt] table defaults in place of the schema's
 -- @treturn ?table with defaults, or nil and what is wrong
 function options.backoff(given, name, defaults)
-  if type(given) ~= "table" then
-    return nil, ("%s must be a table, got %s"):format(name, text.describe(given))
-  end
-  local values, problem = walk.nested("backoff", given, name .. ".", defaults)
-  problem = problem or company_problem(given, name, values.strategy) or bounds_problem(values, name)
-  if problem then
-    return nil, problem
-  end
-  return values
+  return rules.backoff(given, name, defaults)
 end
 
--- What no row can tell by itself.
-local rules = {}
+-- What no rule says anything about, as long as it is MQTT 5 over TCP.
+local PLAIN = {}
+for _, name in ipairs { "server", "servers", "client_id", "transport", "keep_alive", "clean_start", "session_expiry",
+  "connect_timeout", "stable_after", "max_attempts", "window", "inbox", "loop", "defaults", "watch_network" } do
+  PLAIN[name] = true
+end
 
-function rules.one_address(given)
+local function is_plain(given)
+  for key in pairs(given) do
+    if not PLAIN[key] then
+      return false
+    end
+  end
+  return getmetatable(given) == nil
+end
+
+local function is_usual(values)
+  if values.protocol ~= 5 then
+    return false
+  end
+  for _, server in ipairs(values.servers) do
+    if server.road ~= "tcp" or server.tls then
+      return false
+    end
+  end
+  return true
+end
+
+-- What a client waits at least where the broker says that it is busy.
+local SLOW = { min = 30, max = 300 }
+
+local function address_problem(given)
   if (given.server == nil) == (given.servers == nil) then
     return given.server and "server and servers exclude each other; keep one" or
       'server is missing: say server = "mqtt://..." or servers = { ... }'
-  end
-end
-
-function rules.one_clock(given)
-  if given.keep_alive ~= nil and given.detect_within ~= nil then
-    return "keep_alive and detect_within exclude each other; the second one sets the first"
-  end
-end
-
-local function has_road(values, road)
-  for _, server in ipairs(values.servers) do
-    if server.road == road then
-      return true
-    end
-  end
-  return false
-end
-
-function rules.credentials(given, values)
-  if given.credentials ~= nil and (given.username ~= nil or given.password ~= nil) then
-    return "credentials replaces username and password; keep one of them"
-  elseif values.protocol == 4 and given.password ~= nil and given.username == nil then
-    return "password needs a username in MQTT 3.1.1 [MQTT-3.1.2-22]"
-  end
-end
-
-function rules.protocol(given, values)
-  if values.protocol == 5 then
-    return nil
-  elseif values.fallback then
-    return "fallback = true leads from protocol 5 to 4, so it needs protocol = 5"
-  elseif values.client_id == false then
-    return "client_id = false (the broker chooses) needs protocol = 5"
-  elseif given.properties ~= nil or (values.will and values.will.properties) then
-    return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
-  end
-  for _, name in ipairs { "receive_maximum", "maximum_packet_size" } do
-    if given[name] ~= nil then
-      return name .. " needs protocol = 5"
-    end
-  end
-  if given.redirect ~= nil and not has_road(values, "websocket") then
-    return "redirect needs protocol = 5"
-  end
-end
-
-function rules.store(given, values)
-  if values.queue.store and not values.client_id then
-    return "queue.store needs a client_id: the broker knows the session that it belongs to by no other name"
-  elseif not values.queue.store and given.queue and given.queue.sync ~= nil then
-    return "queue.sync needs a queue.store"
-  end
-end
-
-function rules.sleep(given, values)
-  if given.sleep_for ~= nil and not values.max_attempts then
-    return "sleep_for needs max_attempts: who sleeps for another reason does so until woken"
-  end
-end
-
-function rules.primary(given)
-  if given.return_to_primary ~= nil and given.server ~= nil then
-    return "return_to_primary needs servers: there is no other one to return from"
-  end
-end
-
-local ROADS = { unix = "a unix socket", websocket = "a WebSocket" }
-
-function rules.headers(given, values)
-  if given.headers ~= nil and not has_road(values, "websocket") then
-    return "headers is given, but no server's address begins with ws:// or wss://"
-  end
-end
-
-function rules.road(given, values)
-  for index, server in ipairs(values.servers) do
-    if ROADS[server.road] and values.transport == "paho" then
-      return ('%s is %s, which Paho does not go by; say transport = "native"'):format(
-        given.server and "server" or ("servers in place %d"):format(index), ROADS[server.road])
-    end
-  end
-end
-
-local function tls_problem(given, tls)
-  if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
-    return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
-  elseif tls.psk_key then
-    for _, name in ipairs { "ca", "cert", "key", "key_password", "verify" } do
-      if given[name] ~= nil then
-        return ("tls.psk_key takes the place of certificates; leave tls.%s out"):format(name)
-      end
-    end
-  elseif not tls.cert and (tls.key or tls.key_password) then
-    return ("tls.%s needs a tls.cert"):format(tls.key and "key" or "key_password")
-  end
-end
-
-function rules.tls(given, values)
-  if values.tls then
-    for _, server in ipairs(values.servers) do
-      if server.tls then
-        return tls_problem(given.tls, values.tls)
-      end
-    end
-    return "tls is given, but no server's address begins with mqtts:// or wss://"
-  end
-end
-
-function rules.backoff(given, values)
-  local spec = type(given.backoff) == "table" and given.backoff or {}
-  local problem = company_problem(spec, "backoff", values.backoff.strategy) or bounds_problem(values.backoff, "backoff")
-  if problem then
-    return problem
-  end
-  local slow = type(values.policy) == "table" and type(values.policy.slow) == "table" and not values.policy.slow.class
-  values.slow, problem = options.backoff(slow and values.policy.slow or {}, "policy.slow", { min = 30, max = 300 })
-  return problem
-end
-
-local order = { "one_address", "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep",
-  "primary", "tls", "backoff" }
-
--- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
-local PROXIES = { "proxy", "http_proxy", "https_proxy" }
-
-local function proxy_problem(given)
-  for _, name in ipairs(PROXIES) do
-    if given[name] ~= nil then
-      return name .. ": no proxies, Paho stops every client of the process while it waits for one; connect directly"
-    end
   end
 end
 
@@ -255,21 +93,26 @@ function options.check(given)
   if type(given) ~= "table" then
     return nil, "options must be a table, got " .. text.describe(given)
   end
-  local values, problem = nil, proxy_problem(given)
+  local plain = is_plain(given)
+  local values, problem = nil, not plain and rules.proxy_problem(given)
   if not problem then
     values, problem = walk.all(given)
   end
-  if not values then
+  problem = problem or address_problem(given)
+  if problem then
     return nil, problem
   end
   values.servers = values.servers or { values.server }
-  for _, name in ipairs(order) do
-    problem = rules[name](given, values)
-    if problem then
-      return nil, problem
-    end
+  if plain and is_usual(values) then
+    values.slow = walk.nested("backoff", {}, "policy.slow.", SLOW)
+  else
+    problem = rules.problem(given, values)
   end
-  for name, value in pairs(presets.around(values.backoff.preset)) do
+  if problem then
+    return nil, problem
+  end
+  local preset = values.backoff.preset
+  for name, value in pairs(preset and presets.around(preset) or {}) do
     if given[name] == nil then
       values[name] = value
     end

@@ -2,7 +2,6 @@
 --
 --     client:on("lost", print) --> lost: connection_lost, again in 1.7 s
 -- @module holdfast.printing
-local core = require "holdfast.core"
 local text = require "holdfast.text"
 
 local printing = {}
@@ -118,12 +117,17 @@ function printing.alone(fn)
   return fn
 end
 
--- The metatables that the core gives to what it makes.
-function core.message_metatable.__tostring(message)
+--- What `tostring` makes of a message.
+-- @tparam table message
+-- @treturn string
+function printing.message(message)
   return ("%s: %s"):format(tostring(message.topic), tostring(message.payload))
 end
 
-function core.reason_metatable.__tostring(reason)
+--- What it makes of a reason.
+-- @tparam table reason
+-- @treturn string
+function printing.reason(reason)
   return ("%s: %s"):format(tostring(reason.name), tostring(reason.text))
 end
 

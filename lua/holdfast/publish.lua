@@ -3,12 +3,14 @@
 local check = require "holdfast.check"
 local core = require "holdfast.core"
 local events = require "holdfast.events"
+local late = require "holdfast.late"
 local line = require "holdfast.line"
-local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
-local text = require "holdfast.text"
+local waiting = require "holdfast.waiting"
 local walk = require "holdfast.walk"
+
+local text = late.module "holdfast.text"
 
 local publish = {}
 
@@ -158,7 +160,7 @@ end
 local function stand_in_line(client, waiter, timeout)
   local place, life = { waiter = waiter }, lifetime(waiter)
   line.join(client.line, place)
-  listening.park(client, place, sooner(timeout, life))
+  waiting.park(client, place, sooner(timeout, life))
   if not place.timed_out then
     return not place.code, place.message, place.code
   end
@@ -184,7 +186,7 @@ local function withdraw(client, id, timeout)
   if code == "out_of_memory" then
     waiter.code = "sent" -- or will be
   else
-    listening.park(client, waiter)
+    waiting.park(client, waiter)
   end
   if waiter.value then
     return delivered(waiter) -- it was on its way already, and has arrived
@@ -243,8 +245,8 @@ function publish.publish(client, topic, payload, given)
   elseif client.closing then
     return nil, "the client is closed", "closed"
   end
-  listening.must_wait "publish"
-  local fine, message, code = listening.must_not_answer(client)
+  waiting.must_wait "publish"
+  local fine, message, code = waiting.must_not_answer(client)
   if not fine then
     return nil, message, code
   end
@@ -267,7 +269,7 @@ function publish.publish(client, topic, payload, given)
     end
     left = timeout and math.max(0, timeout - (core.now() - waiter.since))
   end
-  listening.park(client, waiter, left)
+  waiting.park(client, waiter, left)
   return answer(client, waiter, timeout)
 end
 

@@ -12,7 +12,6 @@ local clients = setmetatable({}, { __mode = "v" })
 local mailbox, take, finish, fill
 local message_metatable, is_compiled = core.message_metatable, rawget(_G, "jit") ~= nil
 local tracing = false
-local deliver -- of holdfast.delivery, set when the first client is made
 local receivers -- kind of mail -> function(client, ...)
 
 -- The mail, or the run of messages, that is being handed out. It stays the mailbox's, which shows it again after an
@@ -111,7 +110,7 @@ local function route(serial, kind, id, ...)
   hand.serial = serial
   local client = clients[id]
   if client and kind == "message" then
-    deliver(client, ...)
+    receivers.message(client, ...)
   elseif client then
     if receivers[kind](client, ...) == false then
       return true -- it is shown again for the rest of it
@@ -177,10 +176,9 @@ end
 
 --- Adds a client.
 -- @tparam table client with `handle`
--- @tparam function deliver_message `deliver_message(client, message, wish ...)`
 -- @tparam table by_kind kind of mail -> function(client, ...)
-function registry.add(client, deliver_message, by_kind)
-  deliver, receivers = deliver_message, by_kind
+function registry.add(client, by_kind)
+  receivers = by_kind
   attend()
   clients[client.handle:id()] = client
 end

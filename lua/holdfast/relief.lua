@@ -99,7 +99,9 @@ local function watched(weak, _, err, trace)
   end
 end
 
-function buffer.watch_room(client)
+--- The inbox of a client fills up.
+-- @tparam table client
+function relief.watch_room(client)
   client.is_watched = true
   local weak = setmetatable({ client = client }, { __mode = "v" })
   loop.start(watched, weak, nil, watch_room, weak)

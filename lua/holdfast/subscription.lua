@@ -13,9 +13,9 @@ local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
 local first = require "holdfast.first"
 local line = require "holdfast.line"
-local listening = require "holdfast.listening"
 local loop = require "holdfast.loop"
 local text = require "holdfast.text"
+local waiting = require "holdfast.waiting"
 
 local begun, started, done = delivery.begun, delivery.started, delivery.done
 
@@ -140,7 +140,7 @@ end
 -- Waits in one of the subscription's own lines.
 local function wait(self, queue, waiter, timeout, what)
   line.join(queue, waiter)
-  listening.park(self.client, waiter, timeout)
+  waiting.park(self.client, waiter, timeout)
   line.leave(queue, waiter)
   if waiter.timed_out then
     return text.format("no %s within %g s", what, timeout), "timeout"
@@ -187,7 +187,7 @@ function Subscription:receive(timeout)
     error("receive: " .. problem, 2)
   end
   if buffer.count(self.buffer) == 0 then
-    listening.must_wait "receive"
+    waiting.must_wait "receive"
   end
   buffer.reads(self, buffer.caller() or self) -- may want memory: no message is taken before
   local message = take_from(self.buffer)
@@ -316,7 +316,7 @@ function Subscription:granted(timeout)
     error("granted: " .. problem, 2)
   end
   if not self.qos_granted and not self.refusal then
-    listening.must_wait "granted"
+    waiting.must_wait "granted"
     local words, code = over(self)
     if not code then
       words, code = wait(self, self.askers, {}, timeout, "answer of the broker")
@@ -378,9 +378,9 @@ end
 function Subscription:watch(waiter)
   buffer.reads(self, buffer.caller() or self)
   self.watchers = self.watchers or setmetatable({}, { __mode = "k" })
-  listening.watch(self, waiter)
+  waiting.watch(self, waiter)
 end
 
-Subscription.unwatch = listening.unwatch
+Subscription.unwatch = waiting.unwatch
 
 return subscription

@@ -1,9 +1,11 @@
 --- A function that runs in a coroutine of its own, as @{holdfast.spawn} answers it: to be waited for, or ended.
 -- @classmod holdfast.task
 local check = require "holdfast.check"
-local first = require "holdfast.first"
+local late = require "holdfast.late"
 local line = require "holdfast.line"
 local loop = require "holdfast.loop"
+
+local first = late.module "holdfast.first"
 
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 
@@ -62,8 +64,10 @@ function task.settle(self, message, code, ...)
     loop.unpark(waiter)
     waiter = line.shift(self.joiners)
   end
-  is_heard = first.is_watched(self) or is_heard
-  first.tell(self)
+  if next(self.watchers) ~= nil then
+    is_heard = first.is_watched(self) or is_heard
+    first.tell(self)
+  end
   return is_heard
 end
 

@@ -3,9 +3,12 @@
 -- known can be said of the table's own keys alone.
 -- @module holdfast.walk
 local check = require "holdfast.check"
-local hints = require "holdfast.hints"
+local late = require "holdfast.late"
 local schema = require "holdfast.schema"
-local text = require "holdfast.text"
+
+local hints = late.module "holdfast.hints"
+local policy = late.module "holdfast.policy"
+local text = late.module "holdfast.text"
 
 local walk = {}
 
@@ -37,24 +40,6 @@ end
 local process = {}
 for name, rows in pairs(schema.process) do
   process[name] = grow(rows)
-end
-
-function check.properties(value, row)
-  return require("holdfast.properties").check(value, row.packet) -- read by those who give some, as the policy is
-end
-
-function check.jitter(value)
-  if type(value) == "number" then
-    local fraction, problem = check.number(value, { from = 0, to = 1 })
-    if fraction == 0 then
-      return nil, 'must be above 0; say "none" for no jitter'
-    end
-    return fraction, problem
-  end
-  if value ~= "none" and value ~= "full" and value ~= "equal" then
-    return nil, 'must be "none", "full", "equal" or a fraction up to 1, got ' .. text.describe(value)
-  end
-  return value
 end
 
 local visit
@@ -101,7 +86,7 @@ function visit(group, given, prefix, defaults)
       end
     elseif value ~= nil then
       if row.type == "policy" then
-        values.rules, problem = require("holdfast.policy").check(value)
+        values.rules, problem = policy.check(value)
         values.policy = value
       else
         values[key], problem = check[row.type](value, row)
@@ -224,12 +209,5 @@ end
 
 --- The names of all calls that have options.
 walk.calls = call_names
-
-function check.defaults(value)
-  if type(value) ~= "table" then
-    return nil, "must be a table, got " .. text.describe(value)
-  end
-  return value
-end
 
 return walk

@@ -13,7 +13,7 @@
 -- `receive` ...) can be called wherever nginx can suspend; `post`, `start`, `subscribe`, `on` and `status` do not wait
 -- and can be called anywhere in a worker.
 -- @module resty.holdfast
-local base = require "holdfast"
+local base = require "holdfast.whole" -- no request waits for a file
 local bucket = require "resty.holdfast.bucket"
 local budget = require "holdfast.budget"
 local check = require "holdfast.check"

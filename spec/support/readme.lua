@@ -1,5 +1,6 @@
 --- The tables that README.md shows of what the code knows: rendered from the code, so that a spec can compare.
 local core = require "holdfast.core"
+local reference = require "holdfast.reference"
 
 local readme = {}
 
@@ -21,9 +22,10 @@ local function show(row)
   return code(tostring(default)) .. (unit and " " .. unit or "")
 end
 
-local function explain(row)
-  if row.doc ~= "" or not row.choices then
-    return (row.doc:gsub("|", "\\|"))
+local function explain(row, call)
+  local doc = reference[(call and call .. ": " or "") .. row.name]
+  if doc or not row.choices then
+    return ((doc or ""):gsub("|", "\\|"))
   end
   local choices = {}
   for i, choice in ipairs(row.choices) do
@@ -43,19 +45,20 @@ end
 
 --- Every option of the client's calls that is no argument, from the schema.
 function readme.calls()
-  local rows, calls = {}, {}
+  local rows, calls, first = {}, {}, {}
   for _, call in ipairs(require("holdfast.schema").calls) do
     for _, row in ipairs(call.argument and {} or call.rows) do
       if calls[row] then
         calls[row] = calls[row] .. ", " .. code(call.call)
       else
-        rows[#rows + 1], calls[row] = row, code(call.call)
+        rows[#rows + 1], calls[row], first[row] = row, code(call.call), call.call
       end
     end
   end
   local lines = { "| option | of | default | |", "|---|---|---|---|" }
   for _, row in ipairs(rows) do
-    lines[#lines + 1] = string.format("| %s | %s | %s | %s |", code(row.name), calls[row], show(row), explain(row))
+    lines[#lines + 1] = string.format("| %s | %s | %s | %s |", code(row.name), calls[row], show(row),
+      explain(row, first[row]))
   end
   return lines
 end

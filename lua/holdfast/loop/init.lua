@@ -53,7 +53,11 @@
 -- copied.
 -- @module holdfast.loop
 local core = require "holdfast.core"
-local text = require "holdfast.text"
+local late = require "holdfast.late"
+
+local text = late.module "holdfast.text"
+
+late.expect "holdfast.loop.spawn"
 
 local loop = {}
 
@@ -144,9 +148,9 @@ local function install(what)
     return problem
   end
   if type(what) == "string" then
-    local fine, module = pcall(require, "holdfast.loop." .. what)
-    if not fine then
-      return ("loop %s cannot be used: %s"):format(text.describe(what), tostring(module):match "^[^\n]*")
+    local module, why = late.fetch("holdfast.loop." .. what)
+    if not module then
+      return ("loop %s cannot be used: %s"):format(text.describe(what), tostring(why):match "^[^\n]*")
     end
     found = module
   end
@@ -156,7 +160,7 @@ local function install(what)
     loop[name] = found[name] or default[name]
   end
   if not loop.spawn then
-    require("holdfast.loop.spawn").equip(loop)
+    late.load("holdfast.loop.spawn").equip(loop)
   end
   function loop.attend(mailbox, dispatch, settle)
     attention = { mailbox, dispatch, settle }
@@ -195,7 +199,7 @@ local function decide()
   local problem = loop.choose()
   if not problem and not chosen then
     problem = install "builtin"
-    require("holdfast.loop.builtin").elsewhere = elsewhere
+    late.load("holdfast.loop.builtin").elsewhere = elsewhere
   end
   if problem then
     error(problem, 0)

@@ -6,9 +6,9 @@
 -- Both end when the last client is closed, or when the worker is told to leave and nobody waits any more; whoever waits
 -- later begins others.
 -- @module holdfast.loop.openresty
-local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local log = require "holdfast.log"
+local losses = require "holdfast.losses"
 
 local OLDEST = 10016 -- 0.10.16: the first that cannot be without lua-resty-core, whose semaphores are used
 
@@ -28,7 +28,7 @@ log.fall_back(function(message)
   ngx.log(ngx.ERR, "holdfast: ", message)
 end)
 
-chronicle.watch_losses(false) -- when nginx closes a Lua state, there is nothing left that could be written to
+losses.watch(false) -- when nginx closes a Lua state, there is nothing left that could be written to
 
 local LENGTH = 0.002 -- seconds until nginx has its turn, and what the last mail or handler takes beyond
 local PORTION = 1000 -- mails, at most, likewise

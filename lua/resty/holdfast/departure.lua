@@ -8,8 +8,8 @@
 -- @module resty.holdfast.departure
 local relief = require "holdfast.relief"
 local events = require "holdfast.events"
-local listening = require "holdfast.listening"
 local openresty = require "holdfast.loop.openresty"
+local waiting = require "holdfast.waiting"
 
 local departure = {}
 
@@ -24,7 +24,7 @@ local function leave(client, ephemeral, until_then)
   end
   client.leaving = true
   client.handle:goodbye() -- which the end of the process does not say by itself
-  events.dismiss(client, listening.LEAVING, "closed")
+  events.dismiss(client, waiting.LEAVING, "closed")
   relief.finish(client)
   for _, subscription in pairs(client.wishes) do
     subscription:remove()

@@ -1,0 +1,147 @@
+--- What a client is asked by the keeper: its credentials, and how long to wait.
+-- @module holdfast.questions
+local budget = require "holdfast.budget"
+local check = require "holdfast.check"
+local events = require "holdfast.events"
+local loop = require "holdfast.loop"
+local protect = require "holdfast.loop.protect"
+local registry = require "holdfast.registry"
+local text = require "holdfast.text"
+
+local questions = {}
+
+local username_row, password_row, headers_row = { secret = true }, { secret = true }, { secret = true }
+
+-- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
+-- that waits for the connection would wait for itself.
+local function call(client, kind, fn, ...)
+  client.answering[kind] = protect.running()
+  local one, other = fn(...)
+  client.answering[kind] = nil
+  return one, other
+end
+
+-- The ticket that an answer is for: of the latest question, and then none is open any more.
+local function close_question(client, kind)
+  local ticket = client.questions[kind]
+  client.questions[kind], client.answering[kind] = nil, nil
+  return ticket
+end
+
+-- Both are answered, or nil, and nil and why not.
+local function found_credentials(client, attempt)
+  local username, password = call(client, "credentials", client.credentials, attempt)
+  if username == nil then
+    return nil, nil, type(password) == "string" and password or "the credentials function returned none"
+  end
+  local fine, problem = check.text(username, username_row)
+  if not fine then
+    return nil, nil, "the user name " .. problem
+  elseif password ~= nil then
+    fine, problem = check.bytes(password, password_row)
+  end
+  return username, password, not fine and "the password " .. problem or nil
+end
+
+local function found_headers(client, attempt)
+  local headers, problem = call(client, "credentials", client.headers, attempt)
+  if headers == nil then
+    return nil, type(problem) == "string" and problem or "the headers function returned none"
+  end
+  headers, problem = check.headers(headers, headers_row)
+  if type(headers) ~= "string" then
+    return nil, "what the headers function returned " .. (problem or "is a function")
+  end
+  return headers
+end
+
+local function find_credentials(client, attempt)
+  local username, password, headers, problem
+  if client.credentials then
+    username, password, problem = found_credentials(client, attempt)
+  end
+  if client.headers and not problem then
+    headers, problem = found_headers(client, attempt)
+  end
+  local ticket = close_question(client, "credentials")
+  if problem then
+    client.handle:credentials(ticket, false, problem)
+  else
+    client.handle:credentials(ticket, username, password, headers)
+  end
+end
+
+local function credentials_found(client, _, err, trace)
+  if err ~= nil then
+    client.handle:credentials(close_question(client, "credentials"), false, trace:match "^[^\n]*")
+    events.report(client, err, trace)
+  end
+end
+
+--- Asks for what to say of itself, and to a WebSocket's server. An attempt that comes while the function still runs for
+-- the one before gets that answer.
+-- @tparam table client
+-- @param ticket
+-- @tparam number attempt
+function questions.credentials(client, ticket, attempt)
+  registry.handed()
+  local is_open = client.questions.credentials
+  client.questions.credentials = ticket
+  if not is_open then
+    loop.serve(credentials_found, client, nil, find_credentials, client, attempt)
+  end
+end
+
+local function find_delay(client, ticket, failure)
+  local answer = call(client, "backoff", client.strategy, failure)
+  local milliseconds = answer
+  if type(answer) == "number" and not check.timeout_problem(answer) then
+    milliseconds = math.floor(answer * 1000 + 0.5)
+  elseif answer ~= nil and answer ~= false then
+    local words = text.format("backoff must return seconds, false or nil, got %s; the built-in delay of %g s is used",
+      text.describe(answer), failure.retry_in)
+    answer, milliseconds = nil, nil
+    events.report(client, words, words)
+  end
+  if client.asking == ticket then -- it has not waited, so the event that is about to be told can say the truth
+    client.chosen = answer
+  end
+  client.handle:delay(ticket, milliseconds)
+end
+
+local function answered(client, _, err, trace)
+  if err ~= nil then
+    events.report(client, err, trace)
+  end
+end
+
+local function delay_found(client, _, err, trace)
+  close_question(client, "backoff")
+  answered(client, nil, err, trace)
+end
+
+--- Asks how long to wait. A failure that comes while the function still thinks about the one before takes the built-in
+-- delay.
+-- @tparam table client
+-- @param ticket
+-- @tparam table failure
+function questions.delay(client, ticket, failure)
+  registry.handed()
+  if client.questions.backoff then
+    return
+  end
+  client.questions.backoff = ticket
+  client.asking = ticket
+  loop.serve(delay_found, client, nil, find_delay, client, ticket, failure)
+  client.asking = nil
+end
+
+--- Another process has a say in whether an attempt may begin.
+-- @tparam table client
+-- @param ticket
+function questions.turn(client, ticket)
+  registry.handed()
+  loop.serve(answered, client, nil, budget.answer, client, ticket)
+end
+
+return questions

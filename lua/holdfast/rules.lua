@@ -1,0 +1,231 @@
+--- What options may go together: rules that no row of the schema can tell by itself.
+-- Read by those who give more than an address and what goes with everything.
+-- @module holdfast.rules
+local core = require "holdfast.core"
+local options = require "holdfast.options"
+local text = require "holdfast.text"
+local walk = require "holdfast.walk"
+
+local rules = {}
+
+-- What means something to some strategies only.
+local SERIES = { constant = true, linear = true, exponential = true, fibonacci = true }
+local MEANT_FOR = {
+  factor = { exponential = true },
+  step = { linear = true },
+  jitter = SERIES, -- the others draw by themselves
+  clients = { spread = true },
+  rate = { spread = true },
+}
+
+local PARTS = { "strategy", "min", "max", "factor", "step", "jitter", "clients", "rate" }
+
+local function strategy_problem(given, name, strategy)
+  for index = 2, #PARTS do
+    local key = PARTS[index]
+    local meant = MEANT_FOR[key]
+    if given[key] ~= nil and (strategy == "none" or meant and not meant[strategy]) then
+      local only = meant and meant ~= SERIES and next(meant)
+      return only and ('%s.%s needs strategy = "%s", got "%s"'):format(name, key, only, strategy)
+        or ('%s.%s does not go with strategy = "%s"'):format(name, key, strategy)
+    end
+  end
+end
+
+-- What belongs together, and what does not.
+local function company_problem(given, name, strategy)
+  for _, key in ipairs(PARTS) do
+    if given.preset ~= nil and given[key] ~= nil then
+      return ("%s.preset stands for all of %s; leave %s.%s out"):format(name, name, name, key)
+    end
+  end
+  for _, key in ipairs { "clients", "rate" } do
+    if strategy == "spread" and given[key] == nil then
+      return ('%s.%s is missing: strategy = "spread" wants it'):format(name, key)
+    end
+  end
+  if strategy == "spread" and given.max ~= nil then
+    return ('%s.max does not go with strategy = "spread"; clients and rate say how long it is'):format(name)
+  end
+  return strategy_problem(given, name, strategy)
+end
+
+local function bounds_problem(spec, name)
+  if spec.min == 0 and spec.strategy ~= "random" then
+    return ("%s.min must be a number of seconds above 0 and up to 4,294,967, got 0"):format(name)
+  end
+  if spec.strategy ~= "spread" and spec.min > spec.max then
+    return ("%s.max must be at least %s.min, which is %s s, got %s s"):format(name, name, text.describe(spec.min),
+      text.describe(spec.max))
+  end
+  local problem = core.backoff.problem(options.milliseconds(spec))
+  return problem and name .. ": " .. problem
+end
+
+--- Checks one backoff by itself.
+-- @tparam table given `strategy`, `min`, `max`, `factor`, `step`, `jitter`
+-- @tparam string name how messages call it
+-- @tparam[opt] table defaults in place of the schema's
+-- @treturn ?table with defaults, or nil and what is wrong
+function rules.backoff(given, name, defaults)
+  if type(given) ~= "table" then
+    return nil, ("%s must be a table, got %s"):format(name, text.describe(given))
+  end
+  local values, problem = walk.nested("backoff", given, name .. ".", defaults)
+  problem = problem or company_problem(given, name, values.strategy) or bounds_problem(values, name)
+  if problem then
+    return nil, problem
+  end
+  return values
+end
+
+-- What no row can tell by itself.
+local parts = {}
+
+function parts.one_clock(given)
+  if given.keep_alive ~= nil and given.detect_within ~= nil then
+    return "keep_alive and detect_within exclude each other; the second one sets the first"
+  end
+end
+
+local function has_road(values, road)
+  for _, server in ipairs(values.servers) do
+    if server.road == road then
+      return true
+    end
+  end
+  return false
+end
+
+function parts.credentials(given, values)
+  if given.credentials ~= nil and (given.username ~= nil or given.password ~= nil) then
+    return "credentials replaces username and password; keep one of them"
+  elseif values.protocol == 4 and given.password ~= nil and given.username == nil then
+    return "password needs a username in MQTT 3.1.1 [MQTT-3.1.2-22]"
+  end
+end
+
+function parts.protocol(given, values)
+  if values.protocol == 5 then
+    return nil
+  elseif values.fallback then
+    return "fallback = true leads from protocol 5 to 4, so it needs protocol = 5"
+  elseif values.client_id == false then
+    return "client_id = false (the broker chooses) needs protocol = 5"
+  elseif given.properties ~= nil or (values.will and values.will.properties) then
+    return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
+  end
+  for _, name in ipairs { "receive_maximum", "maximum_packet_size" } do
+    if given[name] ~= nil then
+      return name .. " needs protocol = 5"
+    end
+  end
+  if given.redirect ~= nil and not has_road(values, "websocket") then
+    return "redirect needs protocol = 5"
+  end
+end
+
+function parts.store(given, values)
+  if values.queue.store and not values.client_id then
+    return "queue.store needs a client_id: the broker knows the session that it belongs to by no other name"
+  elseif not values.queue.store and given.queue and given.queue.sync ~= nil then
+    return "queue.sync needs a queue.store"
+  end
+end
+
+function parts.sleep(given, values)
+  if given.sleep_for ~= nil and not values.max_attempts then
+    return "sleep_for needs max_attempts: who sleeps for another reason does so until woken"
+  end
+end
+
+function parts.primary(given)
+  if given.return_to_primary ~= nil and given.server ~= nil then
+    return "return_to_primary needs servers: there is no other one to return from"
+  end
+end
+
+local ROADS = { unix = "a unix socket", websocket = "a WebSocket" }
+
+function parts.headers(given, values)
+  if given.headers ~= nil and not has_road(values, "websocket") then
+    return "headers is given, but no server's address begins with ws:// or wss://"
+  end
+end
+
+function parts.road(given, values)
+  for index, server in ipairs(values.servers) do
+    if ROADS[server.road] and values.transport == "paho" then
+      return ('%s is %s, which Paho does not go by; say transport = "native"'):format(
+        given.server and "server" or ("servers in place %d"):format(index), ROADS[server.road])
+    end
+  end
+end
+
+local function tls_problem(given, tls)
+  if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
+    return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
+  elseif tls.psk_key then
+    for _, name in ipairs { "ca", "cert", "key", "key_password", "verify" } do
+      if given[name] ~= nil then
+        return ("tls.psk_key takes the place of certificates; leave tls.%s out"):format(name)
+      end
+    end
+  elseif not tls.cert and (tls.key or tls.key_password) then
+    return ("tls.%s needs a tls.cert"):format(tls.key and "key" or "key_password")
+  end
+end
+
+function parts.tls(given, values)
+  if values.tls then
+    for _, server in ipairs(values.servers) do
+      if server.tls then
+        return tls_problem(given.tls, values.tls)
+      end
+    end
+    return "tls is given, but no server's address begins with mqtts:// or wss://"
+  end
+end
+
+function parts.backoff(given, values)
+  local spec = type(given.backoff) == "table" and given.backoff or {}
+  local problem = company_problem(spec, "backoff", values.backoff.strategy) or bounds_problem(values.backoff, "backoff")
+  if problem then
+    return problem
+  end
+  local slow = type(values.policy) == "table" and type(values.policy.slow) == "table" and not values.policy.slow.class
+  values.slow, problem = rules.backoff(slow and values.policy.slow or {}, "policy.slow", { min = 30, max = 300 })
+  return problem
+end
+
+local order = { "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary", "tls",
+  "backoff" }
+
+-- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
+local PROXIES = { "proxy", "http_proxy", "https_proxy" }
+
+--- What is said before anything else is looked at.
+-- @tparam table given
+-- @treturn ?string what is wrong
+function rules.proxy_problem(given)
+  for _, name in ipairs(PROXIES) do
+    if given[name] ~= nil then
+      return name .. ": no proxies, Paho stops every client of the process while it waits for one; connect directly"
+    end
+  end
+end
+
+--- Checks what is given against all of them.
+-- @tparam table given
+-- @tparam table values of it, with defaults; `slow` is put in
+-- @treturn ?string what is wrong
+function rules.problem(given, values)
+  for _, name in ipairs(order) do
+    local problem = parts[name](given, values)
+    if problem then
+      return problem
+    end
+  end
+end
+
+return rules

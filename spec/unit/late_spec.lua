@@ -1,0 +1,126 @@
+-- What is read late comes from where the rest came from, and nobody sees that it is late.
+local files = require "spec.support.files"
+local process = require "process_probe"
+local tree = require "spec.support.tree"
+
+local ROOT = tree.command("pwd -P")[1]
+
+-- What a script prints, which is started in `folder` with holdfast by a relative path.
+local function run(folder, code)
+  files.write(folder .. "/code.lua", code)
+  local suffix = _VERSION:match "5%.[2-9]"
+  local name = "LUA_PATH" .. (suffix and "_" .. suffix:gsub("%.", "_") or "")
+  return table.concat(tree.command(("cd '%s' && %s='./lua/?.lua;./lua/?/init.lua' '%s' code.lua 2>&1"):format(folder,
+    name, os.getenv "LUA")), "\n")
+end
+
+local HOSTS = { cqueues = true, copas = true, luv = true, openresty = true, crew = true, guest = true }
+
+-- What no program reads, or belongs to the fleet, or to another library's loop.
+local function is_elsewhere(name)
+  local host = name:match "^holdfast%.loop%.(%w+)$"
+  return name == "holdfast.reference" or name:find "^holdfast%.fleet%." ~= nil or host ~= nil and HOSTS[host] ~= nil
+end
+
+describe("what is read late", function()
+  local folder
+
+  setup(function()
+    folder = process.temporary_folder()
+    os.execute(("ln -s '%s/lua' '%s/lua'"):format(ROOT, folder))
+  end)
+
+  teardown(function()
+    process.remove_folder(folder)
+  end)
+
+  it("comes from the same folder, wherever the program has gone to meanwhile", function()
+    assert.equal("true\ttrue\tthe path is ours\t0", run(folder, [[
+      local holdfast = require "holdfast"
+      local client = holdfast.new { server = "mqtt://127.0.0.1:1", transport = "native" }
+      local path = package.path
+      package.path = "the path is ours"
+      require "lfs".chdir "/"
+      for name in pairs(package.loaded) do
+        assert(name ~= "holdfast.wishing" and name ~= "holdfast.first", name)
+      end
+      local subscription = client:subscribe("a", print)
+      print(subscription.filter == "a", type(holdfast.first) == "function", package.path, subscription.dropped)
+    ]]))
+  end)
+
+  it("belongs to those who were read before, not to others of the same name", function()
+    assert.equal("true\tfalse\tnil\ttrue", run(folder, [[
+      local holdfast = require "holdfast"
+      local old = holdfast.new { server = "mqtt://127.0.0.1:1", transport = "native" }
+      local registry = require "holdfast.registry"
+      for name in pairs(package.loaded) do
+        package.loaded[name] = not name:find "^holdfast" and package.loaded[name] or nil
+      end
+      local other = require "holdfast"
+      local another = require "holdfast.registry"
+      old:subscribe("a", print)
+      print(old:subscribe "b" ~= nil, registry == another, package.loaded["holdfast.wishing"],
+        package.loaded["holdfast.registry"] == another and other ~= holdfast)
+    ]]))
+  end)
+
+  it("tells misuse at the caller's line from the first call on", function()
+    local said = run(folder, [[
+      local client = require "holdfast".new { server = "mqtt://127.0.0.1:1", transport = "native" }
+      print(pcall(function()
+        local a = client:on("nothing", print)
+        return a
+      end))
+      print(pcall(function()
+        local a = client:subscribe("a/#/b")
+        return a
+      end))
+      print(pcall(function()
+        local a = client.wait("lost", 1)
+        return a
+      end))
+    ]])
+    assert.matches("code.lua:3: on: unknown event", said)
+    assert.matches("code.lua:7: subscribe: filter", said)
+    assert.matches("code.lua:11: wait: call it with a colon", said)
+  end)
+
+  it("says what could not be read, and is read when it can be", function()
+    assert.equal("nil\ttrue\ttrue\nholdfast.subscription", run(folder, [[
+      local client = require "holdfast".new { server = "mqtt://127.0.0.1:1", transport = "native" }
+      local path = package.path
+      package.preload["holdfast.buffer"] = function() error("it is gone", 0) end
+      local fine, problem = pcall(client.subscribe, client, "a")
+      print(fine or nil, problem:find("holdfast: holdfast.wishing, which this needs, cannot be read", 1, true) == 1,
+        problem:find "it is gone" ~= nil)
+      package.preload["holdfast.buffer"] = nil
+      print((tostring(client:subscribe "a"):match "^[%w.]+"))
+    ]]))
+  end)
+
+  it("can be read at once", function()
+    local said = run(folder, [[
+      local holdfast = require "holdfast.whole"
+      for name in pairs(package.loaded) do
+        print(name:match "^holdfast.*" or "-")
+      end
+      package.path = ""
+      local searchers = package.searchers or package.loaders
+      while #searchers > 0 do
+        table.remove(searchers)
+      end
+      local client = holdfast.new { server = "mqtt://127.0.0.1:1", transport = "native" }
+      client:on("lost", print)
+      client:subscribe("a", { qos = 1 }, print)
+      holdfast.run(function() holdfast.spawn(function() end):join() end)
+      print(pcall(client.on, client, "nothing"))
+    ]])
+    assert.matches("unknown event", said)
+    said = "\n" .. said
+    for _, path in ipairs(tree.files("lua/holdfast", "*.lua")) do
+      local name = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+      assert.is_true(is_elsewhere(name) or said:find("\n" .. name .. "\n", 1, true) ~= nil, name .. " is not there")
+    end
+  end)
+end)
