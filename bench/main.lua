@@ -25,7 +25,8 @@ Parts (all of them unless named; scale, start, crowd and tickets only if named):
             of silence; memory of each client, and how long it takes until all are connected
   crowd     1,000 clients whose broker is away for 5 s: when all are ready again, and when the last of them was to try
   tickets   a full handshake of TLS, and one with a ticket: CPU of a connect, memory of a client after the first
-  start     a script that connects, publishes once and closes, beside mosquitto_pub and a script that does nothing
+  start     a script that connects, publishes once and closes, beside mosquitto_pub, a script that does nothing, and
+            luamqtt where that is installed; CPU less Lua's own start, as a multiple of mosquitto_pub's
 
 receive and publish have four columns: raw Paho, libmosquitto (one thread, its own loop), holdfast over Paho, holdfast
 native. The other parts that have two compare raw Paho with holdfast over --transport.
@@ -507,11 +508,14 @@ function run_part.start()
   local lua = arg[-1]
   local commands = {
     { "nothing", lua .. " -e 'local _ = 1'" },
-    { "require \"holdfast\"", lua .. " -e 'require \"holdfast\"'" },
     { "mosquitto_pub", ("mosquitto_pub -V 5 -p %d -t bench -m x -q 1"):format(broker.port) },
-    { "connect, publish, close: paho", tools.programs.paho .. " once port=" .. broker.port },
+    { "require \"holdfast\"", lua .. " -e 'require \"holdfast\"'" },
     { "connect, publish, close: native", tools.programs.native .. " once port=" .. broker.port },
+    { "connect, publish, close: paho", tools.programs.paho .. " once port=" .. broker.port },
   }
+  if pcall(require, "mqtt") then
+    table.insert(commands, { "connect, publish, close: luamqtt", lua .. " bench/luamqtt.lua " .. broker.port })
+  end
   local wall, cpu = {}, {}
   for run = 1, 4 * given.runs do
     for index, command in ipairs(commands) do
@@ -521,7 +525,12 @@ function run_part.start()
   end
   say("\n%-38s %10s %10s", "a process", "time", "CPU")
   for index, command in ipairs(commands) do
-    say("%-38s %7.1f ms %7.1f ms", command[1], median(wall[index]) * 1000, median(cpu[index]) * 1000)
+    local ratios = {}
+    for run = 1, 4 * given.runs do
+      ratios[run] = (cpu[index][run] - cpu[1][run]) / cpu[2][run]
+    end
+    say("%-38s %7.1f ms %7.1f ms%s", command[1], median(wall[index]) * 1000, median(cpu[index]) * 1000,
+      index > 3 and ("  x%.1f"):format(median(ratios)) or "")
   end
   broker:kill()
 end

@@ -263,6 +263,7 @@ build = {
     ["holdfast.runs"] = "lua/holdfast/runs.lua",
     ["holdfast.schema"] = "lua/holdfast/schema.lua",
     ["holdfast.settings"] = "lua/holdfast/settings.lua",
+    ["holdfast.submission"] = "lua/holdfast/submission.lua",
     ["holdfast.subscription"] = "lua/holdfast/subscription.lua",
     ["holdfast.task"] = "lua/holdfast/task.lua",
     ["holdfast.text"] = "lua/holdfast/text.lua",

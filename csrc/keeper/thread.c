@@ -158,6 +158,7 @@ static void *run(void *argument) {
   hf_pace pace = {0};
   hf_ears ears;
   int64_t due = INT64_MAX;
+  hf_thread_name("holdfast");
   begin_to_listen(&ears, keeper);
   for (;;) {
     int64_t now = hf_clock_ms();
@@ -229,7 +230,7 @@ hf_keeper *hf_keeper_shared(void) {
   if (!shared) {
     hf_pollset *pollset = prepare_end() ? hf_pollset_new() : NULL;
     hf_keeper *keeper = pollset ? hf_keeper_new(links, means, pollset, hf_entropy()) : NULL;
-    if (keeper && hf_thread_start(&thread, "holdfast", run, keeper)) {
+    if (keeper && hf_thread_start(&thread, run, keeper)) {
       shared = keeper;
       hf_library_at_exit(at_exit);
     } else if (keeper) {

@@ -350,6 +350,7 @@ static int64_t turn(void) {
 
 static void *run(void *unused) {
   (void)unused;
+  hf_thread_name("Paho's waker");
   turn();
   pthread_mutex_lock(&look_lock);
   made = true;
@@ -388,7 +389,7 @@ static bool prepare(void) {
 static void start(void) {
   if (!prepare()) return;
   hf_paho_watch_names();
-  if (!hf_thread_start(&thread, "Paho's waker", run, NULL)) return;
+  if (!hf_thread_start(&thread, run, NULL)) return;
   pthread_mutex_lock(&look_lock);
   while (!made)
     pthread_cond_wait(&looked, &look_lock);

@@ -113,7 +113,7 @@ static size_t out(bool only_waited_for) {
 /* A line is not empty while nobody may be sent out, or no thread is to be had; then who is out comes back to it. */
 static bool get_going(hf_errand_kind kind, const hf_errand *errand) {
   hf_errand *first = send_out(kind);
-  if (!first || hf_thread_run(rows[kind].name, run, first)) return true;
+  if (!first || hf_thread_run(run, first)) return true;
   take_in(first);
   hf_errand_line *line = &lines[kind];
   if (out(false) == 0 && first == errand) return false;

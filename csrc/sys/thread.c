@@ -9,13 +9,12 @@
 static atomic_bool forked;
 static pthread_once_t watching = PTHREAD_ONCE_INIT;
 
-bool hf_thread_start(hf_thread *thread, const char *name, void *(*run)(void *), void *argument) {
+bool hf_thread_start(hf_thread *thread, void *(*run)(void *), void *argument) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread->running = pthread_create(&thread->id, NULL, run, argument) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (thread->running) pthread_setname_np(thread->id, name);
   return thread->running;
 }
 
@@ -24,9 +23,9 @@ void hf_thread_join(hf_thread *thread) {
   thread->running = false;
 }
 
-bool hf_thread_run(const char *name, void *(*run)(void *), void *argument) {
+bool hf_thread_run(void *(*run)(void *), void *argument) {
   hf_thread thread;
-  if (!hf_thread_start(&thread, name, run, argument)) return false;
+  if (!hf_thread_start(&thread, run, argument)) return false;
   pthread_detach(thread.id);
   return true;
 }

@@ -15,11 +15,12 @@ typedef struct hf_thread {
   bool running;
 } hf_thread;
 
-bool hf_thread_start(hf_thread *thread, const char *name, void *(*run)(void *), void *argument);
+/* `run` names its thread first: another would do it through a file of /proc, which costs more than the thread. */
+bool hf_thread_start(hf_thread *thread, void *(*run)(void *), void *argument);
 void hf_thread_join(hf_thread *thread);
 
 /* The same for a short errand that nobody waits for. */
-bool hf_thread_run(const char *name, void *(*run)(void *), void *argument);
+bool hf_thread_run(void *(*run)(void *), void *argument);
 
 void hf_thread_name(const char *name); /* of the calling thread, up to 15 characters */
 

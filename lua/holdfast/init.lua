@@ -47,7 +47,7 @@ end })
 -- @tparam table options `server` or `servers`, and whatever README's table of options lists
 -- @treturn ?holdfast.client or nil, message, "master" (in nginx's), "forked", "out_of_memory", or what is wrong with
 -- `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign", "store_newer",
--- "store_other_client", "store_failed"
+-- "store_other_client", "store_failed"; or "no_library" (Paho, OpenSSL or SQLite is missing)
 -- @raise when an option is wrong: names the key, what was wanted, what came
 function holdfast.new(options)
   if options == holdfast then -- as it is with resty.holdfast

@@ -11,11 +11,12 @@ local waiting = {
 
 --- Before a call that acts and then waits: where it cannot wait, nothing must have happened.
 -- @tparam string name of the call
+-- @tparam[opt=3] number level of its caller
 -- @raise why not, at the line that called it
-function waiting.must_wait(name)
+function waiting.must_wait(name, level)
   local problem = loop.problem()
   if problem then
-    error(name .. ": " .. problem, 3)
+    error(name .. ": " .. problem, level or 3)
   end
 end
 
