@@ -102,7 +102,8 @@ $(HERE)/spec/subscriptions_probe.so: LDFLAGS += $(COUNT) $(FAMINE)
 $(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(HERE)/obj/spec/famine.o $(COUNTED)
 	$(call link,$^)
 
-$(HERE)/spec/stream_probe.so $(HERE)/spec/exit_probe.so: LIBS += -lcrypto # themselves
+# These use such a library themselves.
+$(patsubst %,$(HERE)/spec/%_probe.so,exit neighbour stream): LIBS += -lpaho-mqtt3as -lssl -lcrypto -lsqlite3
 
 $(HERE)/spec/native_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/native_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,native_probe famine scripted_stream) $(PROBE_FLOORS)

@@ -15,18 +15,19 @@ local package, require = package, require -- whatever a program puts in their pl
 local loaded, early_path = package.loaded, package.path
 local family = {} -- name of a module -> the one that belongs to this one; false: not read yet
 
--- The folder that holdfast/late.lua lies in, as templates; nothing, where it is no file.
+-- The folder that holdfast/late.lua lies in; nil, where it is no file.
 local function home()
   local source = debug and debug.getinfo(1, "S").source or ""
-  local folder = source:match "^@(.*)holdfast[/\\]late%.lua$"
-  if folder and not folder:find "^/" then
-    folder = core.absolute(folder == "" and "." or folder)
-    folder = folder and folder .. "/"
+  local found = source:match "^@(.*)holdfast[/\\]late%.lua$"
+  if found and not found:find "^/" then
+    found = core.absolute(found == "" and "." or found)
+    found = found and found .. "/"
   end
-  return folder and ("%s?.lua;%s?/init.lua;"):format(folder, folder) or ""
+  return found
 end
 
-local templates = home()
+local folder = home()
+local templates = folder and ("%s?.lua;%s?/init.lua;"):format(folder, folder) or ""
 
 local function is_ours(name)
   return type(name) == "string" and (name == "holdfast" or name:find "^holdfast%." ~= nil)
@@ -50,6 +51,18 @@ local function forget_failed()
   end
 end
 
+-- `require` knows that there is no such file, but not why: too many may be open.
+local function why_not(name)
+  local file, why
+  if folder and io then
+    file, why = io.open(folder .. name:gsub("%.", "/") .. ".lua")
+  end
+  if file then
+    file:close()
+  end
+  return why and ("\n\t" .. why) or ""
+end
+
 local function read(name)
   local path = package.path
   package.path = templates .. (path and path .. ";" or "") .. early_path
@@ -57,7 +70,7 @@ local function read(name)
   package.path = path
   if not fine then
     forget_failed()
-    error(module, 0)
+    error(tostring(module) .. why_not(name), 0)
   end
   late.remember()
 end

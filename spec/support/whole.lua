@@ -12,7 +12,7 @@
 -- once and last.
 local probe = require "keeper_probe"
 package.loaded["holdfast.core"] = probe.core
-local holdfast = require "holdfast"
+local holdfast = require "holdfast.whole"
 
 local whole = { holdfast = holdfast, probe = probe }
 
