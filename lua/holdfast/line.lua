@@ -15,12 +15,20 @@ function line.new()
   return { first = 1, last = 0, limit = LEAST }
 end
 
+-- Whether it is somebody's own position: one who was moved to another when that was interrupted is left in both.
+local function stands(self, position)
+  local waiter = self[position]
+  return waiter and waiter.position == position
+end
+
 -- What has left from the middle is a gap, which goes when an end of the line comes to it.
 local function close_ranks(self)
-  while self.first <= self.last and not self[self.first] do
+  while self.first <= self.last and not stands(self, self.first) do
+    self[self.first] = nil
     self.first = self.first + 1
   end
-  while self.first <= self.last and not self[self.last] do
+  while self.first <= self.last and not stands(self, self.last) do
+    self[self.last] = nil
     self.last = self.last - 1
   end
   if self.first > self.last then
@@ -32,7 +40,7 @@ end
 -- @tparam table self
 -- @treturn ?table nil when it is empty
 function line.head(self)
-  if not self[self.first] then
+  if not stands(self, self.first) then
     close_ranks(self)
   end
   return self[self.first]
@@ -52,7 +60,7 @@ end
 -- @tparam table self
 -- @treturn ?table nil when it is empty
 function line.shift(self)
-  local waiter = self[self.first]
+  local waiter = line.head(self)
   if waiter then
     line.leave(self, waiter)
   end
@@ -66,17 +74,25 @@ function line.is_over(waiter)
   return waiter.done or loop.is_gone(waiter)
 end
 
+-- Towards the end; each has its new position before it loses the old one, so that nobody is missing from the line if
+-- this is interrupted.
 local function go_through(self)
-  local count = 0
-  for position = self.first, self.last do
+  local free = self.last
+  for position = self.last, self.first, -1 do
     local waiter = self[position]
-    self[position] = nil
-    if waiter and not line.is_over(waiter) then
-      count = count + 1
-      self[count], waiter.position = waiter, count
+    if not stands(self, position) or line.is_over(waiter) then
+      self[position] = nil
+    else
+      if position < free then
+        self[free] = waiter
+        waiter.position = free
+        self[position] = nil
+      end
+      free = free - 1
     end
   end
-  self.first, self.last, self.limit = 1, count, math.max(LEAST, 2 * count)
+  self.first, self.limit = free + 1, math.max(LEAST, 2 * (self.last - free))
+  close_ranks(self)
 end
 
 --- Puts one at the end.

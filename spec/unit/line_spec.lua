@@ -94,6 +94,41 @@ describe("a line", function()
     end)
   end
 
+  it("may be struck anywhere as it is gone through, and nobody is missing, out of order or there twice", function()
+    local at, struck = 1, true
+    while struck do
+      local queue, waiters = standing(16)
+      local wanted = {}
+      for name = 1, 5 do
+        line.leave(queue, waiters[name])
+      end
+      for name = 6, 16 do
+        local is_over = name > 7 and name < 16 and name % 3 > 0 -- neither end
+        waiters[name].done = is_over
+        if not is_over then
+          wanted[#wanted + 1] = name
+        end
+      end
+      queue.limit = 8 -- the next to come has it gone through
+      struck = strike(at, function()
+        line.join(queue, { name = "new" })
+      end)
+      local served = {}
+      local waiter = line.head(queue)
+      while waiter do
+        if not line.is_over(waiter) and waiter.name ~= "new" then
+          served[#served + 1] = waiter.name
+        end
+        line.leave(queue, waiter)
+        assert(line.head(queue) ~= waiter, at)
+        waiter = line.head(queue)
+      end
+      assert.same(wanted, served)
+      assert(line.is_empty(queue), at)
+      at = at + 1
+    end
+  end)
+
   it("leaves alone who does not stand in it", function()
     local queue, waiters = standing(2)
     line.leave(queue, {})
