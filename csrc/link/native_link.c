@@ -153,7 +153,7 @@ static void fire(hf_timer *timer, int64_t now) {
     return;
   }
   hf_native_alive_look(link);
-  if (link->stream) hf_native_renew(link);
+  if (link->stream) hf_native_renew(link, false);
   if (link->stream) hf_native_release_again(link);
 }
 

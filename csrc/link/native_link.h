@@ -179,7 +179,9 @@ void hf_native_released(hf_link *link, uint16_t packet_id);                    /
 void hf_native_allow(hf_link *link, size_t messages);
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt);
 void hf_native_restore(hf_link *link);
-void hf_native_renew(hf_link *link); /* if it is time to: what was let go unanswered is fetched by a new connection */
+/* What was let go unanswered is fetched by a new connection, if it is time to. `answered`: a publish of ours has been.
+ */
+void hf_native_renew(hf_link *link, bool answered);
 
 /* native_write.c: packets into `out`. False: memory is short, and the connection ends. */
 bool hf_native_write_ack(hf_link *link, hf_packet_type type, uint16_t packet_id, uint8_t code);

@@ -104,7 +104,7 @@ static void over(hf_link *link, hf_publish *publish, int code) {
     publish->packet_id = 0;
     hf_native_outcome(link, publish, code >= REFUSED ? code : HF_LINK_RESULT_OK);
   }
-  hf_native_renew(link);
+  hf_native_renew(link, true);
 }
 
 static void release(hf_link *link, hf_publish *publish) {

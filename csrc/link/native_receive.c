@@ -14,9 +14,9 @@ static bool half_is_gone(const hf_link *link) {
 
 /* Half of what waited has gone: what was let go unanswered is to come again. Once a connection; and since nothing is
  * let go before there is no room, a reader that takes nothing does not have it all sent over and over. A publish of
- * ours at QoS 1 whose answer is on its way would be sent twice: no more go out, and those have a moment to be
- * answered. */
-void hf_native_renew(hf_link *link) {
+ * ours at QoS 1 whose answer is on its way would be sent twice: no more go out, and those are waited for as long as one
+ * of them has been answered a moment ago. */
+void hf_native_renew(hf_link *link, bool answered) {
   enum { MOMENT = 2000 }; /* ms */
   if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
   bool begins = link->renew_at == HF_NATIVE_NEVER;
@@ -26,7 +26,7 @@ void hf_native_renew(hf_link *link) {
   if (mail) {
     link->renewing = true;
     hf_native_tell(link, mail, HF_LINK_RENEW);
-  } else if (begins || is_over) {
+  } else if (begins || is_over || answered) {
     link->renew_at = hf_native_loop->now + MOMENT;
     hf_native_schedule(link);
   }
@@ -38,7 +38,7 @@ static void pour(hf_link *link) {
     link->allowed--;
     hf_native_tell(link, &message->mail, HF_LINK_MESSAGE);
   }
-  hf_native_renew(link);
+  hf_native_renew(link, false);
 }
 
 /* There is no room for it. A session has the broker keep it; without one nobody would send it again. */
