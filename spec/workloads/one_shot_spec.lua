@@ -1,11 +1,13 @@
 -- 6, a one-shot (cron, a battery): start, connect, publish three at QoS 1, close, exit. The exit code and a sentence
--- tell how it went: with a broker, without one, with one that is frozen in the middle, over TLS. #broker
+-- tell how it went: with a broker, without one, with one that is frozen in the middle, over TLS, with a slow name
+-- server. At its whole size it is timed beside mosquitto_pub. #broker
 local accounts = require "spec.support.account"
 local certificates = require "spec.support.certificates"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local program = require "spec.support.program"
+local tree = require "spec.support.tree"
 
 local ONE_SHOT = [[
 local holdfast = require "holdfast"
@@ -32,7 +34,7 @@ describe("a one-shot #broker", function()
   end)
 
   -- What is told must have arrived.
-  local function run(transport, protocol, address, ca, broker, trouble)
+  local function run(transport, protocol, address, ca, broker, before)
     local account = accounts.new()
     local world
     if broker then
@@ -43,10 +45,7 @@ describe("a one-shot #broker", function()
       assert(world:connect(10))
     end
     local one = account:watch(program.start { code = ONE_SHOT, transport = transport, protocol = protocol,
-      arguments = { address, ca } })
-    if trouble then
-      trouble(one)
-    end
+      arguments = { address, ca }, before = before })
     local how, seconds = one:ended(10)
     for _, line in ipairs(one:news()) do
       local number = tonumber(line:match "^told\t(%d)$")
@@ -92,6 +91,61 @@ describe("a one-shot #broker", function()
       account:must { told = 3, arrived = 3 }
       assert.are.equal("exited 0", how, account:words())
     end)
+
+    local function names()
+      return { "env", "LD_PRELOAD=" .. package.searchpath("names_probe", os.getenv "LUA_CPATH" or
+        os.getenv "LUA_CPATH_5_4") }
+    end
+
+    case("with a name server that takes its time has published", function()
+      local broker = mosquitto.start()
+      local account, how = run(transport, protocol, "mqtt://brief.example:" .. broker.port, nil, broker, names())
+      account:must { told = 3, arrived = 3, doubled = 0, disorder = 0 }
+      assert.are.equal("exited 0", how, account:words())
+    end)
+
+    if program.is_soak or transport == "native" then
+      case("with a name server that takes too long says so, in its time", function()
+        local broker = mosquitto.start()
+        local account, how, said = run(transport, protocol, "mqtt://slow.example:" .. broker.port, nil, broker, names())
+        account:must { told = 0, arrived = 0 }
+        assert.are.equal("exited 1", how, account:words())
+        assert.is_truthy(said:find "2 s", said)
+      end)
+    end
+
+    -- Each start beside one of mosquitto_pub and one of Lua alone: the middle of so many.
+    if program.is_soak and transport == "native" then
+      case("starts and ends in three times what mosquitto_pub takes, and Lua's own start", function()
+        local broker = mosquitto.start { quiet = true }
+        local port, lua = broker.port, os.getenv "LUA"
+        local folder = process.temporary_folder()
+        finally(function() process.remove_folder(folder) end)
+        local file = assert(io.open(folder .. "/one_shot.lua", "w"))
+        file:write(ONE_SHOT)
+        file:close()
+        local function script(before, name, address)
+          return ("%s %s %s/%s %s"):format(before, lua, folder, name, address)
+        end
+        local ours = script("env HOLDFAST_SPEC_TRANSPORT=native HOLDFAST_SPEC_PROTOCOL=" .. protocol ..
+          " HOLDFAST_SPEC_SCHEMA=lua/holdfast/schema.lua LUA_INIT=@spec/support/default_transport.lua", "one_shot.lua",
+          "mqtt://127.0.0.1:" .. port)
+        local theirs = ("printf '1\\n2\\n3\\n' | mosquitto_pub -h 127.0.0.1 -p %d -t readings -q 1 -l"):format(port)
+        local lists = { {}, {}, {} }
+        for _ = 1, 31 do
+          for index, command in ipairs { ours, theirs, lua .. " -e ''" } do
+            local before = process.now()
+            tree.command(command)
+            table.insert(lists[index], process.now() - before)
+          end
+        end
+        for _, list in ipairs(lists) do
+          table.sort(list)
+        end
+        local mine, other, alone = lists[1][16], lists[2][16], lists[3][16]
+        assert(mine <= 3 * other + alone, ("%d ms, mosquitto_pub %d, Lua alone %d"):format(mine, other, alone))
+      end)
+    end
 
     case("without a broker says so by its exit code and a sentence, in its time", function()
       local account, how, said = run(transport, protocol, "mqtt://127.0.0.1:" .. process.free_port())
