@@ -94,7 +94,8 @@ FAMINE := $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
 
 # The whole module on virtual time: the probe brings a clock, a keeper and a shortage of memory of its own.
 $(HERE)/spec/keeper_probe.so: LDFLAGS += $(FAMINE)
-$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine room_race mail_race) $(BINDING_OBJECTS) \
+$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine mail_race post_race room_race) \
+    $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/message_block.h"
+#include "core/publish_block.h"
 #include "core/wire.h"
 
 /* The block: the struct, then the properties (aligned as the struct is), then topic and payload with a NUL each. */
@@ -31,19 +32,37 @@ static hf_properties *fill_body(void *body, hf_bytes *topic, hf_bytes *payload, 
   return copy;
 }
 
-hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  hf_publish *publish = malloc(sizeof *publish + body_size(topic, payload, properties));
-  if (!publish) return NULL;
+static void fill(hf_publish *publish, hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
   *publish = (hf_publish){.topic = topic, .payload = payload, .deadline = INT64_MAX, .expires = INT64_MAX};
   publish->properties = fill_body(publish + 1, &publish->topic, &publish->payload, properties);
+}
+
+hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  hf_publish *publish = malloc(sizeof *publish + body_size(topic, payload, properties));
+  if (publish) fill(publish, topic, payload, properties);
   return publish;
+}
+
+size_t hf_publish_size(hf_bytes topic, hf_bytes payload) {
+  enum { GRAIN = _Alignof(hf_publish) };
+  return (sizeof(hf_publish) + body_size(topic, payload, NULL) + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+void hf_publish_fill(hf_publish *publish, hf_bytes topic, hf_bytes payload) {
+  fill(publish, topic, payload, NULL);
 }
 
 hf_publish *hf_publish_shrink(hf_publish *publish) {
   publish->topic = publish->payload = (hf_bytes){NULL, 0};
   publish->properties = NULL;
-  hf_publish *smaller = realloc(publish, sizeof *publish);
-  return smaller ? smaller : publish;
+  hf_publish_block *block = publish->block;
+  hf_publish *smaller = block ? malloc(sizeof *smaller) : realloc(publish, sizeof *publish);
+  if (!smaller) return publish;
+  if (!block) return smaller;
+  *smaller = *publish;
+  smaller->block = NULL;
+  hf_publish_block_release(block);
+  return smaller;
 }
 
 void hf_publish_count_down(hf_publish *publish, int64_t now) {
@@ -70,8 +89,12 @@ hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties
   return message;
 }
 
+size_t hf_publish_weight(hf_bytes topic, hf_bytes payload) {
+  return sizeof(hf_publish) + topic.length + payload.length;
+}
+
 size_t hf_publish_weigh(const hf_publish *publish) {
-  return sizeof *publish + publish->topic.length + publish->payload.length +
+  return hf_publish_weight(publish->topic, publish->payload) +
          (publish->properties ? hf_properties_weight(publish->properties) : 0);
 }
 
@@ -83,7 +106,10 @@ size_t hf_publish_packet_size(const hf_publish *publish) {
 }
 
 void hf_publish_free(hf_publish *publish) {
-  free(publish);
+  if (publish && publish->block)
+    hf_publish_block_release(publish->block);
+  else
+    free(publish);
 }
 
 void hf_message_free(hf_message *message) {

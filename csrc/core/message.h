@@ -3,7 +3,7 @@
  * Each is one block: struct, topic, payload and a copy of the properties, so
  * that it crosses threads as a single pointer and one free() ends it. Both
  * begin with an hf_mail. Those that came in together may share a block
- * (message_block.h). An hf_publish belongs to the keeper from admission
+ * (message_block.h), and those that go out, too (publish_block.h). An hf_publish belongs to the keeper from admission
  * until its outcome is known; while a link has it in flight the link uses its
  * mail (and nothing else of it) to answer. An hf_message belongs to whoever
  * took it from a mailbox.
@@ -17,6 +17,8 @@
 #include "core/index.h"
 #include "core/mail.h"
 #include "core/properties.h"
+
+typedef struct hf_publish_block hf_publish_block; /* publish_block.h */
 
 typedef struct hf_publish {
   hf_mail mail; /* HF_LINK_DELIVERED when the link answers */
@@ -35,11 +37,13 @@ typedef struct hf_publish {
   uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
   bool retain;
-  uint8_t end_source; /* an hf_source; of an end that `result` is the code of */
-  bool carried;       /* its packet id and state outlived a handle or a connection (link.h) */
-  bool released;      /* its PUBREL has been sent, or may have been */
-  uint32_t more;      /* outcomes that this one stands for as well: of the ids that follow */
-  uint64_t offset;    /* of the link that has it: where its packet ends in the bytes of the connection */
+  uint8_t end_source;      /* an hf_source; of an end that `result` is the code of */
+  bool carried;            /* its packet id and state outlived a handle or a connection (link.h) */
+  bool released;           /* its PUBREL has been sent, or may have been */
+  uint32_t more;           /* outcomes that this one stands for as well: of the ids that follow */
+  uint32_t span;           /* bytes of its block that are its own */
+  uint64_t offset;         /* of the link that has it: where its packet ends in the bytes of the connection */
+  hf_publish_block *block; /* that it is part of; NULL: it is one by itself */
 } hf_publish;
 
 typedef struct hf_message_block hf_message_block; /* message_block.h */
@@ -68,6 +72,8 @@ hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties
 hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 
 /* In memory of somebody else, aligned as a message is: so many bytes, which keep those after it aligned. */
+size_t hf_publish_size(hf_bytes topic, hf_bytes payload);
+void hf_publish_fill(hf_publish *publish, hf_bytes topic, hf_bytes payload);
 size_t hf_message_size(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 void hf_message_fill(hf_message *message, hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 
@@ -80,6 +86,7 @@ void hf_publish_count_down(hf_publish *publish, int64_t now);
 
 /* What it counts against `queue.bytes`. */
 size_t hf_publish_weigh(const hf_publish *publish);
+size_t hf_publish_weight(hf_bytes topic, hf_bytes payload); /* without properties */
 
 /* Bytes of the packet that carries it in MQTT 5 (section 3.3), for the peer's Maximum Packet Size. */
 size_t hf_publish_packet_size(const hf_publish *publish);

@@ -78,15 +78,15 @@ void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
   hf_store_refusal(client->store, problem);
 }
 
-/* A reference for a mail, of those that are taken many at once. */
-static hf_client *hold(hf_client *client) {
-  enum { AT_ONCE = 256 };
-  if (client->prepaid == 0) {
-    atomic_fetch_add_explicit(&client->references, AT_ONCE, memory_order_relaxed);
-    client->prepaid = AT_ONCE;
-  }
-  client->prepaid--;
-  return client;
+static bool take_room(hf_client *client, size_t weight) {
+  const hf_client_options *options = client->options;
+  /* The keeper drops the oldest, so for a moment there are more. */
+  size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;
+  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
+  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
+  bool room = messages < options->queue_messages * times && bytes <= options->queue_bytes * times - weight;
+  if (!room) hf_dues_give_back(client, 1, weight);
+  return room;
 }
 
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id) {
@@ -94,19 +94,14 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   if (atomic_load_explicit(&client->closed, memory_order_relaxed)) return HF_CLIENT_IS_CLOSED;
   size_t weight = hf_publish_weigh(publish);
   if (weight > options->queue_bytes) return HF_TOO_LARGE;
-  /* The keeper drops the oldest, so for a moment there are more. */
-  size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;
-  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
-  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
-  bool room = messages < options->queue_messages * times && bytes <= options->queue_bytes * times - weight;
-  if (!room) hf_dues_give_back(client, 1, weight);
+  bool room = take_room(client, weight);
   if (!room && options->overflow == HF_OVERFLOW_REJECT) {
     atomic_store(&client->room_wanted, true);
     /* What freed the queue between the look and the flag did not see the flag. */
     if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) hf_dues_tell_room(client);
     return HF_QUEUE_FULL;
   }
-  *id = publish->id = atomic_fetch_add(&client->next_publish, 1);
+  *id = publish->id = hf_posting_id(client);
   if (!room) {
     overflow(client, publish);
     return HF_ADMITTED;
@@ -118,8 +113,32 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
     hf_client_signal(client, HF_SIGNAL_NOT_KEPT);
     return HF_NOT_KEPT;
   }
-  publish->mail.owner = hold(client);
+  hf_posting_over(client);
+  publish->mail.owner = hf_client_hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
   return HF_ADMITTED;
+}
+
+static hf_admission post_alone(hf_client *client, const hf_post *post, uint64_t *id) {
+  hf_publish *publish = hf_publish_new(post->topic, post->payload, NULL);
+  if (!publish) return HF_NO_MEMORY;
+  publish->qos = post->qos;
+  publish->retain = post->retain;
+  publish->flags = post->flags;
+  hf_admission admission = hf_client_post(client, publish, post->ttl, 0, id);
+  if (admission != HF_ADMITTED) hf_publish_free(publish);
+  return admission;
+}
+
+/* Who has no room here is told why there. */
+hf_admission hf_client_post_copy(hf_client *client, const hf_post *post, uint64_t *id) {
+  size_t weight = hf_publish_weight(post->topic, post->payload);
+  bool closed = atomic_load_explicit(&client->closed, memory_order_relaxed);
+  if (closed || client->store || weight > client->options->queue_bytes || !hf_posting_suits(post) ||
+      !take_room(client, weight))
+    return post_alone(client, post, id);
+  if (hf_posting_add(client, post, weight, id)) return HF_ADMITTED;
+  hf_dues_credit(client, 1, weight);
+  return HF_NO_MEMORY;
 }

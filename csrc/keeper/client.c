@@ -107,9 +107,14 @@ static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes f
   return make_of_three(client, kind, first, second, (hf_bytes){NULL, 0});
 }
 
+static void send(hf_client *client, hf_mail *mail) {
+  hf_posting_over(client);
+  hf_mailbox_push(hf_keeper_inbox(client->keeper), mail);
+}
+
 static bool post(hf_command *command) {
   if (!command) return false;
-  hf_mailbox_push(hf_keeper_inbox(((hf_client *)command->mail.owner)->keeper), &command->mail);
+  send(command->mail.owner, &command->mail);
   return true;
 }
 
@@ -148,7 +153,7 @@ void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell) 
 
 void hf_client_release(hf_client *client) {
   atomic_store(&client->quiet, true);
-  atomic_fetch_sub(&client->references, client->prepaid); /* the one that is dropped here is not of these */
+  hf_posting_over(client);
   hf_client_close(client, 0, HF_FAREWELL_NONE);
   hf_client_drop(client);
 }
@@ -168,7 +173,7 @@ bool hf_client_network_changed(hf_client *client) {
 static void send_wishing(hf_client *client, hf_wishing *wishing, enum hf_command_kind kind, uint32_t number) {
   wishing->mail = (hf_mail){.owner = hf_client_hold(client), .kind = (uint16_t)kind};
   wishing->number = number;
-  hf_mailbox_push(hf_keeper_inbox(client->keeper), &wishing->mail);
+  send(client, &wishing->mail);
 }
 
 /* All that a wish will need is had before there is one: its place, its first verdict, its end. */
@@ -205,7 +210,7 @@ bool hf_client_withdraw(hf_client *client, uint64_t publish) {
   event->mail.owner = hf_client_hold(client);
   event->mail.kind = HF_COMMAND_WITHDRAW;
   event->id = publish;
-  hf_mailbox_push(hf_keeper_inbox(client->keeper), &event->mail);
+  send(client, &event->mail);
   return true;
 }
 

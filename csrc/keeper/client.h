@@ -79,6 +79,17 @@ bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait);
  * be sent, below 0: any; `age`: ms of those, and of its message expiry, that are over already. */
 hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl, int64_t age, uint64_t *id);
 
+typedef struct hf_post { /* a message without properties */
+  hf_bytes topic, payload;
+  int64_t ttl;    /* ms within which it must be sent, below 0: any */
+  uint32_t flags; /* HF_PUBLISH_NOTIFY, HF_PUBLISH_AWAITED: event.h */
+  uint8_t qos;
+  bool retain;
+} hf_post;
+
+/* The same, of a copy. */
+hf_admission hf_client_post_copy(hf_client *client, const hf_post *post, uint64_t *id);
+
 /* Why a post came back as HF_NOT_KEPT. */
 void hf_client_store_trouble(hf_client *client, hf_store_problem *problem);
 

@@ -27,6 +27,10 @@ static void discard_publish(hf_mail *mail) {
   hf_publish_free((hf_publish *)mail);
 }
 
+static void discard_publishes(hf_mail *mail) {
+  hf_publish_block_discard(hf_publish_block_of(mail));
+}
+
 static void discard_wishing(hf_mail *mail) {
   hf_wishing_free((hf_wishing *)mail);
 }

@@ -18,6 +18,7 @@
 // clang-format off
 #define HF_COMMAND_KINDS(FIRST, EACH)                                                                                  \
   FIRST(PUBLISH, publish)                                                                                              \
+  EACH(PUBLISHES, publishes) /* an hf_publish_block */                                                                 \
   EACH(WITHDRAW, event) /* which becomes the answer */                                                                 \
   EACH(SUBSCRIBE, wishing)                                                                                             \
   EACH(UNSUBSCRIBE, wishing)                                                                                           \

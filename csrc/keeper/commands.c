@@ -89,6 +89,7 @@ static void handle(hf_client *client, const hf_command *command) {
     delay(client, command);
     break;
   case HF_COMMAND_PUBLISH: /* these are no hf_commands, or the keeper's */
+  case HF_COMMAND_PUBLISHES:
   case HF_COMMAND_WITHDRAW:
   case HF_COMMAND_SUBSCRIBE:
   case HF_COMMAND_UNSUBSCRIBE:
@@ -138,6 +139,16 @@ static void heed(hf_client *client, hf_signal *signal) {
   }
 }
 
+/* Each of them is a mail that the others spare. */
+static void accept_all(hf_client *client, hf_publish_block *block) {
+  unsigned count = hf_publish_block_seal(block);
+  client->keeper->mails += count - 1;
+  for (hf_publish *publish = hf_publish_block_first(block), *next; count > 0; count--, publish = next) {
+    next = hf_publish_block_next(publish);
+    hf_outbox_accept(client, publish);
+  }
+}
+
 void hf_commands_mail(hf_client *client, hf_mail *mail) {
   if (mail->kind >= HF_COMMAND_SIGNALS) {
     heed(client, (hf_signal *)mail);
@@ -157,8 +168,11 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   } else if (mail->kind == HF_COMMAND_DIAGNOSED) {
     hf_answers_diagnosed(client, (const hf_diagnosed *)mail);
     free(mail);
-  } else if (mail->kind == HF_COMMAND_PUBLISH) {
-    hf_outbox_accept(client, (hf_publish *)mail);
+  } else if (mail->kind == HF_COMMAND_PUBLISH || mail->kind == HF_COMMAND_PUBLISHES) {
+    if (mail->kind == HF_COMMAND_PUBLISH)
+      hf_outbox_accept(client, (hf_publish *)mail);
+    else
+      accept_all(client, hf_publish_block_of(mail));
     if (client->dirty) {
       client->dues.references++;
       return;

@@ -31,6 +31,7 @@
 #include "keeper/keeping.h"
 #include "keeper/outbox.h"
 #include "keeper/patience.h"
+#include "keeper/posting.h"
 #include "keeper/primary.h"
 #include "keeper/reference.h"
 #include "keeper/resolver.h"
@@ -49,7 +50,7 @@ struct hf_client {
   uint32_t id;
 
   /* whichever thread posts, one at a time */
-  unsigned prepaid; /* references that are counted already, for mails to come */
+  hf_posting posting;
 
   /* any thread */
   atomic_uint references;

@@ -14,12 +14,8 @@ enum { PACKET_MOST = 268435455, HEADER = 2 + 2 + 4, SECONDS_MOST = 4294967 };
 
 typedef struct plain {
   hf_client *client;
-  hf_bytes topic, payload;
-  int64_t ttl;        /* ms; below 0: none */
+  hf_post post;
   lua_Number timeout; /* seconds; below 0: none */
-  unsigned flags;
-  uint8_t qos;
-  bool retain;
 } plain;
 
 /* The field of the table at `index` under the name that is an upvalue, pushed. */
@@ -34,8 +30,8 @@ static const hf_lua_handle *handle_of(lua_State *L) {
   if (lua_type(L, 1) != LUA_TTABLE) return NULL;
   lua_pushvalue(L, lua_upvalueindex(HANDLE));
   lua_rawget(L, 1);
-  if (lua_rawlen(L, -1) != sizeof(hf_lua_handle) || !lua_isuserdata(L, -1)) return NULL;
   const hf_lua_handle *handle = lua_touserdata(L, -1);
+  if (!handle || lua_rawlen(L, -1) != sizeof *handle) return NULL;
   return handle->self == handle && handle->client ? handle : NULL;
 }
 
@@ -66,17 +62,17 @@ static bool take_option(lua_State *L, plain *as, bool waits) {
   if (is(name, "qos")) {
     if (lua_type(L, -1) != LUA_TNUMBER) return false;
     lua_Number qos = lua_tonumber(L, -1);
-    as->qos = qos >= 2 ? 2 : qos >= 1 ? 1 : 0;
-    return qos >= as->qos && qos <= as->qos;
+    as->post.qos = qos >= 2 ? 2 : qos >= 1 ? 1 : 0;
+    return qos >= as->post.qos && qos <= as->post.qos;
   }
   if (is(name, "retain")) {
-    as->retain = lua_toboolean(L, -1);
+    as->post.retain = lua_toboolean(L, -1);
     return lua_type(L, -1) == LUA_TBOOLEAN;
   }
   if (is(name, "ttl")) {
     lua_Number ttl;
     if (!is_seconds(L, &ttl) || !(ttl > 0)) return false;
-    as->ttl = ttl > 0.0005 ? (int64_t)(ttl * 1000 + 0.5) : 1;
+    as->post.ttl = ttl > 0.0005 ? (int64_t)(ttl * 1000 + 0.5) : 1;
     return true;
   }
   return waits && is(name, "timeout") && is_seconds(L, &as->timeout);
@@ -108,29 +104,22 @@ static bool is_plain_topic(hf_bytes topic) {
 }
 
 static bool take_message(lua_State *L, plain *as) {
-  return take_bytes(L, 2, &as->topic) && take_bytes(L, 3, &as->payload) && is_plain_topic(as->topic) &&
-         as->topic.length + as->payload.length + HEADER <= PACKET_MOST;
+  return take_bytes(L, 2, &as->post.topic) && take_bytes(L, 3, &as->post.payload) && is_plain_topic(as->post.topic) &&
+         as->post.topic.length + as->post.payload.length + HEADER <= PACKET_MOST;
 }
 
 /* Leaves a few values. */
 static bool read(lua_State *L, plain *as, bool waits) {
   const hf_lua_handle *handle = handle_of(L);
   if (!handle || hf_thread_forked()) return false;
-  *as = (plain){.client = handle->client, .ttl = handle->ttl, .timeout = -1};
-  if (handle->told || waits) as->flags = HF_PUBLISH_NOTIFY | (waits ? HF_PUBLISH_AWAITED : 0u);
+  *as = (plain){.client = handle->client, .post = {.ttl = handle->ttl}, .timeout = -1};
+  if (handle->told || waits) as->post.flags = HF_PUBLISH_NOTIFY | (waits ? HF_PUBLISH_AWAITED : 0u);
   return take_message(L, as) && take_options(L, as, waits) && has_no_defaults(L);
 }
 
 /* False: it has not been accepted. */
 static bool send(const plain *as, uint64_t *id) {
-  hf_publish *publish = hf_publish_new(as->topic, as->payload, NULL);
-  if (!publish) return false;
-  publish->qos = as->qos;
-  publish->retain = as->retain;
-  publish->flags = as->flags;
-  if (hf_client_post(as->client, publish, as->ttl, 0, id) == HF_ADMITTED) return true;
-  hf_publish_free(publish);
-  return false;
+  return hf_client_post_copy(as->client, &as->post, id) == HF_ADMITTED;
 }
 
 /* post(client, topic, payload, options), as in publish.lua, which is called where this is not enough. */

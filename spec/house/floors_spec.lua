@@ -20,7 +20,7 @@ local KEEPER = {
     "keeper", "commands", "turn", "answers", "driver" },
   { about = "what a client is, and does on its way to a broker and with it",
     "client", "attempt", "gates", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience", "inbox",
-    "admission", "keeping" },
+    "admission", "posting", "keeping" },
   { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
   { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "dues",
     "tell", "snapshot", "trace", "handle", "reference", "verdicts", "begun", "options" },

@@ -13,6 +13,7 @@
 #include "link/fake_link.h"
 #include "lua/binding.h"
 #include "mail_race.h"
+#include "post_race.h"
 #include "room_race.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
@@ -433,6 +434,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"news", news},
                                      {"knocked", knocked},
                                      {"starve", starve},
+                                     {"post_race", post_race},
                                      {"room_race", room_race},
                                      {"mail_race", mail_race},
                                      {"stop", stop},
