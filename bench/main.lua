@@ -28,8 +28,9 @@ Parts (all of them unless named; scale, start, crowd and tickets only if named):
   start     a script that connects, publishes once and closes, beside mosquitto_pub, a script that does nothing, and
             luamqtt where that is installed; CPU less Lua's own start, as a multiple of mosquitto_pub's
 
-receive and publish have four columns: raw Paho, libmosquitto (one thread, its own loop), holdfast over Paho, holdfast
-native. The other parts that have two compare raw Paho with holdfast over --transport.
+receive and publish have five columns: raw Paho, libmosquitto (one thread, its own loop), MQTT.js (where there is node;
+npm installs it the first time), holdfast over Paho, holdfast native. The other parts that have two compare raw Paho
+with holdfast over --transport.
 
   --runs=N            repetitions, all columns in turn (5; recover takes four times as many)
   --transport=NAME    paho or native, for parts with one column of holdfast (paho)
@@ -40,8 +41,8 @@ native. The other parts that have two compare raw Paho with holdfast over --tran
   --lua=NAME          the Lua that holdfast runs on (lua5.4)
 
 CPU is user and system time of the whole client process, the broker's not included. Medians; a ratio is the median of
-the runs' ratios, of CPU a message to that of the better of raw Paho and libmosquitto in the same run. Ratios carry
-over to another machine, absolute figures do not.
+the runs' ratios, of CPU a message to that of the best of raw Paho, libmosquitto and MQTT.js in the same run. Ratios
+carry over to another machine, absolute figures do not.
 ]]
 
 local given = {
@@ -67,7 +68,10 @@ local median = tools.median
 
 tools.programs.holdfast = tools.programs[given.transport]
 
-local BESIDE = { "raw", "mosquitto", "paho", "native" } -- in turn
+local BESIDE = { "raw", "mosquitto", "mqttjs", "paho", "native" } -- in turn
+if os.getenv "BENCH_LEFT_OUT" ~= "" then
+  table.remove(BESIDE, 3)
+end
 local PAIR = { "raw", "holdfast" }
 
 local function say(format, ...)
@@ -126,9 +130,9 @@ local function throughput(title, names, mode, peer_mode, qos, how, store)
   for index, name in ipairs(names) do
     local ratios = {}
     for run = 1, given.runs do
-      local best = cost(results.raw[run])
-      if results.mosquitto then
-        best = math.min(best, cost(results.mosquitto[run]))
+      local best = math.huge
+      for _, peer in ipairs { "raw", "mosquitto", "mqttjs" } do
+        best = results[peer] and math.min(best, cost(results[peer][run])) or best
       end
       ratios[run] = cost(results[name][run]) / best
     end
@@ -138,10 +142,13 @@ local function throughput(title, names, mode, peer_mode, qos, how, store)
   say("%-38s %s", title, table.concat(cells, "   "))
 end
 
-local TITLES = { raw = "raw Paho", mosquitto = "libmosquitto", paho = "holdfast, Paho", native = "holdfast, native",
-  holdfast = "holdfast" }
+local TITLES = { raw = "raw Paho", mosquitto = "libmosquitto", mqttjs = "MQTT.js", paho = "holdfast, Paho",
+  native = "holdfast, native", holdfast = "holdfast" }
 
 local function throughput_head(names)
+  if names == BESIDE and os.getenv "BENCH_LEFT_OUT" ~= "" then
+    say("\n%s", os.getenv "BENCH_LEFT_OUT")
+  end
   local cells = {}
   for index, name in ipairs(names) do
     cells[index] = ("%24s"):format(TITLES[name])

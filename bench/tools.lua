@@ -16,6 +16,7 @@ tools.first_line = first_line
 tools.programs = {
   raw = "build/bench/raw_paho",
   mosquitto = "build/bench/raw_mosquitto",
+  mqttjs = "env NODE_PATH=" .. os.getenv "BENCH_MQTTJS" .. "/node_modules node bench/raw_mqttjs.js",
   paho = "env BENCH_TRANSPORT=paho " .. arg[-1] .. " bench/client.lua",
   native = "env BENCH_TRANSPORT=native " .. arg[-1] .. " bench/client.lua",
 }
