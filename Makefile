@@ -143,7 +143,7 @@ $(HERE)/fuzz/native $(HERE)/fuzz/websocket: spec/support/scripted_stream.c # the
 $(HERE)/fuzz/websocket: LIBS += -lcrypto # likewise
 
 # The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
-bench-programs: $(BUILD)/bench/raw_paho $(BUILD)/bench/raw_mosquitto $(BUILD)/bench/peer $(BUILD)/bench/matching
+bench-programs: $(patsubst %,$(BUILD)/bench/%,raw_paho raw_mosquitto raw_socket peer matching)
 
 $(BUILD)/bench/raw_mosquitto: LIBS += -lmosquitto
 

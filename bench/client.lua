@@ -202,6 +202,29 @@ function modes.idle()
   end)
 end
 
+-- To itself, `rate` messages a second.
+function modes.pace()
+  local client, received = new {}, 0
+  local subscription = client:subscribe(TOPIC, { qos = given.qos }, function()
+    received = received + 1
+  end)
+  holdfast.run(function()
+    assert(client:connect(10))
+    assert(subscription:granted(10))
+    local payload, options = ("\0"):rep(64), { qos = given.qos }
+    local start, start_cpu = now(), cpu()
+    for sent = 1, given.count do
+      assert(client:post(TOPIC, payload, options))
+      holdfast.sleep(math.max(0, start + sent / given.rate - now()))
+    end
+    while received < given.count do
+      holdfast.sleep(0.01)
+    end
+    answer("messages=%d seconds=%.6f cpu=%.6f", received, now() - start, cpu() - start_cpu)
+    client:close()
+  end)
+end
+
 -- One client among others that are silent: it sends itself `rate` messages a second for `seconds`.
 function modes.scale()
   holdfast.run(function()

@@ -10,7 +10,8 @@ Parts (all of them unless named; scale, start, crowd and tickets only if named):
   store     64 B messages at QoS 1 to such a server, in memory and on disk: Paho's file store, queue.store
   recover   from the first accept of a restarted mosquitto to subscribed, retrying each 50 ms, alone and beside
             20 idle clients
-  large     one QoS 1 publish of 20 MB to mosquitto
+  large     one QoS 1 publish of 20 MB to mosquitto, beside one by a plain socket
+  pace      1,000 messages a second to itself by way of mosquitto, beside libmosquitto
   burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
   pairs     two messages in a row to itself, 50 ms between two pairs, QoS 1 and 2
   idle      CPU and memory of 1 and of 500 connected clients
@@ -94,10 +95,6 @@ local function in_turn(names, runs, measure)
   return results
 end
 
-local function both(runs, measure)
-  return in_turn(PAIR, runs, measure)
-end
-
 local function column(results, value)
   local list = {}
   for i, result in ipairs(results) do
@@ -142,8 +139,8 @@ local function throughput(title, names, mode, peer_mode, qos, how, store)
   say("%-38s %s", title, table.concat(cells, "   "))
 end
 
-local TITLES = { raw = "raw Paho", mosquitto = "libmosquitto", mqttjs = "MQTT.js", paho = "holdfast, Paho",
-  native = "holdfast, native", holdfast = "holdfast" }
+local TITLES = { raw = "raw Paho", socket = "a plain socket", mosquitto = "libmosquitto", mqttjs = "MQTT.js",
+  paho = "holdfast, Paho", native = "holdfast, native", holdfast = "holdfast" }
 
 local function throughput_head(names)
   if names == BESIDE and os.getenv "BENCH_LEFT_OUT" ~= "" then
@@ -220,14 +217,46 @@ end
 
 function run_part.large()
   local broker = tools.broker()
-  local results = both(given.runs, function(program)
+  local names = { "socket", "raw", "paho", "native" }
+  local results = in_turn(names, given.runs, function(program)
     return tools.measure(program, "large", { port = broker.port, size = 20000000 })
   end)
-  local function seconds(result)
-    return result.seconds
+  local titles, cells = {}, {}
+  for index, name in ipairs(names) do
+    local times, ratios = {}, {}
+    for run = 1, given.runs do
+      times[run] = results[name][run].seconds
+      ratios[run] = times[run] / results.socket[run].seconds
+    end
+    titles[index] = ("%17s"):format(TITLES[name])
+    cells[index] = ("%9.3f s x%5.2f"):format(median(times), median(ratios))
   end
-  say("\n%-38s %7.3f s                  %7.3f s", "one QoS 1 publish of 20 MB", median(column(results.raw, seconds)),
-    median(column(results.holdfast, seconds)))
+  say("\n%-38s %s", "", table.concat(titles, "   "))
+  say("%-38s %s", "one QoS 1 publish of 20 MB", table.concat(cells, "   "))
+  broker:kill()
+end
+
+function run_part.pace()
+  local broker = tools.broker "set_tcp_nodelay true\nmax_queued_messages 0"
+  local names, titles = { "mosquitto", "paho", "native" }, {}
+  for index, name in ipairs(names) do
+    titles[index] = ("%17s"):format(TITLES[name])
+  end
+  say("\n%-38s %s", "1,000 messages a second to itself", table.concat(titles, "   "))
+  for qos = 0, 1 do
+    local results = in_turn(names, given.runs, function(program)
+      return tools.measure(program, "pace", { port = broker.port, qos = qos, count = 3000, rate = 1000 })
+    end)
+    local cells = {}
+    for index, name in ipairs(names) do
+      local ratios = {}
+      for run = 1, given.runs do
+        ratios[run] = cost(results[name][run]) / cost(results.mosquitto[run])
+      end
+      cells[index] = ("%8.1f us x%5.2f"):format(median(column(results[name], cost)), median(ratios))
+    end
+    say("%-38s %s", "QoS " .. qos, table.concat(cells, "   "))
+  end
   broker:kill()
 end
 

@@ -2,6 +2,7 @@
  *
  *   raw_mosquitto receive port=.. qos=.. count=..            until `count` messages are there
  *   raw_mosquitto publish port=.. qos=.. count=.. size=..    100 of QoS 1 at a time
+ *   raw_mosquitto pace    port=.. qos=.. count=.. rate=..    to itself, so many a second
  *   raw_mosquitto idle    port=.. clients=.. seconds=..      connected and silent
  *
  * Prints what raw_paho.c prints. The loop is libmosquitto's own, turned by the main thread.
@@ -146,6 +147,30 @@ static void publish(char **words) {
   report(run.count);
 }
 
+/* Waits for the next one's time in its own loop, so that answers are read meanwhile. */
+static void pace(char **words) {
+  static const char payload[64];
+  int qos = (int)argument(words, "qos", 0);
+  long count = argument(words, "count", 3000), rate = argument(words, "rate", 1000);
+  run.count = count + 1;
+  struct mosquitto *m = connect_and_wait(words);
+  check(mosquitto_subscribe(m, NULL, topic, qos), "subscribe");
+  while (!run.subscribed)
+    turn(m);
+  begin();
+  for (long sent = 0; sent < count || run.received < count;) {
+    double left = run.start + (double)sent / (double)rate - now();
+    if (sent < count && left <= 0) {
+      check(mosquitto_publish(m, NULL, topic, sizeof payload, payload, qos, false), "publish");
+      sent++;
+    } else {
+      check(mosquitto_loop(m, sent < count ? (int)(left * 1000) + 1 : TURN, 1), "loop");
+    }
+  }
+  end();
+  report(count);
+}
+
 /* Each has its descriptor looked at once a second, as its own loop would. */
 static void idle(char **words) {
   long count = argument(words, "clients", 1), seconds = argument(words, "seconds", 10);
@@ -172,6 +197,8 @@ int main(int count, char **words) {
     receive(words);
   } else if (strcmp(mode, "publish") == 0) {
     publish(words);
+  } else if (strcmp(mode, "pace") == 0) {
+    pace(words);
   } else if (strcmp(mode, "idle") == 0) {
     idle(words);
   } else {

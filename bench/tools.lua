@@ -15,6 +15,7 @@ tools.first_line = first_line
 --- The commands of the programs that are compared.
 tools.programs = {
   raw = "build/bench/raw_paho",
+  socket = "build/bench/raw_socket",
   mosquitto = "build/bench/raw_mosquitto",
   mqttjs = "env NODE_PATH=" .. os.getenv "BENCH_MQTTJS" .. "/node_modules node bench/raw_mqttjs.js",
   paho = "env BENCH_TRANSPORT=paho " .. arg[-1] .. " bench/client.lua",
