@@ -14,7 +14,8 @@ static void free_all(hf_mail *mail) {
 void hf_client_free(hf_client *client) {
   hf_client_gone(client);
   hf_publish_block_close(client->posting.block);
-  hf_keeping_free(client);
+  hf_store_free(client->store);
+  free(client->keeping);
   hf_mailbox_release(client->out);
   hf_subscriptions_free(client->subscriptions);
   hf_verdicts_forget(&client->diagnosis.verdicts);

@@ -82,11 +82,6 @@ bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
   return whole;
 }
 
-void hf_keeping_free(hf_client *client) {
-  hf_store_free(client->store);
-  free(client->keeping);
-}
-
 /* ---- on the keeper's ---- */
 
 void hf_keeping_resume(hf_client *client) {

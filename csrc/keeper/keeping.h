@@ -13,7 +13,6 @@
 typedef struct hf_keeping hf_keeping;
 
 bool hf_keeping_begin(hf_client *client, hf_store_problem *problem);  /* posts again what is kept; false: `problem` */
-void hf_keeping_free(hf_client *client);                              /* with the client, on any thread */
 bool hf_keeping_append(hf_client *client, const hf_publish *publish); /* false: it is not kept, so it is not accepted */
 
 void hf_keeping_resume(hf_client *client); /* the link is new, and learns what the session may still know */
