@@ -114,6 +114,10 @@ $(HERE)/spec/stream_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/stream_probe.so: $(HERE)/obj/spec/stream_probe.o $(HERE)/obj/spec/famine.o $(PROBE_FLOORS)
 	$(call link,$^)
 
+$(HERE)/spec/store_probe.so: LDFLAGS += $(FAMINE)
+$(HERE)/spec/store_probe.so: $(HERE)/obj/spec/store_probe.o $(HERE)/obj/spec/famine.o $(PROBE_FLOORS)
+	$(call link,$^)
+
 $(HERE)/spec/mqtt_probe.so: LDFLAGS += $(COUNT)
 $(HERE)/spec/mqtt_probe.so: $(HERE)/obj/spec/mqtt_probe.o $(COUNTED)
 	$(call link,$^)

@@ -173,15 +173,15 @@ static hf_properties take_all(hf_bytes from, hf_user_property *user, bool *wrong
   return properties;
 }
 
-bool hf_wire_read_properties(hf_bytes from, hf_properties **properties) {
-  bool wrong;
+bool hf_wire_read_properties(hf_bytes from, hf_properties **properties, bool *wrong) {
   *properties = NULL;
+  *wrong = false;
   if (from.length == 0) return true;
-  hf_properties found = take_all(from, NULL, &wrong);
-  if (wrong) return false;
+  hf_properties found = take_all(from, NULL, wrong);
+  if (*wrong) return false;
   hf_user_property *user = malloc((found.user_count + 1) * sizeof *user);
   if (!user) return false;
-  found = take_all(from, user, &wrong);
+  found = take_all(from, user, wrong);
   *properties = hf_properties_copy(&found);
   free(user);
   return *properties != NULL;

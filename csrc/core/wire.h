@@ -13,9 +13,9 @@
 /* The properties of a PUBLISH, without the length in front; hf_properties_publish_size bytes are written. */
 char *hf_wire_put_properties(char *at, const hf_properties *properties);
 
-/* The same read back, one block as hf_properties_copy makes it. False when they make no sense or memory is short;
- * no bytes are no properties: true, NULL. */
-bool hf_wire_read_properties(hf_bytes from, hf_properties **properties);
+/* The same read back, one block as hf_properties_copy makes it. False when they make no sense (`wrong`) or memory is
+ * short; no bytes are no properties: true, NULL. */
+bool hf_wire_read_properties(hf_bytes from, hf_properties **properties, bool *wrong);
 
 /* The whole packet, of MQTT 3.1.1 (`protocol` 4) or 5; DUP is not set. NULL when memory is short. */
 char *hf_wire_publish(const hf_publish *publish, uint8_t protocol, uint16_t packet_id, size_t *length);

@@ -45,8 +45,8 @@ hf_publish *hf_store_publish(sqlite3_stmt *row, hf_store_problem *problem, const
   hf_bytes topic = bytes_at(row, 4), payload = bytes_at(row, 5), written = bytes_at(row, 6);
   int64_t flags = sqlite3_column_int64(row, 1);
   hf_properties *properties;
-  bool readable = hf_wire_read_properties(written, &properties);
-  hf_publish *publish = hf_publish_new(topic, payload, properties);
+  bool wrong, read = hf_wire_read_properties(written, &properties, &wrong);
+  hf_publish *publish = read || wrong ? hf_publish_new(topic, payload, properties) : NULL;
   free(properties);
   if (!publish) {
     hf_store_say(problem, HF_STORE_NO_MEMORY, path, NULL);
@@ -59,7 +59,7 @@ hf_publish *hf_store_publish(sqlite3_stmt *row, hf_store_problem *problem, const
   publish->expires = sqlite3_column_int64(row, 3);
   publish->packet_id = (uint16_t)sqlite3_column_int64(row, 8);
   publish->released = sqlite3_column_int64(row, 9) != 0;
-  if (readable && flags > 0 && flags < 7 && (flags & 3) != 3 &&
+  if (read && flags > 0 && flags < 7 && (flags & 3) != 3 &&
       hf_store_sum(publish, publish->deadline, publish->expires, written) == sqlite3_column_int64(row, 7))
     return publish;
   hf_publish_free(publish);

@@ -25,9 +25,9 @@ static bool same_properties(const hf_properties *a, const hf_properties *b) {
 /* As they are on the wire: refused, or read into what takes no more bytes. */
 static void read_back(const uint8_t *data, size_t size) {
   hf_properties *read = NULL;
-  bool right = false;
-  linear(size, right = hf_wire_read_properties((hf_bytes){(const char *)data, size}, &read));
-  promise(right || !read);
+  bool right = false, wrong = false;
+  linear(size, right = hf_wire_read_properties((hf_bytes){(const char *)data, size}, &read, &wrong));
+  promise(right != wrong && (right || !read));
   if (!read) return;
   size_t needed = hf_properties_publish_size(read);
   promise(needed <= size);

@@ -150,6 +150,12 @@ describe("a damaged store", function()
     assert.equal("store_corrupt", (try(("\0"):rep(512) .. file:sub(513))))
   end)
 
+  it("of which nothing is left is called empty", function()
+    assert.equal("store_corrupt", (try "")) -- and leaves its name
+    local _, text = store_probe.open(folder .. "/copy")
+    assert.matches("it is empty", text)
+  end)
+
   it("that reads well and does not add up is refused", function()
     local file = folded()
     assert.equal("opened", (try(file)))

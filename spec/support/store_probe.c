@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/wire.h"
+#include "famine.h"
 #include "lua/compat.h"
 #include "store/store.h"
 
@@ -86,6 +87,7 @@ static hf_publish *publish_at(lua_State *L) {
              given.user_count;
   hf_publish *publish =
       hf_publish_new(bytes_field(L, "topic", "t"), bytes_field(L, "payload", ""), any ? &given : NULL);
+  if (!publish) luaL_error(L, "no memory");
   publish->id = (uint64_t)number_field(L, "id", 0);
   publish->qos = (uint8_t)number_field(L, "qos", 1);
   lua_getfield(L, 2, "retain");
@@ -101,6 +103,7 @@ static int append(lua_State *L) {
   publish->expires = number_field(L, "expires", INT64_MAX);
   hf_store_code code = hf_store_append(store, publish);
   hf_publish_free(publish);
+  if (code == HF_STORE_NO_MEMORY) return luaL_error(L, "no memory");
   if (code) return done_or_trouble(L, store);
   lua_pushboolean(L, true);
   return 1;
@@ -232,6 +235,13 @@ static int mid_exchange(lua_State *L) {
   return 1;
 }
 
+/* starve(n): the n-th request for memory from now on fails, 0: none -> whether the one before did */
+static int starve(lua_State *L) {
+  lua_pushboolean(L, famine_has_failed());
+  famine_fail((long)luaL_checkinteger(L, 1));
+  return 1;
+}
+
 static int refusal(lua_State *L) {
   hf_store_problem problem;
   hf_store_refusal(check(L), &problem);
@@ -343,7 +353,8 @@ int luaopen_store_probe(lua_State *L) {
                                      {"__gc", collect},
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {{"open", open_store}, {"file_size", file_size}, {"mode", mode},
-                                       {"link", make_link},  {"packet", packet},       {NULL, NULL}};
+                                       {"link", make_link},  {"packet", packet},       {"starve", starve},
+                                       {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
