@@ -33,6 +33,23 @@ describe("a subscription", function()
   end
 
   describe("read", function()
+    if coroutine.close then
+      it("by one who has been ended where it waits goes to the next", function()
+        local messages = client:subscribe "t"
+        local ended
+        holdfast.spawn(function()
+          ended = coroutine.running()
+          note(messages:receive().payload)
+        end)
+        holdfast.spawn(function() note("second " .. messages:receive().payload) end)
+        holdfast.sleep(1)
+        coroutine.close(ended)
+        send("x", 1)
+        holdfast.sleep(1)
+        assert.same({ "1 second x" }, log)
+      end)
+    end
+
     it("by two loops beside each other owes for what both get until both have it", function()
       local loops = { client:subscribe("t"):messages(), client:subscribe("+"):messages() }
       local heard = { {}, {} }
