@@ -5,7 +5,8 @@
  *   every(n)    of the requests for memory that the module makes off the main thread every n-th fails; 0: none does
  *   failed()    how many have failed
  * What Lua, Paho, OpenSSL and SQLite ask for is never refused, nor what the module asks for on Lua's thread, where a
- * refusal is an error of the caller's. */
+ * refusal is an error of the caller's. A sanitizer's allocator is behind this one if there is one; nothing here is
+ * checked, since it is called before that knows of itself. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +26,18 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
 
-static bool fails(const void *caller) {
+#define WEAK __attribute__((weak))
+WEAK void *__interceptor_malloc(size_t size);
+WEAK void *__interceptor_calloc(size_t count, size_t size);
+WEAK void *__interceptor_realloc(void *block, size_t size);
+
+#define UNCHECKED __attribute__((no_sanitize("address", "undefined", "thread")))
+
+UNCHECKED static void *real_malloc(size_t size) {
+  return __interceptor_malloc ? __interceptor_malloc(size) : __libc_malloc(size);
+}
+
+UNCHECKED static bool fails(const void *caller) {
   unsigned long every = atomic_load_explicit(&rate, memory_order_relaxed);
   uintptr_t at = (uintptr_t)caller;
   if (every == 0 || at < from || at >= to || gettid() == getpid()) return false;
@@ -35,20 +47,22 @@ static bool fails(const void *caller) {
   return true;
 }
 
-void *malloc(size_t size) {
-  return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+UNCHECKED void *malloc(size_t size) {
+  return fails(__builtin_return_address(0)) ? NULL : real_malloc(size);
 }
 
-void *calloc(size_t count, size_t size) {
-  return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+UNCHECKED void *calloc(size_t count, size_t size) {
+  if (fails(__builtin_return_address(0))) return NULL;
+  return __interceptor_calloc ? __interceptor_calloc(count, size) : __libc_calloc(count, size);
 }
 
-void *realloc(void *block, size_t size) {
-  return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(block, size);
+UNCHECKED void *realloc(void *block, size_t size) {
+  if (fails(__builtin_return_address(0))) return NULL;
+  return __interceptor_realloc ? __interceptor_realloc(block, size) : __libc_realloc(block, size);
 }
 
-static char *copy(const char *text, size_t length) {
-  char *made = __libc_malloc(length + 1);
+UNCHECKED static char *copy(const char *text, size_t length) {
+  char *made = real_malloc(length + 1);
   if (!made) return NULL;
   memcpy(made, text, length);
   made[length] = '\0';
@@ -58,11 +72,11 @@ static char *copy(const char *text, size_t length) {
 #undef strdup
 #undef strndup
 
-char *strdup(const char *text) {
+UNCHECKED char *strdup(const char *text) {
   return fails(__builtin_return_address(0)) ? NULL : copy(text, strlen(text));
 }
 
-char *strndup(const char *text, size_t length) {
+UNCHECKED char *strndup(const char *text, size_t length) {
   return fails(__builtin_return_address(0)) ? NULL : copy(text, strnlen(text, length));
 }
 
