@@ -36,16 +36,16 @@ end
 --- What has been read until now belongs together.
 function late.remember()
   for name, module in pairs(loaded) do
-    if is_ours(name) and type(module) ~= "userdata" then -- which says on Lua 5.1 that it is being read
+    if is_ours(name) and type(module) == "table" then -- what is being read is something else, on Lua 5.1 and LuaJIT
       family[name] = module
     end
   end
 end
 
--- On Lua 5.1 what could not be read, were it for want of memory, cannot be read again otherwise.
+-- On Lua 5.1 and LuaJIT what could not be read, were it for want of memory, cannot be read again otherwise.
 local function forget_failed()
   for name, module in pairs(loaded) do
-    if is_ours(name) and type(module) == "userdata" then
+    if is_ours(name) and type(module) ~= "table" then
       loaded[name] = nil
     end
   end
