@@ -63,8 +63,8 @@ local function shift_over(mine, _, err, trace)
   local client, item = mine.client, mine.item
   if item then
     part_from(mine)
-    mine.item = nil
     runs.done(client, item)
+    mine.item = nil
   end
   if err ~= nil then
     events.report(client, err, trace)

@@ -41,7 +41,8 @@ function subscription.new(client, wish, filter, options, handler)
     filter = filter,
     handler = handler,
     buffered = not handler or options.ordered or false,
-    shift = 0, -- how often handlers have begun to run in order
+    shifts = 0, -- how often handlers were to run in order
+    holder = nil, -- number of the shift in which they do
     askers = line.new(), -- of granted
   }, Subscription)
   buffer.attach(self, options.buffer, client.inbox_bytes, client.holds_back)
@@ -54,11 +55,12 @@ function Subscription:__tostring()
 end
 
 -- One handler after the other, as long as there is time. What was begun twice, since the first time was interrupted,
--- sees it by its number.
+-- does nothing while another holds.
 local function in_order(self, shift)
-  if shift ~= self.shift then
+  if self.holder then
     return
   end
+  self.holder = shift
   self.at_work = true
   local message, item = buffer.head(self.buffer)
   while message do
@@ -67,8 +69,8 @@ local function in_order(self, shift)
     begun(item)
     started(self.client, item)
     self.handler(message, self)
-    self.item = nil
     done(self.client, item)
+    self.item = nil
     if loop.is_late() then
       return
     end
@@ -79,27 +81,30 @@ end
 local work
 
 local function worked(self, shift, err, trace)
-  local is_mine = shift == self.shift
+  local is_mine = shift == self.holder
   if err ~= nil then
     local item = is_mine and self.item
     if item then
-      self.item = nil
       done(self.client, item)
+      self.item = nil
     end
     events.report(self.client, err, trace)
   end
-  if is_mine then
-    self.busy = buffer.count(self.buffer) > 0
-    if self.busy then
+  if is_mine then -- until there is a next one: this may be interrupted, and then is done again
+    if buffer.count(self.buffer) > 0 then
       work(self)
+    else
+      self.busy = false
     end
+    self.holder = nil
   end
 end
 
 function work(self)
   self.busy, self.at_work = true, false
-  self.shift = self.shift + 1
-  loop.start(worked, self, self.shift, in_order, self, self.shift)
+  local shift = self.shifts + 1
+  self.shifts = shift
+  loop.start(worked, self, shift, in_order, self, shift)
 end
 
 --- Takes one message in; a second time means nothing.
@@ -114,8 +119,7 @@ function Subscription:accept(message, item)
   end
   local is_new = buffer.push(self.buffer, message, item, 0)
   if not self.busy or not is_new and not self.at_work then
-    begun(item) -- before its handler may drive the loop
-    work(self)
+    work(self) -- interrupted in there, the message is shown again
   end
 end
 

@@ -219,6 +219,62 @@ describe("a worker", function()
       assert.equal(2 * 200010000, sum)
     end)
 
+    -- Handlers that wait, throw, or come one after the other, with an error of a hook at some instruction of the library,
+    -- at another one each time: it may end a handler that has begun, and no more.
+    local KINDS = {
+      ["that waits"] = { {}, function()
+        holdfast.sleep(0)
+      end },
+      ["that throws"] = { {}, function()
+        error "on purpose"
+      end },
+      ["in its order"] = { { ordered = true }, function() end },
+      ["that waits, in its order"] = { { ordered = true }, function()
+        holdfast.sleep(0)
+      end },
+    }
+    for name, kind in pairs(KINDS) do
+      it("is heard and goes on, whatever is interrupted, " .. name, function()
+        local client = holdfast.new { server = "localhost" }
+        local begun, posted = 0, 0
+        client:on("error", function() end)
+        client:subscribe("t", kind[1], function()
+          begun = begun + 1
+          kind[2]()
+        end)
+        holdfast.sleep(0) -- all that is loaded at the first need is there
+        local at, where = 1, nil
+        repeat
+          where = nil
+          local left = at
+          local function strike()
+            local source = not where and debug.getinfo(2, "Sl")
+            if source and source.source:find("lua/holdfast/", 1, true) then
+              left = left - 1
+              if left == 0 then
+                where = source.short_src .. ":" .. source.currentline
+                error("struck", 0)
+              end
+            end
+          end
+          for _ = 1, 3 do
+            core:message(1, "t", "", 1)
+          end
+          posted = posted + 3
+          debug.sethook(strike, "", 1)
+          pcall(holdfast.sleep, 0)
+          pcall(holdfast.sleep, 0)
+          debug.sethook()
+          for _ = 1, 4 do
+            holdfast.sleep(0)
+          end
+          local seen = { begun, core.clients[1].messages_consumed }
+          assert.same({ posted, posted }, seen, where)
+          at = at + 23
+        until not where
+      end)
+    end
+
     it("leaves no hook of one handler to the next", function()
       local client = holdfast.new { server = "localhost" }
       local failures, sum = {}, 0

@@ -94,9 +94,6 @@ function turn.unpark(waiter)
   if waiter.done then
     return
   end
-  if waiter.due then
-    heap.remove(timers, waiter)
-  end
   local thread = waiter.thread or waiter.worker and waiter.worker.coroutine
   local is_gone = thread and status(thread) == "dead"
   if waiter.worker or waiter.host and not is_gone then -- a worker that is gone has yet to be heard of
@@ -105,6 +102,9 @@ function turn.unpark(waiter)
     queue.last = queue.last + 1
   end
   waiter.done = true
+  if waiter.due then -- not before: an interruption would leave it with neither its time nor its turn
+    heap.remove(timers, waiter)
+  end
   if turn.changed and turn.is_ready() then
     turn.changed()
   end
