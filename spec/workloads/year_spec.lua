@@ -1,5 +1,6 @@
--- 16, a year: a program that connects again and again and sends all the while. What it needs of the machine must not
--- grow. At its whole size the packet ids go round many times. #broker
+-- 16, a year: a program that connects again and again and sends all the while, and each tenth day makes a new client of
+-- the same session. What it needs of the machine must not grow. At its whole size the packet ids go round many times.
+-- #broker
 local accounts = require "spec.support.account"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
@@ -8,12 +9,18 @@ local program = require "spec.support.program"
 local YEAR = [[
 local holdfast = require "holdfast"
 
-local client = holdfast.new { server = arg[1], client_id = "year" }
-client:subscribe("year/#", { qos = 2 }, function(message)
-  print(message.topic, message.payload)
-end)
-holdfast.run(function()
+local client
+
+local function begin()
+  client = holdfast.new { server = arg[1], client_id = "year" }
+  client:subscribe("year/#", { qos = 2 }, function(message)
+    print(message.topic, message.payload)
+  end)
   assert(client:connect(10))
+end
+
+holdfast.run(function()
+  begin()
   local number = 0
   for day = 1, tonumber(arg[2]) do
     for qos = 1, 2 do
@@ -24,8 +31,13 @@ holdfast.run(function()
     end
     collectgarbage()
     print("day", day)
-    assert(client:reconnect())
-    assert(client:wait("ready", 10))
+    if day % 10 == 0 then
+      client:close(10)
+      begin()
+    else
+      assert(client:reconnect())
+      assert(client:wait("ready", 10))
+    end
   end
   print "over"
   holdfast.sleep(60)
@@ -69,7 +81,9 @@ describe("a year #broker", function()
       it(("costs no more at its end than at its beginning: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
           local account = year(transport, protocol)
-          account:close { descriptors = { -2, 1 }, threads = 0, memory = { -math.huge, 1000 }, gap = { 0, 60 } }
+          -- Over Paho and 3.1.1 what the broker had not released as a client was closed is lost: README, limits of Paho.
+          account:close { descriptors = { -2, 1 }, threads = 0, memory = { -math.huge, 1000 }, gap = { 0, 60 },
+            lost = transport == "paho" and protocol == 4 and { 0, DAYS / 10 } or 0 }
         end)
       end)
     end
