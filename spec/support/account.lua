@@ -59,6 +59,11 @@ function Account:count(kind)
   return summary and summary.count or 0
 end
 
+--- Whether one is of a kind.
+function Account:has(kind, stream, number)
+  return self.kinds[kind][stream .. "#" .. number] ~= nil
+end
+
 --- The highest number of a stream that has arrived, 0 if there is none.
 function Account:highest(stream)
   return (self.arrived_summary or { newest = {} }).newest[stream] or 0

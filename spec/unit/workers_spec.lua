@@ -219,8 +219,8 @@ describe("a worker", function()
       assert.equal(2 * 200010000, sum)
     end)
 
-    -- Handlers that wait, throw, or come one after the other, with an error of a hook at some instruction of the library,
-    -- at another one each time: it may end a handler that has begun, and no more.
+    -- Handlers that wait, throw, or come one after the other, with an error of a hook at some instruction of the
+    -- library, at another one each time: it may end a handler that has begun, and no more.
     local KINDS = {
       ["that waits"] = { {}, function()
         holdfast.sleep(0)
@@ -243,10 +243,11 @@ describe("a worker", function()
           kind[2]()
         end)
         holdfast.sleep(0) -- all that is loaded at the first need is there
-        local at, where = 1, nil
+        local at = 1
+        local where -- it struck
         repeat
-          where = nil
           local left = at
+          where = nil
           local function strike()
             local source = not where and debug.getinfo(2, "Sl")
             if source and source.source:find("lua/holdfast/", 1, true) then

@@ -107,6 +107,7 @@ describe("a web feed #broker", function()
     end
 
     go_on(CALM)
+    account:weigh(server:workers()[1])
     process.kill(server.pid, "HUP")
     go_on(CALM)
     local workers = server:workers()
@@ -127,6 +128,7 @@ describe("a web feed #broker", function()
     end
     go_on(CALM)
     account:note("the oldest after the broker's restart: %.2f s; %d published", oldest, number)
+    account:weigh(server:workers()[1])
     world:close(1)
     for _, browser in ipairs(browsers) do
       if browser.socket then
@@ -141,7 +143,10 @@ describe("a web feed #broker", function()
       it(("shows no value older than an outage and a second: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
           local account, calm, after, browsers, number = feed(transport, protocol)
-          account:must { invented = 0, disorder = 0 }
+          -- Each value is seen by many, and one of them may be ahead of another; what was replaced before it was shown
+          -- is seen by none.
+          account:close { lost = { 0 }, doubled = { 0 }, disorder = { 0 }, gap = { 0, 10 },
+            descriptors = { -BROWSERS, BROWSERS } }
           assert(calm < 1 + program.size(0.5, 0), account:words())
           assert(after < 1 + program.size(0.5, 0), account:words())
           for _, browser in ipairs(browsers) do
