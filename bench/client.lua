@@ -255,15 +255,6 @@ function modes.scale()
   end)
 end
 
-function modes.once()
-  local client = new {}
-  holdfast.run(function()
-    client:start()
-    assert(client:publish(TOPIC, "x", { qos = 1, timeout = 10 }))
-    client:close(1)
-  end)
-end
-
 function modes.pairs()
   local client = new {}
   local subscription = client:subscribe(TOPIC, { qos = given.qos })

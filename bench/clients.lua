@@ -260,8 +260,8 @@ function run_part.start()
     { "nothing", lua .. " -e 'local _ = 1'" },
     { "mosquitto_pub", ("mosquitto_pub -V 5 -p %d -t bench -m x -q 1"):format(broker.port) },
     { "require \"holdfast\"", lua .. " -e 'require \"holdfast\"'" },
-    { "connect, publish, close: native", tools.programs.native .. " once port=" .. broker.port },
-    { "connect, publish, close: paho", tools.programs.paho .. " once port=" .. broker.port },
+    { "connect, publish, close: native", ("%s bench/once.lua %d native"):format(lua, broker.port) },
+    { "connect, publish, close: paho", ("%s bench/once.lua %d paho"):format(lua, broker.port) },
   }
   if pcall(require, "mqtt") then
     table.insert(commands, { "connect, publish, close: luamqtt", lua .. " bench/luamqtt.lua " .. broker.port })
