@@ -1,5 +1,5 @@
 -- Brokers that answer with mutated packets: no crash, no hang, a named reason each time, and a client that still works
--- afterwards. `make soak` has a million of them; HOLDFAST_SEED repeats a run.
+-- afterwards. `make soak` has two million of them; HOLDFAST_SEED repeats a run.
 local hostility = require "spec.support.hostility"
 local transport = require "spec.support.transport"
 
