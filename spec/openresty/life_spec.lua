@@ -351,7 +351,7 @@ describe("a client in nginx #broker", function()
         until ngx.worker.exiting()
       end)
       client:start()
-    ]], { changes = "inbox = { messages = 5 }, receive_maximum = 5," })
+    ]], { changes = "transport = 'paho', inbox = { messages = 5 }, receive_maximum = 5," })
     server:eventually("/events", "\nready$")
     for number = 1, 20 do
       server:answer("/post?topic=slow&payload=" .. number)

@@ -53,14 +53,15 @@ describe("a guest", function()
     return host
   end
 
-  local function install(changes)
+  local function install(changes, transport)
     core, holdfast = fake_core.install()
     log, turns = {}, 0
     new_host()
     for key, value in pairs(changes or {}) do
       host[key] = value
     end
-    return holdfast.new { server = "localhost", loop = require("holdfast.loop.guest").of("scripted", host) }
+    return holdfast.new { server = "localhost", loop = require("holdfast.loop.guest").of("scripted", host),
+      transport = transport }
   end
 
   after_each(fake_core.remove)
@@ -225,7 +226,7 @@ describe("a guest", function()
   end)
 
   it("tells the core of what is consumed between two turns", function()
-    local client = install()
+    local client = install({}, "paho")
     client:start()
     local messages = client:subscribe "a"
     core:message(1, "a", "first", 1)
