@@ -166,11 +166,18 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   }
 }
 
+/* The link is left at the end of its time, and says nothing of it. */
+static void note_phase(hf_client *client) {
+  bool known = client->link && !client->leaving && client->operations->phase;
+  if (known) hf_snapshot_attempt_phase(client, client->operations->phase(client->link));
+}
+
 void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down *down) {
   int64_t now = client->keeper->now;
   int64_t uptime = client->connected ? now - client->engine.since : HF_NO_TIME;
-  bool ends = event.input == HF_INPUT_FAILED || event.input == HF_INPUT_LOST ||
-              (event.input == HF_INPUT_TIMER && client->engine.state == HF_STATE_CONNECTING);
+  bool overdue = event.input == HF_INPUT_TIMER && client->engine.state == HF_STATE_CONNECTING;
+  bool ends = event.input == HF_INPUT_FAILED || event.input == HF_INPUT_LOST || overdue;
+  if (overdue) note_phase(client);
   if (ends) event.elsewhere = hf_reference_consider(client, down);
   unsigned actions = hf_engine_step(&client->engine, now, event);
   hf_client_dirty(client);

@@ -223,6 +223,9 @@ typedef struct hf_link_operations {
    * direction; while no attempt is under way. NULL: none ever is. */
   bool (*mid_exchange)(hf_link *link);
 
+  /* How far the attempt that is under way has got; HF_PHASE_NONE when there is none. NULL: nobody can tell. */
+  hf_phase (*phase)(const hf_link *link);
+
   /* So many more messages of QoS 1 and 2 may be told from now on. All that follow are NULL where a link holds nothing
    * back. */
   void (*allow)(hf_link *link, size_t messages);

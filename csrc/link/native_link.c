@@ -271,6 +271,11 @@ static void link_figures(const hf_link *link, hf_link_figures *figures) {
   figures->progress = progress.received + progress.acknowledged;
 }
 
+static hf_phase link_phase(const hf_link *link) {
+  if (link->state == HF_NATIVE_OPENING) return link->stream->operations->phase(link->stream);
+  return link->state == HF_NATIVE_GREETING ? HF_PHASE_CONNACK : HF_PHASE_NONE;
+}
+
 static bool link_mid_exchange(hf_link *link) {
   for (uint32_t i = 0; i < link->ids.room; i++)
     if (link->ids.keys[i] && link->ids.values[i] % HF_NATIVE_WORDS == HF_NATIVE_CARRIED) return true;
@@ -299,6 +304,7 @@ const hf_link_operations hf_link_native = {.name = "native",
                                            .probe = hf_native_probe,
                                            .close = link_close,
                                            .mid_exchange = link_mid_exchange,
+                                           .phase = link_phase,
                                            .allow = hf_native_allow,
                                            .acknowledge = hf_native_acknowledge,
                                            .figures = link_figures,

@@ -241,6 +241,7 @@ describe("a broker behind WebSockets #broker", function()
       client:start()
       accept()
       assert.are.equal("connect_timeout", assert(client:wait("failed", 5)).reason.name)
+      assert.are.equal("websocket", client:history()[1].phase)
       local peer, over = accept(), false
       client:once("failed", function(event) over = event.reason.name end)
       repeat
