@@ -143,8 +143,8 @@ $(HERE)/fuzz/%: spec/fuzz/%.c $(FUZZ_MAIN) spec/fuzz/bytes.h spec/fuzz/work.h Ma
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(FLAGS) $(COUNT) -Ispec/fuzz -I$(LUA_INCDIR) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) \
 	  -o $@ $(filter %.c %.o,$^) $(LUA_LIBRARY) $(LIBS) -lm -ldl
 
-$(HERE)/fuzz/native $(HERE)/fuzz/websocket: spec/support/scripted_stream.c # the other end of it
-$(HERE)/fuzz/websocket: LIBS += -lcrypto # likewise
+$(HERE)/fuzz/native $(HERE)/fuzz/proxy $(HERE)/fuzz/websocket: spec/support/scripted_stream.c # the other end of it
+$(HERE)/fuzz/proxy $(HERE)/fuzz/websocket: LIBS += -lcrypto # likewise
 
 # The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
 bench-programs: $(patsubst %,$(BUILD)/bench/%,raw_paho raw_mosquitto raw_socket peer matching)

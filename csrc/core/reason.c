@@ -1,5 +1,6 @@
 #include "core/reason.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/reason_table.h"
@@ -44,7 +45,8 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 
 const hf_reason *hf_reason_find(hf_source source, int code) {
   const hf_reason *found = &rows[ROWS - 1];
-  int hundreds = source == HF_SOURCE_HTTP ? code / 100 * 100 : code;
+  bool status = (source == HF_SOURCE_HTTP || source == HF_SOURCE_PROXY) && code >= 100;
+  int hundreds = status ? code / 100 * 100 : code;
   const hf_reason *of_hundreds = NULL;
   for (const hf_reason *row = rows; row < rows + ROWS; row++) {
     if (row->source != source) continue;
@@ -69,10 +71,11 @@ static const char *const class_names[HF_CLASSES] = {
 };
 
 static const char *const source_names[HF_SOURCES] = {
-    [HF_SOURCE_CONNACK] = "connack", [HF_SOURCE_CONNACK_V3] = "connack_v3", [HF_SOURCE_DISCONNECT] = "disconnect",
-    [HF_SOURCE_SUBACK] = "suback",   [HF_SOURCE_UNSUBACK] = "unsuback",     [HF_SOURCE_PUBACK] = "puback",
-    [HF_SOURCE_PAHO] = "paho",       [HF_SOURCE_NETWORK] = "network",       [HF_SOURCE_TLS] = "tls",
-    [HF_SOURCE_HTTP] = "http",       [HF_SOURCE_WEBSOCKET] = "websocket",   [HF_SOURCE_CLIENT] = "client",
+    [HF_SOURCE_CONNACK] = "connack",     [HF_SOURCE_CONNACK_V3] = "connack_v3", [HF_SOURCE_DISCONNECT] = "disconnect",
+    [HF_SOURCE_SUBACK] = "suback",       [HF_SOURCE_UNSUBACK] = "unsuback",     [HF_SOURCE_PUBACK] = "puback",
+    [HF_SOURCE_PAHO] = "paho",           [HF_SOURCE_NETWORK] = "network",       [HF_SOURCE_TLS] = "tls",
+    [HF_SOURCE_PROXY] = "proxy",         [HF_SOURCE_SOCKS] = "socks",           [HF_SOURCE_HTTP] = "http",
+    [HF_SOURCE_WEBSOCKET] = "websocket", [HF_SOURCE_CLIENT] = "client",
 };
 
 static int find(const char *const *names, int count, const char *name) {

@@ -30,6 +30,8 @@ typedef enum hf_source {
   HF_SOURCE_PAHO,      /* negative return codes of the Paho library */
   HF_SOURCE_NETWORK,   /* hf_network_code */
   HF_SOURCE_TLS,       /* hf_tls_code */
+  HF_SOURCE_PROXY,     /* hf_proxy_code, or the status of an HTTP proxy's answer */
+  HF_SOURCE_SOCKS,     /* hf_socks_code: the reply of a SOCKS5 proxy */
   HF_SOURCE_HTTP,      /* the status of an answer that is not the one that was hoped for */
   HF_SOURCE_WEBSOCKET, /* hf_websocket_code, or the code of the server's Close frame */
   HF_SOURCE_CLIENT,    /* hf_client_code: decided by this library */
@@ -64,6 +66,24 @@ typedef enum hf_tls_code {
   HF_TLS_FILE,    /* a CA, certificate or key file of ours cannot be read */
   HF_TLS_VERSION, /* the server speaks nothing from TLS 1.2 on */
 } hf_tls_code;
+
+typedef enum hf_proxy_code {
+  HF_PROXY_HANDSHAKE = 1, /* what came is no answer of such a proxy */
+  HF_PROXY_CLOSED,        /* nothing came */
+} hf_proxy_code;
+
+typedef enum hf_socks_code { /* up to 8: RFC 1928 section 6 */
+                             HF_SOCKS_FAILURE = 1,
+                             HF_SOCKS_NOT_ALLOWED,
+                             HF_SOCKS_NETWORK_UNREACHABLE,
+                             HF_SOCKS_HOST_UNREACHABLE,
+                             HF_SOCKS_REFUSED,
+                             HF_SOCKS_TTL_EXPIRED,
+                             HF_SOCKS_COMMAND,
+                             HF_SOCKS_ADDRESS_TYPE,
+                             HF_SOCKS_AUTHENTICATION =
+                                 256, /* beyond what a reply can say: it came before there was one */
+} hf_socks_code;
 
 typedef enum hf_websocket_code {
   HF_WEBSOCKET_HANDSHAKE = 1, /* what came is no answer to the handshake */

@@ -220,6 +220,37 @@
   ROW(TLS, HF_TLS_VERSION, "tls_version", SLOW, SLOW, 0, MOVE, "the server speaks no TLS from version 1.2 on")          \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
+  ROW(PROXY, HF_PROXY_HANDSHAKE, "proxy_handshake", SLOW, SLOW, 0, MOVE, "what the proxy answers is none of its kind") \
+  ROW(PROXY, HF_PROXY_CLOSED, "proxy_closed", RETRY, SLOW, 3, MOVE_PASSES,                                             \
+      "the proxy closed the connection instead of an answer")                                                          \
+  ROW(PROXY, 300, "proxy_3xx", SLOW, SLOW, 0, MOVE, "the proxy sends its clients elsewhere")                           \
+  ROW(PROXY, 400, "proxy_4xx", SLOW, SLOW, 0, MOVE, "the proxy refuses a way to the server")                           \
+  ROW(PROXY, 401, "proxy_401", SLOW, SLOW, 0, FRESH, "the proxy wants other credentials")                              \
+  ROW(PROXY, 403, "proxy_403", SLOW, SLOW, 0, MOVE, "the proxy does not allow a way to the server")                    \
+  ROW(PROXY, 407, "proxy_407", SLOW, SLOW, 0, FRESH, "the proxy wants other credentials")                              \
+  ROW(PROXY, 429, "proxy_429", SLOW, SLOW, 0, MOVE, "the proxy has too many requests of this client's")                \
+  ROW(PROXY, 500, "proxy_5xx", RETRY, RETRY, 0, MOVE, "the proxy fails, or finds no way to the server")                \
+  OTHERS(PROXY, 0, "unknown_proxy", SLOW, SLOW, 0, MOVE, "the proxy does not open a way to the server")                \
+                                                                                                                       \
+  ROW(SOCKS, HF_SOCKS_FAILURE, "socks_failure", RETRY, RETRY, 0, MOVE, "the proxy failed and does not say why")        \
+  ROW(SOCKS, HF_SOCKS_NOT_ALLOWED, "socks_not_allowed", SLOW, SLOW, 0, MOVE,                                           \
+      "the proxy does not allow a way to the server")                                                                  \
+  ROW(SOCKS, HF_SOCKS_NETWORK_UNREACHABLE, "socks_network_unreachable", RETRY, RETRY, 0, MOVE,                         \
+      "the proxy has no way to the server's network")                                                                  \
+  ROW(SOCKS, HF_SOCKS_HOST_UNREACHABLE, "socks_host_unreachable", RETRY, RETRY, 0, MOVE,                               \
+      "the proxy has no way to the server")                                                                            \
+  ROW(SOCKS, HF_SOCKS_REFUSED, "socks_connection_refused", RETRY, RETRY, 0, MOVE,                                      \
+      "the server refused the proxy's connection")                                                                     \
+  ROW(SOCKS, HF_SOCKS_TTL_EXPIRED, "socks_ttl_expired", RETRY, RETRY, 0, MOVE,                                         \
+      "the server did not answer the proxy in time")                                                                   \
+  ROW(SOCKS, HF_SOCKS_COMMAND, "socks_command_not_supported", SLOW, SLOW, 0, MOVE,                                     \
+      "the proxy opens no way to anywhere")                                                                            \
+  ROW(SOCKS, HF_SOCKS_ADDRESS_TYPE, "socks_address_not_supported", SLOW, SLOW, 0, MOVE,                                \
+      "the proxy does not know this kind of address")                                                                  \
+  ROW(SOCKS, HF_SOCKS_AUTHENTICATION, "socks_authentication", SLOW, SLOW, 0, FRESH,                                    \
+      "the proxy wants other credentials")                                                                             \
+  OTHERS(SOCKS, 0, "unknown_socks", SLOW, SLOW, 0, MOVE, "the proxy answered with an unknown code")                    \
+                                                                                                                       \
   ROW(HTTP, 200, "http_2xx", SLOW, SLOW, 0, MOVE, "the server answers as if it were asked for a page")                 \
   ROW(HTTP, 300, "http_3xx", SLOW, SLOW, 0, MOVE,                                                                      \
       "the server sends its clients elsewhere, and there is no `redirect` that allows it")                             \

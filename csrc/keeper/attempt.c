@@ -8,6 +8,7 @@
 #include "keeper/gates.h"
 #include "keeper/inbox.h"
 #include "keeper/keeping.h"
+#include "keeper/route.h"
 #include "keeper/snapshot.h"
 
 static void wipe(hf_bytes *secret) {
@@ -23,6 +24,14 @@ void hf_attempt_forget(hf_client *client) {
   client->resolved = NULL;
   if (client->context) hf_tls_context_drop(client->context);
   client->context = NULL;
+  free(client->proxy_resolved);
+  client->proxy_resolved = NULL;
+  if (client->proxy_context) hf_tls_context_drop(client->proxy_context);
+  client->proxy_context = NULL;
+  if (client->given_proxy) explicit_bzero(client->given_proxy, sizeof *client->given_proxy);
+  free(client->given_proxy);
+  client->given_proxy = NULL;
+  client->proxy = NULL;
   wipe(&client->username);
   wipe(&client->password);
   wipe(&client->headers);
@@ -34,6 +43,13 @@ static bool keep(hf_bytes *kept, hf_bytes from) {
   if (copy) memcpy(copy, from.data, from.length + 1);
   *kept = (hf_bytes){copy, copy ? from.length : 0};
   return copy || !from.data;
+}
+
+/* What Lua has looked at before. False when memory is short. */
+static bool keep_proxy(hf_client *client, hf_bytes from) {
+  if (!from.data) return true;
+  client->given_proxy = malloc(sizeof *client->given_proxy);
+  return client->given_proxy && !hf_proxy_parse(from, client->given_proxy);
 }
 
 static const hf_failure none = {NULL, NULL};
@@ -120,33 +136,45 @@ hf_failure hf_attempt_credentials(hf_client *client, const hf_command *answer) {
   if (answer->failed) return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, answer->first.data));
   hf_attempt_forget(client);
   if (keep(&client->username, answer->first) && keep(&client->password, answer->second) &&
-      keep(&client->headers, answer->third))
+      keep(&client->headers, answer->third) && keep_proxy(client, answer->fourth))
     return go_on(client, HF_GATE_INPUT_GIVEN);
   return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL));
 }
 
-static bool use(hf_client *client, hf_resolved *answer) {
+static bool use(hf_client *client, hf_resolved *answer, bool of_proxy) {
   bool use_all = !answer->failure && client->operations->exact;
-  if (use_all)
+  if (use_all && of_proxy)
+    client->proxy_resolved = answer;
+  else if (use_all)
     client->resolved = answer;
   else if (!answer->failure && !client->server->tls)
     client->address = answer->addresses[client->address_turn++ % answer->count];
   return use_all;
 }
 
+/* The name of the server, then that of its proxy. */
+static hf_failure look_up_next(hf_client *client) {
+  hf_failure failure = none;
+  hf_gate_input input = hf_gates_arrive(client, HF_GATE_NAME, &failure);
+  return input == HF_GATE_INPUT_REFUSED ? end(client, failure) : go_on(client, input);
+}
+
 hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
-  bool wanted = awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation);
+  bool wanted = awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation), of_proxy = false;
   hf_network_code problem = answer->failure;
-  if (!wanted || !use(client, answer)) free(answer);
+  if (wanted) hf_route_unknown(client, &of_proxy);
+  if (!wanted || !use(client, answer, of_proxy)) free(answer);
   if (!wanted) return none;
-  return problem ? end(client, because(HF_SOURCE_NETWORK, problem, NULL)) : go_on(client, HF_GATE_INPUT_RESOLVED);
+  if (problem) return end(client, because(HF_SOURCE_NETWORK, problem, of_proxy ? "the name of the proxy" : NULL));
+  return client->proxy ? look_up_next(client) : go_on(client, HF_GATE_INPUT_RESOLVED);
 }
 
 hf_failure hf_attempt_trusted(hf_client *client, hf_trusted *answer) {
   if (!awaits(client, HF_GATE_INPUT_TRUSTED, answer->question.mail.generation)) return none;
   if (answer->problem.reason) return end(client, (hf_failure){answer->problem.reason, answer->problem.text});
-  client->context = answer->context;
-  answer->context = NULL;
+  client->context = client->context ? client->context : answer->context;
+  client->proxy_context = client->proxy_context ? client->proxy_context : answer->proxy_context;
+  answer->context = answer->proxy_context = NULL;
   return go_on(client, HF_GATE_INPUT_TRUSTED);
 }
 

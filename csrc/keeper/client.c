@@ -16,7 +16,8 @@
 #include "sys/library.h"
 
 static bool needs_openssl(const hf_client_options *options) {
-  bool needs = options->redirect_allow != NULL; /* to wherever */
+  bool needs = options->redirect_allow != NULL || options->ask_proxy; /* to wherever */
+  needs = needs || (options->proxy && options->proxy->tls) || (options->proxy_secure && options->proxy_secure->tls);
   for (size_t i = 0; !needs && i < options->engine.server_count; i++)
     needs = options->servers[i].tls || options->servers[i].road == HF_ROAD_WEBSOCKET;
   return needs;
@@ -90,21 +91,22 @@ static hf_bytes put(char **at, hf_bytes from) {
   return kept;
 }
 
-static hf_command *make_of_three(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second,
-                                 hf_bytes third) {
-  hf_command *command = calloc(1, sizeof *command + first.length + second.length + third.length + 3);
+static hf_command *make_of_four(hf_client *client, enum hf_command_kind kind, const hf_bytes parts[4]) {
+  size_t length = parts[0].length + parts[1].length + parts[2].length + parts[3].length;
+  hf_command *command = calloc(1, sizeof *command + length + 4);
   if (!command) return NULL;
   command->mail.owner = hf_client_hold(client);
   command->mail.kind = (uint16_t)kind;
   char *at = command->data;
-  command->first = put(&at, first);
-  command->second = put(&at, second);
-  command->third = put(&at, third);
+  command->first = put(&at, parts[0]);
+  command->second = put(&at, parts[1]);
+  command->third = put(&at, parts[2]);
+  command->fourth = put(&at, parts[3]);
   return command;
 }
 
 static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
-  return make_of_three(client, kind, first, second, (hf_bytes){NULL, 0});
+  return make_of_four(client, kind, (const hf_bytes[]){first, second, {NULL, 0}, {NULL, 0}});
 }
 
 static void send(hf_client *client, hf_mail *mail) {
@@ -214,10 +216,11 @@ bool hf_client_withdraw(hf_client *client, uint64_t publish) {
   return true;
 }
 
-bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password, hf_bytes headers,
-                           const char *failure) {
-  hf_command *command = failure ? make(client, HF_COMMAND_CREDENTIALS, (hf_bytes){failure, strlen(failure)}, nothing)
-                                : make_of_three(client, HF_COMMAND_CREDENTIALS, username, password, headers);
+bool hf_client_credentials(hf_client *client, uint32_t ticket, const hf_given *given, const char *failure) {
+  hf_command *command =
+      failure ? make(client, HF_COMMAND_CREDENTIALS, (hf_bytes){failure, strlen(failure)}, nothing)
+              : make_of_four(client, HF_COMMAND_CREDENTIALS,
+                             (const hf_bytes[]){given->username, given->password, given->headers, given->proxy});
   if (command) {
     command->wish = ticket;
     command->failed = failure != NULL;

@@ -65,10 +65,15 @@ bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_w
 void hf_client_unsubscribe(hf_client *client, uint32_t wish); /* once for each of these; never fails */
 bool hf_client_withdraw(hf_client *client, uint64_t publish);
 
-/* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. What is absent has data NULL; `headers` are lines with their
- * ends; `failure` is why there are no credentials, or NULL. A delay below 0 means: no more attempts. */
-bool hf_client_credentials(hf_client *client, uint32_t ticket, hf_bytes username, hf_bytes password, hf_bytes headers,
-                           const char *failure);
+typedef struct hf_given { /* for one attempt; what is absent has data NULL */
+  hf_bytes username, password;
+  hf_bytes headers; /* lines with their ends */
+  hf_bytes proxy;   /* an address that hf_proxy_parse takes; absent: directly */
+} hf_given;
+
+/* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. `failure` is why nothing is given, or NULL. A delay below 0
+ * means: no more attempts. */
+bool hf_client_credentials(hf_client *client, uint32_t ticket, const hf_given *given, const char *failure);
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
 
 /* Answers HF_EVENT_TURN: ms until the attempt may begin; below 0: nobody knows, the process's own budget decides. */

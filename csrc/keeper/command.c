@@ -6,11 +6,12 @@
 
 #include "keeper/inside.h"
 
-/* A user name, a password and headers may be in it. */
+/* A user name, a password, headers and a proxy with both may be in it. */
 void hf_command_free(hf_command *command) {
   if (command->first.data) explicit_bzero((char *)command->first.data, command->first.length);
   if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
   if (command->third.data) explicit_bzero((char *)command->third.data, command->third.length);
+  if (command->fourth.data) explicit_bzero((char *)command->fourth.data, command->fourth.length);
   free(command);
 }
 

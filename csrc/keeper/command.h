@@ -74,6 +74,7 @@ typedef struct hf_command {
   hf_bytes first;  /* user name; inside the block */
   hf_bytes second; /* password */
   hf_bytes third;  /* headers */
+  hf_bytes fourth; /* a proxy's address */
   char data[];
 } hf_command;
 

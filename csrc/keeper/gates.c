@@ -1,8 +1,7 @@
 #include "keeper/gates.h"
 
-#include <arpa/inet.h>
-
 #include "keeper/door.h"
+#include "keeper/route.h"
 #include "keeper/snapshot.h"
 #include "keeper/tell.h"
 
@@ -46,8 +45,11 @@ static hf_gate_input take_place(hf_client *client, hf_failure *failure) {
 }
 
 static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
-  bool wanted = client->options->ask_headers && client->server->road == HF_ROAD_WEBSOCKET;
-  if (!client->options->ask_credentials && !wanted) return HF_GATE_INPUT_GIVEN;
+  const hf_client_options *options = client->options;
+  hf_road road = client->server->road;
+  bool wanted = options->ask_credentials || (options->ask_headers && road == HF_ROAD_WEBSOCKET) ||
+                (options->ask_proxy && road != HF_ROAD_UNIX);
+  if (!wanted) return HF_GATE_INPUT_GIVEN;
   hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
   if (!event) return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
   event->ticket = client->generation;
@@ -55,19 +57,16 @@ static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
   return HF_GATE_WAITS;
 }
 
-static bool is_address(const hf_server *server) {
-  struct in_addr ipv4;
-  return server->road == HF_ROAD_UNIX || server->ipv6 || inet_pton(AF_INET, server->host, &ipv4) == 1;
-}
-
 /* The link may look names up too, but Paho does so under a lock that stops every client. Where TLS must verify the name
  * there is no way around it, but then at least the name is known to have an answer. */
 static hf_gate_input find_address(hf_client *client, hf_failure *failure) {
-  const hf_server *server = client->server;
   hf_keeper *keeper = client->keeper;
-  if (!keeper->means.resolve || is_address(server)) return HF_GATE_INPUT_RESOLVED;
-  hf_snapshot_attempt_phase(client, HF_PHASE_DNS);
-  if (keeper->means.resolve(keeper->inbox, client, client->generation, server->host)) return HF_GATE_WAITS;
+  bool of_proxy;
+  client->proxy = hf_route_find(client);
+  const char *host = hf_route_unknown(client, &of_proxy);
+  if (!keeper->means.resolve || !host) return HF_GATE_INPUT_RESOLVED;
+  hf_snapshot_attempt_phase(client, of_proxy ? HF_PHASE_PROXY : HF_PHASE_DNS);
+  if (keeper->means.resolve(keeper->inbox, client, client->generation, host)) return HF_GATE_WAITS;
   return refuse(failure, HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING);
 }
 
@@ -76,9 +75,12 @@ static hf_gate_input find_address(hf_client *client, hf_failure *failure) {
 static hf_gate_input find_trust(hf_client *client, hf_failure *failure) {
   hf_keeper *keeper = client->keeper;
   const hf_link_tls *tls = hf_options_tls(client->options);
-  if (!client->server->tls || !(client->operations->exact || tls->cert)) return HF_GATE_INPUT_TRUSTED;
-  if (client->operations->exact) client->context = hf_tls_context_find(tls);
-  if (client->context || !keeper->means.trust) return HF_GATE_INPUT_TRUSTED;
+  bool to_proxy = client->proxy && client->proxy->tls;
+  bool wanted = client->server->tls && (client->operations->exact || tls->cert);
+  if (wanted && client->operations->exact) client->context = hf_tls_context_find(tls);
+  if (to_proxy) client->proxy_context = hf_tls_context_find(&client->options->proxy_tls);
+  bool missing = (wanted && !client->context) || (to_proxy && !client->proxy_context);
+  if (!missing || !keeper->means.trust) return HF_GATE_INPUT_TRUSTED;
   if (keeper->means.trust(keeper->inbox, client, client->generation)) return HF_GATE_WAITS;
   return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
 }
@@ -130,13 +132,22 @@ hf_gate_input hf_gates_arrive(hf_client *client, hf_gate gate, hf_failure *failu
   return arrivals[gate] ? arrivals[gate](client, failure) : HF_GATE_WAITS;
 }
 
+/* Beginning with one of them, in their order; how many. */
+static size_t list_addresses(const hf_resolved *resolved, uint32_t first, const char **list) {
+  size_t count = resolved ? resolved->count : 0;
+  for (size_t i = 0; i < count; i++)
+    list[i] = resolved->addresses[(first + i) % count].text;
+  return count;
+}
+
 bool hf_gates_open(hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
-  const hf_resolved *resolved = client->resolved;
-  const char *addresses[HF_ADDRESSES];
-  for (size_t i = 0; resolved && i < resolved->count; i++)
-    addresses[i] = resolved->addresses[i].text;
+  const char *addresses[HF_ADDRESSES], *proxy_addresses[HF_ADDRESSES];
+  const hf_proxy *proxy = client->proxy;
+  bool one_of_them = proxy && !proxy->looks_up; /* which is told to the proxy: another one each time */
+  size_t count = list_addresses(client->resolved, one_of_them ? client->address_turn++ : 0, addresses);
+  size_t proxy_count = list_addresses(client->proxy_resolved, 0, proxy_addresses);
   bool anew = options->ask_credentials;
   client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
   hf_link_attempt attempt = {
@@ -145,7 +156,12 @@ bool hf_gates_open(hf_client *client) {
       .path = server->path,
       .headers = options->ask_headers ? client->headers.data : options->headers,
       .addresses = addresses,
-      .address_count = resolved ? resolved->count : 0,
+      .address_count = count,
+      .proxy = proxy,
+      .proxy_addresses = proxy_addresses,
+      .proxy_address_count = proxy_count,
+      .proxy_tls = proxy && proxy->tls ? &options->proxy_tls : NULL,
+      .proxy_context = client->proxy_context,
       .port = server->port,
       .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
       .tls = server->tls ? hf_options_tls(options) : NULL,

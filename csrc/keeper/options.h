@@ -36,7 +36,10 @@ typedef struct hf_client_options {
   hf_engine_options engine;
   hf_server *servers;
   const char *client_id;
-  const char *headers; /* of a WebSocket's request, each a line with its end; NULL: none */
+  const char *headers;                  /* of a WebSocket's request, each a line with its end; NULL: none */
+  const hf_proxy *proxy, *proxy_secure; /* to servers without TLS, and with it; NULL: directly */
+  const char *no_proxy;                 /* hosts that are gone to directly: see route.h; NULL: none */
+  hf_link_tls proxy_tls;                /* to a proxy itself */
   hf_bytes username;
   hf_bytes password;
   hf_link_will *will;                /* NULL: none */
@@ -66,6 +69,7 @@ typedef struct hf_client_options {
   bool watch_network;     /* hints come from the system, too */
   bool ask_credentials;   /* the Lua side is asked before each attempt */
   bool ask_headers;       /* and for the headers, in the same question */
+  bool ask_proxy;         /* and for the proxy, in place of the options' own */
   bool ask_delay;         /* the Lua side has a say in each delay */
   hf_options_block *blocks;
 } hf_client_options;

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -67,6 +68,7 @@ static void answer(hf_errand *errand, const hf_errand *worked) {
 bool hf_resolver_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host) {
   hf_resolved *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_RESOLVED);
   if (!asked) return false;
-  asked->question.errand = (hf_errand){.kind = HF_ERRAND_NAME, .key = host, .work = look_up, .done = answer};
+  snprintf(asked->host, sizeof asked->host, "%s", host);
+  asked->question.errand = (hf_errand){.kind = HF_ERRAND_NAME, .key = asked->host, .work = look_up, .done = answer};
   return hf_question_ask(&asked->question);
 }

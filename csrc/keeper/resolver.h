@@ -20,12 +20,13 @@ typedef struct hf_address {
 
 typedef struct hf_resolved { /* HF_COMMAND_RESOLVED */
   hf_question question;
+  char host[HF_PROXY_HOST + 1];
   hf_network_code failure; /* 0: there are addresses */
   size_t count;
   hf_address addresses[HF_ADDRESSES]; /* in the order of preference (RFC 6724) */
 } hf_resolved;
 
-/* The answer will carry `generation`; `host` lives as long as the client. False when there is no memory or no thread
+/* The answer will carry `generation`. False when there is no memory or no thread
  * to be had: then there will be none. */
 bool hf_resolver_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
 

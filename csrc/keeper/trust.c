@@ -18,10 +18,12 @@ static void make(hf_errand *errand) {
   hf_trusted *answer = (hf_trusted *)hf_question_of(errand);
   const hf_client *client = answer->question.mail.owner;
   const hf_tls_options *options = hf_options_tls(client->options);
-  if (client->operations->exact)
+  if (answer->to_server && client->operations->exact)
     answer->context = hf_tls_context_get(options, &answer->problem);
-  else
+  else if (answer->to_server)
     look(options, &answer->problem);
+  if (answer->to_proxy && !answer->problem.reason)
+    answer->proxy_context = hf_tls_context_get(&client->options->proxy_tls, &answer->problem);
 }
 
 static void made(hf_errand *errand, const hf_errand *worked) {
@@ -32,11 +34,14 @@ static void made(hf_errand *errand, const hf_errand *worked) {
 bool hf_trust_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation) {
   hf_trusted *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_TRUSTED);
   if (!asked) return false;
+  asked->to_server = client->server->tls && !client->context;
+  asked->to_proxy = client->proxy && client->proxy->tls && !client->proxy_context;
   asked->question.errand = (hf_errand){.kind = HF_ERRAND_TLS, .work = make, .done = made};
   return hf_question_ask(&asked->question);
 }
 
 void hf_trust_free(hf_trusted *answer) {
   if (answer->context) hf_tls_context_drop(answer->context);
+  if (answer->proxy_context) hf_tls_context_drop(answer->proxy_context);
   free(answer);
 }

@@ -10,10 +10,12 @@
 #include "keeper/question.h"
 #include "stream/tls.h"
 
-typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the context first */
+typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the contexts first */
   hf_question question;
-  hf_tls_context *context; /* NULL: there is a problem, or the link makes its own */
-  hf_tls_problem problem;  /* reason NULL: there is none */
+  bool to_server, to_proxy; /* what is wanted */
+  hf_tls_context *context;  /* NULL: there is a problem, or the link makes its own */
+  hf_tls_context *proxy_context;
+  hf_tls_problem problem; /* reason NULL: there is none */
 } hf_trusted;
 
 /* The answer will carry `generation`. False when there is no memory or no thread to be had. */

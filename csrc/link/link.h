@@ -45,6 +45,7 @@
 #include "core/message.h"
 #include "core/phase.h"
 #include "core/properties.h"
+#include "core/proxy.h"
 #include "core/reason.h"
 #include "core/subscriptions.h"
 #include "core/uri.h"
@@ -124,6 +125,11 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
       *addresses;       /* of the host, in the resolver's order; a link that looks names up itself ignores them */
   size_t address_count; /* 0: nobody has looked */
   uint16_t port;
+  const hf_proxy *proxy;              /* on the way there; NULL: none. Only a link that is `exact` knows them */
+  const char *const *proxy_addresses; /* of its host, likewise */
+  size_t proxy_address_count;
+  const hf_link_tls *proxy_tls; /* to the proxy itself, likewise as those below */
+  hf_tls_context *proxy_context;
   bool ipv6;               /* the host is an IPv6 literal */
   const hf_link_tls *tls;  /* NULL: plain */
   hf_tls_context *context; /* made of it; NULL: a link that wants one makes it, which may take its time */

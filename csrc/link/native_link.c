@@ -181,10 +181,18 @@ static void fail(hf_link *link, const hf_reason *reason, hf_phase phase, const c
                                          .text = text});
 }
 
-static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_context *tls) {
+/* Of the two contexts, NULL where there is no TLS. */
+static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_context *tls, hf_tls_context *proxy_tls) {
+  const hf_proxy *proxy = attempt->proxy;
+  const char *proxy_host = proxy ? proxy->host : NULL;
+  const hf_stream_proxy way = {.to = proxy,
+                               .addresses = attempt->proxy_address_count ? attempt->proxy_addresses : &proxy_host,
+                               .address_count = attempt->proxy_address_count ? attempt->proxy_address_count : 1,
+                               .tls = proxy_tls};
   hf_stream_target target = {.host = attempt->host,
                              .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
                              .address_count = attempt->address_count ? attempt->address_count : 1,
+                             .proxy = proxy ? &way : NULL,
                              .road = attempt->road,
                              .path = attempt->path,
                              .headers = attempt->headers,
@@ -192,6 +200,13 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .tls = tls};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
   if (!link->stream) out_of_memory(link);
+}
+
+/* A reference; NULL and no reason: there is no TLS. */
+static hf_tls_context *context_of(const hf_link_tls *tls, hf_tls_context *found, hf_tls_problem *problem) {
+  problem->reason = NULL;
+  if (!tls) return NULL;
+  return found ? hf_tls_context_hold(found) : hf_tls_context_get(tls, problem);
 }
 
 static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_attempt *attempt) {
@@ -210,19 +225,15 @@ static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_atte
     out_of_memory(link);
     return;
   }
-  if (!attempt->tls) {
-    open_with(link, attempt, NULL);
-    return;
-  }
   hf_tls_problem problem;
-  hf_tls_context *tls =
-      attempt->context ? hf_tls_context_hold(attempt->context) : hf_tls_context_get(attempt->tls, &problem);
-  if (!tls) {
+  hf_tls_context *proxy_tls = NULL, *tls = context_of(attempt->tls, attempt->context, &problem);
+  if (!problem.reason) proxy_tls = context_of(attempt->proxy_tls, attempt->proxy_context, &problem);
+  if (problem.reason)
     fail(link, problem.reason, HF_PHASE_NONE, problem.text);
-    return;
-  }
-  open_with(link, attempt, tls);
-  hf_tls_context_drop(tls);
+  else
+    open_with(link, attempt, tls, proxy_tls);
+  if (tls) hf_tls_context_drop(tls);
+  if (proxy_tls) hf_tls_context_drop(proxy_tls);
 }
 
 /* The mail that will end it is made first, so that the end can always be told. */

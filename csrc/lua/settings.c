@@ -196,6 +196,20 @@ static uint8_t transport(lua_State *L, int index) {
   return transport;
 }
 
+static const hf_proxy *proxy(reader *r, int index, const char *name) {
+  const char *problem = NULL;
+  hf_proxy *kept = NULL;
+  size_t length;
+  if (hf_lua_getfield(r->L, index, name) == LUA_TSTRING) {
+    const char *given = lua_tolstring(r->L, -1, &length);
+    kept = need(r->L, hf_options_allocate(r->options, sizeof *kept));
+    problem = hf_proxy_parse((hf_bytes){given, length}, kept);
+  }
+  if (problem) luaL_error(r->L, "holdfast.core: setting '%s' %s", name, problem);
+  lua_pop(r->L, 1);
+  return kept;
+}
+
 static int read_all(lua_State *L) {
   hf_client_options *o = lua_touserdata(L, 2);
   reader r = {L, o};
@@ -206,6 +220,9 @@ static int read_all(lua_State *L) {
   o->username = text(&r, 1, "username");
   o->password = text(&r, 1, "password");
   o->headers = text(&r, 1, "headers").data;
+  o->proxy = proxy(&r, 1, "proxy");
+  o->proxy_secure = proxy(&r, 1, "proxy_secure");
+  o->no_proxy = text(&r, 1, "no_proxy").data;
   o->transport = transport(L, 1);
   o->window = (uint16_t)whole(L, 1, "window", UINT16_MAX);
   o->detect_within = (uint32_t)whole(L, 1, "detect_within", UINT32_MAX);
@@ -218,6 +235,7 @@ static int read_all(lua_State *L) {
   o->watch_network = flag(L, 1, "watch_network");
   o->ask_credentials = flag(L, 1, "ask_credentials");
   o->ask_headers = flag(L, 1, "ask_headers");
+  o->ask_proxy = flag(L, 1, "ask_proxy");
   o->ask_delay = flag(L, 1, "ask_delay");
   o->receive_maximum = (uint16_t)whole(L, 1, "receive_maximum", UINT16_MAX);
   o->maximum_packet_size = (uint32_t)whole(L, 1, "maximum_packet_size", UINT32_MAX);
@@ -227,6 +245,7 @@ static int read_all(lua_State *L) {
   o->properties = properties(&r, 1, "connect");
   o->will = will(&r, 1);
   o->tls = tls(&r, 1);
+  o->proxy_tls = (hf_link_tls){.ca = hf_options_tls(o)->ca, .verify = hf_options_tls(o)->verify};
   bounds(L, 1, "queue", &o->queue_messages, &o->queue_bytes);
   overflow(L, o);
   store(&r, 1);

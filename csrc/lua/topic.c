@@ -1,7 +1,11 @@
 /* What holdfast.core says about topics, filters and server addresses. */
+#define _DEFAULT_SOURCE
 #include "core/topic.h"
 
+#include <string.h>
+
 #include "core/http.h"
+#include "core/proxy.h"
 #include "core/uri.h"
 #include "lua/pure.h"
 
@@ -42,6 +46,14 @@ static int header_problem(lua_State *L) {
   return 1;
 }
 
+/* proxy_problem(address) -> what is wrong, without a word of it | nil */
+static int proxy_problem(lua_State *L) {
+  hf_proxy proxy;
+  lua_pushstring(L, hf_proxy_parse(check_bytes(L, 1), &proxy));
+  explicit_bzero(&proxy, sizeof proxy);
+  return 1;
+}
+
 static int parse_server(lua_State *L) {
   hf_uri uri;
   char problem[HF_URI_PROBLEM];
@@ -71,13 +83,10 @@ static int parse_server(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"topic_problem", topic_problem},
-                                     {"filter_problem", filter_problem},
-                                     {"utf8_problem", utf8_problem},
-                                     {"topic_matches", topic_matches},
-                                     {"parse_server", parse_server},
-                                     {"header_problem", header_problem},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"topic_problem", topic_problem}, {"filter_problem", filter_problem},
+                                     {"utf8_problem", utf8_problem},   {"topic_matches", topic_matches},
+                                     {"parse_server", parse_server},   {"header_problem", header_problem},
+                                     {"proxy_problem", proxy_problem}, {NULL, NULL}};
 
 int hf_lua_open_topic(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -1,11 +1,16 @@
 #include "stream/stream.h"
 
+#include "stream/proxy.h"
 #include "stream/tcp.h"
 #include "stream/tls_stream.h"
 #include "stream/websocket.h"
 
+static hf_stream *open_carrier(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
+  return target->proxy ? hf_proxy_open(loop, target, watcher, hf_tcp_open) : hf_tcp_open(loop, target, watcher);
+}
+
 static hf_stream *open_below(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
-  return target->tls ? hf_tls_stream_open(loop, target, watcher, hf_tcp_open) : hf_tcp_open(loop, target, watcher);
+  return target->tls ? hf_tls_stream_open(loop, target, watcher, open_carrier) : open_carrier(loop, target, watcher);
 }
 
 hf_stream *hf_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {

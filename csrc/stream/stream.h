@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "core/phase.h"
+#include "core/proxy.h"
 #include "core/reason.h"
 #include "core/uri.h"
 #include "stream/tls.h"
@@ -32,15 +33,23 @@ typedef struct hf_stream_watcher {
   void *owner;
 } hf_stream_watcher;
 
+typedef struct hf_stream_proxy { /* on the way to a server */
+  const hf_proxy *to;
+  const char *const *addresses; /* of its host, as those of a server */
+  size_t address_count;         /* 1 or more */
+  hf_tls_context *tls;          /* to the proxy itself; NULL: plain */
+} hf_stream_proxy;
+
 typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, but the context of tls */
   const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
   const char *const *addresses;   /* of the host, as text (IPv6 with its zone); in the resolver's order */
-  size_t address_count;           /* 1 or more */
+  size_t address_count;           /* 1 or more; 0 as well where a proxy looks the name up */
   hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */
   uint16_t port;
-  const char *path;    /* of a WebSocket: see hf_uri; NULL: none */
-  const char *headers; /* of its request, each a line with its end; may be secrets; NULL: none */
-  hf_tls_context *tls; /* NULL: plain; the stream holds a reference */
+  const char *path;             /* of a WebSocket: see hf_uri; NULL: none */
+  const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
+  hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
+  const hf_stream_proxy *proxy; /* NULL: directly */
 } hf_stream_target;
 
 typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDED } hf_stream_state;

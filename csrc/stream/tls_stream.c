@@ -24,7 +24,9 @@ typedef struct tls {
   void (*done)(void *owner);
   hf_stream_state state;
   const hf_reason *reason; /* NULL while, or although, it has ended in good order */
-  hf_tls_finding finding;  /* what our own look at a certificate came to; else only the text */
+  int code;                /* as the stream below told them, if that is how it has ended */
+  uint32_t retry_after;
+  hf_tls_finding finding; /* what our own look at a certificate came to; else only the text */
   bool attends;
   bool more;    /* the last read gave something, and there may be more in OpenSSL */
   bool refused; /* a write was not taken as a whole */
@@ -75,6 +77,8 @@ static void end_as_below(tls *t) {
   hf_stream_end how;
   t->pipe.lower->operations->end(t->pipe.lower, &how);
   end_with(t, how.reason, how.text);
+  t->code = how.code;
+  t->retry_after = how.retry_after;
 }
 
 static void end_with_finding(tls *t) {
@@ -290,12 +294,13 @@ static hf_stream_state state(const hf_stream *stream) {
 }
 
 static hf_phase phase(const hf_stream *stream) {
-  return of(stream)->reached ? HF_PHASE_TLS : HF_PHASE_TCP;
+  const tls *t = of(stream);
+  return t->reached ? HF_PHASE_TLS : t->pipe.lower->operations->phase(t->pipe.lower);
 }
 
 static void end(const hf_stream *stream, hf_stream_end *how) {
   const tls *t = of(stream);
-  *how = (hf_stream_end){.reason = t->reason};
+  *how = (hf_stream_end){.reason = t->reason, .code = t->code, .retry_after = t->retry_after};
   if (t->state == HF_STREAM_ENDED)
     snprintf(how->text, sizeof how->text, "%.*s", (int)sizeof how->text - 1, t->finding.text);
   else
@@ -349,7 +354,8 @@ static ptrdiff_t read_some(hf_stream *stream, void *buffer, size_t room) {
 
 static bool pending(const hf_stream *stream) {
   const tls *t = of(stream);
-  return t->state == HF_STREAM_OPEN && t->more && SSL_has_pending(t->ssl);
+  const hf_stream *lower = t->pipe.lower;
+  return t->state == HF_STREAM_OPEN && t->more && (SSL_has_pending(t->ssl) || lower->operations->pending(lower));
 }
 
 static size_t write_some(hf_stream *stream, const void *bytes, size_t length) {

@@ -1,7 +1,7 @@
 /* tls_stream.h: a stream of TLS over another stream.
  *
- * It opens the one below by itself and owns it: TCP today, whatever else carries
- * bytes tomorrow. Handshakes run as tasks of the loop, some 5 ms of them a turn
+ * It opens the one below by itself and owns it: TCP, a proxy, whatever else
+ * carries bytes. Handshakes run as tasks of the loop, some 5 ms of them a turn
  * at most, so that a thousand at once delay nobody's keep alive.
  */
 #ifndef HF_STREAM_TLS_STREAM_H

@@ -75,6 +75,7 @@ function client.new(given, adapt)
     protocol = values.protocol,
     credentials = values.credentials,
     headers = type(values.headers) ~= "string" and values.headers or nil, -- the function
+    proxy = values.proxy and values.proxy.ask, -- likewise
     strategy = values.strategy,
     holds_back = values.transport == "native", -- acknowledgements, until somebody has the message
     inbox_bytes = values.inbox.bytes,

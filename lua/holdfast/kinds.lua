@@ -170,6 +170,20 @@ function kinds.headers(value, row)
   return header_lines(value)
 end
 
+--- The address of a proxy, "environment", or a function, which is kept. It may hold a password: none of it is shown.
+function kinds.proxy(value, row)
+  if check.is_callable(value) or value == "environment" then
+    return value
+  elseif type(value) ~= "string" then
+    return wanted('an address such as "http://proxy:3128", "environment", or a function', value, row)
+  end
+  local problem = core.proxy_problem(value)
+  if problem then
+    return nil, problem
+  end
+  return value
+end
+
 --- A list of short names, as ALPN wants them (RFC 7301: 1 to 255 bytes each).
 function kinds.names(value, row)
   if type(value) ~= "table" or #value == 0 then

@@ -11,6 +11,7 @@ local text = require "holdfast.text"
 local questions = {}
 
 local username_row, password_row, headers_row = { secret = true }, { secret = true }, { secret = true }
+local proxy_row = { secret = true }
 
 -- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
 -- that waits for the connection would wait for itself.
@@ -55,19 +56,38 @@ local function found_headers(client, attempt)
   return headers
 end
 
+local function found_proxy(client, attempt)
+  local proxy, problem = call(client, "credentials", client.proxy, attempt)
+  if proxy == false then
+    return nil
+  elseif proxy == nil then
+    return nil, type(problem) == "string" and problem
+      or "the proxy function returned none; false goes to the server directly"
+  end
+  local fine
+  fine, problem = check.proxy(proxy, proxy_row)
+  if type(fine) ~= "string" or fine == "environment" then
+    return nil, "what the proxy function returned " .. (problem or "must be an address or false")
+  end
+  return proxy
+end
+
 local function find_credentials(client, attempt)
-  local username, password, headers, problem
+  local username, password, headers, proxy, problem
   if client.credentials then
     username, password, problem = found_credentials(client, attempt)
   end
   if client.headers and not problem then
     headers, problem = found_headers(client, attempt)
   end
+  if client.proxy and not problem then
+    proxy, problem = found_proxy(client, attempt)
+  end
   local ticket = close_question(client, "credentials")
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
-    client.handle:credentials(ticket, username, password, headers)
+    client.handle:credentials(ticket, username, password, headers, proxy)
   end
 end
 

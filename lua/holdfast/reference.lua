@@ -15,6 +15,8 @@ local reference = {
     "how long the broker keeps the session while we are away; 4294967295: for ever (MQTT 5 section 3.1.2.11.2)",
   credentials = "function(attempt) returning both, asked before each attempt; it may wait",
   headers = "of a WebSocket's request: { name = value }, or a function(attempt) returning that, asked likewise",
+  proxy = "http://user:password@host:3128, https://, socks5:// or socks5h://; a function(attempt) returning one, or "
+    .. "false to go directly, asked likewise; or \"environment\"",
   connect_timeout = "for one attempt",
   stable_after = "a connection that lives this long resets the backoff",
   max_attempts = "failures in a row before the client sleeps; default: no limit",

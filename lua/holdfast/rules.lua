@@ -2,9 +2,12 @@
 -- Read by those who give more than an address and what goes with everything.
 -- @module holdfast.rules
 local core = require "holdfast.core"
+local late = require "holdfast.late"
 local options = require "holdfast.options"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
+
+local proxy = late.module "holdfast.proxy"
 
 local rules = {}
 
@@ -162,6 +165,31 @@ function parts.road(given, values)
   end
 end
 
+local function leads_anywhere(servers)
+  for _, server in ipairs(servers) do
+    if server.road ~= "unix" then
+      return true
+    end
+  end
+  return false
+end
+
+function parts.proxy(given, values)
+  if given.proxy == nil then
+    return nil
+  elseif values.transport == "paho" then
+    return 'proxy: Paho stops every client of the process while it waits for one; say transport = "native"'
+  elseif not leads_anywhere(values.servers) then
+    return "proxy is given, but no server is reached by one: all are unix sockets"
+  end
+  local problem
+  values.proxy, problem = proxy.resolve(values.proxy)
+  if values.proxy and given.return_to_primary ~= nil then
+    return "return_to_primary looks at the first server directly, which proxy does not allow; leave one of them out"
+  end
+  return problem
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -178,10 +206,12 @@ end
 
 function parts.tls(given, values)
   if values.tls then
+    local wanted = values.proxy and proxy.may_be_secure(values.proxy)
     for _, server in ipairs(values.servers) do
-      if server.tls then
-        return tls_problem(given.tls, values.tls)
-      end
+      wanted = wanted or server.tls
+    end
+    if wanted then
+      return tls_problem(given.tls, values.tls)
     end
     return "tls is given, but no server's address begins with mqtts:// or wss://"
   end
@@ -198,11 +228,11 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary", "tls",
+local order = { "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary", "proxy", "tls",
   "backoff" }
 
--- Paho waits for a proxy's answer in a loop, up to ten seconds and holding the lock of all clients.
-local PROXIES = { "proxy", "http_proxy", "https_proxy" }
+-- Names of the environment's, and of other clients.
+local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }
 
 --- What is said before anything else is looked at.
 -- @tparam table given
@@ -210,7 +240,7 @@ local PROXIES = { "proxy", "http_proxy", "https_proxy" }
 function rules.proxy_problem(given)
   for _, name in ipairs(PROXIES) do
     if given[name] ~= nil then
-      return name .. ": no proxies, Paho stops every client of the process while it waits for one; connect directly"
+      return name .. ': say proxy = "http://host:3128", or proxy = "environment" for what the environment names'
     end
   end
 end

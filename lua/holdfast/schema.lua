@@ -22,6 +22,7 @@ local schema = {
   { name = "password", type = "bytes", secret = true },
   { name = "credentials", type = "callback", secret = true },
   { name = "headers", type = "headers", secret = true },
+  { name = "proxy", type = "proxy", secret = true },
   { name = "connect_timeout", type = "seconds", unit = "s", above = 0, default = 10 },
   { name = "stable_after", type = "seconds", unit = "s", default = 10 },
   { name = "max_attempts", type = "whole", from = 1, to = WHOLE_32 },

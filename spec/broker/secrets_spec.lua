@@ -4,6 +4,7 @@ local certificates = require "spec.support.certificates"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local proxies = require "spec.support.proxies"
 local schema = require "holdfast.schema"
 local transport = require "spec.support.transport"
 
@@ -78,7 +79,10 @@ describe("a secret #broker", function()
 
   teardown(function() process.remove_folder(folder) end)
 
-  after_each(mosquitto.finish)
+  after_each(function()
+    proxies.finish()
+    mosquitto.finish()
+  end)
 
   local function command(words)
     local how, status = process.wait(assert(process.spawn(words, folder .. "/log")), 20000)
@@ -119,13 +123,17 @@ describe("a secret #broker", function()
       "listener " .. secure .. " 127.0.0.1", "cafile " .. folder .. "/ca.pem", "certfile " .. folder .. "/server.pem",
       "keyfile " .. folder .. "/server.key", "require_certificate true",
       "listener " .. keyed .. " 127.0.0.1", "psk_hint holdfast", "psk_file " .. keys } }
+    local framed = mosquitto.start { authenticated = true, websocket = true, lines = who }
+    local login = { "planted", "planted-proxy" }
+    local http, socks = proxies.http { login = login }, proxies.socks { login = login }
 
     local found = folder .. "/found"
     local child = assert(process.spawn({ "env", "LD_PRELOAD=" .. assert(probe_path()), "PLANTED=planted-",
       "FOUND=" .. found, os.getenv "LUA" or arg[-1], "spec/support/secrets_child.lua",
-      "mqtt://127.0.0.1:" .. broker.port, "mqtts://127.0.0.1:" .. secure, "mqtts://127.0.0.1:" .. keyed, folder },
+      "mqtt://127.0.0.1:" .. broker.port, "mqtts://127.0.0.1:" .. secure, "mqtts://127.0.0.1:" .. keyed, folder,
+      "ws://127.0.0.1:" .. framed.port .. "/", tostring(http.port), tostring(socks.port) },
       folder .. "/child"))
-    local how, status = process.wait(child, 60000)
+    local how, status = process.wait(child, 120000)
     local said = read(folder .. "/child")
     assert.same({ "exited", 0 }, { how, status }, said)
     local length = transport.either { paho = "length of a payload", native = "no length" }

@@ -1,5 +1,5 @@
--- One request for memory that fails, the n-th, for every n through the life of a TLS stream, with enough
--- afterwards: it cannot be made, or it ends for that and says so, or all it carries arrives; nothing is left open.
+-- One request for memory that fails, the n-th, for every n through the life of a stream, with enough afterwards: it
+-- cannot be made, or it ends for that and says so, or all it carries arrives; nothing is left open.
 local certificates = require "spec.support.certificates"
 local loops = require "loop_probe"
 local probe = require "stream_probe"
@@ -7,6 +7,7 @@ local process = require "process_probe"
 local sockets = require "socket_probe"
 local streams = require "spec.support.streams"
 local tls_server = require "spec.support.tls_server"
+local websocket = require "spec.support.websocket"
 
 local ENOUGH = 1000
 local LINE = ("x"):rep(10000) .. "\n"
@@ -24,20 +25,27 @@ describe("a stream that finds no memory", function()
     tls_server.finish()
   end)
 
-  -- Answers whether one was refused, and how it went.
-  local function life(point, target, talk)
+  -- Answers whether one was refused, and how it went. `act` is what the other end does, a bit at a time.
+  local function life(point, target, talk, size_wanted, act)
     probe.starve(point)
     local fine, how = pcall(function()
       local made = target()
       if not made then return "not made" end
-      local one = world:opened(made)
-      talk(one)
+      local one = world:open(made)
+      local function wait(fn)
+        return world:wait(function()
+          act()
+          return fn()
+        end)
+      end
+      assert(wait(function() return one.stream:state() ~= "opening" end), "neither opened nor ended")
+      talk(one, wait)
       local size, seen = 0, 0
-      world:wait(function()
+      wait(function()
         for index = seen + 1, #one.got do size, seen = size + #one.got[index], index end
-        return one.state == "ended" or size >= #ALL
+        return one.state == "ended" or size >= size_wanted
       end)
-      if size == #ALL then return "all" end
+      if size == size_wanted then return "all" end
       local reason = world:ending(one)
       return reason
     end)
@@ -47,13 +55,16 @@ describe("a stream that finds no memory", function()
     return refused, fine and how or "threw: " .. tostring(how)
   end
 
-  local function each_point(target, talk)
+  local function nothing() end
+
+  local function each_point(target, talk, size_wanted, act, leave)
     local seen, points = {}, 0
     local before
     for point = 1, ENOUGH do
-      local refused, how = life(point, target, talk)
+      local refused, how = life(point, target, talk, size_wanted or #ALL, act or nothing);
+      (leave or nothing)()
       assert.is_truthy(how == "all" or refused and (how == "not made" or how == "out_of_memory"
-        or how:find "^threw: .*memory"), point .. ": " .. tostring(how))
+        or how == "connect_failed" or how:find "^threw: .*memory"), point .. ": " .. tostring(how))
       seen[how] = true
       before = before or loops.descriptors()
       assert.equal(before, (loops.descriptors()), point .. ": descriptors")
@@ -61,6 +72,15 @@ describe("a stream that finds no memory", function()
       points = point
     end
     error "there is no end of points"
+  end
+
+  local function write_all(one, wait)
+    local from = 1
+    wait(function()
+      if one.stream:state() ~= "open" then return true end
+      from = from + one.stream:write(ALL, from)
+      return from > #ALL
+    end)
   end
 
   it("over TLS: is not made, ends by that name, or carries all", function()
@@ -71,14 +91,7 @@ describe("a stream that finds no memory", function()
         key = folder .. "/rsa.key" }
       assert(context or reason == "out_of_memory", reason)
       return context and { host = "localhost", port = server.port, tls = context }
-    end, function(one)
-      local from = 1
-      world:wait(function()
-        if one.stream:state() ~= "open" then return true end
-        from = from + one.stream:write(ALL, from)
-        return from > #ALL
-      end)
-    end)
+    end, write_all)
     assert.is_true(seen.all and seen["not made"] and seen.out_of_memory and points > 9, points)
   end)
 
@@ -108,5 +121,50 @@ describe("a stream that finds no memory", function()
       assert.same({ parts, "connect_failed", "127.0.0.1: Cannot allocate memory" }, { refused, reason, text }, road)
     end
     listener:close()
+  end)
+
+  -- A server of WebSockets behind a SOCKS proxy, both in one: it reads slowly, asks for a pong, and says "back".
+  it("within a WebSocket through a proxy: likewise", function()
+    local listener, port = assert(sockets.listen(0))
+    local peer, heard, step
+    local steps = {
+      { "^\5\2%z\2", "\5\2" },
+      { "^\1\4user\4pass", "\1\0" },
+      { "^\5\1%z\3\1b%z\80", "\5\0\0\1\0\0\0\0\0\0" },
+      { "\r\n\r\n$", function()
+        local fields = { ["sec-websocket-key"] = heard:match "Key: ([^\r]+)" }
+        return websocket.welcome(fields) .. websocket.frame { opcode = 9, payload = "?" }
+          .. websocket.frame { payload = "back" }
+      end },
+    }
+    local function act()
+      if not peer then
+        peer, heard, step = listener:accept(0), "", 1
+      end
+      local some = peer and peer:some(100000, 0)
+      if not some or step > #steps then return end
+      heard = heard .. some
+      if heard:find(steps[step][1]) then
+        local answer = steps[step][2]
+        peer:send(type(answer) == "function" and answer() or answer)
+        heard, step = "", step + 1
+      end
+    end
+    local seen, points = each_point(function()
+      return { host = "b", port = 80, road = "websocket", path = "/mqtt", headers = "A: b\r\n",
+        proxy = { to = "socks5h://user:pass@p:" .. port, addresses = { "127.0.0.1" } } }
+    end, write_all, 4, act, function()
+      if peer then peer:close() end
+      peer = nil
+      while true do
+        local late = listener:accept(0)
+        if not late then break end
+        late:close()
+      end
+    end)
+    listener:close()
+    local threw = false
+    for how in pairs(seen) do threw = threw or how:find "^threw" ~= nil end
+    assert.is_true(seen.all and threw and seen.out_of_memory and points > 9, points)
   end)
 end)

@@ -9,6 +9,7 @@
 #include "famine.h"
 #include "keeper/inside.h"
 #include "keeper/knock.h"
+#include "keeper/route.h"
 #include "keeper/trace.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
@@ -419,7 +420,14 @@ static int knocked(lua_State *L) {
   return 1;
 }
 
+/* is_direct(no_proxy, host) -> whether the list has it */
+static int is_direct(lua_State *L) {
+  lua_pushboolean(L, hf_route_is_direct(luaL_checkstring(L, 1), luaL_checkstring(L, 2)));
+  return 1;
+}
+
 static const luaL_Reg functions[] = {{"turn", turn},
+                                     {"is_direct", is_direct},
                                      {"advance", advance},
                                      {"script", script},
                                      {"drop", drop},

@@ -1,8 +1,9 @@
--- Run by secrets_spec: `secrets_child.lua mqtt-address mqtts-address mqtts-address-with-keys folder`. Lives through
+-- Run by secrets_spec: `secrets_child.lua mqtt-address mqtts-address mqtts-address-with-keys folder ws-address
+-- HTTP-proxy's-port SOCKS-proxy's-port`. Lives through
 -- connections with every kind of secret, each with "planted" in it, and says everything that anybody can be shown.
 local holdfast = require "holdfast"
 
-local plain, secure, keyed, folder = arg[1], arg[2], arg[3], arg[4]
+local plain, secure, keyed, folder, framed, http, socks = arg[1], arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]
 
 local function hex(text)
   return (text:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
@@ -71,6 +72,27 @@ holdfast.run(function()
     live({ server = keyed, tls = { psk_identity = "planted-identity", psk_key = hex(key) },
       username = "planted-user", password = "planted-password" }, index == 1 and "ready" or "failed")
   end
+  local login, us = { username = "planted-user", password = "planted-password" }, "planted:planted-proxy@127.0.0.1:"
+  local function by(proxy, wanted)
+    live({ server = plain, transport = "native", proxy = proxy, username = login.username, password = login.password },
+      wanted)
+  end
+  by("http://" .. us .. http, "ready")
+  by("socks5h://" .. us .. socks, "ready")
+  by("http://planted:planted-wrong@127.0.0.1:" .. http, "failed")
+  by("socks5://planted:planted-wrong@127.0.0.1:" .. socks, "failed")
+  by("https://" .. us .. "1", "failed")
+  by("http://" .. us .. socks, "failed") -- which does not like it
+  by(function() return "socks5://" .. us .. socks end, "ready")
+  by(function() return "planted://" .. us .. socks end, "failed")
+  by(function() return nil, "planted payload, as the user's function has it" end, "failed")
+  local function asked_with(headers, wanted)
+    live({ server = framed, transport = "native", headers = headers, username = login.username,
+      password = login.password }, wanted)
+  end
+  asked_with({ Authorization = "Bearer planted-header" }, "ready")
+  asked_with(function() return { ["X-Token"] = "planted-header" } end, "ready")
+  asked_with(function() return { ["X-Token"] = "planted-header\n" } end, "failed")
 end)
 
 -- What nobody may see in it.

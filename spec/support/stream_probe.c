@@ -132,8 +132,29 @@ static void changed(void *owner) {
   hf_probe_loop_call(self->loop, self->changed, 1);
 }
 
+/* target.proxy = { to = address, addresses = { ... }, tls = context }; false: there is none. The table keeps it all. */
+static bool read_proxy(lua_State *L, hf_stream_proxy *way, hf_proxy *proxy, const char **addresses) {
+  lua_getfield(L, 2, "proxy");
+  bool given = lua_istable(L, -1);
+  if (given) {
+    int table = lua_gettop(L);
+    const char *to = field(L, table, "to"), *problem = hf_proxy_parse((hf_bytes){to, strlen(to)}, proxy);
+    if (problem) luaL_error(L, "proxy %s", problem);
+    *way = (hf_stream_proxy){.to = proxy, .addresses = addresses};
+    way->address_count = list_field(L, table, "addresses", addresses, MOST_ADDRESSES);
+    if (!way->address_count) addresses[way->address_count++] = proxy->host;
+    lua_getfield(L, table, "tls");
+    if (!lua_isnil(L, -1)) way->tls = *(hf_tls_context **)luaL_checkudata(L, -1, context_name);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return given;
+}
+
 static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> stream */
-  const char *addresses[MOST_ADDRESSES];
+  const char *addresses[MOST_ADDRESSES], *proxy_addresses[MOST_ADDRESSES];
+  hf_stream_proxy way;
+  hf_proxy proxy;
   hf_probe_loop *loop = hf_probe_loop_check(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 3);
@@ -144,6 +165,7 @@ static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> strea
   lua_getfield(L, 2, "tls");
   if (!lua_isnil(L, -1)) target.tls = *(hf_tls_context **)luaL_checkudata(L, -1, context_name);
   if (!target.host) target.host = addresses[0];
+  if (read_proxy(L, &way, &proxy, proxy_addresses)) target.proxy = &way;
   target.path = field(L, 2, "path");
   target.headers = field(L, 2, "headers");
   const char *road = field(L, 2, "road");
@@ -178,7 +200,7 @@ static int state(lua_State *L) {
 }
 
 static int phase(lua_State *L) {
-  static const char *const names[] = {"none", "dns", "tcp", "tls", "websocket", "connack", "up"};
+  static const char *const names[] = {"none", "dns", "tcp", "proxy", "tls", "websocket", "connack", "up"};
   const hf_stream *stream = check_open(L)->stream;
   lua_pushstring(L, names[stream->operations->phase(stream)]);
   return 1;

@@ -44,6 +44,17 @@ local RULES = {
     { -7, "stop" }, { -6, "stop" }, { -5, "stop" }, { -4, "retry" }, { -3, "retry" }, { -2, "retry" },
     { -1, "retry", may_switch = true }, { 0, "none" },
   },
+  proxy = {
+    { 1, "slow", may_switch = true }, { 2, "retry", "slow", 3, may_switch = true },
+    { 300, "slow", may_switch = true }, { 400, "slow", may_switch = true }, { 401, "slow", fresh_credentials = true },
+    { 403, "slow", may_switch = true }, { 407, "slow", fresh_credentials = true },
+    { 429, "slow", may_switch = true }, { 500, "retry", may_switch = true },
+  },
+  socks = {
+    { 1, "retry", may_switch = true }, { 2, "slow", may_switch = true }, { 3, "retry", may_switch = true },
+    { 4, "retry", may_switch = true }, { 5, "retry", may_switch = true }, { 6, "retry", may_switch = true },
+    { 7, "slow", may_switch = true }, { 8, "slow", may_switch = true }, { 256, "slow", fresh_credentials = true },
+  },
   http = {
     { 200, "slow", may_switch = true }, { 300, "slow", may_switch = true }, { 400, "slow", may_switch = true },
     { 401, "slow", fresh_credentials = true }, { 403, "slow", fresh_credentials = true },
@@ -132,7 +143,7 @@ describe("the table of reasons", function()
   it("has the sources and classes that the documentation lists", function()
     assert.same({ "none", "retry", "slow", "switch", "stop" }, reason.classes)
     assert.same({ "connack", "connack_v3", "disconnect", "suback", "unsuback", "puback", "paho", "network", "tls",
-      "http", "websocket", "client" }, reason.sources)
+      "proxy", "socks", "http", "websocket", "client" }, reason.sources)
   end)
 
   it("is found by its codes, row by row", function()
@@ -185,6 +196,14 @@ describe("the table of reasons", function()
     end
   end)
 
+  it("has a row of a proxy's answers in HTTP for most hundreds, unless a status has its own", function()
+    for status, name in pairs { [302] = "proxy_3xx", [400] = "proxy_4xx", [401] = "proxy_401", [403] = "proxy_403",
+      [404] = "proxy_4xx", [407] = "proxy_407", [429] = "proxy_429", [500] = "proxy_5xx", [504] = "proxy_5xx",
+      [101] = "unknown_proxy", [600] = "unknown_proxy", [1] = "proxy_handshake", [2] = "proxy_closed" } do
+      assert.same({ name, status }, { reason.find("proxy", status).name, reason.find("proxy", status).code })
+    end
+  end)
+
   it("keeps its names", function()
     for source, names in pairs(NAMES) do
       for code, name in pairs(names) do
@@ -218,6 +237,7 @@ describe("an unknown code", function()
     disconnect = { "unknown_disconnect", "slow", "stop", 2 }, suback = { "unknown_suback", "none" },
     unsuback = { "unknown_unsuback", "none" }, puback = { "unknown_puback", "none" },
     paho = { "unknown_paho", "retry" }, http = { "unknown_http", "slow", may_switch = true },
+    proxy = { "unknown_proxy", "slow", may_switch = true }, socks = { "unknown_socks", "slow", may_switch = true },
     websocket = { "websocket_closed", "retry" },
     network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
     client = { "unknown_client", "retry" },
@@ -234,7 +254,8 @@ describe("an unknown code", function()
         local row = reason.find(source, code)
         assert.equal(code, row.code)
         assert.equal(source, row.source)
-        local of_hundred = source == "http" and known["http" .. math.floor(code / 100) * 100]
+        local by_hundreds = source == "http" or source == "proxy" and code >= 100
+        local of_hundred = by_hundreds and known[source .. math.floor(code / 100) * 100]
         if not known[source .. code] and not of_hundred then
           answered = answered + 1
           assert.same(expected[source], as_rule(row, row.name))

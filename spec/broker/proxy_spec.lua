@@ -1,0 +1,238 @@
+-- A broker behind a proxy: tinyproxy, microsocks and nginx's TLS in front of one, and a scripted one for what none of
+-- them says.
+local certificates = require "spec.support.certificates"
+local holdfast = require "holdfast"
+local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local proxies = require "spec.support.proxies"
+local sockets = require "socket_probe"
+
+local unpack = table.unpack or unpack
+
+local LOGIN = { "user", "secret" }
+
+describe("a broker behind a proxy #broker", function()
+  local folder, listener
+
+  setup(function() folder = certificates.make() end)
+  teardown(function() process.remove_folder(folder) end)
+  after_each(function()
+    proxies.finish()
+    mosquitto.finish()
+    if listener then listener:close() end
+    listener = nil
+  end)
+
+  local function client_of(server, proxy, more)
+    local options = { server = server, proxy = proxy, transport = "native", connect_timeout = 5,
+      backoff = { strategy = "constant", min = 0.1, jitter = "none" },
+      policy = { slow = { strategy = "constant", min = 0.2, max = 2, jitter = "none" } } }
+    for key, value in pairs(more or {}) do options[key] = value end
+    return holdfast.new(options)
+  end
+
+  local function tls() return { ca = folder .. "/ca.pem" } end
+
+  -- A message there and back.
+  local function talks(client)
+    local subscription = client:subscribe("a", { qos = 1 })
+    assert(client:connect(10))
+    assert(client:publish("a", "hello", { qos = 1, timeout = 10 }))
+    assert.are.equal("hello", assert(subscription:receive(10)).payload)
+    client:close()
+  end
+
+  local function failure(client)
+    client:start()
+    local failed = assert(client:wait("failed", 10))
+    local phase = client:history()[1].phase
+    client:close()
+    return failed.reason.name, failed.reason.code, phase, failed.reason.text
+  end
+
+  local function secured(port)
+    return { "listener " .. port .. " 127.0.0.1", "certfile " .. folder .. "/server.pem",
+      "keyfile " .. folder .. "/server.key" }
+  end
+
+  it("is reached by mqtt, mqtts, ws and wss, through each kind", function()
+    local port = process.free_port()
+    local plain = mosquitto.start { lines = secured(port) }
+    local framed = mosquitto.start { websocket = true }
+    local http, socks = proxies.http { login = LOGIN }, proxies.socks { login = LOGIN }
+    local before = proxies.secure(http, folder)
+    local secure = mosquitto.start { websocket = true, lines = { select(2, unpack(secured(0))) } }
+    holdfast.run(function()
+      for _, proxy in ipairs { "http://user:s%65cret@127.0.0.1:" .. http.port,
+        "https://user:s%65cret@localhost:" .. before.port, "socks5://user:s%65cret@localhost:" .. socks.port,
+        "socks5h://user:s%65cret@127.0.0.1:" .. socks.port } do
+        talks(client_of("mqtt://localhost:" .. plain.port, proxy, proxy:find "^https" and { tls = tls() } or nil))
+        talks(client_of("mqtts://localhost:" .. port, proxy, { tls = tls() }))
+        talks(client_of("ws://localhost:" .. framed.port .. "/mqtt", proxy,
+          proxy:find "^https" and { tls = tls() } or nil))
+        talks(client_of("wss://localhost:" .. secure.port .. "/mqtt", proxy, { tls = tls() }))
+      end
+    end)
+  end)
+
+  it("is checked by its own name, and so is a proxy with TLS", function()
+    local port = process.free_port()
+    mosquitto.start { lines = { "listener " .. port .. " 127.0.0.1", "certfile " .. folder .. "/other.pem",
+      "keyfile " .. folder .. "/other.key" } }
+    local http = proxies.http()
+    local before = proxies.secure(http, folder)
+    holdfast.run(function()
+      local server = "mqtts://localhost:" .. port
+      local name, _, phase = failure(client_of(server, "http://127.0.0.1:" .. http.port, { tls = tls() }))
+      assert.are.same({ "tls_hostname", "tls" }, { name, phase })
+      name, _, phase = failure(client_of(server, "https://127.0.0.1:" .. before.port))
+      assert.are.same({ "tls_unknown_ca", "proxy" }, { name, phase })
+    end)
+  end)
+
+  it("is not reached by who is not let in, or not there, which is named", function()
+    local http, socks = proxies.http { login = LOGIN, ports = { 1 } }, proxies.socks { login = LOGIN }
+    local server = "mqtt://127.0.0.1:" .. process.free_port()
+    holdfast.run(function()
+      for _, case in ipairs {
+        { "http://127.0.0.1:" .. http.port, "proxy_407", 407, "HTTP 407 Proxy Authentication Required" },
+        { "http://user:wrong@127.0.0.1:" .. http.port, "proxy_401", 401, "HTTP 401 Unauthorized" },
+        { "http://user:s%65cret@127.0.0.1:" .. http.port, "proxy_403", 403, "HTTP 403 Access violation" },
+        { "socks5://127.0.0.1:" .. socks.port, "socks_authentication", 256, "it wants a user name and password" },
+        { "socks5://user:wrong@127.0.0.1:" .. socks.port, "socks_authentication", 256, "it does not accept them" },
+        { "socks5://user:s%65cret@127.0.0.1:" .. socks.port, "socks_connection_refused", 5,
+          "the server refused the proxy's connection" },
+        { "http://127.0.0.1:" .. process.free_port(), "connection_refused", 2, "127.0.0.1: Connection refused" },
+        { "socks5h://nowhere.invalid", "name_not_found", 6, "the name of the proxy" },
+      } do
+        local name, code, phase, text = failure(client_of(server, case[1]))
+        assert.are.same({ case[2], case[3], "proxy", case[4] }, { name, code, phase, text })
+      end
+    end)
+  end)
+
+  it("is come back to, whichever of it and the proxy goes, and nothing is lost", function()
+    local broker = mosquitto.start { persistent = true }
+    local proxy = proxies.http()
+    holdfast.run(function()
+      local client = client_of("mqtt://127.0.0.1:" .. broker.port, "http://127.0.0.1:" .. proxy.port,
+        { client_id = "kitchen" })
+      local subscription = client:subscribe("a/#", { qos = 1 })
+      local sent, got = 0, {}
+      local function send()
+        sent = sent + 1
+        client:post("a", tostring(sent), { qos = 1 })
+      end
+      local function all()
+        while not got[sent] do
+          got[tonumber(assert(subscription:receive(10)).payload)] = true
+        end
+        for index = 1, sent do assert.is_true(got[index], index) end
+      end
+      local function fails(name, code)
+        local failed
+        repeat failed = assert(client:wait("failed", 10)) until failed.reason.name == name
+        assert.are.equal(code, failed.reason.code)
+        local past = client:history()
+        assert.are.equal("proxy", past[#past].phase)
+      end
+      assert(client:connect(10))
+      for _, order in ipairs { { broker }, { proxy }, { broker, proxy }, { proxy, broker } } do
+        broker:save()
+        for _, one in ipairs(order) do one:kill() end
+        assert(client:wait("lost", 5))
+        send()
+        local last = order[#order]
+        if order[1] == broker and not order[2] then
+          fails("proxy_5xx", 500)
+        else
+          fails("connection_refused", 2)
+        end
+        for _, one in ipairs(order) do
+          if one ~= last then one[one == proxy and "launch" or "restart"](one) end
+        end
+        last[last == proxy and "launch" or "restart"](last)
+        all()
+      end
+      client:close()
+    end)
+  end)
+
+  it("is gone to by the proxy that a function gives, which may wait, or directly", function()
+    local broker = mosquitto.start {}
+    local http, socks = proxies.http { login = LOGIN }, proxies.socks()
+    holdfast.run(function()
+      local asked = {}
+      local answers = { "http://user:wrong@127.0.0.1:" .. http.port, "http://user:s%65cret@127.0.0.1:" .. http.port,
+        "socks5h://127.0.0.1:" .. socks.port, false }
+      local client = client_of("mqtt://127.0.0.1:" .. broker.port, function(attempt)
+        holdfast.sleep(0.01)
+        asked[#asked + 1] = attempt
+        return answers[#asked]
+      end)
+      client:start()
+      assert.are.equal("proxy_401", assert(client:wait("failed", 10)).reason.name)
+      for index = 2, 4 do
+        assert(client:wait("ready", 10))
+        assert.are.equal(index, #asked)
+        if index < 4 then client:reconnect() end
+      end
+      client:close()
+      assert.are.same({ 1, 2 }, { asked[1], asked[2] })
+
+      local words
+      local broken = client_of("mqtt://127.0.0.1:" .. broker.port, function() return unpack(words) end)
+      for text, answer in pairs { ["the proxy function returned none; false goes to the server directly"] = {},
+        ["no proxy today"] = { nil, "no proxy today" },
+        ["what the proxy function returned must begin with http://, https://, socks5:// or socks5h://"] = { "s3cret" },
+        ["what the proxy function returned must be an address or false"] = { "environment" } } do
+        words = answer
+        broken:start()
+        broken:reconnect()
+        local failed = assert(broken:wait("failed", 10))
+        assert.are.same({ "credentials_failed", text }, { failed.reason.name, failed.reason.text })
+      end
+      broken:close()
+    end)
+  end)
+
+  it("is given up when the proxy never answers, or a byte at a time", function()
+    local port
+    listener, port = assert(sockets.listen(0))
+    holdfast.run(function()
+      for _, kind in ipairs { "http", "socks5h" } do
+        local client = client_of("mqtt://b.example", kind .. "://127.0.0.1:" .. port, { connect_timeout = 0.3 })
+        client:start()
+        local failed = assert(client:wait("failed", 5))
+        assert.are.same({ "connect_timeout", "proxy" }, { failed.reason.name, client:history()[1].phase })
+        local over
+        client:once("failed", function(event) over = event.reason.name end)
+        assert(listener:accept(2000)):close()
+        local peer
+        repeat
+          peer = peer or listener:accept(0)
+          if peer then peer:send(kind == "http" and "H" or "\5") end
+          holdfast.sleep(0.01)
+        until over or kind ~= "http" and peer
+        assert.are.equal(kind == "http" and "connect_timeout" or nil, over)
+        client:close()
+        if peer then peer:close() end
+      end
+    end)
+  end)
+
+  it("that is dead behind a living proxy is found out within detect_within", function()
+    local broker = mosquitto.start {}
+    local proxy = proxies.http()
+    holdfast.run(function()
+      local client = client_of("mqtt://127.0.0.1:" .. broker.port, "http://127.0.0.1:" .. proxy.port,
+        { detect_within = 2.5 })
+      assert(client:connect(10))
+      broker:freeze()
+      local lost = assert(client:wait("lost", 20))
+      assert.are.equal("connection_lost", lost.reason.name)
+      client:close()
+      broker:resume()
+    end)
+  end)
+end)

@@ -1,0 +1,104 @@
+--- Real proxies for specs: loopback, own port, own folder, stopped by their process ids.
+--
+--     local proxy = proxies.http { login = { "user", "password" } }      -- tinyproxy
+--     local proxy = proxies.socks { login = { "user", "password" } }     -- microsocks
+--     local proxy = proxies.secure(proxy, folder)   -- TLS in front of it, by nginx; the folder has server.pem
+--     proxy.port       proxy:kill()       proxy:launch()
+--     proxies.finish() -- after each spec
+local files = require "spec.support.files"
+local process = require "process_probe"
+
+local proxies = {}
+
+local Proxy = {}
+Proxy.__index = Proxy
+
+local started = {}
+
+local function start(words)
+  local self = setmetatable({ port = process.free_port(), folder = assert(process.temporary_folder()) }, Proxy)
+  self.words = words(self)
+  started[#started + 1] = self
+  return self:launch()
+end
+
+function Proxy:launch()
+  self.pid = assert(process.spawn(self.words, self.folder .. "/log"))
+  local deadline = process.now() + 10000
+  while not process.listens(self.port) do
+    assert(process.now() < deadline, self.words[1] .. " does not listen: " .. (files.read(self.folder .. "/log") or ""))
+    process.sleep(5)
+  end
+  return self
+end
+
+function Proxy:kill()
+  if self.pid then
+    process.kill(self.pid, "KILL")
+    assert(process.wait(self.pid, 5000))
+    self.pid = nil
+  end
+  return self
+end
+
+--- @tparam[opt] table options `login` (user name and password), `ports` that a way is opened to (default: any)
+function proxies.http(options)
+  options = options or {}
+  return start(function(self)
+    local lines = { "Port " .. self.port, "Listen 127.0.0.1", "Timeout 600", "MaxClients 100", "LogLevel Connect" }
+    if options.login then
+      lines[#lines + 1] = ("BasicAuth %s %s"):format(options.login[1], options.login[2])
+    end
+    for _, port in ipairs(options.ports or {}) do
+      lines[#lines + 1] = "ConnectPort " .. port
+    end
+    files.write(self.folder .. "/conf", table.concat(lines, "\n") .. "\n")
+    return { "tinyproxy", "-d", "-c", self.folder .. "/conf" }
+  end)
+end
+
+--- @tparam[opt] table options `login` (user name and password)
+function proxies.socks(options)
+  local login = options and options.login
+  return start(function(self)
+    local words = { "microsocks", "-i", "127.0.0.1", "-p", tostring(self.port) }
+    for _, word in ipairs(login and { "-u", login[1], "-P", login[2] } or {}) do
+      words[#words + 1] = word
+    end
+    return words
+  end)
+end
+
+local SECURE = [[
+daemon off; master_process off; user root; pid nginx.pid; error_log error.log info;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events { worker_connections 256; }
+stream {
+  server {
+    listen 127.0.0.1:PORT ssl;
+    ssl_certificate PATH/server.pem;
+    ssl_certificate_key PATH/server.key;
+    proxy_pass 127.0.0.1:BEHIND;
+  }
+}
+]]
+
+--- @tparam table behind one of the others
+-- @tparam string folder of spec.support.certificates
+function proxies.secure(behind, folder)
+  return start(function(self)
+    local words = { PORT = tostring(self.port), PATH = folder, BEHIND = tostring(behind.port) }
+    files.write(self.folder .. "/conf", (SECURE:gsub("%u%u%u%u+", words)))
+    return { "/usr/sbin/nginx", "-p", self.folder .. "/", "-c", self.folder .. "/conf" }
+  end)
+end
+
+function proxies.finish()
+  for _, proxy in ipairs(started) do
+    proxy:kill()
+    process.remove_folder(proxy.folder)
+  end
+  started = {}
+end
+
+return proxies
