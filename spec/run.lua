@@ -2,9 +2,9 @@
 -- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--road=name] [--limit=seconds]
 -- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
 -- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
--- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix, ws) to every
--- mosquitto. What failed is named again below all else, a line each; the last line counts; status 0 only if nothing
--- failed.
+-- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix, ws, wss) to
+-- every mosquitto. What failed is named again below all else, a line each; the last line counts; status 0 only if
+-- nothing failed.
 
 local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
@@ -46,6 +46,7 @@ local function transport_words(name, road)
   if road then
     words[#words + 1] = "HOLDFAST_SPEC_ROAD=" .. quote(road)
     words[#words + 1] = 'HOLDFAST_SPEC_SOCKETS="$folder"'
+    words[#words + 1] = road == "wss" and 'SSL_CERT_FILE="$folder/certificates/ca.pem"' or nil
   end
   return words
 end

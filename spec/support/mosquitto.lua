@@ -42,6 +42,7 @@ local function write_config(broker, lines)
     file:write("persistence true\npersistence_location ", broker.folder, "/\nautosave_interval 1\n",
       "autosave_on_changes ", tostring(broker.persistent ~= "each second"), "\n")
   end
+  for _, line in ipairs(roads.lines()) do file:write(line, "\n") end
   for _, line in ipairs(lines or {}) do file:write(line, "\n") end
   file:close()
 end
@@ -85,7 +86,7 @@ function mosquitto.start(options)
     lines = options.lines,
   }, Broker)
   if options.socket then broker.socket = broker.folder .. "/socket" end
-  broker.websocket = options.websocket or roads.name() == "ws"
+  broker.websocket = options.websocket or roads.framed()
   if roads.name() == "unix" then broker.socket = roads.socket(broker.port) end
   if roads.name() then roads.pave(broker.port) end
   started[#started + 1] = broker
