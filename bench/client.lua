@@ -17,9 +17,10 @@ local transport = os.getenv "BENCH_TRANSPORT"
 
 local function new(options)
   options.transport = transport
-  options.server = given.server or "mqtt://127.0.0.1:" .. (options.port or given.port)
+  options.server = options.server or given.server or "mqtt://127.0.0.1:" .. (options.port or given.port)
   options.port = nil
   options.keep_alive = 60
+  options.tls = given.ca and given.ca ~= "" and { ca = given.ca } or nil
   return holdfast.new(options)
 end
 
@@ -273,11 +274,10 @@ function modes.pairs()
   end)
 end
 
--- What a connect over TLS costs, and a client that stays, by where the trusted certificates come from.
+-- What a connect costs, and a client that stays; over TLS by where the trusted certificates come from.
 function modes.trust()
   local function over_tls()
-    return holdfast.new { server = "mqtts://localhost:" .. given.port, keep_alive = 60, transport = transport,
-      tls = given.ca and { ca = given.ca } or nil }
+    return new { server = given.server or "mqtts://localhost:" .. given.port }
   end
   holdfast.run(function()
     local first = over_tls()

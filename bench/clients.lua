@@ -89,9 +89,19 @@ local GROWING = {
 
 function run_part.roads()
   local folder = os.getenv "BENCH_FOLDER"
-  local broker = tools.broker(("user root\nmax_queued_messages 0\nlistener 0 %s/socket"):format(folder))
-  local names = { "mqtt", "unix" }
-  local servers = { mqtt = "mqtt://127.0.0.1:" .. broker.port, unix = "unix://" .. folder .. "/socket" }
+  os.execute(CERTIFICATES:format(folder))
+  local ports = { mqtts = tools.free_port(), ws = tools.free_port(), wss = tools.free_port() }
+  local lines = { "user root", "max_queued_messages 0", "set_tcp_nodelay true", "listener 0 " .. folder .. "/socket" }
+  for _, name in ipairs { "mqtts", "ws", "wss" } do
+    lines[#lines + 1] = ("listener %d 127.0.0.1"):format(ports[name])
+    lines[#lines + 1] = name ~= "mqtts" and "protocol websockets" or nil
+    lines[#lines + 1] = name ~= "ws" and ("certfile %s/server.pem\nkeyfile %s/server.key"):format(folder, folder) or nil
+  end
+  local broker = tools.broker(table.concat(lines, "\n"))
+  local names = { "mqtt", "unix", "mqtts", "ws", "wss" }
+  local servers = { mqtt = "mqtt://127.0.0.1:" .. broker.port, unix = "unix://" .. folder .. "/socket",
+    mqtts = "mqtts://localhost:" .. ports.mqtts, ws = "ws://127.0.0.1:" .. ports.ws .. "/mqtt",
+    wss = "wss://localhost:" .. ports.wss .. "/mqtt" }
   local titles = {}
   for index, name in ipairs(names) do
     titles[index] = ("%22s"):format(name)
@@ -104,7 +114,8 @@ function run_part.roads()
       for _, name in ipairs(names) do
         results[name] = results[name] or {}
         results[name][run] = tools.measure(tools.programs.native, mode,
-          { server = servers[name], qos = qos, count = SLOW, size = 64, how = "post", store = 0 })
+          { server = servers[name], qos = qos, count = SLOW, size = 64, how = "post", store = 0,
+            ca = servers[name]:find "s://l" and folder .. "/ca.pem" or "" })
       end
     end
     local cells = {}
@@ -119,6 +130,18 @@ function run_part.roads()
     say("%-38s %s", ("%s QoS %d"):format(mode == "echo" and "publish and receive" or mode, qos),
       table.concat(cells, "   "))
   end
+  local cells = {}
+  for index, name in ipairs(names) do
+    local results = {}
+    for run = 1, given.runs do
+      results[run] = tools.measure(tools.programs.native, "trust", { server = servers[name], rounds = 20, clients = 50,
+        ca = servers[name]:find "s://l" and folder .. "/ca.pem" or "" })
+    end
+    cells[index] = ("%6.2f ms %8.1f KB    "):format(
+      median(column(results, function(result) return result.cpu * 1000 end)),
+      median(column(results, function(result) return result.memory end)))
+  end
+  say("%-38s %s", "CPU a connect, memory a client", table.concat(cells, "   "))
   broker:kill()
 end
 

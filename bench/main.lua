@@ -19,7 +19,7 @@ Parts (all of them unless named; scale, start, crowd and tickets only if named):
             system's certificates
   names     one client's worst publish while another waits 3 s for its name, with TLS and without
   roads     64 B messages to mosquitto, and back, over our own transport by each road: CPU a message, and its ratio to
-            that of mqtt
+            that of mqtt; CPU of a connect, and memory of a client
   matching  a message, a wish, a publish that comes back among 1,000, 10,000 and 100,000 others: csrc/core alone
   hosts     how late a 10 ms timer of cqueues, copas and luv is beside a client: silent, busy, without its broker
   scale     one busy client among 1, 10 ... --most in one process: CPU of a message to itself (QoS 0, 500 a second), and

@@ -79,9 +79,13 @@ end
 local broker = {}
 broker.__index = broker
 
+function tools.free_port()
+  return assert(tonumber(first_line(PEER .. " port")))
+end
+
 --- A mosquitto of our own on a free port, nothing kept on disk; `line` of configuration more if need be.
 function tools.broker(line)
-  local port = assert(tonumber(first_line(PEER .. " port")))
+  local port = tools.free_port()
   local self = setmetatable({ port = port, file = FOLDER .. "/broker-" .. port .. ".conf" }, broker)
   local file = assert(io.open(self.file, "w"))
   file:write("listener ", port, " 127.0.0.1\nallow_anonymous true\npersistence false\n", line or "", "\n")
