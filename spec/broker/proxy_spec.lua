@@ -33,12 +33,14 @@ describe("a broker behind a proxy #broker", function()
 
   local function tls() return { ca = folder .. "/ca.pem" } end
 
-  -- A message there and back.
-  local function talks(client)
+  -- Messages there and back.
+  local function talks(client, ...)
     local subscription = client:subscribe("a", { qos = 1 })
     assert(client:connect(10))
-    assert(client:publish("a", "hello", { qos = 1, timeout = 10 }))
-    assert.are.equal("hello", assert(subscription:receive(10)).payload)
+    for _, payload in ipairs { "hello", ... } do
+      assert(client:publish("a", payload, { qos = 1, timeout = 10 }))
+      assert.is_true(payload == assert(subscription:receive(10)).payload)
+    end
     client:close()
   end
 
@@ -67,7 +69,7 @@ describe("a broker behind a proxy #broker", function()
         "https://user:s%65cret@localhost:" .. before.port, "socks5://user:s%65cret@localhost:" .. socks.port,
         "socks5h://user:s%65cret@127.0.0.1:" .. socks.port } do
         talks(client_of("mqtt://localhost:" .. plain.port, proxy, proxy:find "^https" and { tls = tls() } or nil))
-        talks(client_of("mqtts://localhost:" .. port, proxy, { tls = tls() }))
+        talks(client_of("mqtts://localhost:" .. port, proxy, { tls = tls() }), ("large"):rep(200000))
         talks(client_of("ws://localhost:" .. framed.port .. "/mqtt", proxy,
           proxy:find "^https" and { tls = tls() } or nil))
         talks(client_of("wss://localhost:" .. secure.port .. "/mqtt", proxy, { tls = tls() }))
@@ -229,6 +231,8 @@ describe("a broker behind a proxy #broker", function()
         { detect_within = 2.5 })
       assert(client:connect(10))
       broker:freeze()
+      local payload = ("x"):rep(1000000)
+      for _ = 1, 30 do client:post("a", payload) end -- until nobody between takes any more
       local lost = assert(client:wait("lost", 20))
       assert.are.equal("connection_lost", lost.reason.name)
       client:close()
