@@ -115,7 +115,7 @@ hf_message *hf_inbox_tell(hf_inbox *inbox) {
   return message;
 }
 
-bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t connection, uint16_t *id) {
+bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t connection, hf_inbox_over *over) {
   hf_held_line *line = line_of(inbox, qos);
   if (line->told == 0 || line->done >= receipt) return false;
   const hf_held held = *at(line, 0);
@@ -128,15 +128,15 @@ bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t conn
     line->ring = NULL;
     line->room = line->first = 0;
   }
-  *id = 0;
+  *over = (hf_inbox_over){0, false};
   if (held.connection == 0) return true;
+  *over = (hf_inbox_over){held.id, held.connection == connection};
   hf_ids *ids = &inbox->ids[qos - 1];
   uint64_t *word = hf_ids_find(ids, held.id); /* it is there, so no memory is needed */
-  if (held.connection != connection) {
+  if (!over->here) {
     *word = (uint64_t)held.print * KINDS + DONE;
     return true;
   }
-  *id = held.id;
   if (qos == 1)
     hf_ids_remove(ids, held.id);
   else

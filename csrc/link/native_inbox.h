@@ -62,9 +62,13 @@ bool hf_inbox_add(hf_inbox *inbox, hf_message *message, uint16_t id, uint32_t pr
 /* The next to be told, with its receipt; NULL: none waits. */
 hf_message *hf_inbox_tell(hf_inbox *inbox);
 
-/* The next of `qos` that is done, up to `receipt`. False: no more. `id` 0: there is nothing to be acknowledged on
- * `connection`, now or ever. */
-bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t connection, uint16_t *id);
+typedef struct hf_inbox_over {
+  uint16_t id; /* 0: its session is gone, and there is nothing to be acknowledged, ever */
+  bool here;   /* its PUBLISH came on this connection; else it is acknowledged when that comes again */
+} hf_inbox_over;
+
+/* The next of `qos` that is done, up to `receipt`. False: no more. */
+bool hf_inbox_done(hf_inbox *inbox, uint8_t qos, uint64_t receipt, uint32_t connection, hf_inbox_over *over);
 
 /* QoS 2. Its PUBREC goes out though it is in no line (after HF_INBOX_DONE), or did so in an earlier process (`print`
  * and `connection` 0). False when memory is short. Then PUBREL has come: false if it is unknown. */

@@ -2,8 +2,12 @@
 
 #include "link/native_link.h"
 
-static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
+static void note_received(hf_link *link, uint8_t qos, uint16_t packet_id) {
   if (qos == 2 && link->store) hf_store_received(link->store, packet_id, (hf_bytes){NULL, 0});
+}
+
+static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
+  note_received(link, qos, packet_id);
   hf_native_write_ack(link, qos == 1 ? HF_PACKET_PUBACK : HF_PACKET_PUBREC, packet_id, 0);
 }
 
@@ -180,9 +184,13 @@ void hf_native_allow(hf_link *link, size_t messages) {
 
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt) {
   uint32_t connection = link->state == HF_NATIVE_UP ? link->connection : 0;
-  uint16_t packet_id;
-  while (hf_inbox_done(&link->inbox, qos, receipt, connection, &packet_id))
-    if (packet_id) acknowledge(link, qos, packet_id);
+  hf_inbox_over over;
+  while (hf_inbox_done(&link->inbox, qos, receipt, connection, &over)) {
+    if (over.here)
+      acknowledge(link, qos, over.id);
+    else if (over.id)
+      note_received(link, qos, over.id); /* this process may have ended when it comes again */
+  }
 }
 
 static void restore(void *context, uint16_t packet_id, hf_bytes packet) {

@@ -28,6 +28,7 @@ typedef struct hf_probe {
   hf_link *link;
   hf_mail *first, **last; /* told, and not taken yet */
   hf_publish *returned;   /* as lost: for link:again */
+  hf_store *store;        /* NULL unless resumed */
   hf_scripted *peers[PEERS];
   size_t peer_count;
   size_t lent;
@@ -82,6 +83,25 @@ static int create(lua_State *L) {
 }
 
 /* ---- operations ---- */
+
+static void none_was_kept(void *context, hf_publish *publish) {
+  (void)context;
+  hf_publish_free(publish);
+}
+
+/* link:resume(path, client id): before the first `open`; the store, in which nothing is queued, is let go when the link
+ * is destroyed. */
+static int resume(lua_State *L) {
+  hf_link *link = link_of(L);
+  hf_probe *probe = check(L);
+  const char *client_id = luaL_checkstring(L, 3);
+  hf_store_problem problem;
+  probe->store = hf_store_open(luaL_checkstring(L, 2), client_id, &problem);
+  if (!probe->store || !hf_store_read(probe->store, none_was_kept, NULL, &problem))
+    return luaL_error(L, "%s", problem.text);
+  hf_link_native.resume(link, probe->store, client_id, NULL);
+  return 0;
+}
 
 static int open_link(lua_State *L) {
   hf_link *link = link_of(L);
@@ -214,6 +234,8 @@ static int destroy(lua_State *L) {
   hf_probe *probe = check(L);
   if (!probe->link) return 0;
   hf_link_native.destroy(probe->link);
+  hf_store_free(probe->store);
+  probe->store = NULL;
   probe->link = NULL;
   probe->destroyed = true;
   must(probe->lent == 0);
@@ -391,6 +413,7 @@ int luaopen_native_probe(lua_State *L) {
                                      {"acknowledge", acknowledge},
                                      {"figures", figures},
                                      {"destroy", destroy},
+                                     {"resume", resume},
                                      {"run", run},
                                      {"sleep", sleep_on},
                                      {"now", now},
