@@ -263,6 +263,10 @@ void hf_client_unclaimed(hf_client *client) {
   HF_COUNT(client, unclaimed, 1);
 }
 
+void hf_client_parked(hf_client *client) {
+  HF_COUNT(client, parked, 1);
+}
+
 void hf_client_consumed(hf_client *client, hf_consumed consumed) {
   size_t before_messages = atomic_fetch_sub(&client->inbox_messages, consumed.messages);
   size_t before_bytes = atomic_fetch_sub(&client->inbox_bytes, consumed.bytes);

@@ -124,6 +124,9 @@ void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt);
 /* A message belongs to no subscription and is dropped, for nobody listens. */
 void hf_client_unclaimed(hf_client *client);
 
+/* One has been acknowledged though its handler has failed at it, as often as it may. */
+void hf_client_parked(hf_client *client);
+
 /* EACH(name): of a client, and of the process. */
 #define HF_COUNTERS(EACH)                                                                                              \
   EACH(attempts)                                                                                                       \
@@ -135,6 +138,7 @@ void hf_client_unclaimed(hf_client *client);
   EACH(received)                                                                                                       \
   EACH(inbox_dropped)                                                                                                  \
   EACH(unclaimed)                                                                                                      \
+  EACH(parked)                                                                                                         \
   EACH(events_dropped)
 
 typedef struct hf_counters {

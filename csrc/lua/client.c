@@ -213,6 +213,11 @@ static int unclaimed(lua_State *L) {
   return 0;
 }
 
+static int parked(lua_State *L) {
+  hf_client_parked(check(L));
+  return 0;
+}
+
 enum { CREDITS = 64 }; /* given back at once by a program that reads without ever waiting */
 
 static void pay(hf_lua_debtor *debtor) {
@@ -275,11 +280,16 @@ static bool close_receipt(handle *h, uint64_t number) {
   return true;
 }
 
-/* done(receipt): the last taker of that message is done with it; a second call means nothing. */
+/* done(receipt[, now]): the last taker of that message is done with it; a second call means nothing. `now`: the keeper
+ * hears of it at once, and not when all that owe settle up. */
 static int done_with(lua_State *L) {
   handle *h = check_handle(L);
   if (hf_thread_forked()) return forked(L);
-  return close_receipt(h, (uint64_t)luaL_checknumber(L, 2)) ? owes(L, h, 1) : 0;
+  if (!close_receipt(h, (uint64_t)luaL_checknumber(L, 2))) return 0;
+  bool now = lua_toboolean(L, 3);
+  int results = owes(L, h, 1);
+  if (now) pay(&h->debtor);
+  return results;
 }
 
 /* done_all(receipts, room, from, to): the same of those in the places from % room + 1 to to % room + 1 of an array;
@@ -364,6 +374,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"turn", turn},
                                    {"consumed", consumed},
                                    {"unclaimed", unclaimed},
+                                   {"parked", parked},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},

@@ -14,15 +14,18 @@ local first = require "holdfast.first"
 local line = require "holdfast.line"
 local log = require "holdfast.log"
 local loop = require "holdfast.loop"
+local reader = require "holdfast.reader"
 local registry = require "holdfast.registry"
 
 local relief = require("holdfast.late").module "holdfast.relief" -- which looks into buffers
 
-local buffer = {}
+local buffer = {
+  look_after_hands = nil, -- of holdfast.hands
+}
 
 local done = delivery.done
 local fill, owe, pay = registry.fill, registry.owe, registry.pay
-local running, status = coroutine.running, coroutine.status
+local lives = reader.lives
 
 local LEAST = 16
 local CREDITS = 64 -- messages that are owed for at most, though the loop does not turn
@@ -218,7 +221,7 @@ end
 
 --- Somebody reads.
 -- @tparam table subscription
--- @tparam table who a loop over the messages, what @{caller} answers, or the subscription itself for the main program
+-- @tparam table who a loop over the messages, what @{holdfast.reader} answers, or the subscription for the main program
 function buffer.reads(subscription, who)
   local last = subscription.reader[1]
   if last ~= who then
@@ -230,52 +233,17 @@ function buffer.reads(subscription, who)
   end
 end
 
-local tokens = setmetatable({}, { __mode = "k" }) -- coroutine -> what stands for it
-local kept_weakly = { __mode = "v" }
-
--- What stands for a coroutine of which the loop knows nothing.
-local function token_of(thread)
-  local token = tokens[thread]
-  if not token then
-    token = setmetatable({ thread, is_coroutine = true }, kept_weakly)
-    tokens[thread] = token
-  end
-  return token
-end
-
---- What stands for the caller, and tells how long it lives.
--- @treturn ?table nil: the main program
-function buffer.caller()
-  local task = loop.task()
-  if task then
-    return task
-  end
-  local thread = running()
-  return thread and token_of(thread)
-end
-
--- Of a loop both it and its caller must go on.
-local function lives(who)
-  local caller = who.caller or who
-  if who.over or caller.over then
-    return false
-  elseif caller.is_coroutine then
-    return caller[1] ~= nil and status(caller[1]) ~= "dead"
-  end
-  return true
-end
-
 -- Who read last may have ended, and another one read on.
 local function is_read_by_others(subscription)
-  local reader, others = subscription.reader, subscription.others
+  local latest, others = subscription.reader, subscription.others
   for who in pairs(others) do
     others[who] = nil
     if lives(who) then
-      reader[1] = who
+      latest[1] = who
       return true
     end
   end
-  reader[1] = nil
+  latest[1] = nil
   local readers = subscription.readers
   while line.head(readers) do
     if not line.is_over(line.head(readers)) then
@@ -309,7 +277,9 @@ end
 
 -- If nobody reads any more, what is buffered owes nothing any more. It stays until there is more of it.
 local function relieve(subscription)
-  if subscription.owing and not subscription.awaiting and not is_read(subscription) then
+  if subscription.is_handled then
+    return buffer.look_after_hands(subscription)
+  elseif subscription.owing and not subscription.awaiting and not is_read(subscription) then
     subscription.owing = false
     local kept = subscription.buffer
     local ring = kept.ring
@@ -410,23 +380,41 @@ local function wake_one(subscription)
   end
 end
 
+--- Wakes a reader, if any waits, for one more message.
+-- @tparam table subscription
+-- @local
+function buffer.wake(subscription)
+  if subscription.readers.last > 0 or subscription.watchers then
+    wake_one(subscription)
+  end
+end
+
+--- Takes one message in for readers, whether or not there is one now, and wakes one.
+-- @tparam table subscription
+-- @tparam table message
+-- @tparam number item
+local function keep(subscription, message, item)
+  push(subscription.buffer, message, item, #message.topic + #message.payload)
+  be_owed(subscription)
+  if subscription.readers.last > 0 or subscription.watchers then
+    wake_one(subscription)
+  end
+end
+
+buffer.keep = keep
+
 --- Takes one message in, and wakes a reader.
 -- @tparam table subscription
 -- @tparam table message
 -- @tparam number item
 function buffer.accept(subscription, message, item)
-  local size = #message.topic + #message.payload
-  if not is_read(subscription) and not is_awaited(subscription, message) then
-    relieve(subscription)
-    push(subscription.buffer, message, item, size)
-    done(subscription.client, item)
-    return trim(subscription)
+  if is_read(subscription) or is_awaited(subscription, message) then
+    return keep(subscription, message, item)
   end
-  be_owed(subscription)
-  push(subscription.buffer, message, item, size)
-  if subscription.readers.last > 0 or subscription.watchers then
-    wake_one(subscription)
-  end
+  relieve(subscription)
+  push(subscription.buffer, message, item, #message.topic + #message.payload)
+  done(subscription.client, item)
+  trim(subscription)
 end
 
 --- Takes a run of messages in, the one in hand, if somebody reads; the one that was added last is not added again.

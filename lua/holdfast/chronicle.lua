@@ -107,6 +107,16 @@ function chronicle.stalled(subscription, seconds, held)
       seconds = seconds, held = held })
 end
 
+--- Says, even where nobody listens, that a message is given up: it is acknowledged, and nobody has handled it.
+-- @tparam table client
+-- @tparam table event `parked`
+function chronicle.parked(client, event)
+  log.write("error", ("a message for %s is parked, not handled in %d attempt%s: %s"):format(event.message.topic,
+    event.attempts, event.attempts == 1 and "" or "s", event.error),
+    { client = (client.handle:status() or {}).client_id, event = "parked", topic = event.message.topic,
+      filter = event.filter, attempts = event.attempts, error = event.error })
+end
+
 local TOPICS = 20 -- of which it is said
 
 --- Says, even where nobody listens but only once a topic, that a message which the broker was told we have belongs to

@@ -18,6 +18,8 @@ local waiting = require "holdfast.waiting"
 local walk = require "holdfast.walk"
 
 local chronicle = late.module "holdfast.chronicle"
+local handling = late.module "holdfast.handling"
+local hands = late.module "holdfast.hands"
 local hints = late.module "holdfast.hints"
 local listening = late.module "holdfast.listening"
 local text = late.module "holdfast.text"
@@ -78,6 +80,11 @@ function client.new(given, adapt)
     proxy = values.proxy and values.proxy.ask, -- likewise
     strategy = values.strategy,
     holds_back = values.transport == "native", -- acknowledgements, until somebody has the message
+    is_handled = values.acknowledge == "handled", -- or has handled it
+    handle_attempts = values.handle_attempts,
+    handle_pause = values.handle_pause,
+    handles = values.acknowledge == "handled", -- or one of its subscriptions does
+    trials = {}, -- messages whose handlers are under way, of those that wait for them
     inbox_bytes = values.inbox.bytes,
     ttl = values.queue.ttl,
     max_attempts = values.max_attempts,
@@ -307,7 +314,8 @@ end
 
 --- Disconnects for good. Nothing connects after it; calls that wait answer "closed". May be called from anywhere, again
 -- and again. It says goodbye to the broker, which throws the will away (MQTT 5 section 3.14.4); a client that ends in
--- any other way has not said it, and the broker publishes the will.
+-- any other way has not said it, and the broker publishes the will. With `acknowledge = "handled"` no handler begins
+-- any more, and those under way may end within the time; what has not been handled comes again in its session, if kept.
 -- @tparam[opt=0] ?number|table given seconds to deliver what is queued, at most; 0: does not wait at all, what is
 -- queued is lost; or `timeout` (that) and `will` (true: the broker publishes the will all the same)
 -- @treturn ?boolean true, or nil, message, "forked"
@@ -322,6 +330,14 @@ function Client:close(given)
   local timeout = values.timeout or 0
   if timeout > 0 and not self.closed then
     waiting.must_wait "close"
+  end
+  if self.handles then
+    hands.part(self)
+  end
+  if timeout > 0 and self.handles and not self.closed then
+    local since = loop.now()
+    handling.part(self, timeout)
+    timeout = math.max(0, timeout - (loop.now() - since))
   end
   registry.part(self)
   local fine, message, code = self.handle:close(math.floor(timeout * 1000 + 0.5),

@@ -7,11 +7,13 @@
 -- A message counts against the client's inbox until its last taker is done with it: the *item* that travels with it is
 -- its receipt while there is one taker; of several each has a number of its own, below 0. It comes by two moments, both
 -- in this room: @{begun}, when a handler of it starts, and @{done}, when a taker needs it no more. A reader has both at
--- once as it shifts it.
+-- once as it shifts it. Of one that is acknowledged when it has been handled (@{holdfast.handling}, @{holdfast.hands})
+-- the first says nothing to the link.
 -- @module holdfast.delivery
 local chronicle = require "holdfast.chronicle"
 local core = require "holdfast.core"
 local events = require "holdfast.events"
+local handling = require "holdfast.handling"
 local loop = require "holdfast.loop"
 local registry = require "holdfast.registry"
 local runs = require "holdfast.runs"
@@ -24,7 +26,8 @@ local hand = registry.hand
 -- means nothing.
 -- @tparam table client
 -- @tparam number item
-local function done(client, item)
+-- @tparam ?boolean now whether the link hears of it before all that is owed is given back
+local function done(client, item, now)
   if item < 0 then
     local share = client.shares[item]
     if not share then
@@ -32,11 +35,11 @@ local function done(client, item)
     end
     share.takers[item] = nil
     local receipt = next(share.takers) == nil and share.receipt
-    if receipt and client.handle:done(receipt) then
+    if receipt and client.handle:done(receipt, now) then
       loop.owing()
     end
     client.shares[item] = nil
-  elseif client.handle:done(item) then
+  elseif client.handle:done(item, now) then
     loop.owing()
   end
 end
@@ -64,7 +67,7 @@ delivery.begun = begun
 -- @tparam table client
 -- @param item
 local function started(client, item)
-  if client.holds_back and type(item) ~= "table" and client.handle:begun(item) then
+  if client.holds_back and item > 0 and client.handle:begun(item) then
     loop.owing()
   end
 end
@@ -101,6 +104,8 @@ end
 local function pass(subscription, message, item)
   if subscription.buffered then
     subscription:accept(message, item)
+  elseif handling.is_awaited(subscription, message) then
+    handling.start(subscription.client, subscription, subscription.handler, subscription, message, item)
   else
     loop.start(handler_done, subscription, item, handle, subscription, message, item)
   end
@@ -115,6 +120,16 @@ local function give(subscription, message, item)
 end
 
 runs.give, runs.done = give, done
+handling.begun, handling.done = begun, done
+
+-- To a handler of `message`.
+local function start_listener(client, fn, message, item)
+  if handling.is_awaited(client, message) then
+    handling.start(client, nil, fn, client, message, item)
+  else
+    loop.start(listener_done, client, item, listen, fn, message, { client, item })
+  end
+end
 
 local last_share = 0
 
@@ -172,7 +187,7 @@ local function serve(client, taker, message)
     return give(subscription, message, taker.item)
   end
   hand.item = taker.item
-  loop.start(listener_done, client, taker.item, listen, taker.fn, message, { client, taker.item })
+  start_listener(client, taker.fn, message, taker.item)
   begun(taker.item)
 end
 
@@ -255,7 +270,7 @@ local function hand_out_kept(client, kept)
     if taker.subscription then
       pass(taker.subscription, kept.message, taker.item)
     else
-      loop.start(listener_done, client, taker.item, listen, taker.fn, kept.message, { client, taker.item })
+      start_listener(client, taker.fn, kept.message, taker.item)
     end
   end
   if #takers == 0 then

@@ -16,7 +16,7 @@ local text = late.module "holdfast.text"
 local events = {}
 
 --- The names of all events: those that the core tells as they are, and what is made of others here.
-events.names = { "message", "delivered", "dropped", "error" }
+events.names = { "message", "delivered", "dropped", "parked", "error" }
 for index, event in ipairs(core.events) do
   table.insert(events.names, index, event.name)
 end
@@ -108,6 +108,8 @@ local function words_of(err, trace)
   end
   return type(err) == "string" and err or trace:match "^[^\n]*"
 end
+
+events.words_of = words_of
 
 -- Writes an error to the log, its trace under its words.
 local function write(client, err, trace, before)

@@ -64,6 +64,10 @@ function words.dropped(event)
   return ("message %d, %s%s"):format(event.id, event.why, event.reason and (" (%s)"):format(event.reason.name) or "")
 end
 
+function words.parked(event)
+  return ("a message for %s, after %s: %s"):format(event.message.topic, plural(event.attempts, "attempt"), event.error)
+end
+
 words["error"] = function(event)
   return event.message
 end

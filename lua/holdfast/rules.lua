@@ -190,6 +190,15 @@ function parts.proxy(given, values)
   return problem
 end
 
+rules.HANDLED_NATIVELY =
+  'acknowledge = "handled" needs transport = "native": Paho acknowledges a message as it arrives'
+
+function parts.acknowledge(_, values)
+  if values.acknowledge == "handled" and values.transport == "paho" then
+    return rules.HANDLED_NATIVELY
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -228,8 +237,8 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "road", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary", "proxy", "tls",
-  "backoff" }
+local order = { "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary",
+  "proxy", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }

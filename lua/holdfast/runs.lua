@@ -124,7 +124,8 @@ function runs.deliver(client, wish, count)
   end
   while hand.serial == serial and hand.served < count do
     local subscription = client.wishes[wish]
-    if subscription and not subscription.buffered and loop.starts_at_once() then
+    local is_plain = subscription and not subscription.buffered and not subscription.is_handled
+    if is_plain and loop.starts_at_once() then
       handle_some(client, subscription, serial, count)
     else
       give_next(client, subscription, serial)

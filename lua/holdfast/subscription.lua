@@ -5,6 +5,8 @@
 -- Without, messages wait for @{receive} and @{messages}. While somebody reads, none is dropped. While nobody does, the
 -- newest are kept (option `buffer`) and `subscription.dropped` counts the others; of QoS 1 or 2, the first is told in
 -- the log. `subscription.filter` is what was asked for.
+-- With `acknowledge = "handled"` the broker is told of a message of QoS 1 or 2 only when its handler has returned, or
+-- who reads comes back for the next one: @{holdfast.handling}, @{holdfast.hands}.
 -- @classmod holdfast.subscription
 local buffer = require "holdfast.buffer"
 local check = require "holdfast.check"
@@ -12,8 +14,11 @@ local defaults = require "holdfast.defaults"
 local delivery = require "holdfast.delivery"
 local events = require "holdfast.events"
 local first = require "holdfast.first"
+local handling = require "holdfast.handling"
+local hands = require "holdfast.hands"
 local line = require "holdfast.line"
 local loop = require "holdfast.loop"
+local reader = require "holdfast.reader"
 local text = require "holdfast.text"
 local waiting = require "holdfast.waiting"
 
@@ -30,7 +35,7 @@ local subscription = {}
 -- @tparam table client
 -- @tparam number wish
 -- @tparam string filter
--- @tparam table options checked: `ordered`, `buffer`
+-- @tparam table options checked: `ordered`, `buffer`, `acknowledge`, `handle_attempts`, `handle_pause`
 -- @tparam ?function handler
 -- @treturn holdfast.subscription
 -- @local
@@ -46,6 +51,12 @@ function subscription.new(client, wish, filter, options, handler)
     askers = line.new(), -- of granted
   }, Subscription)
   buffer.attach(self, options.buffer, client.inbox_bytes, client.holds_back)
+  hands.attach(self)
+  local acknowledge = options.acknowledge
+  self.is_handled = acknowledge == "handled" or not acknowledge and client.is_handled
+  client.handles = client.handles or self.is_handled
+  self.handle_attempts = options.handle_attempts or client.handle_attempts
+  self.handle_pause = options.handle_pause or client.handle_pause
   return self
 end
 
@@ -62,15 +73,24 @@ local function in_order(self, shift)
   end
   self.holder = shift
   self.at_work = true
+  if self.trial then
+    handling.try(self)
+  end
   local message, item = buffer.head(self.buffer)
   while message do
-    self.item = item
-    buffer.drop(self.buffer)
-    begun(item)
-    started(self.client, item)
-    self.handler(message, self)
-    done(self.client, item)
-    self.item = nil
+    if not handling.is_awaited(self, message) then
+      self.item = item
+      buffer.drop(self.buffer)
+      begun(item)
+      started(self.client, item)
+      self.handler(message, self)
+      done(self.client, item)
+      self.item = nil
+    elseif item == self.tried then
+      buffer.drop(self.buffer)
+    else
+      handling.try(self, message, item, buffer.drop)
+    end
     if loop.is_late() then
       return
     end
@@ -88,10 +108,14 @@ local function worked(self, shift, err, trace)
       done(self.client, item)
       self.item = nil
     end
-    events.report(self.client, err, trace)
+    if is_mine and self.trial then
+      handling.fail(self, err, trace)
+    else
+      events.report(self.client, err, trace)
+    end
   end
   if is_mine then -- until there is a next one: this may be interrupted, and then is done again
-    if buffer.count(self.buffer) > 0 then
+    if self.trial ~= nil or buffer.count(self.buffer) > 0 then
       work(self)
     else
       self.busy = false
@@ -115,7 +139,8 @@ function Subscription:accept(message, item)
   if self.removed then
     return done(self.client, item)
   elseif not self.handler then
-    return buffer.accept(self, message, item)
+    local accept = self.is_handled and buffer.keep or buffer.accept
+    return accept(self, message, item)
   end
   local is_new = buffer.push(self.buffer, message, item, 0)
   if not self.busy or not is_new and not self.at_work then
@@ -129,7 +154,7 @@ end
 -- @treturn boolean false: they are to be given one by one
 -- @local
 function Subscription:accept_run(count, newest)
-  return not self.handler and buffer.accept_run(self, count, newest)
+  return not self.handler and not self.is_handled and buffer.accept_run(self, count, newest)
 end
 
 -- Why there will be nothing any more.
@@ -153,7 +178,7 @@ local function wait(self, queue, waiter, timeout, what)
 end
 
 -- Waits for a message, and takes it. Who was woken for one that another has shifted waits again.
-local function await_message(self, timeout, iterator)
+local function await_message(self, who, timeout, iterator)
   local left, since = timeout, timeout and loop.now()
   local message
   repeat
@@ -162,12 +187,33 @@ local function await_message(self, timeout, iterator)
       words, code = wait(self, self.readers, { iterator = iterator }, left, "message")
       left = timeout and math.max(0, timeout - (loop.now() - since))
     end
-    message = take_from(self.buffer)
+    if self.is_handled then
+      message = hands.take(self, who)
+    else
+      message = take_from(self.buffer)
+    end
     if code and not message then
       return nil, code == "timeout" and text.format("no message within %g s", timeout) or words, code
     end
   until message
   return message
+end
+
+-- With a small frame of its own: what wants memory for the stack of the calls in here has it before one is taken.
+local function receive(self, timeout)
+  local who = reader.caller() or self
+  buffer.reads(self, who) -- may want memory: no message is taken before
+  local message
+  if self.is_handled then
+    hands.returns(self, who)
+    message = hands.take(self, who)
+  else
+    message = take_from(self.buffer)
+  end
+  if message then
+    return message
+  end
+  return await_message(self, who, timeout)
 end
 
 local function reading_problem(self, timeout)
@@ -190,15 +236,10 @@ function Subscription:receive(timeout)
   if problem then
     error("receive: " .. problem, 2)
   end
-  if buffer.count(self.buffer) == 0 then
+  if not hands.is_full(self) then
     waiting.must_wait "receive"
   end
-  buffer.reads(self, buffer.caller() or self) -- may want memory: no message is taken before
-  local message = take_from(self.buffer)
-  if message then
-    return message
-  end
-  return await_message(self, timeout)
+  return receive(self, timeout)
 end
 
 -- A loop over the messages: what closes it, too. While it and the coroutine that calls it live, its subscription is
@@ -206,16 +247,22 @@ end
 local Loop = {}
 Loop.__index = Loop
 
---- Ends the loop: its subscription is no longer read by it.
-function Loop:close()
+local function end_loop(self, problem)
   if not self.over then
     self.over = true
     self.subscription.end_of_loop = self.ending or "left"
+    hands.leaves(self.subscription, self, problem)
     buffer.leaves(self.subscription, self)
   end
 end
 
-Loop.__close = Loop.close
+--- Ends the loop: its subscription is no longer read by it.
+function Loop:close()
+  end_loop(self)
+end
+
+-- With the error by which it was left, if any.
+Loop.__close = end_loop
 
 local function iterate(self)
   if self.over then
@@ -223,15 +270,21 @@ local function iterate(self)
   end
   local source, caller, thread = self.subscription, self.caller, running()
   if thread ~= self.thread or caller and caller.over then
-    self.caller, self.thread = buffer.caller(), thread
+    self.caller, self.thread = reader.caller(), thread
   end
   if source.reader[1] ~= self then
     buffer.reads(source, self)
   end
-  local message = take_from(source.buffer)
+  local message
+  if source.is_handled then
+    hands.returns(source, self)
+    message = hands.take(source, self)
+  else
+    message = take_from(source.buffer)
+  end
   if not message then
     local _
-    message, _, self.ending = await_message(source, self.timeout, true)
+    message, _, self.ending = await_message(source, self, self.timeout, true)
     if not message then
       self:close()
     end
@@ -240,10 +293,10 @@ local function iterate(self)
 end
 
 local function new_iterator(state, source)
-  local kept, reader = source.buffer, source.reader
+  local kept, latest = source.buffer, source.reader
   return function()
     local first_one, caller = kept.first, state.caller
-    if first_one < kept.easy and reader[1] == state and running() == state.thread and not (caller and caller.over) then
+    if first_one < kept.easy and latest[1] == state and running() == state.thread and not (caller and caller.over) then
       local ring = kept.ring
       local messages, place = ring.messages, first_one % ring.room + 1
       local oldest = messages[place]
@@ -296,11 +349,12 @@ function Subscription:ended()
 end
 
 --- Says that nobody reads any more but who waits for a message right now: what closing a loop says of that one alone.
--- Who reads again, or goes on with its loop, counts again.
+-- Who reads again, or goes on with its loop, counts again. What the caller has in its hand has been handled.
 -- @treturn boolean true
 function Subscription:leave()
   check.method(self, "wish", "subscription:leave")
   self.end_of_loop = self.end_of_loop or "left"
+  hands.caller_leaves(self)
   buffer.leaves(self)
   return true
 end
@@ -349,7 +403,8 @@ function Subscription:judge(qos, reason)
   end
 end
 
---- Ends the subscription: the broker is told, the wish forgotten, what is buffered dropped.
+--- Ends the subscription: the broker is told, the wish forgotten, what is buffered dropped. Nobody is given again what
+-- readers have in their hands, which is acknowledged.
 -- @treturn boolean true
 function Subscription:remove()
   check.method(self, "wish", "subscription:remove")
@@ -358,6 +413,7 @@ function Subscription:remove()
   end
   self.removed = true
   self.client:forget_wish(self)
+  hands.clear(self)
   buffer.clear(self)
   for _, queue in ipairs { self.readers, self.askers } do
     local waiter = line.shift(queue)
@@ -376,11 +432,11 @@ end
 -- What holdfast.first asks for, see there.
 
 function Subscription:is_ready()
-  return buffer.count(self.buffer) > 0 or over(self) ~= nil
+  return hands.is_full(self) or over(self) ~= nil
 end
 
 function Subscription:watch(waiter)
-  buffer.reads(self, buffer.caller() or self)
+  buffer.reads(self, reader.caller() or self)
   self.watchers = self.watchers or setmetatable({}, { __mode = "k" })
   waiting.watch(self, waiter)
 end

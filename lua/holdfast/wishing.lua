@@ -6,6 +6,8 @@ local subscription = require "holdfast.subscription"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
 
+local rules = require("holdfast.late").module "holdfast.rules"
+
 local wishing = {}
 
 local only_5 = { "no_local", "retain_as_published", "retain_handling", "identifier", "properties" }
@@ -55,6 +57,8 @@ local function checked(client, filter, given, handler)
     return nil, "no_local is not allowed with a shared subscription [MQTT-3.8.3-4]"
   elseif given and given.ordered ~= nil and not handler then
     return nil, "ordered is about handlers, and there is none"
+  elseif values.acknowledge == "handled" and not client.holds_back then
+    return nil, rules.HANDLED_NATIVELY
   end
   return values
 end
@@ -63,7 +67,8 @@ end
 -- @tparam holdfast.client client
 -- @tparam string filter topic filter, also "$share/group/filter" (MQTT 5 sections 4.7 and 4.8.2)
 -- @tparam[opt] table given `qos` (0), `ordered` (false: handlers of several messages may wait at the same time),
--- `buffer` (1000 messages kept while nobody reads); MQTT 5 only: `no_local`, `retain_as_published`,
+-- `buffer` (1000 messages kept while nobody reads), `acknowledge` ("arrived" or "handled"; default: the client's),
+-- `handle_attempts` and `handle_pause` (likewise); MQTT 5 only: `no_local`, `retain_as_published`,
 -- `retain_handling` ("always", "new", "never"), `identifier`, `properties` ({ user = ... })
 -- @tparam[opt] function handler `handler(message, subscription)`; may take the place of `given`
 -- @treturn ?holdfast.subscription or nil, message, "closed", "forked" or "out_of_memory"

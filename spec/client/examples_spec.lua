@@ -32,6 +32,12 @@ describe("the example #broker", function()
     assert.same({ "1 + 2 = 3", "20 + 22 = 42", "3 + 4 + 5 = 12" }, lines)
   end)
 
+  it("handled.lua books what can be booked, and gives up the rest", function()
+    local lines = run "LUA examples/handled.lua ADDRESS 2>/dev/null"
+    assert.same({ "booked: a horse", "failed: there is none", "failed: there is none", "failed: there is none",
+      "given up after 3 attempts: a unicorn", "booked: a cart" }, lines)
+  end)
+
   it("policy.lua asks for a token and is there, or backs off as it says", function()
     local there = run "LUA examples/policy.lua ADDRESS"
     assert.same({ "token for attempt 1", "ready after", "got as far as up" },

@@ -44,7 +44,8 @@ function Handle:consumed(messages, bytes)
 end
 
 -- The receipts are numbered by the core; each is open until it is done with, and the keeper hears of 64 at once.
-function Handle:done(receipt)
+function Handle:done(receipt, now)
+  self.done_now = now or false
   local bytes = self.core.receipts[receipt]
   if bytes then
     local first = self.owed_messages == 0 and not self.core.debtors[self]
@@ -66,11 +67,17 @@ function Handle:done_all(receipts, room, from, to)
   return first
 end
 
--- Of a transport that waits to be told who has a message: nobody listens here.
-function Handle.begun() end
+-- Of a transport that waits to be told who has a message.
+function Handle:begun(receipt)
+  table.insert(self.begun_with, receipt)
+end
 
 -- The short way past the reading of options is never taken: it wants a handle of the real core.
 function Handle.posting() end
+
+function Handle:parked()
+  self.messages_parked = (self.messages_parked or 0) + 1
+end
 
 function Handle:unclaimed()
   self.messages_unclaimed = (self.messages_unclaimed or 0) + 1
@@ -112,6 +119,7 @@ local function new_handle(core, settings)
     messages_consumed = 0,
     bytes_consumed = 0,
     owed_messages = 0,
+    begun_with = {},
     owed_bytes = 0,
     snapshot = { state = "idle", ready = false, client_id = settings.client_id },
   }, Handle)

@@ -128,7 +128,8 @@ describe("a client's events", function()
     end
     local fine, err = pcall(client.on, client, 5, print)
     assert.is_false(fine)
-    assert.matches("unknown event 5; known are connecting, .- store, message, delivered, dropped and error$", err)
+    assert.matches("unknown event 5; known are connecting, .- store, message, delivered, dropped, parked and error$",
+      err)
     assert.has_error(function() client:wait "redy" end, 'wait: unknown event "redy"; did you mean "ready"?')
   end)
 

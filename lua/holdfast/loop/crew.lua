@@ -48,6 +48,7 @@ end
 
 local function perform(task)
   local fine, failure = xpcall(task.fn, explain, task.a, task.b, task.c)
+  task.has_returned = fine
   if fine then
     return task.finish(task.owner, task.item)
   end
@@ -62,6 +63,7 @@ end
 local function conclude(self, worker, how, task)
   local fine, failure = xpcall(how, explain, task)
   if worker.task then
+    worker.task.has_returned = task.has_returned
     worker.task.over, worker.task = true, nil
   end
   if not fine then

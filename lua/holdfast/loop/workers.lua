@@ -104,6 +104,7 @@ function workers.conclude(worker, err, trace)
     finishing = true
     worker.finish(worker.owner, worker.item, err, trace)
     finishing = false
+    worker.has_returned = err == nil
     worker.state, worker.over = state, true
   end
 end
@@ -211,7 +212,7 @@ end
 function workers.new(finish, owner, item)
   return {
     state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false, below = false,
-    known = false,
+    known = false, has_returned = false,
   }
 end
 
