@@ -270,6 +270,7 @@ build = {
     ["holdfast.registry"] = "lua/holdfast/registry.lua",
     ["holdfast.relief"] = "lua/holdfast/relief.lua",
     ["holdfast.rules"] = "lua/holdfast/rules.lua",
+    ["holdfast.requesting"] = "lua/holdfast/requesting.lua",
     ["holdfast.runs"] = "lua/holdfast/runs.lua",
     ["holdfast.schema"] = "lua/holdfast/schema.lua",
     ["holdfast.settings"] = "lua/holdfast/settings.lua",

@@ -33,7 +33,10 @@ static void apply_limits(hf_client *client, hf_link_connected *connected) {
   take_assigned_id(client, connected);
   client->limits = *connected;
   client->limits.properties = NULL;
-  client->limits.assigned_client_id = NULL;
+  client->limits.assigned_client_id = client->limits.response_information = NULL;
+  free(client->response_information);
+  client->response_information = connected->response_information;
+  connected->response_information = NULL;
   uint16_t allowed = connected->receive_maximum, ours = client->options->window;
   if (ours == 0 && client->protocol < 5) ours = WINDOW_OF_3;
   if (ours > 0 && ours < allowed) allowed = ours;

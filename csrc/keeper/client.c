@@ -263,6 +263,10 @@ void hf_client_unclaimed(hf_client *client) {
   HF_COUNT(client, unclaimed, 1);
 }
 
+void hf_client_answers(hf_client *client, uint32_t wish) {
+  atomic_store(&client->answers, wish);
+}
+
 void hf_client_parked(hf_client *client) {
   HF_COUNT(client, parked, 1);
 }

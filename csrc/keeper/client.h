@@ -124,6 +124,9 @@ void hf_client_begun(hf_client *client, uint8_t qos, uint64_t receipt);
 /* A message belongs to no subscription and is dropped, for nobody listens. */
 void hf_client_unclaimed(hf_client *client);
 
+/* By this wish come answers to questions of ours, for which there is room beyond that of others at QoS 0. */
+void hf_client_answers(hf_client *client, uint32_t wish);
+
 /* One has been acknowledged though its handler has failed at it, as often as it may. */
 void hf_client_parked(hf_client *client);
 

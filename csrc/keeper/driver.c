@@ -55,6 +55,8 @@ static void tell_connected(hf_client *client) {
   if (!event) return;
   event->session_present = client->limits.session_present;
   event->downtime = client->keeper->now - client->engine.down_since;
+  event->text = client->response_information; /* once: the next connection has one of its own */
+  client->response_information = NULL;
   hf_tell_send(client, event);
 }
 

@@ -74,7 +74,7 @@ enum { HF_NO_TIME = -1 };
 typedef struct hf_event {
   hf_mail mail;
   const hf_reason *reason; /* NULL: none */
-  char *text;              /* beyond reason->text; NULL: none; freed with the event */
+  char *text;              /* beyond reason->text; CONNECTED: response information; NULL: none; freed with the event */
   const hf_server *server; /* lives as long as the client */
   char *reference;         /* server reference of the broker; NULL: none; freed with the event */
   int64_t retry_in;        /* ms, or HF_NO_TIME; SLEEPING: until it wakes; DELAY: the built-in delay */

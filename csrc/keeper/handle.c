@@ -21,6 +21,7 @@ void hf_client_free(hf_client *client) {
   hf_verdicts_forget(&client->diagnosis.verdicts);
   hf_options_free(client->options);
   free(client->assigned_id);
+  free(client->response_information);
   hf_begun_free(&client->marks[0]);
   hf_begun_free(&client->marks[1]);
   free_all((hf_mail *)client->removals);

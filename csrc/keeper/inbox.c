@@ -180,6 +180,23 @@ static void hand_over(hf_client *client, const handful *one) {
   hf_client_dirty(client);
 }
 
+/* Whoever asks waits for it, and a flood of other messages must not drop it; but as many again is enough, whatever a
+ * peer answers. */
+static bool is_answer(hf_client *client, const hf_message *message, const handful *one) {
+  uint32_t wish = (uint32_t)atomic_load(&client->answers), found[HF_WISHES_INLINE];
+  size_t most = client->options->inbox_messages, bytes = client->options->inbox_bytes;
+  bool flood = is_flood(client, message);
+  size_t messages_now = atomic_load(flood ? &client->flood_messages : &client->inbox_messages) + one->messages[flood];
+  size_t bytes_now = atomic_load(flood ? &client->flood_bytes : &client->inbox_bytes) + one->bytes[flood];
+  if (wish == 0 || messages_now / 2 >= most || bytes_now / 2 >= bytes) return false;
+  const identifiers named = identifiers_of(message);
+  size_t count =
+      hf_subscriptions_match(client->subscriptions, message->topic, named.of, named.count, found, HF_WISHES_INLINE);
+  for (size_t i = 0; i < count && i < HF_WISHES_INLINE; i++)
+    if (found[i] == wish) return true;
+  return false;
+}
+
 static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful *one, const char **wrong) {
   if (client->finished || atomic_load_explicit(&client->quiet, memory_order_relaxed)) {
     hf_message_free(message);
@@ -190,7 +207,7 @@ static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful 
     return *wrong ? HF_INBOX_VIOLATED : HF_INBOX_WELL;
   }
   bool flood = is_flood(client, message), over = !has_room(client, one, flood);
-  if (over && message->qos == 0) {
+  if (over && message->qos == 0 && !is_answer(client, message, one)) {
     one->dropped++;
     hf_message_free(message);
     return HF_INBOX_WELL;
@@ -199,7 +216,8 @@ static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful 
   one->bytes[flood] += message->topic.length + message->payload.length;
   message->mail.kind = HF_EVENT_MESSAGE;
   append(client, &message->mail);
-  return over && !holds_back(client) && client->connected ? HF_INBOX_FULL : HF_INBOX_WELL;
+  bool must_leave = over && message->qos > 0 && !holds_back(client);
+  return must_leave && client->connected ? HF_INBOX_FULL : HF_INBOX_WELL;
 }
 
 /* A message has been acknowledged, perhaps, and must be accounted for, whatever has become of its connection. */

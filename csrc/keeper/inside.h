@@ -57,6 +57,7 @@ struct hf_client {
   atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
   atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed; of QoS 1 and 2 where the link can */
   atomic_size_t flood_messages, flood_bytes;   /* hold those back, and here of QoS 0 */
+  atomic_uint_fast32_t answers;                /* the wish by which answers to our questions come; 0: none does */
   atomic_uint_fast64_t begun[2];               /* up to this receipt all of QoS 1, of QoS 2, may be acknowledged */
   hf_begun marks[2];                           /* for the thread of its Lua state alone */
   hf_wishing *removals;                        /* likewise: made with each wish, for when it is no longer wanted */
@@ -90,6 +91,7 @@ struct hf_client {
   hf_client *next_dirty;
   hf_client *next, **previous;          /* of the keeper's clients; previous NULL: not started */
   char *assigned_id;                    /* NULL: the options' own */
+  char *response_information;           /* of the connection that was made last; NULL: none */
   hf_bytes username, password, headers; /* of this attempt, when the user gives them anew each time; owned */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];

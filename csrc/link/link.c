@@ -6,6 +6,7 @@ void hf_link_mail_free(hf_mail *mail) {
   switch ((enum hf_link_mail)mail->kind) {
   case HF_LINK_CONNECTED:
     free(((hf_link_connected *)mail)->assigned_client_id);
+    free(((hf_link_connected *)mail)->response_information);
     free(((hf_link_connected *)mail)->properties);
     break;
   case HF_LINK_FAILED:

@@ -85,6 +85,7 @@ typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it w
   uint32_t session_expiry;      /* in force, seconds */
   uint32_t maximum_packet_size; /* 0: no limit */
   char *assigned_client_id;     /* NULL unless the broker chose one */
+  char *response_information;   /* below which it wants topics of answers (MQTT 5 section 3.2.2.3.15); NULL: none */
   hf_properties *properties;    /* user properties, reason string ...; NULL: none */
 } hf_link_connected;
 

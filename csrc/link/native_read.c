@@ -54,6 +54,7 @@ static hf_link_connected *describe(const hf_link *link, const hf_packet *packet)
       return NULL;
     }
   }
+  connected->response_information = hf_native_text(properties->response_information);
   connected->properties = hf_packet_application_properties(packet);
   return connected;
 }

@@ -52,6 +52,7 @@ bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt) {
                         .receive_maximum = attempt->receive_maximum,
                         .topic_alias_maximum = HF_ALIASES_IN,
                         .protocol = attempt->protocol,
+                        .request_response_information = true,
                         .clean_start = attempt->clean_start};
   if (attempt->protocol < 5) connect.clean_start = attempt->session_expiry == 0 || attempt->clean_start;
   if (will) {

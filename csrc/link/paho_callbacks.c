@@ -62,6 +62,8 @@ static hf_link_connected *connack(const hf_paho_attempt *attempt, bool session_p
   if (!properties) return mail;
   const MQTTProperty *assigned = MQTTProperties_getProperty(properties, MQTTPROPERTY_CODE_ASSIGNED_CLIENT_IDENTIFER);
   if (assigned) mail->assigned_client_id = strndup(assigned->value.data.data, (size_t)assigned->value.data.len);
+  const MQTTProperty *answers = MQTTProperties_getProperty(properties, MQTTPROPERTY_CODE_RESPONSE_INFORMATION);
+  if (answers) mail->response_information = strndup(answers->value.data.data, (size_t)answers->value.data.len);
   hf_paho_reading reading;
   mail->properties = hf_properties_copy(hf_paho_properties_read(&reading, properties));
   hf_paho_reading_free(&reading);

@@ -134,6 +134,7 @@ static bool make_properties(hf_paho_options *options, const hf_link_attempt *fro
   MQTTProperties *to = &options->properties;
   options->connect.connectProperties = to;
   bool made = hf_paho_properties_user(to, from->properties);
+  made = hf_paho_properties_number(to, MQTTPROPERTY_CODE_REQUEST_RESPONSE_INFORMATION, 1) && made;
   if (from->session_expiry)
     made = hf_paho_properties_number(to, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL, from->session_expiry) && made;
   if (from->receive_maximum && from->receive_maximum < 65535)

@@ -213,6 +213,11 @@ static int unclaimed(lua_State *L) {
   return 0;
 }
 
+static int answers(lua_State *L) {
+  hf_client_answers(check(L), unsigned_argument(L, 2));
+  return 0;
+}
+
 static int parked(lua_State *L) {
   hf_client_parked(check(L));
   return 0;
@@ -375,6 +380,7 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"consumed", consumed},
                                    {"unclaimed", unclaimed},
                                    {"parked", parked},
+                                   {"answers", answers},
                                    {"status", status},
                                    {"history", history},
                                    {"close", close_client},

@@ -79,9 +79,12 @@ typedef struct row {
 
 static const row rows[HF_EVENT_KIND_COUNT] = {
     EVENT(CONNECTING) = {"connecting", {{"server", server}, {"attempt", attempt}}},
-    EVENT(CONNECTED) =
-        {"connected",
-         {{"session_present", session_present}, {"server", server}, {"attempts", attempt}, {"downtime", downtime}}},
+    EVENT(CONNECTED) = {"connected",
+                        {{"session_present", session_present},
+                         {"server", server},
+                         {"attempts", attempt},
+                         {"downtime", downtime},
+                         {"response_information", words}}},
     EVENT(READY) = {"ready", {{"subscriptions", subscriptions}, {"refused", refused}, {"downtime", downtime}}},
     EVENT(FAILED) = {"failed",
                      {{"reason", reason},

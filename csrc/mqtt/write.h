@@ -27,6 +27,7 @@ typedef struct hf_connect {
   uint8_t protocol; /* 4 or 5 */
   uint8_t will_qos;
   bool will_retain;
+  bool request_response_information;
   bool clean_start; /* in 3.1.1 the session is clean too when `session_expiry` is 0 */
 } hf_connect;
 

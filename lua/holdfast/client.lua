@@ -22,6 +22,7 @@ local handling = late.module "holdfast.handling"
 local hands = late.module "holdfast.hands"
 local hints = late.module "holdfast.hints"
 local listening = late.module "holdfast.listening"
+local requesting = late.module "holdfast.requesting"
 local text = late.module "holdfast.text"
 local wishing = late.module "holdfast.wishing"
 
@@ -101,6 +102,9 @@ function client.new(given, adapt)
     line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, WEAK), -- all who wait, for close
     connecting = line.new(), -- those of connect
+    name = values.client_id, -- in its topic for answers
+    response_topic = values.response_topic,
+    questions_asked = {}, -- correlation data -> what waits for its answer
     questions = {}, -- "credentials", "backoff" -> ticket of the question that is open
     answering = {}, -- likewise -> coroutine in which the user's function runs
   }, Client)
@@ -225,6 +229,8 @@ end
 late.method(Client, "subscribe", wishing)
 late.method(Client, "forget_wish", wishing)
 Client.publish, Client.post = publish.publish, publish.post
+late.method(Client, "request", requesting)
+late.method(Client, "respond", requesting)
 
 --- How the connection stands.
 -- @treturn ?table `state`, `server`, `attempt`, `retry_in`, `since` (seconds), `reason`, `ready`, `session_present`,

@@ -12,6 +12,7 @@ local chronicle = late.module "holdfast.chronicle"
 local delivery = late.module "holdfast.delivery"
 local questions = late.module "holdfast.questions"
 local relief = late.module "holdfast.relief"
+local requesting = late.module "holdfast.requesting"
 
 local mail = {
   outcome = publish.outcome,
@@ -79,10 +80,17 @@ function facts.connected(client, event)
   elseif client.early == nil then
     client.early = false -- nothing can come for nobody
   end
+  client.response_information = event.response_information
+  if client.answers then
+    requesting.connected(client)
+  end
 end
 
 function facts.ready(client)
   resolve_connecting(client, true)
+  if next(client.questions_asked) then
+    requesting.ready(client)
+  end
   if client.early then
     delivery.ready(client)
   end

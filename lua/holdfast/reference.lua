@@ -17,6 +17,8 @@ local reference = {
   headers = "of a WebSocket's request: { name = value }, or a function(attempt) returning that, asked likewise",
   proxy = "http://user:password@host:3128, https://, socks5:// or socks5h://; a function(attempt) returning one, or "
     .. "false to go directly, asked likewise; or \"environment\"",
+  response_topic =
+    "where answers to `request` come; default: below the broker's Response Information, or one of the client's",
   connect_timeout = "for one attempt",
   stable_after = "a connection that lives this long resets the backoff",
   max_attempts = "failures in a row before the client sleeps; default: no limit",
@@ -72,6 +74,8 @@ local reference = {
     "MQTT 5: `content_type`, `response_topic`, `correlation_data`, `message_expiry`, `payload_format`, `user`",
   ["publish: ttl"] = "a message that could not be sent within this is dropped; default: that of `queue.ttl`",
   ["publish: timeout"] = "after it a message that is not sent yet is withdrawn; default: no end",
+  ["request: qos"] = "of the question",
+  ["request: timeout"] = "for the answer",
   ["subscribe: ordered"] = "handlers one after the other, in order",
   ["subscribe: buffer"] = "kept while nobody reads; the oldest go first; default: 1000",
   ["subscribe: acknowledge"] = "when a message of QoS 1 or 2 is acknowledged; default: as the client's",

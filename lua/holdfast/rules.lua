@@ -115,6 +115,8 @@ function parts.protocol(given, values)
     return "fallback = true leads from protocol 5 to 4, so it needs protocol = 5"
   elseif values.client_id == false then
     return "client_id = false (the broker chooses) needs protocol = 5"
+  elseif given.response_topic ~= nil then
+    return "response_topic needs protocol = 5"
   elseif given.properties ~= nil or (values.will and values.will.properties) then
     return (given.properties ~= nil and "properties" or "will.properties") .. " need protocol = 5"
   end

@@ -23,6 +23,7 @@ local schema = {
   { name = "credentials", type = "callback", secret = true },
   { name = "headers", type = "headers", secret = true },
   { name = "proxy", type = "proxy", secret = true },
+  { name = "response_topic", type = "topic" },
   { name = "connect_timeout", type = "seconds", unit = "s", above = 0, default = 10 },
   { name = "stable_after", type = "seconds", unit = "s", default = 10 },
   { name = "max_attempts", type = "whole", from = 1, to = WHOLE_32 },
@@ -99,6 +100,10 @@ local timeout = { name = "timeout", type = "seconds", unit = "s" }
 schema.calls = {
   { call = "publish", rows = { qos, retain, properties, ttl, timeout } },
   { call = "post", rows = { qos, retain, properties, ttl } },
+  { call = "request", rows = {
+    { name = "qos", type = "choice", choices = { 0, 1, 2 }, default = 1 }, properties,
+    { name = "timeout", type = "seconds", unit = "s", default = 30 },
+  } },
   { call = "subscribe", rows = {
     qos,
     { name = "ordered", type = "boolean", default = false },

@@ -34,19 +34,30 @@ local function milliseconds(seconds)
   return seconds and math.min(math.max(1, math.floor(seconds * 1000 + 0.5)), LONGEST)
 end
 
--- Checks the arguments; the options come back as values.
-local function checked(client, call, topic, payload, given)
+--- What is wrong with a topic and a payload.
+-- @param topic
+-- @param payload
+-- @treturn ?string
+function submission.problem(topic, payload)
   if type(topic) ~= "string" then
-    return nil, "topic must be a string, got " .. text.describe(topic)
+    return "topic must be a string, got " .. text.describe(topic)
   end
   local problem = core.topic_problem(topic)
   if problem then
-    return nil, ("topic %s, got %s"):format(problem, text.describe(topic))
+    return ("topic %s, got %s"):format(problem, text.describe(topic))
   elseif type(payload) ~= "string" then
-    return nil, "payload must be a string, got " .. text.describe(payload)
+    return "payload must be a string, got " .. text.describe(payload)
   elseif #topic + #payload + HEADER > MOST then
-    return nil, ("payload must leave the packet at %s bytes or less (MQTT 5 section 1.5.5), got %s bytes"):format(
+    return ("payload must leave the packet at %s bytes or less (MQTT 5 section 1.5.5), got %s bytes"):format(
       text.number(MOST), text.number(#payload))
+  end
+end
+
+-- Checks the arguments; the options come back as values.
+local function checked(client, call, topic, payload, given)
+  local problem = submission.problem(topic, payload)
+  if problem then
+    return nil, problem
   end
   local values
   values, problem = walk.call(call, given, type(client) == "table" and client.defaults or nil)

@@ -63,6 +63,14 @@ local function checked(client, filter, given, handler)
   return values
 end
 
+--- What is wrong with the arguments of `subscribe`.
+-- @treturn ?string
+-- @local
+function wishing.problem(...)
+  local _, problem = checked(...)
+  return problem
+end
+
 --- Wishes for messages, before the start, in an outage, at any time; kept through every reconnect.
 -- @tparam holdfast.client client
 -- @tparam string filter topic filter, also "$share/group/filter" (MQTT 5 sections 4.7 and 4.8.2)

@@ -45,6 +45,24 @@ describe("the inbox", function()
     assert.same({ messages = 3, bytes = 6 }, status.inbox)
   end)
 
+  it("has room for answers to questions beyond its mark, as much again and no more", function()
+    local client = up(3)
+    client:subscribe(2, "answers", 0, false, false, 0)
+    client:answers(2)
+    world:pass(1)
+    send(5, 0)
+    world:told(client)
+    for i = 1, 5 do
+      probe.send("answers", tostring(i), 0)
+    end
+    world:turn()
+    send(1, 0)
+    assert.same({ "21 message answers 1 qos=0 for 2", "21 message answers 2 qos=0 for 2",
+      "21 message answers 3 qos=0 for 2" }, world:told(client))
+    -- 2 of the first 5, the copies of the answers for "#", 2 of the answers, the last one
+    assert.equal(2 + 5 + 2 + 1, client:status().counters.inbox_dropped)
+  end)
+
   it("takes no message without a topic, which is for nobody: the broker has broken the protocol", function()
     local client = up(3)
     local text

@@ -70,6 +70,13 @@ describe("examples/openresty #broker", function()
     eventually("/meters/kitchen/power", "^nothing yet\n$")
   end)
 
+  it("asks another service, which is this one here, and hands its answer on", function()
+    assert.are.equal(200, (server:get("/meters/hall/power", nil, "77")))
+    eventually("/meters/hall/power", "^77\n$")
+    assert.are.same({ 200, "77\n" }, { server:get("/ask/meters", nil, "meters/hall/power") })
+    assert.are.same({ 200, "nothing yet\n" }, { server:get("/ask/meters", nil, "meters/attic/power") })
+  end)
+
   it("answers 503 when the broker stays away, and goes on when it is back", function()
     broker:kill()
     local before = process.now()

@@ -75,6 +75,10 @@ end
 -- The short way past the reading of options is never taken: it wants a handle of the real core.
 function Handle.posting() end
 
+function Handle:answers(wish)
+  self.answer_wish = wish
+end
+
 function Handle:parked()
   self.messages_parked = (self.messages_parked or 0) + 1
 end
