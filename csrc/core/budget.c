@@ -20,3 +20,13 @@ int64_t hf_budget_take(hf_budget *budget, int64_t now) {
 void hf_budget_return(hf_budget *budget) {
   if (budget->per_ms > 0) budget->tokens += 1;
 }
+
+int64_t hf_budget_wait(hf_budget *budget, double tokens, int64_t now) {
+  if (!(budget->per_ms > 0)) return 0;
+  accrue(budget, now);
+  return budget->tokens >= tokens ? 0 : (int64_t)((tokens - budget->tokens) / budget->per_ms) + 1;
+}
+
+void hf_budget_spend(hf_budget *budget, double tokens) {
+  if (budget->per_ms > 0) budget->tokens -= tokens;
+}

@@ -27,4 +27,9 @@ int64_t hf_budget_take(hf_budget *budget, int64_t now);
 /* Whoever leaves the line early gives the token back. */
 void hf_budget_return(hf_budget *budget);
 
+/* Without a place in line: ms until there are so many tokens, and none is owed; 0: now. Then who goes spends some,
+ * which may be more than there are. */
+int64_t hf_budget_wait(hf_budget *budget, double tokens, int64_t now);
+void hf_budget_spend(hf_budget *budget, double tokens);
+
 #endif

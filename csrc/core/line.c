@@ -49,3 +49,28 @@ void hf_line_remove(hf_line *line, hf_publish *publish) {
 bool hf_line_has(const hf_line *line, const hf_publish *publish) {
   return publish->previous || line->first == publish;
 }
+
+hf_line *hf_lines_of(hf_lines *lines, const hf_publish *publish) {
+  return &lines->of[publish->priority];
+}
+
+hf_publish *hf_lines_first(const hf_lines *lines) {
+  for (size_t priority = HF_PRIORITIES; priority-- > 0;)
+    if (lines->of[priority].first) return lines->of[priority].first;
+  return NULL;
+}
+
+hf_publish *hf_lines_least(const hf_lines *lines) {
+  for (size_t priority = 0; priority < HF_PRIORITIES; priority++)
+    if (lines->of[priority].first) return lines->of[priority].first;
+  return NULL;
+}
+
+uint64_t hf_lines_latest(const hf_lines *lines) {
+  uint64_t latest = 0;
+  for (size_t priority = 0; priority < HF_PRIORITIES; priority++) {
+    const hf_publish *last = lines->of[priority].last;
+    if (last && last->id > latest) latest = last->id;
+  }
+  return latest;
+}

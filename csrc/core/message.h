@@ -19,6 +19,7 @@
 #include "core/properties.h"
 
 typedef struct hf_publish_block hf_publish_block; /* publish_block.h */
+enum { HF_PRIORITIES = 10 };
 
 typedef struct hf_publish {
   hf_mail mail; /* HF_LINK_DELIVERED when the link answers */
@@ -36,6 +37,7 @@ typedef struct hf_publish {
   uint32_t flags;                     /* the keeper's */
   uint16_t packet_id;                 /* 0 until the link has given it one */
   uint8_t qos;
+  uint8_t priority; /* up to HF_PRIORITIES - 1; the highest goes first */
   bool retain;
   uint8_t end_source;      /* an hf_source; of an end that `result` is the code of */
   bool carried;            /* its packet id and state outlived a handle or a connection (link.h) */

@@ -48,6 +48,9 @@ typedef struct hf_client_options {
   const char *const *redirect_allow; /* host patterns, NULL-ended; NULL: no reference is followed */
   size_t queue_messages;
   size_t queue_bytes;
+  double publish_per_second; /* 0: as many as there are */
+  double publish_burst;      /* at once, after a pause */
+  double bytes_per_second;   /* of PUBLISH packets; 0: no limit */
   size_t inbox_messages;
   size_t inbox_bytes;
   uint32_t return_to_primary; /* ms between two looks at the first server from another one; 0: none */

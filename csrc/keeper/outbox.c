@@ -20,7 +20,7 @@ enum {
 
 bool hf_outbox_empty(const hf_client *client) {
   const hf_outbox *outbox = &client->outbox;
-  return !outbox->again.first && !outbox->fresh.first && outbox->in_flight == 0;
+  return !outbox->again.first && !hf_lines_first(&outbox->fresh) && outbox->in_flight == 0;
 }
 
 /* Somebody knows its id, and may come back with it. */
@@ -52,7 +52,7 @@ static void drop(hf_client *client, hf_publish *publish, uint32_t why) {
 }
 
 static hf_line *line_of(hf_outbox *outbox, const hf_publish *publish) {
-  return publish->flags & HF_PUBLISH_LENT ? &outbox->again : &outbox->fresh;
+  return publish->flags & HF_PUBLISH_LENT ? &outbox->again : hf_lines_of(&outbox->fresh, publish);
 }
 
 static void pull(hf_client *client, hf_publish *publish, uint32_t why) {
@@ -69,7 +69,7 @@ static void watch(hf_outbox *outbox, hf_publish *publish) {
   if (may_expire(publish)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
 }
 
-/* Back to where it stood: in front of everything that was posted after it. */
+/* Back to where it stood: in front of everything of its priority that was posted after it. */
 static void put_back(hf_outbox *outbox, hf_publish *publish) {
   hf_line_insert(line_of(outbox, publish), publish);
   watch(outbox, publish);
@@ -92,9 +92,12 @@ void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   }
   hf_line_append(line_of(outbox, publish), publish);
   watch(outbox, publish);
-  while (overfull(client) && outbox->fresh.first)
-    pull(client, outbox->fresh.first, HF_PUBLISH_OVERFLOW);
   hf_client_dirty(client);
+}
+
+void hf_outbox_trim(hf_client *client) {
+  for (hf_publish *least; overfull(client) && (least = hf_lines_least(&client->outbox.fresh));)
+    pull(client, least, HF_PUBLISH_OVERFLOW);
 }
 
 void hf_outbox_expire(hf_client *client) {
@@ -114,12 +117,36 @@ static void open_by(hf_outbox *outbox, size_t more) {
   outbox->open = outbox->open + more < outbox->window ? outbox->open + more : outbox->window;
 }
 
+/* At the first connection; those that follow go on with what is left. */
+static void begin_limits(hf_client *client) {
+  const hf_client_options *options = client->options;
+  hf_outbox *outbox = &client->outbox;
+  int64_t now = client->keeper->now;
+  if (options->publish_per_second > 0 && !(outbox->pace.per_ms > 0))
+    hf_budget_set(&outbox->pace, options->publish_per_second, options->publish_burst, now);
+  if (options->bytes_per_second > 0 && !(outbox->flow.per_ms > 0))
+    hf_budget_set(&outbox->flow, options->bytes_per_second, options->bytes_per_second, now);
+}
+
+/* ms until one more may go out. One that is larger than all that can be saved up is owed for afterwards. */
+static int64_t limited_for(hf_outbox *outbox, int64_t now) {
+  int64_t pace = hf_budget_wait(&outbox->pace, 1, now), flow = hf_budget_wait(&outbox->flow, 0, now);
+  return pace > flow ? pace : flow;
+}
+
+static void spend(hf_outbox *outbox, const hf_publish *publish, double times) {
+  hf_budget_spend(&outbox->pace, times);
+  if (outbox->flow.per_ms > 0) hf_budget_spend(&outbox->flow, times * (double)hf_publish_packet_size(publish));
+}
+
 void hf_outbox_ready(hf_client *client) {
   hf_outbox *outbox = &client->outbox;
-  const hf_publish *last = outbox->fresh.last ? outbox->fresh.last : outbox->again.last;
+  uint64_t last = hf_lines_latest(&outbox->fresh);
   outbox->open = 0;
   open_by(outbox, OPEN_AT_FIRST);
-  outbox->backlog = last ? last->id : 0;
+  if (last == 0 && outbox->again.last) last = outbox->again.last->id;
+  outbox->backlog = last;
+  begin_limits(client);
   outbox->burst = 0;
   outbox->breath_until = HF_NEVER;
   hf_trial_ready(client);
@@ -155,8 +182,10 @@ static bool lend(hf_client *client, hf_publish *publish) {
   /* Taken off before it is lent: a link may answer before `publish` returns. */
   hf_heap_remove(&outbox->timers, &publish->timer);
   hf_line_remove(line_of(outbox, publish), publish);
+  spend(outbox, publish, 1);
   if (!client->operations->publish(client->link, publish)) {
     put_back(outbox, publish);
+    spend(outbox, publish, -1);
     client->due[HF_DUE_PUMP] = now + OFFER_AGAIN;
     return false;
   }
@@ -184,6 +213,11 @@ void hf_outbox_pump(hf_client *client) {
     }
     if (unacknowledged_backlog(outbox, publish) && outbox->burst >= outbox->open) {
       client->due[HF_DUE_PUMP] = outbox->breath_until;
+      break;
+    }
+    int64_t wait = limited_for(outbox, client->keeper->now);
+    if (wait > 0) {
+      client->due[HF_DUE_PUMP] = client->keeper->now + wait;
       break;
     }
     if (hf_keeping_holds_back(client, publish) || !lend(client, publish)) break;
@@ -224,8 +258,10 @@ static hf_publish *find(const hf_outbox *outbox, uint64_t id) {
     hf_publish *publish = (hf_publish *)(void *)((char *)at - offsetof(hf_publish, by_id));
     if (publish->id == id) return publish;
   }
-  hf_publish *publish = find_in(&outbox->fresh, id);
-  return publish ? publish : find_in(&outbox->again, id);
+  hf_publish *publish = find_in(&outbox->again, id);
+  for (size_t priority = 0; !publish && priority < HF_PRIORITIES; priority++)
+    publish = find_in(&outbox->fresh.of[priority], id);
+  return publish;
 }
 
 void hf_outbox_withdraw(hf_client *client, hf_event *answer) {
@@ -247,6 +283,6 @@ void hf_outbox_drop_all(hf_client *client) {
   hf_outbox *outbox = &client->outbox;
   while (outbox->again.first)
     pull(client, outbox->again.first, HF_PUBLISH_CLOSED);
-  while (outbox->fresh.first)
-    pull(client, outbox->fresh.first, HF_PUBLISH_CLOSED);
+  for (hf_publish *publish; (publish = hf_lines_first(&outbox->fresh));)
+    pull(client, publish, HF_PUBLISH_CLOSED);
 }

@@ -110,7 +110,7 @@ static hf_publish *first_of_the_others(const hf_outbox *outbox) {
   hf_publish *publish = outbox->again.first;
   while (publish && publish->flags & HF_PUBLISH_ACCUSED)
     publish = publish->next;
-  return publish ? publish : outbox->fresh.first;
+  return publish ? publish : hf_lines_first(&outbox->fresh);
 }
 
 /* Each of the accused, one after the other. */

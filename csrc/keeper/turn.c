@@ -86,6 +86,7 @@ static void finish(hf_client *client) {
 
 void hf_turn_settle(hf_client *client) {
   hf_outbox_expire(client);
+  hf_outbox_trim(client);
   if (client->connected && !client->finished) {
     hf_wishes_pump(client);
     if (client->ready) hf_outbox_pump(client);

@@ -106,8 +106,8 @@ static int refused(lua_State *L, hf_client *client, hf_admission admission) {
   return failure(L, "not enough memory", "out_of_memory");
 }
 
-/* post(topic, payload, qos, retain, properties, notify, ttl, age): `notify` is false, true or "await"; ttl (nil: none)
- * and age (0) in ms */
+/* post(topic, payload, qos, retain, properties, notify, ttl, age, priority): `notify` is false, true or "await"; ttl
+ * (nil: none) and age (0) in ms; priority from 0 (nil) to 9 */
 static int post(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
@@ -118,11 +118,14 @@ static int post(lua_State *L) {
   bool retain = lua_toboolean(L, 5), notify = lua_toboolean(L, 7), await = lua_type(L, 7) == LUA_TSTRING;
   int64_t ttl = lua_isnoneornil(L, 8) ? -1 : (int64_t)unsigned_argument(L, 8);
   int64_t age = lua_isnoneornil(L, 9) ? 0 : (int64_t)unsigned_argument(L, 9);
+  uint32_t priority = lua_isnoneornil(L, 10) ? 0 : unsigned_argument(L, 10);
+  luaL_argcheck(L, priority < HF_PRIORITIES, 10, "a priority from 0 to 9 expected");
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
   hf_publish *publish = hf_publish_new(topic, payload, properties);
   if (!publish) return refused(L, client, HF_NO_MEMORY);
   publish->qos = (uint8_t)qos;
+  publish->priority = (uint8_t)priority;
   publish->retain = retain;
   publish->flags = (notify ? HF_PUBLISH_NOTIFY : 0u) | (await ? HF_PUBLISH_AWAITED : 0u);
   uint64_t id;

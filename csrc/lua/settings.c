@@ -170,6 +170,23 @@ static void bounds(lua_State *L, int index, const char *name, size_t *messages, 
   lua_pop(L, 1);
 }
 
+static double number(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  if (lua_type(L, -1) != LUA_TNUMBER) bad(L, name, "a number");
+  double value = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static void limits(lua_State *L, hf_client_options *options) {
+  if (!open_table(L, 1, "limits")) return;
+  int at = lua_gettop(L);
+  options->publish_per_second = number(L, at, "publish_per_second");
+  options->publish_burst = number(L, at, "burst");
+  options->bytes_per_second = number(L, at, "bytes_per_second");
+  lua_pop(L, 1);
+}
+
 static void overflow(lua_State *L, hf_client_options *options) {
   static const char *const policies[] = {"reject", "drop_oldest", "drop_newest"}; /* as hf_overflow */
   lua_getfield(L, 1, "queue");
@@ -248,6 +265,7 @@ static int read_all(lua_State *L) {
   o->proxy_tls = (hf_link_tls){.ca = hf_options_tls(o)->ca, .verify = hf_options_tls(o)->verify};
   bounds(L, 1, "queue", &o->queue_messages, &o->queue_bytes);
   overflow(L, o);
+  limits(L, o);
   store(&r, 1);
   bounds(L, 1, "inbox", &o->inbox_messages, &o->inbox_bytes);
   o->engine.connect_timeout = (uint32_t)whole(L, 1, "connect_timeout", UINT32_MAX);

@@ -22,7 +22,7 @@
 #include "store/store.h"
 #include "sys/boot.h"
 
-enum { HF_STORE_APPLICATION = 0x48464453 /* "HFDS", in the file's header */, HF_STORE_VERSION = 2 };
+enum { HF_STORE_APPLICATION = 0x48464453 /* "HFDS", in the file's header */, HF_STORE_VERSION = 3 };
 
 typedef enum hf_store_statement {
   HF_STORE_BEGIN,

@@ -70,6 +70,7 @@ hf_store_recent *hf_store_recent_message(const hf_publish *publish) {
   }
   recent->message->id = publish->id;
   recent->message->qos = publish->qos;
+  recent->message->priority = publish->priority;
   recent->message->retain = publish->retain;
   recent->message->deadline = publish->deadline;
   recent->message->expires = publish->expires;

@@ -31,8 +31,15 @@ int64_t hf_store_sum(const hf_publish *publish, int64_t deadline, int64_t expire
   return (int64_t)mix_bytes(mix_bytes(mix_bytes(sum, publish->topic), publish->payload), properties);
 }
 
+/* QoS, retain, and from the third version on the priority. */
+enum { RETAIN = 4, PRIORITY_SHIFT = 3 };
+
 int64_t hf_store_flags(const hf_publish *publish) {
-  return publish->qos | (publish->retain ? 4 : 0);
+  return publish->qos | (publish->retain ? RETAIN : 0) | publish->priority << PRIORITY_SHIFT;
+}
+
+static bool are_flags(int64_t flags) {
+  return (flags & 3) > 0 && (flags & 3) < 3 && flags >> PRIORITY_SHIFT < HF_PRIORITIES && flags > 0;
 }
 
 static hf_bytes bytes_at(sqlite3_stmt *row, int column) {
@@ -54,12 +61,13 @@ hf_publish *hf_store_publish(sqlite3_stmt *row, hf_store_problem *problem, const
   }
   publish->id = (uint64_t)sqlite3_column_int64(row, 0);
   publish->qos = (uint8_t)(flags & 3);
-  publish->retain = flags & 4;
+  publish->retain = flags & RETAIN;
+  publish->priority = are_flags(flags) ? (uint8_t)(flags >> PRIORITY_SHIFT) : 0;
   publish->deadline = sqlite3_column_int64(row, 2);
   publish->expires = sqlite3_column_int64(row, 3);
   publish->packet_id = (uint16_t)sqlite3_column_int64(row, 8);
   publish->released = sqlite3_column_int64(row, 9) != 0;
-  if (read && flags > 0 && flags < 7 && (flags & 3) != 3 &&
+  if (read && are_flags(flags) &&
       hf_store_sum(publish, publish->deadline, publish->expires, written) == sqlite3_column_int64(row, 7))
     return publish;
   hf_publish_free(publish);

@@ -78,7 +78,7 @@ end
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
 -- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `ttl` (seconds within which it must be
--- sent; default: `queue.ttl`), `timeout` (seconds; default: no end)
+-- sent; default: `queue.ttl`), `priority` (0 to 9, which leaves the queue first), `timeout` (seconds; default: no end)
 -- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
 -- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
 -- @treturn ?string code: "credentials" or "backoff" (called from that function of this client), "timeout",

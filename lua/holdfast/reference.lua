@@ -51,6 +51,10 @@ local reference = {
   ["queue.store"] =
     "a file that keeps what is queued at QoS 1 and 2, and the exchanges of QoS 2, over the end of the process",
   ["queue.sync"] = "how much of the store's newest a power cut may cost; 0: none, `post` waits for the disk",
+  limits = "for metered links, and brokers that punish who publishes faster",
+  ["limits.publish_per_second"] = "messages at most",
+  ["limits.bytes_per_second"] = "of their packets at most",
+  ["limits.burst"] = "at once, after a pause; default: those of a second",
   inbox = "messages received and not consumed yet; past it the broker keeps the rest",
   tls = "for mqtts and wss servers; without it the system's certificates are used",
   ["tls.ca"] = "certificates to trust, a file or a hashed folder; default: the system's",
@@ -73,6 +77,7 @@ local reference = {
   ["publish: properties"] =
     "MQTT 5: `content_type`, `response_topic`, `correlation_data`, `message_expiry`, `payload_format`, `user`",
   ["publish: ttl"] = "a message that could not be sent within this is dropped; default: that of `queue.ttl`",
+  ["publish: priority"] = "9 first: what waits in the queue leaves by it, and in order within one",
   ["publish: timeout"] = "after it a message that is not sent yet is withdrawn; default: no end",
   ["request: qos"] = "of the question",
   ["request: timeout"] = "for the answer",

@@ -201,6 +201,15 @@ function parts.acknowledge(_, values)
   end
 end
 
+function parts.limits(_, values)
+  local limits = values.limits
+  if limits and not limits.publish_per_second and not limits.bytes_per_second then
+    return "limits needs publish_per_second, bytes_per_second or both"
+  elseif limits and limits.burst and not limits.publish_per_second then
+    return "limits.burst needs limits.publish_per_second"
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -239,8 +248,8 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "sleep", "primary",
-  "proxy", "tls", "backoff" }
+local order = { "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits", "sleep",
+  "primary", "proxy", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }

@@ -61,6 +61,10 @@ local schema = {
   { name = "queue.store", type = "file" },
   { name = "queue.sync", type = "seconds", unit = "s", default = 1 },
 
+  { name = "limits", group = "optional" },
+  { name = "limits.publish_per_second", type = "number", from = 0.001, to = 1000000 },
+  { name = "limits.bytes_per_second", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40 },
+  { name = "limits.burst", type = "whole", unit = "messages", from = 1, to = 1000000 },
   { name = "inbox", group = "defaults" },
   { name = "inbox.messages", type = "whole", from = 1, to = WHOLE_32, default = 1000 },
   { name = "inbox.bytes", type = "whole", unit = "bytes", from = 1, to = 2 ^ 40, default = 16 * 1024 * 1024 },
@@ -93,13 +97,14 @@ local qos = { name = "qos", type = "choice", choices = { 0, 1, 2 }, default = 0 
 local retain = { name = "retain", type = "boolean", default = false }
 local properties = { name = "properties", type = "properties", packet = "publish" }
 local ttl = { name = "ttl", type = "seconds", unit = "s", above = 0 }
+local priority = { name = "priority", type = "whole", to = 9, default = 0 }
 local timeout = { name = "timeout", type = "seconds", unit = "s" }
 
 --- The options of calls: an array of { call, rows }. Those with `argument` take their only option as an argument, not
 -- in a table, so that theirs can be given in `client.defaults` alone.
 schema.calls = {
-  { call = "publish", rows = { qos, retain, properties, ttl, timeout } },
-  { call = "post", rows = { qos, retain, properties, ttl } },
+  { call = "publish", rows = { qos, retain, properties, ttl, priority, timeout } },
+  { call = "post", rows = { qos, retain, properties, ttl, priority } },
   { call = "request", rows = {
     { name = "qos", type = "choice", choices = { 0, 1, 2 }, default = 1 }, properties,
     { name = "timeout", type = "seconds", unit = "s", default = 30 },

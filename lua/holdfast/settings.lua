@@ -9,6 +9,14 @@ local function ms(seconds)
   return seconds and math.max(1, math.floor(seconds * 1000 + 0.5))
 end
 
+local function limits(given)
+  local rate = given and given.publish_per_second or 0
+  return given and {
+    publish_per_second = rate, burst = given.burst or math.max(1, math.floor(rate)),
+    bytes_per_second = given.bytes_per_second or 0,
+  }
+end
+
 --- Turns values into settings.
 -- @tparam table values of `options.check`
 -- @tparam[opt] boolean ephemeral the client id is for this client's life
@@ -52,6 +60,7 @@ function settings.build(values, ephemeral)
     redirect_hops = values.redirect and values.redirect.hops,
     queue = { messages = values.queue.messages, bytes = values.queue.bytes, overflow = values.queue.overflow,
       ttl = ms(values.queue.ttl), store = values.queue.store, sync = math.floor(values.queue.sync * 1000 + 0.5) },
+    limits = limits(values.limits),
     inbox = { messages = values.inbox.messages, bytes = values.inbox.bytes },
     receive_maximum = values.receive_maximum,
     maximum_packet_size = values.maximum_packet_size or 0,

@@ -86,7 +86,7 @@ end
 local function submit(client, waiter)
   local age = waiter.since and milliseconds(core.now() - waiter.since)
   local id, message, code = client.handle:post(waiter.topic, waiter.payload, waiter.qos, waiter.retain,
-    waiter.properties, "await", milliseconds(waiter.ttl), age)
+    waiter.properties, "await", milliseconds(waiter.ttl), age, waiter.priority)
   if id then
     waiter.id = id
     client.outcomes[id] = waiter
@@ -202,6 +202,7 @@ function submission.publish(client, topic, payload, given)
     retain = values.retain or nil,
     properties = values.properties,
     ttl = values.ttl or client.ttl,
+    priority = values.priority > 0 and values.priority or nil,
   }
   local left = timeout
   if line.head(client.line) or not submit(client, waiter) then
@@ -231,7 +232,7 @@ function submission.post(client, topic, payload, given)
     return nil, "the client is closed", "closed"
   end
   return client.handle:post(topic, payload, values.qos, values.retain or nil, values.properties,
-    client.told or nil, milliseconds(values.ttl or client.ttl))
+    client.told or nil, milliseconds(values.ttl or client.ttl), nil, values.priority > 0 and values.priority or nil)
 end
 
 return submission

@@ -32,6 +32,11 @@ describe("the example #broker", function()
     assert.same({ "1 + 2 = 3", "20 + 22 = 42", "3 + 4 + 5 = 12" }, lines)
   end)
 
+  it("alarm.lua has the alarm go first", function()
+    assert.same({ "house/smoke\tkitchen", "house/temperature\t20", "house/temperature\t21", "house/temperature\t22" },
+      run "LUA examples/alarm.lua ADDRESS")
+  end)
+
   it("handled.lua books what can be booked, and gives up the rest", function()
     local lines = run "LUA examples/handled.lua ADDRESS 2>/dev/null"
     assert.same({ "booked: a horse", "failed: there is none", "failed: there is none", "failed: there is none",

@@ -47,7 +47,7 @@ describe("a store", function()
     local whole = {
       id = 7, topic = "a/b", payload = ("\0x\255"):rep(1000), qos = 2, retain = true, deadline = 1e12, expires = 2e12,
       content_type = "text/plain", response_topic = "answers", correlation_data = "\0\1", message_expiry = 4294967295,
-      payload_format = 1, user_name = "name", user_value = ("v"):rep(65535),
+      payload_format = 1, user_name = "name", user_value = ("v"):rep(65535), priority = 9,
     }
     assert(store:append(whole))
     assert(store:append { id = 8, topic = "a", payload = "", qos = 1 })
@@ -413,7 +413,7 @@ describe("a store", function()
     it("when a later version has made it", function()
       store:free()
       local bytes = files.read(path)
-      files.write(path, bytes:sub(1, 60) .. "\0\0\0\3" .. bytes:sub(65))
+      files.write(path, bytes:sub(1, 60) .. "\0\0\0\4" .. bytes:sub(65))
       refused("store_newer", path)
     end)
 

@@ -90,6 +90,7 @@ static hf_publish *publish_at(lua_State *L) {
   if (!publish) luaL_error(L, "no memory");
   publish->id = (uint64_t)number_field(L, "id", 0);
   publish->qos = (uint8_t)number_field(L, "qos", 1);
+  publish->priority = (uint8_t)number_field(L, "priority", 0);
   lua_getfield(L, 2, "retain");
   publish->retain = lua_toboolean(L, -1);
   lua_pop(L, 1);
@@ -141,6 +142,7 @@ static void take(void *context, hf_publish *publish) {
   set_bytes(L, "topic", publish->topic);
   set_bytes(L, "payload", publish->payload);
   set_number(L, "qos", publish->qos);
+  if (publish->priority) set_number(L, "priority", publish->priority);
   if (publish->retain) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "retain");

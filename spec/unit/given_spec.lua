@@ -28,6 +28,20 @@ describe("what a call is given", function()
     return core.clients[core.made].settings
   end
 
+  it("may be a priority, and one that is none is refused", function()
+    client:post("t", "x", { priority = 9 })
+    client.defaults.post = { priority = 3 }
+    client:post("t", "x", {})
+    client:post("t", "x", { priority = 0 })
+    local given = {}
+    for n, call in ipairs(handle:called "post") do
+      given[n] = call[10] or 0
+    end
+    assert.same({ 9, 3, 0 }, given)
+    local _, problem = pcall(client.post, client, "t", "x", { priority = 10 })
+    assert.equal("post: priority must be a whole number from 0 to 9, got 10", problem)
+  end)
+
   describe("counts behind a metatable too:", function()
     for name, through in pairs { ["a table"] = behind, ["a function"] = behind_a_function } do
       it("options of post, publish and subscribe, " .. name, function()
@@ -200,7 +214,7 @@ describe("what a call is given", function()
         { "publish", 5, "defaults.publish must be a table, got 5" },
         { "publish", { qos = 3 }, "defaults.publish.qos must be 0, 1 or 2, got 3" },
         { "post", { timeout = 5 },
-          'unknown option in defaults.post "timeout"; known are qos, retain, properties and ttl' },
+          'unknown option in defaults.post "timeout"; known are qos, retain, properties, ttl and priority' },
         { "connect", { timeout = -1 },
           "defaults.connect.timeout must be a number of seconds from 0 to 4,294,967, got -1" },
       } do

@@ -283,6 +283,8 @@ describe("options", function()
       { { redirect = { allow = { "*" } }, protocol = 4 }, "redirect needs protocol = 5" },
       { { redirect = { hops = 2 } }, "redirect.allow is missing" },
       { { queue = { sync = 2 } }, "queue.sync needs a queue.store" },
+      { { limits = {} }, "limits needs publish_per_second, bytes_per_second or both" },
+      { { limits = { bytes_per_second = 5, burst = 2 } }, "limits.burst needs limits.publish_per_second" },
       { { sleep_for = 60 }, "sleep_for needs max_attempts: who sleeps for another reason does so until woken" },
       { { server = "a", return_to_primary = 60 },
         "return_to_primary needs servers: there is no other one to return from" },

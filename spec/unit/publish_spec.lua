@@ -91,7 +91,7 @@ describe("publishing", function()
       assert.has_error(function() client:publish("t", "", { timeout = 0 / 0 }) end,
         "publish: timeout must be a number of seconds from 0 to 4,294,967, got NaN")
       assert.has_error(function() client:post("t", "", { timeout = 1 }) end,
-        'post: unknown option "timeout"; known are qos, retain, properties and ttl')
+        'post: unknown option "timeout"; known are qos, retain, properties, ttl and priority')
     end)
 
     it("a payload beyond what a packet can hold", function()
