@@ -3,9 +3,9 @@
  * In such a process `require "disk_probe"` gives
  *   slow(ms)            each fsync and fdatasync takes that long from now on
  *   fail(name, count)   so many of them fail with EINTR, EIO, ENOSPC or EDQUOT; the third argument: after so many
- *   forget(path)        a sync of this file that fails has it be as it was after the one before, as some file systems
- * do syncs([thread])     how many there were, on all threads or on that which has this name built_alone()       SQLite
- * says that it was built for a single thread */
+ *   forget(path)        a sync of this file that fails has it be as it was after the one before
+ *   syncs([thread])     how many there were, on all threads or on that which has this name
+ *   built_alone()       SQLite says that it was built for a single thread */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lua/compat.h"
+#include "seam.h"
 
 enum { MOST = 10000 };
 
@@ -82,10 +83,13 @@ int fsync(int descriptor) {
   return syncs() ? real(descriptor) : -1;
 }
 
-int sqlite3_threadsafe(void);
-
-int sqlite3_threadsafe(void) {
+static int says_threadsafe(void) {
   return !alone;
+}
+
+void *dlsym(void *handle, const char *name) {
+  int (*ours)(void) = says_threadsafe;
+  return strcmp(name, "sqlite3_threadsafe") == 0 ? *(void **)&ours : find_really(handle, name);
 }
 
 static int slow(lua_State *L) {

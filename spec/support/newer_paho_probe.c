@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua/compat.h"
+#include "seam.h"
 
 typedef int (*connect_call)(MQTTAsync, const MQTTAsync_connectOptions *);
 
@@ -32,12 +33,7 @@ static int connect_and_tell(MQTTAsync handle, const MQTTAsync_connectOptions *op
 
 /* Paho is loaded by the module, which asks for its functions one by one. */
 void *dlsym(void *handle, const char *name) {
-  typedef void *lookup(void *, const char *);
-  static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.4", "GLIBC_2.2.5", "GLIBC_2.0"};
-  lookup *find = NULL;
-  for (size_t i = 0; !find && i < sizeof versions / sizeof versions[0]; i++)
-    *(void **)&find = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
-  void *found = find(handle, name);
+  void *found = find_really(handle, name);
   if (!found || strcmp(name, "MQTTAsync_connect") != 0) return found;
   connect_call ours = connect_and_tell;
   *(void **)&real = found;
