@@ -76,10 +76,6 @@ function client.new(given, adapt)
   local self = setmetatable({
     handle = handle,
     protocol = values.protocol,
-    credentials = values.credentials,
-    headers = type(values.headers) ~= "string" and values.headers or nil, -- the function
-    proxy = values.proxy and values.proxy.ask, -- likewise
-    strategy = values.strategy,
     holds_back = values.transport == "native", -- acknowledgements, until somebody has the message
     is_handled = values.acknowledge == "handled", -- or has handled it
     handle_attempts = values.handle_attempts,
@@ -87,9 +83,6 @@ function client.new(given, adapt)
     handles = values.acknowledge == "handled", -- or one of its subscriptions does
     trials = {}, -- messages whose handlers are under way, of those that wait for them
     inbox_bytes = values.inbox.bytes,
-    ttl = values.queue.ttl,
-    max_attempts = values.max_attempts,
-    sleep_for = values.sleep_for,
     defaults = own,
     handlers = {}, -- name of an event -> array of { fn, once }
     expected = {}, -- name of an event -> line of waiters
@@ -102,12 +95,17 @@ function client.new(given, adapt)
     line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, WEAK), -- all who wait, for close
     connecting = line.new(), -- those of connect
-    name = values.client_id, -- in its topic for answers
-    response_topic = values.response_topic,
     questions_asked = {}, -- correlation data -> what waits for its answer
     questions = {}, -- "credentials", "backoff" -> ticket of the question that is open
     answering = {}, -- likewise -> coroutine in which the user's function runs
   }, Client)
+  -- Each place in a constructor is memory, whatever is in it; these are empty as a rule.
+  self.credentials = values.credentials
+  self.headers = type(values.headers) ~= "string" and values.headers or nil -- the function
+  self.proxy = values.proxy and values.proxy.ask -- likewise
+  self.strategy, self.ttl = values.strategy, values.queue.ttl
+  self.max_attempts, self.sleep_for = values.max_attempts, values.sleep_for
+  self.name, self.response_topic = values.client_id, values.response_topic -- of its topic for answers
   self.servers = values.servers
   doubt(self, given, values.client_id and registry.twin(self))
   registry.add(self, mail)

@@ -7,6 +7,7 @@ local worlds = require "spec.support.worlds"
 local world = worlds.alone
 
 local RECEIVE_MAXIMUM, MAXIMUM_PACKET_SIZE, SESSION_EXPIRY, USER = 33, 39, 17, 38
+local WANTS_RESPONSE_INFORMATION = scripted.one(25, 1)
 
 describe("packets of the Paho link #broker", function()
   local broker, link
@@ -40,15 +41,16 @@ describe("packets of the Paho link #broker", function()
       }
       assert.are.same({ "MQTT", 5, true, 17, "kitchen", "user", "pass\0word" }, { packet.name, packet.level,
         packet.clean, packet.keep_alive, packet.client_id, packet.username, packet.password })
-      assert.are.equal(scripted.pair(USER, "made", "here") .. scripted.four(SESSION_EXPIRY, 60)
-        .. scripted.two(RECEIVE_MAXIMUM, 20) .. scripted.four(MAXIMUM_PACKET_SIZE, 4096), packet.properties)
+      assert.are.equal(scripted.pair(USER, "made", "here") .. WANTS_RESPONSE_INFORMATION
+        .. scripted.four(SESSION_EXPIRY, 60) .. scripted.two(RECEIVE_MAXIMUM, 20)
+        .. scripted.four(MAXIMUM_PACKET_SIZE, 4096), packet.properties)
       assert.are.same({ qos = 2, retain = true, topic = "status", payload = "gone\0",
         properties = scripted.text(3, "text/plain") .. scripted.four(24, 5) }, packet.will)
     end)
 
     it("says no more than needed", function()
       local _, packet = connect { client_id = "plain", session_expiry = 0 }
-      assert.are.same({ "", false }, { packet.properties, packet.clean })
+      assert.are.same({ WANTS_RESPONSE_INFORMATION, false }, { packet.properties, packet.clean })
       assert.is_nil(packet.will)
       assert.is_nil(packet.username)
       assert.is_nil(packet.password)
@@ -56,7 +58,7 @@ describe("packets of the Paho link #broker", function()
 
     it("caps a session expiry that Paho would send mutilated", function()
       local _, packet = connect { session_expiry = 4294967295 }
-      assert.are.equal(scripted.four(SESSION_EXPIRY, 0x7FFFFFFF), packet.properties)
+      assert.are.equal(WANTS_RESPONSE_INFORMATION .. scripted.four(SESSION_EXPIRY, 0x7FFFFFFF), packet.properties)
     end)
 
     for _, case in ipairs { { 0, false, true }, { 60, false, false }, { 60, true, true }, { 0, true, true } } do

@@ -90,7 +90,7 @@ function Radio:set(how)
       run("tc qdisc add dev %s root tbf rate %dbit burst 3kb latency 300ms", device, how.rate * 8)
     end
     if how.loss and how.loss > 0 then
-      local which = how.evenly and ("nth --every %d --packet 0"):format(1 / how.loss + 0.5)
+      local which = how.evenly and ("nth --every %d --packet 0"):format(math.floor(1 / how.loss + 0.5))
         or ("random --probability %.4f"):format(how.loss)
       run("iptables -A INPUT -i %s -m statistic --mode %s -j DROP", device, which)
     end
