@@ -57,6 +57,7 @@ static int start(lua_State *L) {
   MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
   options.automaticReconnect = 1;
   options.minRetryInterval = options.maxRetryInterval = 1;
+  options.connectTimeout = 3; /* 30 s is what one costs that a broker on its way out has taken */
   if (MQTTAsync_create(&client, address, "neighbour", MQTTCLIENT_PERSISTENCE_NONE, NULL) != MQTTASYNC_SUCCESS ||
       MQTTAsync_setCallbacks(client, NULL, NULL, ignore, NULL) != MQTTASYNC_SUCCESS ||
       MQTTAsync_setConnected(client, NULL, count_connection) != MQTTASYNC_SUCCESS ||

@@ -75,7 +75,7 @@ describe("a program with children #broker", function()
     one:await("^ready", 10, 2)
     account:await("arrived", CHILDREN, program.size(20, 200))
     -- Its own timer is 1 s and finds the broker, too.
-    one:await("^neighbour\t[2-9]", 10)
+    one:await("^neighbour\t[2-9]", 20)
     account:weigh(one.pid)
     local connections, delivered, rows, signals, is_its_own = one:words():match
       ".*neighbour\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t(%a+)\nchild\t%d+\n"
@@ -87,7 +87,9 @@ describe("a program with children #broker", function()
     for number = 1, account:highest "children" do
       account:posted("children", number)
     end
-    account:close { threads = 0, descriptors = { -2, 2 }, gap = { 0, 10 } }
+    -- What mosquitto had released, and not yet heard to be complete, it sends anew after its restart (README). Threads
+    -- for names and the disk come and go.
+    account:close { doubled = { 0, 3 }, threads = { -2, 2 }, descriptors = { -2, 2 }, gap = { 0, 10 } }
     -- Paho's socket is closed in children only from CONNACK on: README, limits of Paho.
     assert(transport == "paho" or one:count "^leak" == 0, account:words())
     world:close(1)
