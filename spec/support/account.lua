@@ -206,7 +206,7 @@ end
 -- What a workload is held to where it says nothing else.
 local HELD_TO = {
   lost = 0, lied = 0, invented = 0, doubled = 0, disorder = 0, handled_twice = 0, handled_disorder = 0,
-  memory = { -math.huge, 20000 }, descriptors = { -5, 3 }, threads = { -math.huge, 0 },
+  memory = { -math.huge, 20000 }, descriptors = { -5, 3 }, threads = { -math.huge, 2 },
 }
 
 --- The end of a workload: as `must`, of all of the account. What `wanted` does not name is as in HELD_TO; how long a

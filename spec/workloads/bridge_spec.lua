@@ -116,7 +116,7 @@ describe("a bridge #broker", function()
     account:await("arrived", count, PATIENCE)
     holdfast.sleep(0.2) -- a double would come after
     account:weigh(one.pid)
-    account:close { gap = { 0, program.size(15, 60) }, threads = 0, doubled = options.qos == 1 and { 0 } or 0 }
+    account:close { gap = { 0, program.size(15, 60) }, doubled = options.qos == 1 and { 0 } or 0 }
     -- With Paho the client also steps away from what it cannot hold; with our own transport the broker waits.
     local others = one:count "^lost" - one:count "^lost: slow_consumer"
     assert(others == 2 or options.transport == "paho" and others < 2, account:words())

@@ -118,7 +118,7 @@ describe("a dashboard #broker", function()
       it(("shows every retained message, and goes on drawing: protocol %d, %s"):format(protocol, transport), function()
         holdfast.run(function()
           local account, pauses, sent, seen, dropped, one = dashboard(transport, protocol)
-          account:close { memory = { -math.huge, 60000 }, descriptors = 0, threads = 0, gap = { 0, 1 } }
+          account:close { memory = { -math.huge, 60000 }, descriptors = 0, gap = { 0, 1 } }
           -- Over Paho a burst of QoS 1 that fills the inbox ends the connection, once in a while. README, limits.
           local allowed = transport == "paho" and one:count "^lost: slow_consumer" or 0
           assert(one:count "^lost" == allowed and allowed <= 1, account:words())

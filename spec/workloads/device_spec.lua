@@ -115,7 +115,7 @@ describe("a device #broker", function()
     account:note("the outage, until the device was back: %.2f s; %d answered, %d timed out", outage,
       (kinds.answered or 0) + (kinds.done or 0), kinds.timeout or 0)
 
-    account:close { doubled = { 0 }, disorder = { 0 }, descriptors = 0, threads = 0, memory = { -math.huge, 10000 },
+    account:close { doubled = { 0 }, disorder = { 0 }, descriptors = 0, memory = { -math.huge, 10000 },
       gap = { 0, OUTAGE + PATIENCE } }
     assert((kinds.answered or 0) + (kinds.timeout or 0) >= COMMANDS / 2, account:words())
     telemetry:must { disorder = 0 }
