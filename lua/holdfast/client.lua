@@ -122,6 +122,10 @@ end
 
 -- __close on Lua 5.4. Whoever is left by an error has not said goodbye, nor has whoever is collected.
 function Client:__close(problem)
+  if self.handles and problem == nil then
+    handling.caller_leaves(self)
+    hands.part(self)
+  end
   self.closing = true
   registry.part(self)
   self.handle:close(0, problem ~= nil and "without a word" or "goodbye")
@@ -336,6 +340,7 @@ function Client:close(given)
     waiting.must_wait "close"
   end
   if self.handles then
+    handling.caller_leaves(self)
     hands.part(self)
   end
   if timeout > 0 and self.handles and not self.closed then

@@ -183,8 +183,8 @@ function handling.try(source, message, item, take)
   end
   local trial = source.trial
   perform(trial)
+  conclude(trial) -- interrupted in there, it is done again as long as the trial is known
   source.trial = nil
-  conclude(trial)
 end
 
 --- The handler of an ordered subscription has thrown: its message stays the next to be tried, or is over.
@@ -199,6 +199,19 @@ function handling.fail(source, err, trace)
 end
 
 -- At the end ---------------------------------------------------------------------------------------------------------
+
+--- A handler closes the client, so it has handled its message: which would come again and again if that is what it is
+-- closed for.
+-- @tparam table client
+function handling.caller_leaves(client)
+  local thread = protect.running()
+  for trial in pairs(client.trials) do
+    if trial.thread == thread then
+      trial.is_handled = true
+      handling.finish(client, trial.message, trial.item)
+    end
+  end
+end
 
 --- Before a client is closed: from here on nothing is begun with, and what is under way may come to its end, but for
 -- the caller's own.

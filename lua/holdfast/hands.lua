@@ -41,18 +41,6 @@ local function finish(subscription, held)
   let_go(subscription, held)
 end
 
---- Who reads has come back: what it had has been handled.
--- @tparam table subscription
--- @tparam table who
-function hands.returns(subscription, who)
-  local held = subscription.held_by[who]
-  if held and held.is_out then -- else it was interrupted as it took it, and has not seen it
-    finish(subscription, held)
-  elseif held then
-    let_go(subscription, held)
-  end
-end
-
 -- In the order in which they were taken first.
 local function give_back(subscription, held)
   local again, place = subscription.again, 1
@@ -65,11 +53,36 @@ local function give_back(subscription, held)
   let_go(subscription, held)
 end
 
+-- Who was to have it was interrupted on the way, and has not seen it. It may still be where it was.
+local function put_back(subscription, held)
+  local _, item = buffer.head(subscription.buffer)
+  if item == held.item then
+    let_go(subscription, held)
+  else
+    give_back(subscription, held)
+  end
+end
+
+--- Who reads has come back: what it had has been handled.
+-- @tparam table subscription
+-- @tparam table who
+function hands.returns(subscription, who)
+  local held = subscription.held_by[who]
+  if held and held.is_out then
+    finish(subscription, held)
+  elseif held then
+    put_back(subscription, held)
+  end
+end
+
 -- Who had it has ended, or left by an error.
 local function fail(subscription, held, words)
   local client = subscription.client
   if subscription.removed then
     finish(subscription, held)
+  elseif not held.is_out then
+    put_back(subscription, held)
+    buffer.wake(subscription)
   elseif handling.is_over(client) then
     let_go(subscription, held)
   elseif held.attempts >= subscription.handle_attempts then
@@ -79,6 +92,13 @@ local function fail(subscription, held, words)
     give_back(subscription, held)
     buffer.wake(subscription)
   end
+end
+
+-- Whether it was in the hand of who has come to its end, and not by an error.
+local function has_returned(held)
+  local who = held.who[1]
+  local caller = who and (who.caller or who)
+  return held.is_out and caller ~= nil and caller.over and caller.has_returned
 end
 
 --- Looks for readers that have ended.
@@ -95,9 +115,7 @@ function hands.look(subscription)
     return one.serial > other.serial
   end)
   for _, held in ipairs(ended) do
-    local who = held.who[1]
-    local caller = who and (who.caller or who)
-    if caller and caller.has_returned then
+    if has_returned(held) then
       finish(subscription, held)
     else
       fail(subscription, held, "its reader has ended")
@@ -184,12 +202,17 @@ function hands.caller_leaves(subscription)
   end
 end
 
---- The caller closes the client, so it is done with what it has.
+--- The caller closes the client, so it is done with what it has, as those are who have returned.
 -- @tparam table client
 function hands.part(client)
   for _, subscription in pairs(client.wishes) do
     if subscription.is_handled then
       hands.caller_leaves(subscription)
+      for held in pairs(subscription.in_hand) do
+        if has_returned(held) then
+          finish(subscription, held)
+        end
+      end
     end
   end
 end

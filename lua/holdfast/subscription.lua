@@ -278,6 +278,7 @@ local function iterate(self)
   local message
   if source.is_handled then
     hands.returns(source, self)
+    hands.returns(source, self.caller or source) -- what it has had by `receive`
     message = hands.take(source, self)
   else
     message = take_from(source.buffer)

@@ -218,6 +218,37 @@ describe("acknowledge = handled", function()
       assert.same({ "1 closed" }, log)
     end)
 
+    it("may leave a hook that throws behind it: the message is not forgotten", function()
+      for steps = 1, 80 do
+        begin { handle_pause = 0, handle_attempts = 9 }
+        local has_left = false
+        client:subscribe("t", { ordered = true }, function()
+          if not has_left then
+            has_left = true
+            debug.sethook(function()
+              debug.sethook()
+              error("interrupted", 0)
+            end, "", steps)
+          end
+        end)
+        send("a", 1, 1)
+        pcall(sleep, 1) -- on LuaJIT the hook is everybody's
+        debug.sethook()
+        sleep(1)
+        assert.same({ steps, 0 }, { steps, open() })
+      end
+    end)
+
+    it("that closes the client itself has handled its message", function()
+      client:subscribe("t", { handle_attempts = 9 }, function(message)
+        client:close()
+        note(message.payload .. " " .. open())
+      end)
+      send("a", 1, 1)
+      sleep(1)
+      assert.same({ "0 a 0" }, log)
+    end)
+
     it("is given up with its subscription", function()
       local subscription = client:subscribe("t", { ordered = true, handle_pause = 10 }, function(message)
         note(message.payload)
@@ -345,6 +376,85 @@ describe("acknowledge = handled", function()
       core:mail("event", handle.number, "closed", {})
       assert.same({ nil, "closed" }, { subscription:receive(), select(3, subscription:receive()) })
       assert.equal(1, open())
+    end)
+
+    it("that has returned is done with it when the client is closed, however soon", function()
+      local subscription = client:subscribe "t"
+      send("a", 1, 1)
+      send("b", 1, 1)
+      holdfast.run(function()
+        subscription:receive()
+        holdfast.spawn(function() subscription:receive() end):join()
+      end)
+      assert.equal(2, open())
+      client:close()
+      assert.equal(0, open())
+    end)
+
+    it("that has thrown is not, when the client is closed", function()
+      local subscription = client:subscribe "t"
+      send("a", 1, 1)
+      holdfast.run(function()
+        holdfast.spawn(function()
+          subscription:receive()
+          error "no"
+        end):join()
+        client:close()
+      end)
+      assert.equal(1, open())
+    end)
+
+    it("of a client that is left on Lua 5.4 is done with it, but by an error", function()
+      for _, problem in ipairs { false, "no" } do
+        begin()
+        local subscription = client:subscribe "t"
+        send("a", 1, 1)
+        subscription:receive()
+        getmetatable(client).__close(client, problem or nil)
+        assert.equal(problem and 1 or 0, open())
+        core.receipts = {}
+      end
+    end)
+
+    it("is done with what it has received when it goes on with a loop", function()
+      local subscription = client:subscribe "t"
+      for n = 1, 3 do
+        send(tostring(n), 1, 1)
+      end
+      subscription:receive()
+      local take = subscription:messages()
+      assert.equal("2", take().payload)
+      sleep(0)
+      assert.equal(2, open())
+      assert.equal("3", subscription:receive().payload)
+      sleep(0)
+      assert.equal(2, open())
+      send("4", 1, 1)
+      sleep(0)
+      assert.equal("4", take().payload)
+      sleep(0)
+      assert.equal(1, open())
+    end)
+
+    -- As an error of a hook does it, behind the last step but one.
+    it("that is interrupted as it takes a message finds it there", function()
+      local buffer = require "holdfast.buffer"
+      local subscription = client:subscribe "t"
+      send("a", 1, 1)
+      send("b", 1, 1)
+      sleep(0)
+      local drop = buffer.drop
+      for _, first in ipairs { true, false } do
+        buffer.drop = function(kept)
+          buffer.drop = drop
+          if first then drop(kept) end
+          error("interrupted", 0)
+        end
+        assert.equal("interrupted", select(2, pcall(subscription.receive, subscription)))
+        assert.equal(first and "a" or "b", subscription:receive(0).payload)
+      end
+      assert.is_nil(subscription:receive(0))
+      assert.equal(0, open())
     end)
 
     it("as a loop is done with it in the next round, and when it is closed", function()
