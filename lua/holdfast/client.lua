@@ -34,7 +34,7 @@ local client = {}
 losses.watch()
 
 local CLOSED = "the client is closed"
-local WEAK = { __mode = "k" }
+local WEAK, FLEETING = { __mode = "k" }, { __mode = "v" }
 local GRACE = 1 -- seconds beyond the time to flush, for the DISCONNECT
 
 -- Says what is probably a mistake.
@@ -95,7 +95,7 @@ function client.new(given, adapt)
     line = line.new(), -- places of publishes that found the queue full
     waiters = setmetatable({}, WEAK), -- all who wait, for close
     connecting = line.new(), -- those of connect
-    questions_asked = {}, -- correlation data -> what waits for its answer
+    questions_asked = setmetatable({}, FLEETING), -- correlation data -> what waits for its answer
     questions = {}, -- "credentials", "backoff" -> ticket of the question that is open
     answering = {}, -- likewise -> coroutine in which the user's function runs
   }, Client)

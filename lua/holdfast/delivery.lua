@@ -107,7 +107,8 @@ local function pass(subscription, message, item)
   elseif handling.is_awaited(subscription, message) then
     handling.start(subscription.client, subscription, subscription.handler, subscription, message, item)
   else
-    loop.start(handler_done, subscription, item, handle, subscription, message, item)
+    local start = subscription.is_waited_for and loop.serve or loop.start
+    start(handler_done, subscription, item, handle, subscription, message, item)
   end
 end
 

@@ -57,7 +57,7 @@ local function answers_of(client)
     take_answer(client, answer)
   end)
   if made then
-    client.answers = made
+    client.answers, made.is_waited_for = made, true
     client.handle:answers(made.wish)
   end
   return made, message, code
@@ -110,7 +110,7 @@ local function ask_once(client, question, left)
   properties.response_topic = topic
   local fine, extra
   fine, message, code, extra = publish.publish(client, question.topic, question.payload,
-    { qos = question.qos, timeout = left(), properties = properties })
+    { qos = question.qos, retain = false, timeout = left(), properties = properties })
   if not fine and not question.answer then
     return nil, message, code, extra
   end
@@ -215,21 +215,22 @@ local function send_answer(client, question, payload, given)
   if payload == nil or not (asked and asked.response_topic) then
     return
   end
-  local options = { qos = 1, properties = {} }
-  for name, value in pairs(given or {}) do
-    options[name] = value
+  local problem = submission.problem(asked.response_topic, payload)
+  local values, id, code
+  if not problem then
+    values, problem = walk.call("post", given)
   end
-  local properties = { correlation_data = asked.correlation_data }
-  for name, value in pairs(options.properties) do
-    properties[name] = properties[name] or value
-  end
-  options.properties = properties
-  local id, message, code = client:post(asked.response_topic, payload, options)
-  if code == "queue_full" then
-    id, message = client:publish(asked.response_topic, payload, options)
+  if values then
+    local properties = values.properties or {}
+    properties.correlation_data = asked.correlation_data
+    local options = setmetatable({ qos = given and given.qos or 1, properties = properties }, { __index = given })
+    id, problem, code = client:post(asked.response_topic, payload, options)
+    if code == "queue_full" then
+      id, problem = client:publish(asked.response_topic, payload, options)
+    end
   end
   if not id then
-    error(("the answer to a question at %s: %s"):format(question.topic, message), 0)
+    error(("the answer to a question at %s: %s"):format(question.topic, problem), 0)
   end
 end
 
@@ -250,11 +251,12 @@ function requesting.respond(client, filter, given, fn)
     or not check.is_callable(fn) and "handler must be a function, got " .. text.describe(fn)
     or given ~= nil and type(given) ~= "table" and "options must be a table, got " .. text.describe(given)
   if not problem then
-    local options = { qos = 1 }
-    for name, value in pairs(given or {}) do
+    local options = {}
+    for name, value in pairs(given or options) do
       options[name] = value
     end
-    given = options
+    options.qos = given and given.qos or 1
+    given = setmetatable(options, { __index = given })
     problem = wishing.problem(client, filter, given, fn)
   end
   if problem then

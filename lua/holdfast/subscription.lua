@@ -48,6 +48,7 @@ function subscription.new(client, wish, filter, options, handler)
     buffered = not handler or options.ordered or false,
     shifts = 0, -- how often handlers were to run in order
     holder = nil, -- number of the shift in which they do
+    is_waited_for = false, -- by who holds up handlers, perhaps: its handler begins all the same
     askers = line.new(), -- of granted
   }, Subscription)
   buffer.attach(self, options.buffer, client.inbox_bytes, client.holds_back)
