@@ -392,6 +392,35 @@ describe("a client in nginx #broker", function()
     assert.is_true(has_session "stable-0")
   end)
 
+  it("has the answer to what a request has asked when it is told to leave meanwhile", function()
+    start([[
+      client:subscribe("other", { qos = 1 }, print)
+      client:start()
+    ]], { locations = { ["/ask"] = [[
+      local answer, problem = client:request("q", "x", { timeout = 5 })
+      ngx.say(answer and answer.payload or problem)
+    ]] } })
+    server:eventually("/events", "\nready$")
+    local adder = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
+    local questions = adder:subscribe "q"
+    assert(adder:connect(10))
+    local socket = sockets.connect(server.port)
+    assert(socket:send "GET /ask HTTP/1.0\r\n\r\n")
+    local question = assert(questions:receive(10))
+    assert(process.kill(server.pid, "QUIT"))
+    local deadline = process.now() + 10000
+    while not broker:log():find "Received UNSUBSCRIBE" do
+      assert(process.now() < deadline, broker:log())
+      process.sleep(10)
+    end
+    adder:post(question.properties.response_topic, "42",
+      { properties = { correlation_data = question.properties.correlation_data } })
+    adder:close(5)
+    local _, _, answer = socket:receive(1000000, 10000)
+    assert.matches("\r\n\r\n42\n$", answer)
+    assert.is_true(server:quit(10000))
+  end)
+
   it("hands a message on when the request that waited for one has been given up", function()
     start([[
       read = client:subscribe("read", { qos = 1 })

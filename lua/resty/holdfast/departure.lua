@@ -27,7 +27,9 @@ local function leave(client, ephemeral, until_then)
   events.dismiss(client, waiting.LEAVING, "closed")
   relief.finish(client)
   for _, subscription in pairs(client.wishes) do
-    subscription:remove()
+    if subscription ~= client.answers then -- requests that have begun may still ask
+      subscription:remove()
+    end
   end
 end
 
