@@ -345,7 +345,7 @@ function Client:close(given)
   end
   if timeout > 0 and self.handles and not self.closed then
     local since = loop.now()
-    handling.part(self, timeout)
+    handling.part(self, timeout, values.will or false)
     timeout = math.max(0, timeout - (loop.now() - since))
   end
   registry.part(self)

@@ -213,15 +213,33 @@ function handling.caller_leaves(client)
   end
 end
 
+local function seen_to(client, _, err, trace)
+  if err ~= nil then
+    events.report(client, err, trace)
+  end
+end
+
+-- Who closes the client may be ended as it waits, and the client would stay as it is then, for nothing.
+local function see_to(client, timeout, will)
+  if not client.closing then
+    waiting.park(client, {}, timeout)
+  end
+  if not client.closing then
+    client:close { will = will }
+  end
+end
+
 --- Before a client is closed: from here on nothing is begun with, and what is under way may come to its end, but for
 -- the caller's own.
 -- @tparam table client
 -- @tparam number timeout seconds
-function handling.part(client, timeout)
+-- @tparam boolean will of @{holdfast.client.close}
+function handling.part(client, timeout, will)
   local waiter = { thread = protect.running() }
   client.parting = waiter
   for trial in pairs(client.trials) do
     if trial.thread ~= waiter.thread then
+      loop.start(seen_to, client, nil, see_to, client, timeout, will)
       return waiting.park(client, waiter, timeout)
     end
   end
