@@ -438,7 +438,11 @@ function Subscription:is_ready()
 end
 
 function Subscription:watch(waiter)
-  buffer.reads(self, reader.caller() or self)
+  local who = reader.caller() or self
+  buffer.reads(self, who)
+  if self.is_handled then
+    hands.returns(self, who)
+  end
   self.watchers = self.watchers or setmetatable({}, { __mode = "k" })
   waiting.watch(self, waiter)
 end

@@ -40,6 +40,18 @@ describe("holdfast.first", function()
     assert.are.equal(1, select(2, holdfast.first { other, one }))
   end)
 
+  it("says that what the caller has in its hand has been handled, as receive does", function()
+    client = holdfast.new { server = "mqtt://localhost", transport = "native", acknowledge = "handled" }
+    local one, other = client:subscribe "a", client:subscribe "b"
+    core:message(2, "a", "x", 1).qos = 1
+    assert.are.equal(1, select(2, holdfast.first { one, other }))
+    one:receive(0)
+    holdfast.sleep(0)
+    assert.is_not_nil(next(core.receipts))
+    assert.is_nil((holdfast.first({ one, other }, 1)))
+    assert.is_nil(next(core.receipts))
+  end)
+
   it("goes on waiting when another one was faster", function()
     local subscription = client:subscribe "a"
     local place
