@@ -59,7 +59,7 @@ describe("client:request #broker", function()
     holdfast.sleep(0)
     local peer, connect = broker:welcome { properties = { scripted.text(0x1A, "mine") } }
     assert.equal("mine", event:wait(10).response_information)
-    assert.truthy(connect.properties:find("\x19\1", 1, true))
+    assert.truthy(connect.properties:find("\25\1", 1, true))
     local question = hear(peer)
     assert.equal("mine/answers", topic_of(question.properties))
     answer(peer, question, "fine")
