@@ -43,10 +43,10 @@ if not minutes or minutes <= 0 then
   os.exit(2)
 end
 
-local transport, words = os.getenv "TRANSPORT", ""
+local transport, words = os.getenv "TRANSPORT", "LUA=" .. quote(arg[-1]) .. " "
 if transport then
-  words = ("HOLDFAST_SPEC_TRANSPORT=%s HOLDFAST_SPEC_SCHEMA=lua/holdfast/schema.lua "
-    .. "LUA_INIT=@spec/support/default_transport.lua "):format(quote(transport))
+  words = ("%sHOLDFAST_SPEC_TRANSPORT=%s HOLDFAST_SPEC_SCHEMA=lua/holdfast/schema.lua "
+    .. "LUA_INIT=@spec/support/default_transport.lua "):format(words, quote(transport))
 end
 
 local finish = os.time() + minutes * 60
