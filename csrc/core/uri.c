@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* LONGEST_HOST: RFC 1035 section 2.3.4, less the root. SHOWN: characters of the user's text in a message. */
+/* LONGEST_HOST: RFC 1035 section 2.3.4, less the root; nor has any system a zone as long as that. SHOWN: characters of
+ * the user's text in a message. */
 enum { LONGEST_HOST = 253, SHOWN = 40 };
 
 static const struct {
@@ -193,6 +194,7 @@ static const char *take_host(hf_bytes *text, hf_uri *uri, char *problem) {
     uri->ipv6 = true;
     *text = from(*text, close + 1);
     unescape_zone(uri);
+    if (uri->host.length > LONGEST_HOST) return "has more than 253 characters in brackets";
     return is_ipv6(uri->host) ? NULL : say(problem, "has ", uri->host, " in brackets, which is no IPv6 address");
   }
   size_t colon = first_of(*text, ":");

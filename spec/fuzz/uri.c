@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     promise(strlen(wrong) > 0 && strlen(wrong) < 200);
     return 0;
   }
-  promise(uri.host.length > 0);
+  promise(uri.host.length > 0 && uri.host.length <= 253);
   promise(uri.host.data == uri.zoned ||
           (uri.host.data >= text.data && uri.host.data + uri.host.length <= text.data + text.length));
   bool is_path = uri.road == HF_ROAD_UNIX;

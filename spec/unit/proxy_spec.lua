@@ -11,6 +11,7 @@ describe("the address of a proxy", function()
   it("is one of four kinds, with a user, an IPv6 address and a port if it likes", function()
     for _, address in ipairs { "http://p", "HTTP://p/", "https://p:3128", "socks5://127.0.0.1", "socks5h://[::1]:1080",
       "http://[fe80::1%25eth0]:8080", "http://user:pass@p", "http://user@p", "http://:pass@p", "http://@p",
+      "http://[fe80::1%" .. ("z"):rep(245) .. "]",
       "http://a%40b:c%3a%2F@p:1", "http://user:p@ss@p", "socks5://" .. ("u"):rep(255) .. ":" .. ("p"):rep(255) .. "@p",
       "http://" .. ("u"):rep(1024) .. ":" .. ("%41"):rep(1024) .. "@p", "http://" .. ("p."):rep(126) .. "p" } do
       assert.is_nil(core.proxy_problem(address), address)
@@ -29,6 +30,7 @@ describe("the address of a proxy", function()
     ["http://user:hunter2"] = PLACE, ["http://p:0"] = PLACE, ["http://p:65536"] = PLACE, ["http://p:"] = PLACE,
     ["http://::1"] = PLACE, ["http://[::1"] = PLACE, ["http://[::1]x"] = PLACE, ["http://1.2.3"] = PLACE,
     ["http://p..q"] = PLACE, ["http://" .. ("p."):rep(127) .. "p"] = PLACE,
+    ["http://[fe80::1%" .. ("z"):rep(246) .. "]"] = PLACE, ["socks5://[fe80::1%" .. ("z"):rep(5000) .. "]:1"] = PLACE,
     ["http://u:hunter2%@p"] = ESCAPE,
     ["http://u:%4@p"] = ESCAPE, ["http://%zz@p"] = ESCAPE, ["http://u:%4g@p"] = ESCAPE,
     ["http://u :hunter2@p"] = "must not contain spaces or control characters",

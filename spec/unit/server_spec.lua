@@ -128,6 +128,7 @@ describe("a server address", function()
     ["[::1.2.3]"] = "has '::1.2.3'" .. V6,
     ["[1:2:3:4:5:6:7:1.2.3.4]"] = "has '1:2:3:4:5:6:7:1.2.3.4'" .. V6,
     ["[fe80::1%]"] = "has 'fe80::1%'" .. V6,
+    ["[fe80::1%" .. ("z"):rep(246) .. "]"] = "has more than 253 characters in brackets",
     ["[::1]1883"] = "has '1883' where a port should be",
     ["[::1]:"] = "has no port after its ':'",
   }
