@@ -54,7 +54,7 @@ hf_inbox_found hf_inbox_look(hf_inbox *inbox, uint8_t qos, uint16_t id, uint32_t
     }
     if (released && *word == released_on(connection, known)) return HF_INBOX_TAKEN;
     hf_ids_remove(ids, id);
-    return same ? HF_INBOX_DONE : HF_INBOX_NEW;
+    return same ? HF_INBOX_DONE : HF_INBOX_OTHER;
   }
   hf_held *held = in_line(inbox, qos, *word);
   if (held->print == print) {

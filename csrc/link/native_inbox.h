@@ -41,6 +41,7 @@ typedef struct hf_inbox {
 
 typedef enum hf_inbox_found {
   HF_INBOX_NEW,
+  HF_INBOX_OTHER,    /* likewise, under an id of which something is known that is not so any more */
   HF_INBOX_HELD,     /* the same message, not done yet */
   HF_INBOX_DONE,     /* to be acknowledged now */
   HF_INBOX_RELEASED, /* QoS 2: PUBREC has gone out once */

@@ -149,6 +149,10 @@ void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind) {
   }
   uint32_t print = hf_inbox_print(topic, packet->payload);
   switch (hf_inbox_look(&link->inbox, packet->qos, packet->packet_id, print, link->connection)) {
+  case HF_INBOX_OTHER:
+    if (packet->qos == 2 && link->store) hf_store_completed(link->store, packet->packet_id);
+    take_in(link, packet, topic, print, behind);
+    break;
   case HF_INBOX_NEW:
     take_in(link, packet, topic, print, behind);
     break;

@@ -83,6 +83,20 @@ for _, protocol in ipairs { 5, 4 } do
       assert.same({ "message x q2 r1" }, send())
     end)
 
+    it("is told again, though what came under its id before it was handled", function()
+      send()
+      lose()
+      acknowledge(1)
+      world:connect { present = true }
+      world:get(world:publish(2, 7, "a", "y"))
+      assert.same({ "message y q2 r2" }, (world:told()))
+      crash()
+      world:connect { present = true }
+      world:get(world:publish(2, 7, "a", "y", { dup = true }))
+      assert.same({ "message y q2 r1" }, (world:told()))
+      assert.same({}, world:sent())
+    end)
+
     it("is nobody's whose session was gone when it was handled", function()
       send()
       lose()
