@@ -20,11 +20,11 @@ void hf_line_append(hf_line *line, hf_publish *publish) {
 
 void hf_line_insert(hf_line *line, hf_publish *publish) {
   hf_publish *before = line->recent ? line->recent : line->last;
-  if (line->first && line->first->id < publish->id) {
-    if (line->last->id < publish->id) before = line->last;
-    while (before->id > publish->id)
+  if (line->first && line->first->place < publish->place) {
+    if (line->last->place < publish->place) before = line->last;
+    while (before->place > publish->place)
       before = before->previous;
-    while (before->next && before->next->id < publish->id)
+    while (before->next && before->next->place < publish->place)
       before = before->next;
     put_before(line, publish, before->next);
   } else {

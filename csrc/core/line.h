@@ -1,4 +1,4 @@
-/* line.h: messages on their way out, in the order of their ids.
+/* line.h: messages on their way out, in the order of their places.
  *
  * A doubly linked list through the messages themselves, so that one which has
  * expired leaves the middle at once. The line owns nothing: whoever puts a
@@ -16,9 +16,9 @@ typedef struct hf_line {
   hf_publish *recent; /* inserted last, or one near it; NULL: nobody knows */
 } hf_line;
 
-void hf_line_append(hf_line *line, hf_publish *publish); /* its id is the highest */
+void hf_line_append(hf_line *line, hf_publish *publish); /* its place is the highest */
 
-/* To where its id belongs: to an end, or else looked for from where the last one went, since what comes back from a
+/* To where its place is: to an end, or else looked for from where the last one went, since what comes back from a
  * lost connection comes in runs. */
 void hf_line_insert(hf_line *line, hf_publish *publish);
 

@@ -44,6 +44,7 @@ typedef struct hf_publish {
   bool released;           /* its PUBREL has been sent, or may have been */
   uint32_t more;           /* outcomes that this one stands for as well: of the ids that follow */
   uint32_t span;           /* bytes of its block that are its own */
+  uint64_t place;          /* of the keeper's queue: by which it stands in its line */
   uint64_t offset;         /* of the link that has it: where its packet ends in the bytes of the connection */
   hf_publish_block *block; /* that it is part of; NULL: it is one by itself */
 } hf_publish;

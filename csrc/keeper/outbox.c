@@ -90,6 +90,7 @@ void hf_outbox_accept(hf_client *client, hf_publish *publish) {
     drop(client, publish, HF_PUBLISH_CLOSED);
     return;
   }
+  publish->place = publish->flags & HF_PUBLISH_LENT ? ++outbox->lent : publish->id;
   hf_line_append(line_of(outbox, publish), publish);
   watch(outbox, publish);
   hf_client_dirty(client);
@@ -189,6 +190,7 @@ static bool lend(hf_client *client, hf_publish *publish) {
     client->due[HF_DUE_PUMP] = now + OFFER_AGAIN;
     return false;
   }
+  if (!(publish->flags & HF_PUBLISH_LENT)) publish->place = ++outbox->lent;
   publish->flags |= publish->qos > 0 ? HF_PUBLISH_LENT | HF_PUBLISH_SENT : HF_PUBLISH_LENT;
   outbox->in_flight++;
   hf_trial_lent(client, publish);
@@ -244,7 +246,14 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish) {
   end(client, publish, publish->result < 0x80);
 }
 
-static hf_publish *find_in(const hf_line *line, uint64_t id) {
+static hf_publish *find_again(const hf_line *line, uint64_t id) {
+  hf_publish *publish = line->first;
+  while (publish && publish->id != id)
+    publish = publish->next;
+  return publish;
+}
+
+static hf_publish *find_fresh(const hf_line *line, uint64_t id) {
   hf_publish *publish = line->last;
   while (publish && publish->id > id)
     publish = publish->previous;
@@ -258,9 +267,9 @@ static hf_publish *find(const hf_outbox *outbox, uint64_t id) {
     hf_publish *publish = (hf_publish *)(void *)((char *)at - offsetof(hf_publish, by_id));
     if (publish->id == id) return publish;
   }
-  hf_publish *publish = find_in(&outbox->again, id);
+  hf_publish *publish = find_again(&outbox->again, id);
   for (size_t priority = 0; !publish && priority < HF_PRIORITIES; priority++)
-    publish = find_in(&outbox->fresh.of[priority], id);
+    publish = find_fresh(&outbox->fresh.of[priority], id);
   return publish;
 }
 

@@ -17,10 +17,11 @@
 #include "keeper/trial.h"
 
 typedef struct hf_outbox {
-  hf_line again;        /* came back from a link; goes out before all that is fresh, whose ids are higher */
+  hf_line again;        /* came back from a link; goes out before what is fresh, in its first order [MQTT-4.6.0-1] */
   hf_lines fresh;       /* never lent to a link, by priority: what an overflow may drop */
   hf_heap timers;       /* of those in the lines that have a deadline and were not sent */
   hf_index all;         /* by id: of those in the lines and in flight, the ones whose outcome is asked for */
+  uint64_t lent;        /* so many have been, each once: the places in `again` */
   size_t in_flight;     /* lent to the link */
   size_t window;        /* of which so many may be, at most */
   size_t open;          /* so many now: slow start */

@@ -116,10 +116,10 @@ static hf_publish *first_of_the_others(const hf_outbox *outbox) {
 /* Each of the accused, one after the other. */
 static hf_publish *one_of_the_accused(hf_outbox *outbox) {
   hf_publish *publish = next_accused(outbox->again.first);
-  while (publish && publish->id <= outbox->trial.tried)
+  while (publish && publish->place <= outbox->trial.tried)
     publish = next_accused(publish->next);
   if (!publish) publish = next_accused(outbox->again.first);
-  if (publish) outbox->trial.tried = publish->id;
+  if (publish) outbox->trial.tried = publish->place;
   return publish;
 }
 

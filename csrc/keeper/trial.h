@@ -24,7 +24,7 @@ typedef struct hf_trial { /* of what may be why connections end: trial.c */
   hf_publish *alone;      /* a suspect that is in flight, and nothing else may be; NULL: none */
   hf_publish *accused;    /* on trial: in `again` or in flight; NULL: none */
   uint64_t random;        /* tosses the coin */
-  uint64_t tried;         /* id of the accused that went out last without evidence */
+  uint64_t tried;         /* place of the accused that went out last without evidence */
   int64_t lent_at;        /* when `alone` went out */
   int64_t hold_until;     /* when one of the accused goes out though there are no others */
   uint32_t hold;          /* ms */

@@ -250,7 +250,7 @@ void hf_paho_carried_withhold(hf_paho_attempt *attempt) {
   for (hf_publish *one = link->carried; one; one = (hf_publish *)one->mail.next) {
     size_t before = 0;
     for (hf_publish *other = link->carried; other; other = (hf_publish *)other->mail.next)
-      before += other->id < one->id && !hf_paho_store_has_released(&link->store, other->packet_id);
+      before += other->place < one->place && !hf_paho_store_has_released(&link->store, other->packet_id);
     hf_paho_store_withhold(&link->store, one->packet_id, before >= link->receive_maximum);
     attempt->withheld += hf_paho_store_withholds(&link->store, one->packet_id);
   }

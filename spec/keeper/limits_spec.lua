@@ -114,6 +114,21 @@ describe("what waits in the queue", function()
       assert.same({ 1, 3, 2 }, sent())
     end)
 
+    it("is kept as it went out, over a new connection, ids and all", function()
+      local client = world:client()
+      probe.script { hold_publishes = true }
+      for id = 1, 5 do
+        post(client, "x", ({ 0, 5, 0, 9, 5 })[id])
+      end
+      client:start()
+      world:turn()
+      assert.same({ 4, 2, 5, 1, 3 }, sent())
+      post(client, "x", 9)
+      probe.drop(1, "network", 9)
+      world:pass(60)
+      assert.same({ 4, 2, 5, 1, 3, 6 }, sent())
+    end)
+
     it("is dropped last where the queue is full, and may be withdrawn", function()
       local client = world:client { queue = { messages = 3, bytes = 100000, overflow = "drop_oldest" } }
       for id = 1, 5 do

@@ -154,7 +154,7 @@ static int keep(lua_State *L) {
   hf_bytes payload;
   payload.data = luaL_checklstring(L, 3, &payload.length);
   hf_publish *publish = hf_publish_new((hf_bytes){"a", 1}, payload, NULL);
-  publish->id = (uint64_t)luaL_checkinteger(L, 2);
+  publish->id = publish->place = (uint64_t)luaL_checkinteger(L, 2);
   publish->qos = 2;
   lua_pushboolean(L, hf_store_append(probe->store, publish) == HF_STORE_OK);
   hf_publish_free(publish);
@@ -182,7 +182,7 @@ static int publish(lua_State *L) {
   payload.data = luaL_checklstring(L, 4, &payload.length);
   hf_given_properties given;
   hf_publish *publish = hf_publish_new(topic, payload, read_properties(L, 7, &given));
-  publish->id = (uint64_t)luaL_checkinteger(L, 2);
+  publish->id = publish->place = (uint64_t)luaL_checkinteger(L, 2);
   publish->qos = (uint8_t)luaL_optinteger(L, 5, 0);
   publish->retain = lua_toboolean(L, 6);
   bool taken = probe->operations->publish(probe->link, publish);
