@@ -46,7 +46,7 @@ static bool begin(hf_posting *posting, const hf_post *post) {
   hf_publish_block *block = hf_publish_block_new(room);
   if (!block) return false;
   hf_publish_block_close(last);
-  *posting = (hf_posting){.block = block, .room = room};
+  *posting = (hf_posting){.block = block, .room = room, .ttl = post->ttl};
   return true;
 }
 
@@ -61,6 +61,10 @@ bool hf_posting_add(hf_client *client, const hf_post *post, size_t weight, uint6
   hf_posting *posting = &client->posting;
   hf_publish *publish = NULL;
   *id = hf_posting_id(client);
+  if (posting->block && posting->ttl != post->ttl) {
+    hf_posting_over(client);
+    posting->room = 0;
+  }
   if (posting->block) publish = put(posting, post, *id, weight);
   if (publish && hf_publish_block_commit(posting->block, publish)) return true;
   if (!begin(posting, post)) return false;

@@ -16,6 +16,7 @@
 typedef struct hf_posting {
   hf_publish_block *block; /* where the next one may go to; NULL: a new one */
   size_t room;             /* bytes of a block: as many as were of use lately */
+  int64_t ttl;             /* of all that are in it: one that outlives the others would keep the room of them all */
 } hf_posting;
 
 uint64_t hf_posting_id(hf_client *client); /* of a message that is posted now */
