@@ -46,7 +46,12 @@ local MOST = 2 * INBOX -- what a reader may grow by: the messages, and what carr
 
 local transport = os.getenv "TRANSPORT" or "native"
 local count = math.floor(tonumber(os.getenv "MESSAGES" or 1000000) / 10000) * 10000
-local finish = core.now() + tonumber(os.getenv "MINUTES" or 10) * 60
+local minutes = tonumber(os.getenv "MINUTES" or 10)
+if minutes < 1 then
+  print(("not begun: a reader sleeps for 10 s, and %.1f minutes are less than one"):format(minutes))
+  os.exit(77) -- neither passed nor failed
+end
+local finish = core.now() + minutes * 60
 
 local function say(...)
   print(string.format(...))
