@@ -100,7 +100,7 @@ static void back(long count) {
   hf_line line = {0};
   if (!all) abort();
   for (long i = 0; i < count; i++)
-    all[i].id = (uint64_t)i;
+    all[i].place = (uint64_t)i;
   double since = nanoseconds();
   for (long i = 0; i < count; i++)
     hf_line_insert(&line, &all[i]);

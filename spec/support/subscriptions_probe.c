@@ -213,7 +213,7 @@ static int insert(lua_State *L) {
   uint64_t before = work_done, last = before;
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
-    all[i].id = (uint64_t)lua_tonumber(L, -1);
+    all[i].place = (uint64_t)lua_tonumber(L, -1);
     lua_pop(L, 1);
     last = work_done;
     hf_line_insert(&line, &all[i]);
@@ -222,7 +222,7 @@ static int insert(lua_State *L) {
   lua_newtable(L);
   int position = 0;
   for (const hf_publish *at = line.first; at; at = at->next) {
-    lua_pushnumber(L, (lua_Number)at->id);
+    lua_pushnumber(L, (lua_Number)at->place);
     lua_rawseti(L, -2, ++position);
   }
   free(all);
