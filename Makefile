@@ -106,6 +106,10 @@ $(HERE)/spec/subscriptions_probe.so: $(HERE)/obj/spec/subscriptions_probe.o $(HE
 # These use such a library themselves.
 $(patsubst %,$(HERE)/spec/%_probe.so,exit neighbour stream): LIBS += -lpaho-mqtt3as -lssl -lcrypto -lsqlite3
 
+# These stand before such a library, and bring it (spec/support/front.h).
+$(HERE)/spec/disk_probe.so: LIBS += -Wl,--no-as-needed -lsqlite3
+$(HERE)/spec/newer_paho_probe.so: LIBS += -Wl,--no-as-needed -lpaho-mqtt3as
+
 $(HERE)/spec/native_probe.so: LDFLAGS += $(FAMINE)
 $(HERE)/spec/native_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,native_probe famine scripted_stream) $(PROBE_FLOORS)
 	$(call link,$^)

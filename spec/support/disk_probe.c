@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "front.h"
 #include "lua/compat.h"
-#include "seam.h"
 
 enum { MOST = 10000 };
 
@@ -83,13 +83,12 @@ int fsync(int descriptor) {
   return syncs() ? real(descriptor) : -1;
 }
 
-static int says_threadsafe(void) {
+int sqlite3_threadsafe(void) {
   return !alone;
 }
 
-void *dlsym(void *handle, const char *name) {
-  int (*ours)(void) = says_threadsafe;
-  return strcmp(name, "sqlite3_threadsafe") == 0 ? *(void **)&ours : find_really(handle, name);
+void *dlopen(const char *file, int mode) {
+  return open_behind(forgotten, "libsqlite3.so", file, mode);
 }
 
 static int slow(lua_State *L) {

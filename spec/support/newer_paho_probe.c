@@ -3,12 +3,9 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <MQTTAsync.h>
-#include <string.h>
 
+#include "front.h"
 #include "lua/compat.h"
-#include "seam.h"
-
-typedef int (*connect_call)(MQTTAsync, const MQTTAsync_connectOptions *);
 
 static MQTTAsync_onFailure5 *told;
 
@@ -21,9 +18,9 @@ static void tell(void *context, MQTTAsync_failureData5 *data) {
   told(context, &newer);
 }
 
-static connect_call real;
-
-static int connect_and_tell(MQTTAsync handle, const MQTTAsync_connectOptions *options) {
+int MQTTAsync_connect(MQTTAsync handle, const MQTTAsync_connectOptions *options) {
+  int (*real)(MQTTAsync, const MQTTAsync_connectOptions *) = NULL;
+  *(void **)&real = dlsym(RTLD_NEXT, "MQTTAsync_connect");
   if (!options || !options->onFailure5) return real(handle, options);
   MQTTAsync_connectOptions changed = *options;
   told = options->onFailure5;
@@ -31,13 +28,8 @@ static int connect_and_tell(MQTTAsync handle, const MQTTAsync_connectOptions *op
   return real(handle, &changed);
 }
 
-/* Paho is loaded by the module, which asks for its functions one by one. */
-void *dlsym(void *handle, const char *name) {
-  void *found = find_really(handle, name);
-  if (!found || strcmp(name, "MQTTAsync_connect") != 0) return found;
-  connect_call ours = connect_and_tell;
-  *(void **)&real = found;
-  return *(void **)&ours;
+void *dlopen(const char *file, int mode) {
+  return open_behind(&told, "libpaho-mqtt3as.so", file, mode);
 }
 
 int luaopen_newer_paho_probe(lua_State *L);
