@@ -75,7 +75,7 @@ describe("a message that a broker will not have #broker", function()
       client:post("t", tostring(number), { qos = 2 })
       client:post("t", tostring(number), { qos = 1 })
     end
-    local connections = serve({ publish = function(connection, packet) connection:answer("puback", packet.id) end },
+    local connections = serve({ publish = function(far, packet) far:answer("puback", packet.id) end },
       function() return delivered + #dropped == 6 end)
     assert.same({ 3, 3 }, { delivered, #dropped })
     for _, event in ipairs(dropped) do
@@ -91,12 +91,12 @@ describe("a message that a broker will not have #broker", function()
     for number = 1, 20 do client:post("t", tostring(number), { qos = 1 }) end
     local began = core.now()
     local connections = serve({
-      publish = function(connection, packet) connection:answer(packet.qos == 1 and "puback" or "pubrec", packet.id) end,
+      publish = function(far, packet) far:answer(packet.qos == 1 and "puback" or "pubrec", packet.id) end,
       pubrel = function() return true end,
     }, function() return core.now() - began > 2 end)
     assert.equal(20, delivered)
     assert.is_true(connections > 3 and connections < 8, connections)
-    serve({ pubrel = function(connection, packet) connection:answer("pubcomp", packet.id) end },
+    serve({ pubrel = function(far, packet) far:answer("pubcomp", packet.id) end },
       function() return delivered == 21 end)
     assert.same({ 21, 0 }, { delivered, #dropped })
   end)
