@@ -1,13 +1,16 @@
 /* core_probe: the parts of csrc/core that Lua has no other way to, as the Lua module `core_probe`.
  *
  * ring(limit) and heap(count) make objects; message, publish and
- * properties show what a copy holds; random and between draw; gates() is the table of the way to an attempt. Call on
+ * properties show what a copy holds; random and between draw; at_the_end draws delays where a
+ * counter has no more room; gates() is the table of the way to an attempt. Call on
  * the thread of the lua_State.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backoff.h"
+#include "core/engine.h"
 #include "core/gate.h"
 #include "core/heap.h"
 #include "core/message.h"
@@ -243,6 +246,51 @@ static int random_cells(lua_State *L) {
   return 1;
 }
 
+/* ---- what counts up to the end of its type ---- */
+
+static const hf_backoff_options doubling = {
+    .strategy = HF_BACKOFF_EXPONENTIAL, .factor = 2, .jitter = HF_JITTER_NONE, .min = 1, .max = 1000};
+
+static void set_delay(lua_State *L, int place, uint32_t delay) {
+  lua_pushinteger(L, (lua_Integer)delay);
+  lua_rawseti(L, -2, place);
+}
+
+/* delays_at_the_end(count) -> array of ms: of a state that has one draw to count left. */
+static int delays_at_the_end(lua_State *L) {
+  int count = (int)luaL_checkinteger(L, 1);
+  hf_backoff state = {.steps = UINT32_MAX - 1};
+  lua_newtable(L);
+  for (int i = 1; i <= count; i++) {
+    uint32_t delay = 0;
+    hf_backoff_next(&doubling, &state, &delay);
+    set_delay(L, i, delay);
+  }
+  return 1;
+}
+
+/* engine_at_the_end(count) -> array of ms that it waits after each failure, and the number of the last attempt. */
+static int engine_at_the_end(lua_State *L) {
+  int count = (int)luaL_checkinteger(L, 1);
+  hf_engine_options options = {
+      .backoff = doubling, .slow = doubling, .connect_timeout = 1000, .stable_after = 1000, .server_count = 1};
+  hf_engine engine;
+  int64_t now = 0;
+  hf_engine_init(&engine, &options, 1, now);
+  engine.backoff.steps = engine.attempt = UINT32_MAX - 1;
+  hf_engine_step(&engine, now, (hf_engine_event){.input = HF_INPUT_START});
+  lua_newtable(L);
+  for (int i = 1; i <= count; i++) {
+    hf_engine_step(&engine, now,
+                   (hf_engine_event){.input = HF_INPUT_FAILED, .reason = hf_reason_find(HF_SOURCE_DISCONNECT, 0x8B)});
+    set_delay(L, i, engine.delay);
+    now = engine.deadline;
+    hf_engine_step(&engine, now, (hf_engine_event){.input = HF_INPUT_TIMER});
+  }
+  lua_pushnumber(L, (lua_Number)engine.attempt);
+  return 2;
+}
+
 /* ---- ring ---- */
 
 typedef struct probe_ring {
@@ -384,9 +432,17 @@ static const luaL_Reg ring_methods[] = {{"push", ring_push},   {"at", ring_at}, 
                                         {"shift", ring_shift}, {"drop", ring_drop}, {NULL, NULL}};
 static const luaL_Reg heap_methods[] = {
     {"set", heap_set}, {"remove", heap_remove}, {"first", heap_first}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"properties", properties}, {"gates", gates},         {"message", message},
-                                     {"publish", publish},       {"random", random_draws}, {"between", random_cells},
-                                     {"ring", new_ring},         {"heap", new_heap},       {NULL, NULL}};
+static const luaL_Reg functions[] = {{"properties", properties},
+                                     {"gates", gates},
+                                     {"message", message},
+                                     {"publish", publish},
+                                     {"random", random_draws},
+                                     {"between", random_cells},
+                                     {"ring", new_ring},
+                                     {"heap", new_heap},
+                                     {"delays_at_the_end", delays_at_the_end},
+                                     {"engine_at_the_end", engine_at_the_end},
+                                     {NULL, NULL}};
 
 static void type(lua_State *L, const char *name, const luaL_Reg *methods) {
   luaL_newmetatable(L, name);

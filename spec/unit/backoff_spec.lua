@@ -1,5 +1,6 @@
 -- Delays against the closed forms that the documentation states, by themselves and in 100,000 draws each.
 local core = require "holdfast.core"
+local probe = require "core_probe"
 local backoff = core.backoff
 
 local MIN, MAX, STEP = 1000, 60000, 1500
@@ -220,6 +221,13 @@ describe("a state", function()
       end
       assert.equal(LARGEST, delays[3000])
     end
+  end)
+
+  it("stays at its cap when it has counted as many delays as it can", function()
+    assert.same({ 1000, 1000, 1000 }, probe.delays_at_the_end(3))
+    local delays, attempts = probe.engine_at_the_end(3)
+    assert.same({ 1000, 1000, 1000 }, delays)
+    assert.equal(LARGEST, attempts)
   end)
 
   it("tells what it is", function()

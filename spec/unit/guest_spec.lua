@@ -112,6 +112,17 @@ describe("a guest", function()
     assert.same({ "attach", "3 still away", "detach" }, log)
   end)
 
+  it("goes on being watched for a client that was started when one that never was is closed", function()
+    install():start()
+    local other = holdfast.new { server = "localhost" }
+    core:at(1, function()
+      other:close()
+      core:mail("event", 2, "closed", {})
+    end)
+    step_until(2)
+    assert.same({ "attach" }, log)
+  end)
+
   it("is watched while somebody waits, without any client", function()
     install()
     begin(function()
