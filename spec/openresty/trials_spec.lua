@@ -26,6 +26,7 @@ local WORKER = [[
 ]]
 
 local START = "client:start()"
+local IDENTIFIER = 11 -- the property, of one byte below 128
 
 -- A slow wait is a short one, so that what is "stop from the 2nd on" comes to its second in a moment.
 local SHORT = "policy = { slow = { strategy = 'constant', min = 0.05, max = 0.05, jitter = 'none' } },"
@@ -53,7 +54,7 @@ local LOCATIONS = {
 }
 
 describe("a client on trial in nginx #broker", function()
-  local broker, server
+  local broker, server, has_session
 
   after_each(function()
     nginx.finish()
@@ -67,6 +68,7 @@ describe("a client on trial in nginx #broker", function()
   local function start(port, options)
     local words = { HOST = options.host or "127.0.0.1", PORT = tostring(port), TRANSPORT = options.transport,
       CHANGES = options.changes or "" }
+    has_session = false
     server = nginx.start {
       init_worker = WORKER:gsub("%u%u%u+", words) .. (options.code or START), locations = LOCATIONS,
       environment = options.environment,
@@ -87,7 +89,8 @@ describe("a client on trial in nginx #broker", function()
       local answer = packet and answers[packet.type]
       if packet and packet.type == "connect" then
         connections = connections + 1
-        connection:connack { session_present = connections > 1 }
+        connection:connack { session_present = has_session }
+        has_session = true
       elseif why == "closed" or answer and answer(connection, packet) then
         connection:part()
         connection = nil
@@ -178,6 +181,34 @@ describe("a client on trial in nginx #broker", function()
       assert(os.remove(gone))
       server:eventually("/state", "^connected")
     end)
+
+    it("speaks 3.1.1 to a broker that closes over MQTT 5, where it may: " .. transport, function()
+      broker = scripted.listen()
+      start(broker.port, { transport = transport, changes = "fallback = true," })
+      local connection, connect
+      for _ = 1, 2 do
+        connection = broker:accept()
+        assert.equal(5, connection:expect("connect").level)
+        connection:close()
+      end
+      connection, connect = broker:welcome()
+      assert.equal(4, connect.level)
+      server:eventually("/state", "^connected slept 0")
+      connection:close()
+    end)
+
+    it("has what comes for $queue/a under the bare topic, by its identifier: " .. transport, function()
+      broker = scripted.listen()
+      start(broker.port, { transport = transport, code = [[
+        got = {}
+        client:subscribe("$queue/a", { qos = 1 }, function(message) got[#got + 1] = message.topic end)
+      ]] .. START })
+      serve({ subscribe = function(connection, packet)
+        connection:suback(packet.id, 1)
+        connection:publish { topic = "a", payload = "x", qos = 1, id = 1,
+          properties = { scripted.one(IDENTIFIER, packet.body:byte(5)) } }
+      end }, "^a unclaimed 0$", "/got")
+    end)
   end
 
   it("drops by name what is answered as if it were of QoS 1, and its connections have an end", function()
@@ -195,6 +226,51 @@ describe("a client on trial in nginx #broker", function()
       connection:answer("puback", packet.id)
     end }, "^connected slept 0 delivered 3 dropped " .. table.concat(dropped, ", ") .. "$")
     assert.is_true(connections <= 6, connections)
+  end)
+
+  it("leaves a PUBREL that is closed over to later and later, so that the others get through", function()
+    broker = scripted.listen()
+    start(broker.port, { transport = "native", changes = "session_expiry = 100," })
+    server:answer "/post?qos=2&payloads=once"
+    local answers = {
+      publish = function(connection, packet) connection:answer(packet.qos == 1 and "puback" or "pubrec", packet.id) end,
+      pubrel = function() return true end,
+    }
+    serve(answers, "^[3-9]$", "/losses")
+    server:answer "/post?payloads=a,b,c"
+    serve(answers, "^connected slept 0 delivered 3 dropped $")
+    answers.pubrel = function(connection, packet) connection:answer("pubcomp", packet.id) end
+    serve(answers, "delivered 4 dropped $")
+  end)
+
+  it("leaves with its will where a request has it do so, and says goodbye where one just closes it", function()
+    local url = "mqtt://127.0.0.1:" .. mosquitto.start().port
+    local witness = holdfast.new { server = url }
+    local wills = witness:subscribe("will", { qos = 1 })
+    assert(witness:connect(10))
+    server = nginx.start {
+      init_worker = ([[
+        clients = {}
+        for _, transport in ipairs { "paho", "native" } do
+          for _, name in ipairs { "leaves", "closes" } do
+            clients[#clients + 1] = assert(require "resty.holdfast":new { server = "%s", client_id = transport .. name,
+              transport = transport, will = { topic = "will", payload = transport .. name, qos = 1 } }):start()
+          end
+        end
+      ]]):format(url),
+      locations = { ["/close"] = [[
+        for index, client in ipairs(clients) do
+          assert(client:connect(10))
+          assert(client:close { timeout = 5, will = index % 2 == 1 })
+        end
+      ]] },
+    }
+    server:answer "/close"
+    assert(witness:publish("will", "last", { qos = 1 }))
+    local found = {}
+    repeat found[#found + 1] = assert(wills:receive(10)).payload until found[#found] == "last"
+    witness:close(1)
+    assert.same({ "paholeaves", "nativeleaves", "last" }, found)
   end)
 
   -- The client connects, and subscribes only then: in a timer of the worker, or in a request.
