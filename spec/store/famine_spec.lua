@@ -24,6 +24,7 @@ describe("a request for memory that fails in a store", function()
     return store
   end
 
+  -- Answers the number that it has got.
   local function append(store, id)
     local message = { id = id, payload = tostring(id), qos = 1 + id % 2, content_type = id % 3 == 0 and LONG or "text" }
     local fine, problem = pcall(store.append, store, message)
@@ -32,6 +33,7 @@ describe("a request for memory that fails in a store", function()
       message.id = id + 1000 -- whoever posts it again has another number
       assert(store:append(message))
     end
+    return message.id
   end
 
   local function read(store)
@@ -80,24 +82,27 @@ describe("a request for memory that fails in a store", function()
     assert.is_true(point > 25 and point < ENOUGH, point)
   end)
 
-  it("costs a message more than there was room for, and no other", function()
+  it("costs a message more than there was room for, and no other: each can be done with", function()
     local ROOM = 64
     local store = assert(store_probe.open(folder .. "/full"))
-    local all = {}
+    local all, numbers = {}, {}
     for id = 1, ROOM do
-      append(store, id)
-      all[id] = id
+      all[id], numbers[id] = id, append(store, id)
     end
     local point, refused = 0
     repeat
       point = point + 1
-      all[ROOM + point] = ROOM + point
       store_probe.starve(point)
-      append(store, ROOM + point)
+      all[ROOM + point], numbers[ROOM + point] = ROOM + point, append(store, ROOM + point)
       refused = store_probe.starve(0)
     until not refused
     assert.is_true(point > 3, point)
     assert.same(all, read(store))
+    for _, number in ipairs(numbers) do
+      store:done(number)
+    end
+    store:commit()
+    assert.same({}, read(store))
     store:free()
   end)
 end)
