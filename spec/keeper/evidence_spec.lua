@@ -4,7 +4,7 @@ local virtual = require "spec.support.virtual"
 local probe = virtual.probe
 
 local CONNECTION_LOST, TIMED_OUT = 9, 5
-local PROTOCOL_ERROR, TOO_LARGE, MALFORMED = 0x82, 0x95, 0x81
+local PROTOCOL_ERROR, TOO_LARGE, MALFORMED, OF_ITS_OWN = 0x82, 0x95, 0x81, 0x83
 
 describe("what ends connections without a word", function()
   local world, client, place, connections
@@ -212,8 +212,48 @@ describe("what ends connections without a word", function()
       assert.same({ ids[1], ids[3] }, delivered)
       assert.equal(1, #dropped)
       assert.equal("connected", client:status().state)
+      local later = post(3) -- the next one is another matter
+      serve(function(id)
+        if id == later[2] then return "disconnect", code end
+      end)
+      assert.same({ later[1], later[3] }, (outcomes()))
+      assert.equal("connected", client:status().state)
     end)
   end
+
+  it("has the connection go on once it is out, though a policy says that twice is a stop", function()
+    client:close(0)
+    local rules = {}
+    for index, row in ipairs(virtual.core.reason.all()) do
+      local is_it = row.source == "disconnect" and row.code == MALFORMED
+      rules[index - 1] = is_it and { class = "retry", later = "stop", after = 2 } or false
+    end
+    client = world:client { backoff = virtual.constant(100), rules = rules }
+    client:start()
+    world:pass(0)
+    local ids = post(3)
+    serve(function(id)
+      if id == ids[2] then return "disconnect", MALFORMED end
+    end)
+    local delivered, dropped = outcomes()
+    assert.same({ { ids[1], ids[3] }, { ids[2] .. " disconnected malformed_packet" } }, { delivered, dropped })
+    assert.equal("connected", client:status().state)
+  end)
+
+  it("costs no long wait once it is out, though the broker's reason is a slow one", function()
+    local ids, last = post(30), nil
+    serve(function(id)
+      if id == ids[1] then
+        last = world:now()
+        return "disconnect", OF_ITS_OWN
+      end
+    end)
+    assert.same({ ids[1] .. " disconnected implementation_specific" }, select(2, outcomes()))
+    post(1)
+    serve(function() return false end)
+    assert.equal(1, #outcomes())
+    assert.is_true(world:now() - last < 5, world:now() - last)
+  end)
 
   it("has the client go on though it is of QoS 0, which is gone when the connection ends over it", function()
     for _ = 1, 3 do
