@@ -75,6 +75,7 @@ build = {
         "csrc/keeper/driver.c",
         "csrc/keeper/dues.c",
         "csrc/keeper/gates.c",
+        "csrc/keeper/given.c",
         "csrc/keeper/handle.c",
         "csrc/keeper/inbox.c",
         "csrc/keeper/keeper.c",

@@ -69,7 +69,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   client->on_trial = false;
   if (client->protocol == 5) client->spoke_5 |= bit_of_server(client);
   client->ready = false;
-  if (!answer->session_present) client->begun_at = client->server;
+  if (!answer->session_present) client->begun_at = client->server->text;
   hf_subscriptions_connected(client->subscriptions, answer->session_present);
   hf_snapshot_attempt_phase(client, HF_PHASE_UP);
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
@@ -101,8 +101,8 @@ static bool try_4(hf_client *client, const hf_link_down *down) {
     client->closings = 0;
     return false;
   }
-  if (client->closing != client->server) client->closings = 0;
-  client->closing = client->server;
+  if (client->closing != client->server->text) client->closings = 0;
+  client->closing = client->server->text;
   if (++client->closings < ENOUGH << 2 * client->trials || mid_exchange(client)) return false;
   client->closings = 0;
   client->on_trial = true;
@@ -121,8 +121,8 @@ static bool change_protocol(hf_client *client, const hf_link_down *down) {
     return true;
   if (strcmp(down->reason->name, "unsupported_protocol_version") != 0 || mid_exchange(client)) return false;
   bool down_to_4 = client->protocol == 5;
-  if (!down_to_4 && client->server == client->downgraded_at) return false; /* it speaks neither */
-  if (down_to_4) client->downgraded_at = client->server;
+  if (!down_to_4 && client->server->text == client->downgraded_at) return false; /* it speaks neither */
+  if (down_to_4) client->downgraded_at = client->server->text;
   client->protocol = down_to_4 ? 4 : 5;
   hf_driver_fail(client, HF_SOURCE_CLIENT, down_to_4 ? HF_CLIENT_DOWNGRADED : HF_CLIENT_UPGRADED, down->text);
   return true;

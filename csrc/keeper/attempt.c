@@ -32,9 +32,8 @@ void hf_attempt_forget(hf_client *client) {
   free(client->given_proxy);
   client->given_proxy = NULL;
   client->proxy = NULL;
-  wipe(&client->username);
-  wipe(&client->password);
-  wipe(&client->headers);
+  for (size_t i = 0; i < HF_GIVEN_PARTS; i++)
+    wipe(&client->given.of[i]);
 }
 
 /* False when memory is short. */
@@ -43,6 +42,12 @@ static bool keep(hf_bytes *kept, hf_bytes from) {
   if (copy) memcpy(copy, from.data, from.length + 1);
   *kept = (hf_bytes){copy, copy ? from.length : 0};
   return copy || !from.data;
+}
+
+static bool keep_parts(hf_client *client, const hf_bytes *parts) {
+  for (size_t i = 0; i < HF_GIVEN_PROXY; i++)
+    if (!keep(&client->given.of[i], parts[i])) return false;
+  return true;
 }
 
 /* What Lua has looked at before. False when memory is short. */
@@ -133,11 +138,13 @@ hf_failure hf_attempt_place(hf_client *client, const hf_command *answer) {
 
 hf_failure hf_attempt_credentials(hf_client *client, const hf_command *answer) {
   if (!awaits(client, HF_GATE_INPUT_GIVEN, answer->wish)) return none;
-  if (answer->failed) return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, answer->first.data));
+  const hf_bytes *parts = answer->given.of;
+  if (answer->failed) return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_CREDENTIALS_FAILED, parts[0].data));
   hf_attempt_forget(client);
-  if (keep(&client->username, answer->first) && keep(&client->password, answer->second) &&
-      keep(&client->headers, answer->third) && keep_proxy(client, answer->fourth))
-    return go_on(client, HF_GATE_INPUT_GIVEN);
+  bool kept = keep_parts(client, parts) && keep_proxy(client, parts[HF_GIVEN_PROXY]) &&
+              hf_given_take(client, parts[HF_GIVEN_SERVER]);
+  if (kept) hf_snapshot_attempt_server(client);
+  if (kept) return go_on(client, HF_GATE_INPUT_GIVEN);
   return end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL));
 }
 

@@ -16,7 +16,7 @@
 #include "sys/library.h"
 
 static bool needs_openssl(const hf_client_options *options) {
-  bool needs = options->redirect_allow != NULL || options->ask_proxy; /* to wherever */
+  bool needs = options->redirect_allow != NULL || options->ask_proxy || options->ask_server; /* to wherever */
   needs = needs || (options->proxy && options->proxy->tls) || (options->proxy_secure && options->proxy_secure->tls);
   for (size_t i = 0; !needs && i < options->engine.server_count; i++)
     needs = options->servers[i].tls || options->servers[i].road == HF_ROAD_WEBSOCKET;
@@ -65,7 +65,8 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   atomic_init(&client->farewell, HF_FAREWELL_NONE);
   pthread_mutex_init(&client->lock, NULL);
   hf_ring_init(&client->history, client->records, sizeof client->records[0], HF_HISTORY);
-  client->server = client->snapshot.server = &options->servers[0];
+  client->server = &options->servers[0];
+  client->snapshot.server = client->server->text;
   client->snapshot.deadline = INT64_MAX;
   client->snapshot.protocol = options->protocol;
   client->snapshot.transport = options->transport;
@@ -91,22 +92,18 @@ static hf_bytes put(char **at, hf_bytes from) {
   return kept;
 }
 
-static hf_command *make_of_four(hf_client *client, enum hf_command_kind kind, const hf_bytes parts[4]) {
-  size_t length = parts[0].length + parts[1].length + parts[2].length + parts[3].length;
-  hf_command *command = calloc(1, sizeof *command + length + 4);
+static hf_command *make_with(hf_client *client, enum hf_command_kind kind, const hf_given *given) {
+  size_t length = 0;
+  for (size_t i = 0; i < HF_GIVEN_PARTS; i++)
+    length += given->of[i].length + 1;
+  hf_command *command = calloc(1, sizeof *command + length);
   if (!command) return NULL;
   command->mail.owner = hf_client_hold(client);
   command->mail.kind = (uint16_t)kind;
   char *at = command->data;
-  command->first = put(&at, parts[0]);
-  command->second = put(&at, parts[1]);
-  command->third = put(&at, parts[2]);
-  command->fourth = put(&at, parts[3]);
+  for (size_t i = 0; i < HF_GIVEN_PARTS; i++)
+    command->given.of[i] = put(&at, given->of[i]);
   return command;
-}
-
-static hf_command *make(hf_client *client, enum hf_command_kind kind, hf_bytes first, hf_bytes second) {
-  return make_of_four(client, kind, (const hf_bytes[]){first, second, {NULL, 0}, {NULL, 0}});
 }
 
 static void send(hf_client *client, hf_mail *mail) {
@@ -120,10 +117,8 @@ static bool post(hf_command *command) {
   return true;
 }
 
-static const hf_bytes nothing = {NULL, 0};
-
 static bool simple(hf_client *client, enum hf_command_kind kind, uint32_t wish, uint64_t id, int64_t number) {
-  hf_command *command = make(client, kind, nothing, nothing);
+  hf_command *command = make_with(client, kind, &(const hf_given){0});
   if (command) {
     command->wish = wish;
     command->id = id;
@@ -217,10 +212,8 @@ bool hf_client_withdraw(hf_client *client, uint64_t publish) {
 }
 
 bool hf_client_credentials(hf_client *client, uint32_t ticket, const hf_given *given, const char *failure) {
-  hf_command *command =
-      failure ? make(client, HF_COMMAND_CREDENTIALS, (hf_bytes){failure, strlen(failure)}, nothing)
-              : make_of_four(client, HF_COMMAND_CREDENTIALS,
-                             (const hf_bytes[]){given->username, given->password, given->headers, given->proxy});
+  const hf_given words = {{{failure, failure ? strlen(failure) : 0}}};
+  hf_command *command = make_with(client, HF_COMMAND_CREDENTIALS, failure ? &words : given);
   if (command) {
     command->wish = ticket;
     command->failed = failure != NULL;

@@ -65,10 +65,17 @@ bool hf_client_subscribe(hf_client *client, uint32_t wish, hf_bytes filter, hf_w
 void hf_client_unsubscribe(hf_client *client, uint32_t wish); /* once for each of these; never fails */
 bool hf_client_withdraw(hf_client *client, uint64_t publish);
 
+typedef enum hf_given_part {
+  HF_GIVEN_USERNAME,
+  HF_GIVEN_PASSWORD,
+  HF_GIVEN_HEADERS, /* lines with their ends */
+  HF_GIVEN_PROXY,   /* an address that hf_proxy_parse takes; absent: directly */
+  HF_GIVEN_SERVER,  /* an address that hf_uri_parse takes; absent: the options' own */
+  HF_GIVEN_PARTS
+} hf_given_part;
+
 typedef struct hf_given { /* for one attempt; what is absent has data NULL */
-  hf_bytes username, password;
-  hf_bytes headers; /* lines with their ends */
-  hf_bytes proxy;   /* an address that hf_proxy_parse takes; absent: directly */
+  hf_bytes of[HF_GIVEN_PARTS];
 } hf_given;
 
 /* Answers to HF_EVENT_CREDENTIALS and HF_EVENT_DELAY. `failure` is why nothing is given, or NULL. A delay below 0
@@ -164,9 +171,9 @@ typedef struct hf_status {
   uint32_t attempt;
   uint32_t session_expiry; /* in force */
   int code;
-  const hf_server *server; /* lives as long as the client */
-  uint16_t keep_alive;     /* in force */
-  uint8_t state;           /* hf_state */
+  const char *server;  /* its address, which lives as long as the client; NULL: none is known yet */
+  uint16_t keep_alive; /* in force */
+  uint8_t state;       /* hf_state */
   uint8_t cls;
   uint8_t protocol;
   bool session_present;
@@ -179,8 +186,8 @@ typedef struct hf_status {
 typedef struct hf_attempt_record {
   const hf_reason *reason; /* NULL while it runs, or while the connection stands */
   int64_t started;
-  int64_t delay;           /* ms chosen after it; HF_NO_TIME: none */
-  const hf_server *server; /* lives as long as the client */
+  int64_t delay;      /* ms chosen after it; HF_NO_TIME: none */
+  const char *server; /* its address, which lives as long as the client; NULL: it was never known */
   int code;
   uint8_t phase; /* hf_phase */
   uint8_t cls;

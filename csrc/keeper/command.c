@@ -6,12 +6,9 @@
 
 #include "keeper/inside.h"
 
-/* A user name, a password, headers and a proxy with both may be in it. */
 void hf_command_free(hf_command *command) {
-  if (command->first.data) explicit_bzero((char *)command->first.data, command->first.length);
-  if (command->second.data) explicit_bzero((char *)command->second.data, command->second.length);
-  if (command->third.data) explicit_bzero((char *)command->third.data, command->third.length);
-  if (command->fourth.data) explicit_bzero((char *)command->fourth.data, command->fourth.length);
+  for (const hf_bytes *part = command->given.of; part < command->given.of + HF_GIVEN_PARTS; part++)
+    if (part->data) explicit_bzero((char *)part->data, part->length);
   free(command);
 }
 

@@ -68,13 +68,10 @@ typedef struct hf_signal {
 typedef struct hf_command {
   hf_mail mail;
   uint64_t id;
-  int64_t number;  /* a delay, a timeout */
-  uint32_t wish;   /* or a ticket */
-  bool failed;     /* CREDENTIALS: first is why */
-  hf_bytes first;  /* user name; inside the block */
-  hf_bytes second; /* password */
-  hf_bytes third;  /* headers */
-  hf_bytes fourth; /* a proxy's address */
+  int64_t number; /* a delay, a timeout */
+  uint32_t wish;  /* or a ticket */
+  bool failed;    /* CREDENTIALS: the first part is why */
+  hf_given given; /* CREDENTIALS; inside the block */
   char data[];
 } hf_command;
 

@@ -155,7 +155,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
     hf_primary_stable(client);
   }
   if (actions & HF_DO_CONNECT) {
-    client->server = hf_reference_server(client);
+    client->server = hf_given_next(client);
     if (!client->renewing) tell_connecting(client);
     hf_driver_heed(client, hf_attempt_begin(client));
   }

@@ -75,7 +75,7 @@ typedef struct hf_event {
   hf_mail mail;
   const hf_reason *reason; /* NULL: none */
   char *text;              /* beyond reason->text; CONNECTED: response information; NULL: none; freed with the event */
-  const hf_server *server; /* lives as long as the client */
+  const char *server;      /* its address, which lives as long as the client; NULL: it is not known yet */
   char *reference;         /* server reference of the broker; NULL: none; freed with the event */
   int64_t retry_in;        /* ms, or HF_NO_TIME; SLEEPING: until it wakes; DELAY: the built-in delay */
   int64_t downtime;        /* ms */

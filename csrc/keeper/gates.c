@@ -47,8 +47,8 @@ static hf_gate_input take_place(hf_client *client, hf_failure *failure) {
 static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
   const hf_client_options *options = client->options;
   hf_road road = client->server->road;
-  bool wanted = options->ask_credentials || (options->ask_headers && road == HF_ROAD_WEBSOCKET) ||
-                (options->ask_proxy && road != HF_ROAD_UNIX);
+  bool wanted = options->ask_credentials || hf_given_wanted(client) ||
+                (options->ask_headers && road == HF_ROAD_WEBSOCKET) || (options->ask_proxy && road != HF_ROAD_UNIX);
   if (!wanted) return HF_GATE_INPUT_GIVEN;
   hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
   if (!event) return refuse(failure, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
@@ -143,6 +143,7 @@ static size_t list_addresses(const hf_resolved *resolved, uint32_t first, const 
 bool hf_gates_open(hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
+  const hf_bytes *given = client->given.of;
   const char *addresses[HF_ADDRESSES], *proxy_addresses[HF_ADDRESSES];
   const hf_proxy *proxy = client->proxy;
   bool one_of_them = proxy && !proxy->looks_up; /* which is told to the proxy: another one each time */
@@ -154,7 +155,7 @@ bool hf_gates_open(hf_client *client) {
       .host = client->address.text[0] ? client->address.text : server->host,
       .road = server->road,
       .path = server->path,
-      .headers = options->ask_headers ? client->headers.data : options->headers,
+      .headers = options->ask_headers ? given[HF_GIVEN_HEADERS].data : options->headers,
       .addresses = addresses,
       .address_count = count,
       .proxy = proxy,
@@ -167,8 +168,8 @@ bool hf_gates_open(hf_client *client) {
       .tls = server->tls ? hf_options_tls(options) : NULL,
       .context = client->context,
       .client_id = client->assigned_id ? client->assigned_id : options->client_id,
-      .username = anew ? client->username : options->username,
-      .password = anew ? client->password : options->password,
+      .username = anew ? given[HF_GIVEN_USERNAME] : options->username,
+      .password = anew ? given[HF_GIVEN_PASSWORD] : options->password,
       .will = options->will,
       .properties = options->properties,
       .session_expiry = options->session_expiry,

@@ -27,7 +27,7 @@ static identifiers identifiers_of(const hf_message *message) {
 static const char *violation(const hf_client *client, const hf_message *message) {
   if (message->topic.length == 0) return "PUBLISH without a topic";
   size_t count = identifiers_of(message).count;
-  if (count > 0 && client->server == client->begun_at && count > hf_subscriptions_most(client->subscriptions))
+  if (count > 0 && client->server->text == client->begun_at && count > hf_subscriptions_most(client->subscriptions))
     return "PUBLISH with more Subscription Identifiers than subscriptions";
   return NULL;
 }

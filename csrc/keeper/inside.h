@@ -27,6 +27,7 @@
 #include "keeper/diagnosis.h"
 #include "keeper/dues.h"
 #include "keeper/event.h"
+#include "keeper/given.h"
 #include "keeper/keeper.h"
 #include "keeper/keeping.h"
 #include "keeper/outbox.h"
@@ -89,10 +90,12 @@ struct hf_client {
   hf_timer timer;
   hf_keeping *keeping; /* NULL: there is no store */
   hf_client *next_dirty;
-  hf_client *next, **previous;          /* of the keeper's clients; previous NULL: not started */
-  char *assigned_id;                    /* NULL: the options' own */
-  char *response_information;           /* of the connection that was made last; NULL: none */
-  hf_bytes username, password, headers; /* of this attempt, when the user gives them anew each time; owned */
+  hf_client *next, **previous;   /* of the keeper's clients; previous NULL: not started */
+  char *assigned_id;             /* NULL: the options' own */
+  char *response_information;    /* of the connection that was made last; NULL: none */
+  hf_given given;                /* of this attempt, what the user gives anew each time; owned */
+  hf_given_server *given_server; /* of the latest attempt that the user has named a server for; NULL: none */
+  hf_label *labels;              /* of those that were */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];
   hf_mail *waiting;             /* messages that nobody had the memory to say whose they are */
@@ -106,11 +109,11 @@ struct hf_client {
   hf_reference reference;
   hf_primary primary;
   hf_diagnosis diagnosis;
-  const hf_server *server;        /* of the running attempt or connection, or of the last one */
-  const hf_server *begun_at;      /* where the session began with us; NULL: nowhere yet */
-  const hf_server *downgraded_at; /* which refused MQTT 5 last; NULL: none */
-  const hf_server *closing; /* which has closed the latest attempts of MQTT 5 without a word, `closings` of them */
-  uint64_t spoke_5;         /* servers, as in hf_engine.worked */
+  const hf_server *server;   /* of the running attempt or connection, or of the last one */
+  const char *begun_at;      /* the address where the session began with us; NULL: nowhere yet */
+  const char *downgraded_at; /* which refused MQTT 5 last; NULL: none */
+  const char *closing;       /* which has closed the latest attempts of MQTT 5 without a word, `closings` of them */
+  uint64_t spoke_5;          /* servers, as in hf_engine.worked */
   uint32_t generation;
   hf_proxy *given_proxy;         /* of this attempt, as the user answered it; owned; NULL: none */
   const hf_proxy *proxy;         /* that the running attempt goes by; NULL: none */

@@ -12,7 +12,7 @@
 #include "link/link.h"
 
 typedef struct hf_server {
-  const char *text; /* as the user wrote it, for events */
+  const char *text; /* as the user wrote it, for events, and without a query where a function has; NULL: none yet */
   const char *host; /* or what hf_road says */
   const char *path; /* of a WebSocket, with its query; NULL: none */
   hf_road road;
@@ -73,6 +73,7 @@ typedef struct hf_client_options {
   bool ask_credentials;   /* the Lua side is asked before each attempt */
   bool ask_headers;       /* and for the headers, in the same question */
   bool ask_proxy;         /* and for the proxy, in place of the options' own */
+  bool ask_server;        /* and for the server: there is none in the options */
   bool ask_delay;         /* the Lua side has a say in each delay */
   hf_options_block *blocks;
 } hf_client_options;

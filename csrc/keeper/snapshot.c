@@ -33,7 +33,7 @@ void hf_snapshot_publish(hf_client *client) {
   status->code = engine->code;
   status->cls = engine->cls;
   status->state = engine->state;
-  status->server = hf_reference_server(client);
+  status->server = hf_given_latest(client)->text;
   status->attempt = engine->attempt;
   status->deadline =
       engine->state == HF_STATE_WAITING || engine->state == HF_STATE_SLEEPING ? engine->deadline : HF_NEVER;
@@ -77,7 +77,14 @@ void hf_snapshot_attempt(hf_client *client) {
   pthread_mutex_lock(&client->lock);
   hf_attempt_record *record = hf_ring_push(&client->history);
   *record = (hf_attempt_record){
-      .started = client->keeper->now, .server = client->server, .delay = HF_NO_TIME, .phase = HF_PHASE_NONE};
+      .started = client->keeper->now, .server = client->server->text, .delay = HF_NO_TIME, .phase = HF_PHASE_NONE};
+  pthread_mutex_unlock(&client->lock);
+}
+
+void hf_snapshot_attempt_server(hf_client *client) {
+  pthread_mutex_lock(&client->lock);
+  hf_attempt_record *record = hf_ring_newest(&client->history);
+  if (record) record->server = client->server->text;
   pthread_mutex_unlock(&client->lock);
 }
 

@@ -28,6 +28,7 @@ void hf_count(hf_client *client, size_t counter, uint64_t amount); /* offsetof i
 
 void hf_snapshot_publish(hf_client *client);
 void hf_snapshot_attempt(hf_client *client);
+void hf_snapshot_attempt_server(hf_client *client);                /* it knows now where it goes */
 void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase); /* how far it got, if further than known */
 void hf_snapshot_attempt_ended(hf_client *client);                 /* or waits in another way than was chosen first */
 

@@ -56,7 +56,7 @@ void hf_tell_fill(const hf_client *client, hf_event *event, enum hf_event_kind k
   event->mail.kind = (uint16_t)kind;
   event->mail.owner = (void *)(uintptr_t)client;
   event->retry_in = event->uptime = HF_NO_TIME;
-  event->server = client->server;
+  event->server = client->server->text;
   event->attempt = client->engine.attempt;
 }
 

@@ -170,17 +170,16 @@ static int unsubscribe(lua_State *L) {
   return done(L, true);
 }
 
-/* credentials(ticket, username, password, headers, proxy) or credentials(ticket, false, why) */
+/* credentials(ticket, username, password, headers, proxy, server) or credentials(ticket, false, why) */
 static int credentials(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
   uint32_t ticket = unsigned_argument(L, 2);
   if (lua_isboolean(L, 3))
     return done(L, hf_client_credentials(client, ticket, NULL, luaL_optstring(L, 4, "no credentials")));
-  const hf_given given = {.username = optional_bytes(L, 3),
-                          .password = optional_bytes(L, 4),
-                          .headers = optional_bytes(L, 5),
-                          .proxy = optional_bytes(L, 6)};
+  hf_given given;
+  for (int i = 0; i < HF_GIVEN_PARTS; i++)
+    given.of[i] = optional_bytes(L, 3 + i);
   return done(L, hf_client_credentials(client, ticket, &given, NULL));
 }
 

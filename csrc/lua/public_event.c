@@ -18,7 +18,7 @@ static void reason(lua_State *L, const hf_event *event) {
 }
 
 static void server(lua_State *L, const hf_event *event) {
-  lua_pushstring(L, event->server->text);
+  lua_pushstring(L, event->server);
 }
 
 static void attempt(lua_State *L, const hf_event *event) {

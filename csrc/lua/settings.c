@@ -74,6 +74,13 @@ static hf_road road(lua_State *L, int index) {
   return (hf_road)found;
 }
 
+/* One that is asked for before each attempt: until then there is none. */
+static void no_server(reader *r) {
+  r->options->servers = need(r->L, hf_options_allocate(r->options, sizeof(hf_server)));
+  r->options->servers->host = "";
+  r->options->engine.server_count = 1;
+}
+
 static void servers(reader *r, int index) {
   lua_State *L = r->L;
   if (!open_table(L, index, "servers")) bad(L, "servers", "a table");
@@ -231,7 +238,11 @@ static int read_all(lua_State *L) {
   hf_client_options *o = lua_touserdata(L, 2);
   reader r = {L, o};
   lua_settop(L, 1);
-  servers(&r, 1);
+  o->ask_server = flag(L, 1, "ask_server");
+  if (o->ask_server)
+    no_server(&r);
+  else
+    servers(&r, 1);
   hf_bytes id = text(&r, 1, "client_id");
   o->client_id = id.data ? id.data : "";
   o->username = text(&r, 1, "username");

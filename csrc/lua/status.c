@@ -41,7 +41,7 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   hf_client_status(client, &status);
   lua_createtable(L, 0, 16);
   set_text(L, "state", hf_state_name(status.state));
-  set_text(L, "server", status.server->text);
+  set_text(L, "server", status.server);
   set_number(L, "attempt", status.attempt);
   if (status.deadline != INT64_MAX) set_seconds(L, "retry_in", status.deadline - now);
   set_seconds(L, "since", now - status.since);
@@ -83,7 +83,7 @@ int hf_lua_history(lua_State *L, hf_client *client) {
   for (size_t i = 0; i < count; i++) {
     const hf_attempt_record *record = &records[i];
     lua_createtable(L, 0, 8);
-    set_text(L, "server", record->server->text);
+    set_text(L, "server", record->server);
     set_seconds(L, "started", now - record->started);
     set_text(L, "phase", phase_name(record->phase));
     if (record->reason) {

@@ -98,14 +98,16 @@ function check.is_callable(value)
   return type(value) ~= "string" and type(meta) == "table" and rawget(meta, "__call") ~= nil
 end
 
---- A server's address.
-function check.server(value)
+--- A server's address; or a function, which is kept, where the row has `callable`.
+function check.server(value, row)
   local server, problem
   if type(value) == "string" then
     server, problem = core.parse_server(value)
   end
-  if not server then
-    return kinds.no_server(value, problem)
+  if row and row.callable and check.is_callable(value) then
+    return value
+  elseif not server then
+    return kinds.no_server(value, problem, row)
   end
   return server
 end

@@ -6,6 +6,8 @@ local text = require "holdfast.text"
 
 local chronicle = {}
 
+local ASKED = "a server that is asked for"
+
 local function again(event)
   return event.retry_in and text.format(", again in %.3g s", event.retry_in) or ""
 end
@@ -18,7 +20,7 @@ end
 -- Name of an event -> level, and the words.
 local lines = {
   connecting = { "debug", function(event)
-    return ("connecting to %s, attempt %d"):format(event.server, event.attempt)
+    return ("connecting to %s, attempt %d"):format(event.server or ASKED, event.attempt)
   end },
   connected = { "info", function(event)
     return ("connected to %s, session %s"):format(event.server, event.session_present and "present" or "new")
@@ -29,7 +31,7 @@ local lines = {
     return ("ready with %d subscription%s%s"):format(count, count == 1 and "" or "s", refused)
   end },
   failed = { "warning", function(event)
-    return ("attempt %d at %s failed: %s%s"):format(event.attempt, event.server, why(event), again(event))
+    return ("attempt %d at %s failed: %s%s"):format(event.attempt, event.server or ASKED, why(event), again(event))
   end },
   lost = { "warning", function(event)
     return ("connection lost: %s%s"):format(why(event), again(event))

@@ -103,6 +103,7 @@ function client.new(given, adapt)
   self.credentials = values.credentials
   self.headers = type(values.headers) ~= "string" and values.headers or nil -- the function
   self.proxy = values.proxy and values.proxy.ask -- likewise
+  self.server = values.ask_server
   self.strategy, self.ttl = values.strategy, values.queue.ttl
   self.max_attempts, self.sleep_for = values.max_attempts, values.sleep_for
   self.name, self.response_topic = values.client_id, values.response_topic -- of its topic for answers

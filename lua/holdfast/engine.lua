@@ -62,7 +62,7 @@ function engine.new(given, seed, now)
     error("engine.new: " .. problem, 2)
   end
   local set = settings.build(values)
-  set.server_count = #values.servers
+  set.server_count = math.max(1, #values.servers)
   return setmetatable({ machine = core.engine.new(set, seed, ms(now or 0)) }, Engine)
 end
 

@@ -266,11 +266,12 @@ end
 --- What is wrong with a server's address.
 -- @param value
 -- @tparam ?string problem what the core says of it
+-- @tparam[opt] table row
 -- @treturn nil
 -- @treturn string
-function kinds.no_server(value, problem)
+function kinds.no_server(value, problem, row)
   if type(value) ~= "string" then
-    return wanted('a string such as "mqtt://localhost"', value)
+    return wanted('a string such as "mqtt://localhost"' .. (row and row.callable and ", or a function" or ""), value)
   end
   local shown = without_secret(value)
   local _, safe = core.parse_server(shown) -- which quotes what is wrong

@@ -2,6 +2,7 @@
 -- Nothing here throws: a problem is returned as a sentence that names the key, what was wanted and what came, so that
 -- the caller decides at whose line it is raised. Secrets are never shown.
 -- @module holdfast.options
+local check = require "holdfast.check"
 local late = require "holdfast.late"
 local walk = require "holdfast.walk"
 
@@ -101,6 +102,9 @@ function options.check(given)
   problem = problem or address_problem(given)
   if problem then
     return nil, problem
+  end
+  if values.server and check.is_callable(values.server) then
+    values.ask_server, values.server, values.servers, plain = values.server, nil, {}, false
   end
   values.servers = values.servers or { values.server }
   if plain and is_usual(values) then

@@ -27,7 +27,7 @@ end
 local words = {}
 
 function words.connecting(event)
-  return ("%s, attempt %d"):format(event.server, event.attempt)
+  return ("%s, attempt %d"):format(event.server or "a server that is asked for", event.attempt)
 end
 
 function words.connected(event)

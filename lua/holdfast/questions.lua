@@ -11,7 +11,7 @@ local text = require "holdfast.text"
 local questions = {}
 
 local username_row, password_row, headers_row = { secret = true }, { secret = true }, { secret = true }
-local proxy_row = { secret = true }
+local proxy_row, server_row = { secret = true }, {}
 
 -- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
 -- that waits for the connection would wait for itself.
@@ -72,9 +72,25 @@ local function found_proxy(client, attempt)
   return proxy
 end
 
+local function found_server(client, attempt)
+  local address, problem = call(client, "credentials", client.server, attempt)
+  if address == nil then
+    return nil, type(problem) == "string" and problem or "the server function returned none"
+  end
+  local fine
+  fine, problem = check.server(address, server_row)
+  if not fine then
+    return nil, "what the server function returned " .. problem
+  end
+  return address
+end
+
 local function find_credentials(client, attempt)
-  local username, password, headers, proxy, problem
-  if client.credentials then
+  local username, password, headers, proxy, server, problem
+  if client.server then
+    server, problem = found_server(client, attempt)
+  end
+  if client.credentials and not problem then
     username, password, problem = found_credentials(client, attempt)
   end
   if client.headers and not problem then
@@ -87,7 +103,7 @@ local function find_credentials(client, attempt)
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
-    client.handle:credentials(ticket, username, password, headers, proxy)
+    client.handle:credentials(ticket, username, password, headers, proxy, server)
   end
 end
 

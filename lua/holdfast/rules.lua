@@ -92,6 +92,9 @@ function parts.one_clock(given)
 end
 
 local function has_road(values, road)
+  if values.ask_server then
+    return true -- for all that is known
+  end
   for _, server in ipairs(values.servers) do
     if server.road == road then
       return true
@@ -150,6 +153,12 @@ function parts.primary(given)
   end
 end
 
+function parts.server(_, values)
+  if values.ask_server and values.transport == "paho" then
+    return 'server is a function, which only the native transport asks; say transport = "native"'
+  end
+end
+
 local ROADS = { unix = "a unix socket", websocket = "a WebSocket" }
 
 function parts.headers(given, values)
@@ -181,7 +190,7 @@ function parts.proxy(given, values)
     return nil
   elseif values.transport == "paho" then
     return 'proxy: Paho stops every client of the process while it waits for one; say transport = "native"'
-  elseif not leads_anywhere(values.servers) then
+  elseif not values.ask_server and not leads_anywhere(values.servers) then
     return "proxy is given, but no server is reached by one: all are unix sockets"
   end
   local problem
@@ -226,7 +235,7 @@ end
 
 function parts.tls(given, values)
   if values.tls then
-    local wanted = values.proxy and proxy.may_be_secure(values.proxy)
+    local wanted = values.ask_server or values.proxy and proxy.may_be_secure(values.proxy)
     for _, server in ipairs(values.servers) do
       wanted = wanted or server.tls
     end
@@ -248,7 +257,7 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits", "sleep",
+local order = { "server", "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits", "sleep",
   "primary", "proxy", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.

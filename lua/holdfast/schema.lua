@@ -8,7 +8,7 @@ local WHOLE_32 = 4294967295
 local STRATEGIES = { "none", "constant", "linear", "exponential", "fibonacci", "random", "decorrelated", "spread" }
 
 local schema = {
-  { name = "server", type = "server" },
+  { name = "server", type = "server", callable = true },
   { name = "servers", type = "servers" },
   { name = "client_id", type = "client_id" },
   { name = "protocol", type = "choice", choices = { 5, 4 }, default = 5 },

@@ -25,6 +25,7 @@ function settings.build(values, ephemeral)
   local chosen = values.client_id
   return {
     servers = values.servers,
+    ask_server = values.ask_server ~= nil,
     client_id = chosen == nil and core.random_id() or chosen or "",
     end_session = not chosen or ephemeral or false, -- nobody can come back to a session under an id that nobody knows
     protocol = values.protocol,

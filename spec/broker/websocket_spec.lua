@@ -209,6 +209,33 @@ describe("a broker behind WebSockets #broker", function()
     end)
   end)
 
+  it("is found by a function that may wait, and the signature in its query stands in no event", function()
+    local port
+    listener, port = assert(sockets.listen(0))
+    holdfast.run(function()
+      local where = { 5, "mqtt://127.0.0.1:1", ("ws://127.0.0.1:%d/mqtt?signature=S3CRET"):format(port) }
+      local client = client_of(function(attempt)
+        holdfast.sleep(0.02)
+        return where[attempt]
+      end)
+      client:start()
+      local failed = assert(client:wait("failed", 5))
+      assert.are.same({ "credentials_failed", 'what the server function returned must be a string such as '
+        .. '"mqtt://localhost", got 5' }, { failed.reason.name, failed.reason.text })
+      failed = assert(client:wait("failed", 5))
+      assert.are.same({ "connection_refused", "mqtt://127.0.0.1:1" }, { failed.reason.name, failed.server })
+      local peer = accept()
+      local line, fields = websocket.request(peer)
+      assert.are.equal("GET /mqtt?signature=S3CRET HTTP/1.1", line)
+      take_in(peer, fields)
+      assert(client:connect(5))
+      assert.are.equal(("ws://127.0.0.1:%d/mqtt"):format(port), client:status().server)
+      assert.are.equal(client:status().server, client:history()[3].server)
+      peer:close()
+      client:close()
+    end)
+  end)
+
   it("is not asked where such a function fails, and credentials may be asked for beside it", function()
     local port
     listener, port = assert(sockets.listen(0))

@@ -23,7 +23,7 @@ local KEEPER = {
     "inbox", "admission", "posting", "keeping" },
   { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
   { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "dues",
-    "tell", "snapshot", "trace", "handle", "reference", "verdicts", "begun", "options" },
+    "tell", "snapshot", "trace", "handle", "reference", "given", "verdicts", "begun", "options" },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.

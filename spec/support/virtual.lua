@@ -168,7 +168,7 @@ local function seconds(name, value)
 end
 
 local events = {
-  connecting = function(e) return number(e.attempt), e.server ~= "a" and "at " .. e.server end,
+  connecting = function(e) return number(e.attempt), e.server ~= "a" and "at " .. (e.server or "somewhere") end,
   connected = function(e)
     return number(e.attempts), seconds("downtime", e.downtime), "session=" .. tostring(e.session_present)
   end,

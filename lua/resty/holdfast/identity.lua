@@ -25,7 +25,7 @@ end
 -- @tparam holdfast.client client
 -- @tparam string id
 function identity.claim(client, id)
-  local server = client.servers[1]
+  local server = client.servers[1] or { host = "", port = 0, text = "its server" } -- a function has them
   local name = ngx.md5(("%s\0%s:%d"):format(id, server.host:lower(), server.port))
   local held, taken = core.claim(name)
   function client.let_go()
