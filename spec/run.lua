@@ -3,10 +3,11 @@
 -- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
 -- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
 -- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix, ws, wss) to
--- every mosquitto. What failed is named again below all else, a line each; the last line counts; status 0 only if
--- nothing failed.
+-- every mosquitto. What failed is named again below all else, each with what it said in a few lines that begin with two
+-- blanks; the last line counts; status 0 only if nothing failed.
 
 local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too
+local MESSAGE = 20 -- lines of what a failure said that are repeated
 local COUNTS = "^(%d+) passed, (%d+) failed, (%d+) skipped$"
 
 if arg[1] == "--one-file" then
@@ -96,9 +97,23 @@ end
 
 local only, jobs, limit, transport, road, paths, options = arguments()
 local enter = "cd " .. quote(root) .. " && "
-local files, programs = {}, 0
+
+-- A file that nowhere has the tag that is asked for is not started.
+local function has_tag(file)
+  local tag = options:match "'%-%-tags=(%w+)'"
+  if not tag then
+    return true
+  end
+  local handle = assert(io.open(file:sub(1, 1) == "/" and file or root .. "/" .. file))
+  local text = handle:read "*a"
+  handle:close()
+  return text:find("#" .. tag, 1, true) ~= nil
+end
+
+local files, programs, matching = {}, 0, 0
 for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_spec.lua' | sort")) do
-  if not only or file:find(only, 1, true) then
+  matching = matching + ((not only or file:find(only, 1, true)) and 1 or 0)
+  if (not only or file:find(only, 1, true)) and has_tag(file) then
     -- What takes longest begins first, so that nothing is waited for alone at the end.
     programs = programs + (file:find("spec/workloads/", 1, true) and 1 or 0)
     table.insert(files, file:find("spec/workloads/", 1, true) and programs or #files + 1, file)
@@ -116,6 +131,20 @@ local function say(...)
   io.flush()
 end
 
+-- What busted says about a failure, from that line on: what is wrong, without where it was called from.
+local function message(lines, first)
+  local said = {}
+  for i = first, #lines do
+    local line = lines[i]
+    if line:find "^stack traceback:" or line:find "^%a+ %-> %S+ @ %d+$" or line:match(COUNTS) or #said == MESSAGE then
+      break
+    elseif line:find "%S" then
+      said[#said + 1] = "\n  " .. line:sub(1, 300)
+    end
+  end
+  return table.concat(said)
+end
+
 local function judge(file, lines)
   local status = tonumber(table.remove(lines):match "^status (%d+)$")
   if lines[#lines] == "" then
@@ -130,7 +159,7 @@ local function judge(file, lines)
     seconds = line:match ": ([%d.]+) seconds$" or seconds
     local where, at = line:match "^%a+ %-> (%S+) @ (%d+)$"
     if where and not line:match "^Pending" then
-      failures[#failures + 1] = ("%s:%s: %s"):format(where, at, lines[i + 1] or "")
+      failures[#failures + 1] = ("%s:%s: %s%s"):format(where, at, lines[i + 1] or "", message(lines, i + 2))
     end
   end
 
@@ -155,7 +184,7 @@ local function judge(file, lines)
   end
   if trouble then
     say(file, ": ", trouble, "\n")
-    failures[#failures + 1] = file .. ": " .. trouble
+    failures[#failures + 1] = file .. ": " .. trouble .. message(lines, math.max(#lines - MESSAGE + 1, 1))
   end
 end
 
@@ -185,7 +214,7 @@ while next_file <= #files or running > 0 do
 end
 bell:close()
 os.execute("rm -rf " .. folder)
-if #files == 0 then
+if matching == 0 then
   total.failed = 1
   failures[1] = "no spec file matches"
 end

@@ -103,11 +103,27 @@ describe("the runner", function()
     assert.is_false(ok)
   end)
 
-  it("names what failed once more in front of the count", function()
-    local _, _, text = outcome([[describe("a", function() it("b", function() error "x" end) end)]],
-      [[it("c", function() pending "later" end)]], [[it("d", function() os.exit(0) end)]])
-    assert.truthy(text:find "\nFAILED: %C+/1_spec%.lua:1: a b\nFAILED: %C+/3_spec%.lua: ended .-\n%d+ passed%C+$")
+  it("names what failed once more in front of the count, and says why", function()
+    local _, _, text = outcome([[describe("a", function() it("b", function() assert.equal(1, 23) end) end)]],
+      [[it("c", function() pending "later" end)]], [[it("d", function() print "last words" os.exit(0) end)]])
+    assert.truthy(text:find("\nFAILED: %C+/1_spec%.lua:1: a b\n  %C+ Expected objects to be equal%.\n  Passed in:\n"
+      .. "  %(number%) 23\n  Expected:\n  %(number%) 1\n"
+      .. "FAILED: %C+/3_spec%.lua: ended without a count, status 0\n  last words\n%d+ passed%C+$"), text)
     assert.is_nil(text:find "FAILED: [^\n]+/2_spec")
+  end)
+
+  it("tells no more of a long message than its beginning", function()
+    local _, _, text = outcome [[it("a", function() error(("x\n"):rep(100)) end)]]
+    local said = text:match "\nFAILED: %C+\n(.-)%d+ passed%C+$"
+    assert.equal(20, select(2, said:gsub("  %C+\n", "")), said)
+  end)
+
+  it("starts no file that has not the tag that is asked for", function()
+    arguments = "--tags=broker"
+    local last, ok, text = outcome([[error "is loaded"]], [[it("b #broker", function() end)]])
+    assert.equal("1 passed, 0 failed, 0 skipped", last, text)
+    assert.is_true(ok)
+    assert.equal("0 passed, 0 failed, 0 skipped", (outcome [[it("a", function() end)]]))
   end)
 
   it("succeeds only when nothing failed", function()
