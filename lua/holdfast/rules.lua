@@ -257,8 +257,8 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "server", "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits", "sleep",
-  "primary", "proxy", "tls", "backoff" }
+local order = { "server", "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits",
+  "sleep", "primary", "proxy", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }
