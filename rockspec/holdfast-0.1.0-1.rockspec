@@ -107,6 +107,7 @@ build = {
         "csrc/link/native_inbox.c",
         "csrc/link/native_link.c",
         "csrc/link/native_out.c",
+        "csrc/link/native_pace.c",
         "csrc/link/native_publish.c",
         "csrc/link/native_read.c",
         "csrc/link/native_receive.c",

@@ -77,7 +77,7 @@ static void ask(hf_link *link) {
   alive->next_ask = with_phase(link, alive->ask_after);
 }
 
-static void lost(hf_link *link, const char *text) {
+void hf_native_lost(hf_link *link, const char *text) {
   hf_native_end(link, (hf_native_ending){.kind = HF_LINK_DOWN,
                                          .source = HF_SOURCE_NETWORK,
                                          .code = HF_NETWORK_CONNECTION_LOST,
@@ -93,7 +93,7 @@ static void judge(hf_link *link) {
   link->stream->operations->progress(link->stream, &progress);
   int64_t moved = (int64_t)(progress.received + progress.acknowledged - alive->moved);
   if (now - alive->owed_at >= EXTEND * (int64_t)alive->dead_after + moved && !hf_native_loop->late) {
-    lost(link, "the broker has not answered PINGREQ for ten times its time");
+    hf_native_lost(link, "the broker has not answered PINGREQ for ten times its time");
     return;
   }
   if (progress.received != alive->came) { /* any byte is a sign of life, of which the next silence is counted */
@@ -120,9 +120,9 @@ static void judge(hf_link *link) {
   bool answers = progress.quiet_for >= 0 && progress.quiet_for < time; /* its system does, with a window that is shut */
   alive->confirmed = progress.acknowledged;
   if (left)
-    lost(link, "the broker does not answer PINGREQ");
+    hf_native_lost(link, "the broker does not answer PINGREQ");
   else if (!confirms && !answers)
-    lost(link, "the broker's side does not confirm what is sent");
+    hf_native_lost(link, "the broker's side does not confirm what is sent");
   else
     alive->look_at = now + time;
 }

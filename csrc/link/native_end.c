@@ -33,8 +33,9 @@ void hf_native_let_go(hf_link *link) {
   link->release_at = HF_NATIVE_NEVER;
   link->state = HF_NATIVE_IDLE;
   link->starved = false;
-  link->unknown = link->answers = 0;
-  link->answers_from = 0;
+  link->unknown = 0;
+  link->unknown_from = 0;
+  link->stuck_at = HF_NATIVE_NEVER;
   link->blames = false;
 }
 

@@ -34,6 +34,7 @@ void hf_native_schedule(hf_link *link) {
   int64_t due = hf_native_alive_due(link);
   if (link->state == HF_NATIVE_LEAVING && link->leave_until < due) due = link->leave_until;
   if (link->state == HF_NATIVE_UP && link->release_at < due) due = link->release_at;
+  if (link->state == HF_NATIVE_UP && link->stuck_at < due) due = link->stuck_at;
   if (link->state == HF_NATIVE_UP && link->renew_at < due && !link->renewing) due = link->renew_at;
   hf_loop_set(hf_native_loop, &link->timer, due);
 }
@@ -70,12 +71,6 @@ static void out_of_memory(hf_link *link) {
                                          .phase = up ? HF_PHASE_UP : HF_PHASE_CONNACK});
 }
 
-/* A broker that sends and never reads must not have its answers pile up: there is more owed than any window allows. */
-static bool is_unread(const hf_link *link) {
-  enum { MOST = 4 * 65536 };
-  return link->answers > MOST;
-}
-
 static void flush(hf_link *link) {
   if (!link->stream || link->state < HF_NATIVE_GREETING) return;
   if (link->starved) {
@@ -86,10 +81,7 @@ static void flush(hf_link *link) {
   bool all = hf_out_flush(&link->out, link->stream);
   if (link->out.written > before) hf_native_alive_sent(link);
   hf_native_written(link);
-  if (is_unread(link)) {
-    hf_native_violated(link, 0x82, "more than 262,144 answers that are not read");
-    return;
-  }
+  hf_native_pace(link, link->out.written > before);
   if (all && link->state == HF_NATIVE_LEAVING)
     finish(link);
   else
@@ -153,6 +145,7 @@ static void fire(hf_timer *timer, int64_t now) {
     return;
   }
   hf_native_alive_look(link);
+  if (link->stream) hf_native_pace_look(link);
   if (link->stream) hf_native_renew(link, false);
   if (link->stream) hf_native_release_again(link);
 }
@@ -167,7 +160,7 @@ static hf_link *link_create(hf_link_sink sink) {
   link->flush.run = flush_task;
   link->again.run = read_again;
   link->random = hf_entropy();
-  link->release_at = HF_NATIVE_NEVER;
+  link->release_at = link->stuck_at = HF_NATIVE_NEVER;
   /* A session that is found may know ids of a process before this one. */
   link->ids.cursor = (uint16_t)hf_random_between(&link->random, 0, UINT16_MAX);
   return link;

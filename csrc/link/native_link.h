@@ -4,7 +4,8 @@
  * called on the thread that turns that loop, and nothing waits. The rooms: out
  * (bytes), ids, inbox (what came and is owed an acknowledgement), read (bytes to
  * packets to what they mean), publish (what we send, its packet ids and states),
- * request (SUBSCRIBE and its like), alive (keep alive), end (how it ends).
+ * request (SUBSCRIBE and its like), alive (keep alive), pace (when it is read),
+ * end (how it ends).
  */
 #ifndef HF_LINK_NATIVE_LINK_H
 #define HF_LINK_NATIVE_LINK_H
@@ -71,7 +72,8 @@ struct hf_link {
   size_t hold_bytes; /* of those that may wait */
   uint64_t random;
   uint64_t forgotten, dropped;
-  uint64_t answers_from; /* offset */
+  uint64_t unknown_from; /* offset */
+  int64_t stuck_at;      /* while the broker is not read: it is left; HF_NATIVE_NEVER: it is read */
   int64_t leave_until;
   int64_t renew_at;             /* at the latest a new connection is asked for; HF_NATIVE_NEVER: none is wanted */
   int64_t release_at;           /* PUBREL is repeated; HF_NATIVE_NEVER: it has been, or need not be */
@@ -82,8 +84,8 @@ struct hf_link {
   uint32_t renew_below;         /* messages in line, until which what is forgotten is not fetched anew */
   uint32_t session_expiry;      /* asked for, then in force; 0: the session ends with the connection */
   uint32_t maximum_packet_size; /* that we accept */
-  uint32_t answers;             /* PUBACK and its like, written since the stream had taken all before `answers_from` */
-  uint32_t unknown;             /* of those, to ids that nobody knows */
+  uint32_t unknown;             /* answers to ids that nobody knows, written since the stream had taken all before
+                                   `unknown_from` */
   uint32_t probe;               /* the ticket to answer with the next PINGRESP */
   char client_id[24];           /* for the trace; cut if longer */
   uint16_t keep_alive;
@@ -201,5 +203,10 @@ void hf_native_alive_sent(hf_link *link);
 void hf_native_alive_answered(hf_link *link); /* PINGRESP */
 int64_t hf_native_alive_due(const hf_link *link);
 void hf_native_alive_look(hf_link *link);
+void hf_native_lost(hf_link *link, const char *text); /* whatever holds it up is not in sight */
+
+/* native_pace.c: a broker that leaves its answers unread is not read either. */
+void hf_native_pace(hf_link *link, bool moved); /* the stream has been given what there is, and has taken some */
+void hf_native_pace_look(hf_link *link);
 
 #endif

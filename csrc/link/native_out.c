@@ -8,6 +8,7 @@ struct hf_chunk {
   hf_chunk *next;
   const uint8_t *bytes; /* `data`, or borrowed */
   size_t length, sent, room;
+  size_t answers;
   uint8_t data[];
 };
 
@@ -37,6 +38,7 @@ static void let_go(hf_out *out) {
   if (out->written - chunk->sent < out->secret_until) explicit_bzero(chunk->data, chunk->room);
   out->first = chunk->next;
   if (!out->first) out->last = NULL;
+  out->answers -= chunk->answers;
   free(chunk);
 }
 
@@ -52,6 +54,12 @@ uint8_t *hf_out_reserve(hf_out *out, size_t length) {
 void hf_out_commit(hf_out *out, size_t length) {
   out->last->length += length;
   out->appended += length;
+}
+
+void hf_out_commit_answer(hf_out *out, size_t length) {
+  hf_out_commit(out, length);
+  out->last->answers++;
+  out->answers++;
 }
 
 bool hf_out_borrow(hf_out *out, hf_bytes bytes) {

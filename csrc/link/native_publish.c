@@ -148,6 +148,10 @@ void hf_native_answered(hf_link *link, const hf_packet *packet) {
 /* Answers that nobody counts on, to a peer that does not read them: these have an end. */
 void hf_native_answer_unknown(hf_link *link, hf_packet_type type, uint16_t packet_id) {
   enum { MOST = 1024 };
+  if (link->out.written >= link->unknown_from) {
+    link->unknown_from = link->out.appended + 1;
+    link->unknown = 0;
+  }
   hf_native_write_ack(link, type, packet_id, ID_NOT_FOUND);
   if (++link->unknown > MOST) hf_native_violated(link, 0x82, "more than 1,024 answers to unknown packet ids");
 }

@@ -252,6 +252,7 @@ static void take(hf_link *link, const uint8_t *bytes, size_t length) {
 void hf_native_read(hf_link *link) {
   if (!reads(link)) return;
   hf_stream *stream = link->stream;
+  if (link->stuck_at != HF_NATIVE_NEVER && stream->operations->state(stream) != HF_STREAM_ENDED) return;
   ptrdiff_t count = stream->operations->read(stream, buffer, READ);
   if (count < 0) {
     hf_native_stream_ended(link);

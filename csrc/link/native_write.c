@@ -14,14 +14,9 @@ static uint8_t *room(hf_link *link, size_t length) {
 /* Nothing follows DISCONNECT [MQTT-3.14.4-2]: what is owed then is owed to the next connection. */
 bool hf_native_write_ack(hf_link *link, hf_packet_type type, uint16_t packet_id, uint8_t code) {
   if (link->state == HF_NATIVE_LEAVING) return true;
-  if (link->out.written >= link->answers_from) {
-    link->answers_from = link->out.appended + 1;
-    link->answers = link->unknown = 0;
-  }
-  link->answers++;
   uint8_t *at = room(link, HF_WRITE_ACK_MOST);
   hf_native_trace_sent(link, type, packet_id, code);
-  if (at) hf_out_commit(&link->out, hf_write_ack(at, type, link->protocol, packet_id, code));
+  if (at) hf_out_commit_answer(&link->out, hf_write_ack(at, type, link->protocol, packet_id, code));
   return at != NULL;
 }
 

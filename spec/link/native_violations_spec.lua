@@ -210,18 +210,5 @@ for _, protocol in ipairs { 5, 4 } do
       assert.equal(3000, #sent)
       assert.equal(protocol == 5 and "pubcomp 7 0x92" or "pubcomp 7", sent[3000])
     end)
-
-    it("that reads none of what it is owed is left before that takes much memory", function()
-      world:connect()
-      world:get(world:publish(2, 1, "a", "x"))
-      world.link:acknowledge(2, 1)
-      world:told()
-      world.link:accept(0)
-      local again = world:publish(2, 1, "a", "x", { dup = true })
-      world:get(again:rep(262143))
-      assert.same({}, (world:told()))
-      world:get(again)
-      assert.same({ "down protocol_error: more than 262,144 answers that are not read" }, (world:told()))
-    end)
   end)
 end

@@ -373,6 +373,11 @@ static int stream(lua_State *L) {
   return 2;
 }
 
+static int is_read(lua_State *L) { /* whether what the peer sends is looked at */
+  lua_pushboolean(L, hf_scripted_attended(peer_of(L, 2)));
+  return 1;
+}
+
 static int collect(lua_State *L) {
   hf_probe *probe = check(L);
   destroy(L);
@@ -401,21 +406,37 @@ static int starve(lua_State *L) {
 int luaopen_native_probe(lua_State *L);
 
 int luaopen_native_probe(lua_State *L) {
-  static const luaL_Reg methods[] = {{"open", open_link},      {"abandon", abandon},
-                                     {"publish", publish},     {"again", again},
-                                     {"subscribe", subscribe}, {"unsubscribe", unsubscribe},
-                                     {"probe", probe_broker},  {"close", close_link},
-                                     {"allow", allow},         {"acknowledge", acknowledge},
-                                     {"figures", figures},     {"destroy", destroy},
-                                     {"resume", resume},       {"run", run},
-                                     {"sleep", sleep_on},      {"now", now},
-                                     {"take", take},           {"lent", lent},
-                                     {"opened", opened},       {"feed", feed},
-                                     {"piece", piece},         {"written", written},
-                                     {"accept", accept_bytes}, {"finish", finish},
-                                     {"hold_back", hold_back}, {"quiet", quiet},
-                                     {"stream", stream},       {"collect", collect},
-                                     {"__gc", collect},        {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"open", open_link},
+                                     {"abandon", abandon},
+                                     {"publish", publish},
+                                     {"again", again},
+                                     {"subscribe", subscribe},
+                                     {"unsubscribe", unsubscribe},
+                                     {"probe", probe_broker},
+                                     {"close", close_link},
+                                     {"allow", allow},
+                                     {"acknowledge", acknowledge},
+                                     {"figures", figures},
+                                     {"destroy", destroy},
+                                     {"resume", resume},
+                                     {"run", run},
+                                     {"sleep", sleep_on},
+                                     {"now", now},
+                                     {"take", take},
+                                     {"lent", lent},
+                                     {"opened", opened},
+                                     {"feed", feed},
+                                     {"piece", piece},
+                                     {"written", written},
+                                     {"accept", accept_bytes},
+                                     {"finish", finish},
+                                     {"hold_back", hold_back},
+                                     {"quiet", quiet},
+                                     {"stream", stream},
+                                     {"is_read", is_read},
+                                     {"collect", collect},
+                                     {"__gc", collect},
+                                     {NULL, NULL}};
   static const luaL_Reg functions[] = {{"create", create}, {"starve", starve}, {NULL, NULL}};
   if (!loop.last_task) hf_loop_init(&loop, NULL);
   luaL_newmetatable(L, class_name);
