@@ -33,10 +33,10 @@ void hf_native_let_go(hf_link *link) {
   link->release_at = HF_NATIVE_NEVER;
   link->state = HF_NATIVE_IDLE;
   link->starved = false;
-  link->unknown = 0;
+  link->unknown = link->pings = link->settling = 0;
   link->unknown_from = 0;
   link->stuck_at = HF_NATIVE_NEVER;
-  link->blames = false;
+  link->blames = link->acknowledges = false;
 }
 
 void hf_native_end(hf_link *link, hf_native_ending ending) {

@@ -76,6 +76,7 @@ struct hf_link {
   int64_t stuck_at;      /* while the broker is not read: it is left; HF_NATIVE_NEVER: it is read */
   int64_t leave_until;
   int64_t renew_at;             /* at the latest a new connection is asked for; HF_NATIVE_NEVER: none is wanted */
+  int64_t renew_by;             /* likewise, whatever moves */
   int64_t release_at;           /* PUBREL is repeated; HF_NATIVE_NEVER: it has been, or need not be */
   uint32_t releases_unanswered; /* connections in a row that ended after that, and none was answered */
   size_t in_flight;             /* publishes of QoS 1 and 2 */
@@ -86,6 +87,8 @@ struct hf_link {
   uint32_t maximum_packet_size; /* that we accept */
   uint32_t unknown;             /* answers to ids that nobody knows, written since the stream had taken all before
                                    `unknown_from` */
+  uint32_t pings;               /* PINGREQs without an answer */
+  uint32_t settling;            /* PINGRESPs until the broker has read all acknowledgements; 0: it has, or need not */
   uint32_t probe;               /* the ticket to answer with the next PINGRESP */
   char client_id[24];           /* for the trace; cut if longer */
   uint16_t keep_alive;
@@ -95,6 +98,7 @@ struct hf_link {
   bool probing;
   bool releases_again; /* PUBREL has been repeated on this connection, and no PUBCOMP has come */
   bool renewing;       /* a new connection has been asked for */
+  bool acknowledges;   /* a message of QoS 1 has been acknowledged on this connection */
   bool forgetting;     /* messages of this connection go unanswered from now on */
   bool blames;         /* a publish of ours is what the broker broke the protocol over */
   bool clean;          /* asked to begin without a session */
@@ -181,7 +185,7 @@ void hf_native_released(hf_link *link, uint16_t packet_id);                    /
 void hf_native_allow(hf_link *link, size_t messages);
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt);
 void hf_native_restore(hf_link *link);
-/* What was let go unanswered is fetched by a new connection, if it is time to. `answered`: a publish of ours has been.
+/* What was let go unanswered is fetched by a new connection, if it is time to. `answered`: something of ours has been.
  */
 void hf_native_renew(hf_link *link, bool answered);
 

@@ -8,6 +8,7 @@ static void note_received(hf_link *link, uint8_t qos, uint16_t packet_id) {
 
 static void acknowledge(hf_link *link, uint8_t qos, uint16_t packet_id) {
   note_received(link, qos, packet_id);
+  if (qos == 1) link->acknowledges = true;
   hf_native_write_ack(link, qos == 1 ? HF_PACKET_PUBACK : HF_PACKET_PUBREC, packet_id, 0);
 }
 
@@ -16,22 +17,42 @@ static bool half_is_gone(const hf_link *link) {
          link->inbox.lines[0].count + link->inbox.lines[1].count <= link->renew_below;
 }
 
+/* A new connection is about to be asked for, or has been. */
+static bool settles(const hf_link *link) {
+  return link->renewing || link->renew_at != HF_NATIVE_NEVER;
+}
+
+/* Whether it may be that the broker still reads, or sends, what is before the PINGRESP. */
+static bool moves(const hf_link *link) {
+  enum { QUIET = 10000 }; /* ms */
+  const hf_native_alive *alive = &link->alive;
+  int64_t moved = alive->sent_at > alive->received_at ? alive->sent_at : alive->received_at;
+  return hf_native_loop->now - moved < QUIET && hf_native_loop->now < link->renew_by;
+}
+
 /* Half of what waited has gone: what was let go unanswered is to come again. Once a connection; and since nothing is
- * let go before there is no room, a reader that takes nothing does not have it all sent over and over. A publish of
- * ours at QoS 1 whose answer is on its way would be sent twice: no more go out, and those are waited for as long as one
- * of them has been answered a moment ago. */
+ * let go before there is no room, a reader that takes nothing does not have it all sent over and over. What has no
+ * answer when the connection ends is sent twice: a publish of ours at QoS 1, and a message of QoS 1 of which the broker
+ * has not read that it is acknowledged. No more of either goes out. PINGRESP tells when all acknowledgements have been
+ * read; publishes are waited for as long as one of them has been answered a moment ago. */
 void hf_native_renew(hf_link *link, bool answered) {
-  enum { MOMENT = 2000 }; /* ms */
+  enum { MOMENT = 2000, LONGEST = 300000 }; /* ms */
+  int64_t now = hf_native_loop->now;
   if (!link->forgetting || link->renewing || link->state != HF_NATIVE_UP) return;
-  bool begins = link->renew_at == HF_NATIVE_NEVER;
-  if (begins && !half_is_gone(link)) return;
-  bool is_over = link->in_flight == 0 || (!begins && link->renew_at <= hf_native_loop->now);
+  bool begins = !settles(link);
+  if (begins) {
+    if (!half_is_gone(link) || (link->acknowledges && !hf_native_write_pingreq(link))) return;
+    link->settling = link->acknowledges ? link->pings : 0;
+    link->renew_by = now + LONGEST;
+  }
+  bool is_due = !begins && link->renew_at <= now;
+  bool is_over = is_due ? !link->settling || !moves(link) : !link->settling && link->in_flight == 0;
   hf_mail *mail = is_over ? calloc(1, sizeof *mail) : NULL;
   if (mail) {
     link->renewing = true;
     hf_native_tell(link, mail, HF_LINK_RENEW);
-  } else if (begins || is_over || answered) {
-    link->renew_at = hf_native_loop->now + MOMENT;
+  } else if (begins || is_due || answered) {
+    link->renew_at = now + MOMENT;
     hf_native_schedule(link);
   }
 }
@@ -147,6 +168,10 @@ void hf_native_message(hf_link *link, const hf_packet *packet, size_t behind) {
     unheld(link, packet, topic, behind);
     return;
   }
+  if (settles(link)) { /* whatever it is, it comes again */
+    link->forgotten++;
+    return;
+  }
   uint32_t print = hf_inbox_print(topic, packet->payload);
   switch (hf_inbox_look(&link->inbox, packet->qos, packet->packet_id, print, link->connection)) {
   case HF_INBOX_OTHER:
@@ -187,7 +212,7 @@ void hf_native_allow(hf_link *link, size_t messages) {
 }
 
 void hf_native_acknowledge(hf_link *link, uint8_t qos, uint64_t receipt) {
-  uint32_t connection = link->state == HF_NATIVE_UP ? link->connection : 0;
+  uint32_t connection = link->state == HF_NATIVE_UP && !settles(link) ? link->connection : 0;
   hf_inbox_over over;
   while (hf_inbox_done(&link->inbox, qos, receipt, connection, &over)) {
     if (over.here)

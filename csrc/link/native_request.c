@@ -83,6 +83,8 @@ bool hf_native_probe(hf_link *link, uint32_t ticket) {
 
 void hf_native_pinged(hf_link *link) {
   hf_native_alive_answered(link);
+  if (link->pings > 0) link->pings--;
+  if (link->settling > 0 && --link->settling == 0) hf_native_renew(link, true);
   if (!link->probing) return;
   link->probing = false;
   tell_answer(link, false, link->probe, 0, (hf_bytes){NULL, 0});

@@ -24,6 +24,7 @@ bool hf_native_write_pingreq(hf_link *link) {
   uint8_t *at = room(link, 2);
   hf_native_trace_sent(link, HF_PACKET_PINGREQ, 0, 0);
   if (at) hf_out_commit(&link->out, hf_write_pingreq(at));
+  link->pings++;
   return at != NULL;
 }
 
