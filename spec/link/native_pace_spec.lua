@@ -78,12 +78,15 @@ for _, protocol in ipairs { 5, 4 } do
       assert.same({ LOST }, (world:told()))
     end)
 
-    it("may say why it ends the connection, or end it without a word", function()
+    it("may end the connection, and what it has said before that is read", function()
       overwhelm()
+      world:get(world:publish(0, nil, "a", "the last"))
       link:finish()
-      link:accept()
       link:run()
-      assert.same({ "down connection_lost" }, (world:told()))
+      assert.same({}, (world:told()))
+      link:accept(1)
+      link:run()
+      assert.same({ "message the last q0", "down connection_lost" }, (world:told()))
     end)
 
     it("is left on our side as any other", function()

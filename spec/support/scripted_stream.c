@@ -27,7 +27,7 @@ struct hf_scripted {
   hf_phase phase;
   hf_stream_state state;
   hf_scripted_left left;
-  bool attends, full, ending, holds, probing;
+  bool attends, full, ending, broken, holds, probing;
 };
 
 static hf_scripted *waiting;
@@ -101,7 +101,8 @@ static void fire(hf_timer *timer, int64_t now) {
 /* ---- the owner's side ---- */
 
 static hf_stream_state state(const hf_stream *stream) {
-  return of(stream)->state;
+  const hf_scripted *peer = of(stream);
+  return peer->broken && !peer->attends ? HF_STREAM_ENDED : peer->state;
 }
 
 static hf_phase phase(const hf_stream *stream) {
@@ -133,7 +134,12 @@ static bool pending(const hf_stream *stream) {
 
 static size_t write_some(hf_stream *stream, const void *bytes, size_t length) {
   hf_scripted *peer = of(stream);
-  if (peer->state != HF_STREAM_OPEN) return 0;
+  if (peer->state != HF_STREAM_OPEN || peer->broken) return 0;
+  if (peer->ending && !peer->attends) { /* nobody would notice otherwise */
+    peer->broken = true;
+    news(peer);
+    return 0;
+  }
   size_t taken = length < peer->allowed ? length : peer->allowed;
   if (peer->allowed != SIZE_MAX) peer->allowed -= taken;
   if (taken < length) peer->full = true;
