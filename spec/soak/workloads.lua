@@ -2,6 +2,8 @@
 -- then of each another one, by lot, for as long as one fits into MINUTES; how many had no time is said. ONLY=text takes
 -- the programs whose path has it, whatever time they take; HOST=luv (cqueues, copas) has them run in that event loop.
 -- What nginx runs is there on LuaJIT alone.
+local tree = require "spec.support.tree"
+
 local MINUTES_OF = { -- that a case takes at most; others 1
   bridge = 6, container = 3, dashboard = 2, deploy = 2, device = 2, gateway = 17, library = 4, slow_worker = 20,
   tenants = 5, traveller = 8, update = 9, web_api = 2, web_feed = 2, year = 20,
@@ -15,20 +17,11 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function lines_of(command)
-  local pipe, lines = assert(io.popen(command)), {}
-  for line in pipe:lines() do
-    lines[#lines + 1] = line
-  end
-  pipe:close()
-  return lines
-end
-
 -- Of each program its cases, in any order.
 local function programs()
   local list, of = {}, {}
   local command = ("SOAK=1 %s spec/run.lua --one-file --list spec/workloads"):format(arg[-1])
-  for _, line in ipairs(lines_of(command)) do
+  for _, line in ipairs(tree.command(command)) do
     local path, name = line:match "^(%S+):%d+: (.+)$"
     if path and (not only or path:find(only, 1, true)) then
       if not of[path] then

@@ -1,4 +1,5 @@
--- Who may open the file of a store, what becomes of it when it is moved away, and what is left beside it.
+-- Who may open the file of a store, what the version before has left, what becomes of it when it is moved away, and
+-- what is left beside it.
 local files = require "spec.support.files"
 local process = require "process_probe"
 local store_probe = require "store_probe"
@@ -36,6 +37,21 @@ describe("the file of a store", function()
 
   it("is for this user alone", function()
     assert.same({ "600", "600" }, { store_probe.mode(path), store_probe.mode(path .. "-wal") })
+  end)
+
+  it("of the version before, which knew no priorities, is read, and kept as one of this version", function()
+    assert(store:append { id = 1, topic = "a", payload = "x", qos = 2, retain = true })
+    store:free()
+    local bytes = files.read(path)
+    assert.equal("\0\0\0\3", bytes:sub(61, 64))
+    files.write(path, bytes:sub(1, 60) .. "\0\0\0\2" .. bytes:sub(65))
+    store = assert(store_probe.open(path))
+    assert.same({ { id = 1, topic = "a", payload = "x", qos = 2, retain = true } }, store:read())
+    assert(store:append { id = 2, topic = "b", payload = "y", qos = 1, priority = 1 })
+    store:free()
+    assert.equal("\0\0\0\3", files.read(path):sub(61, 64))
+    store = assert(store_probe.open(path))
+    assert.equal(1, store:read()[2].priority)
   end)
 
   describe("stays locked when another descriptor of it is closed,", function()

@@ -12,12 +12,9 @@ describe("a proxy", function()
 
   before_each(function()
     world = streams.new()
-    listener, port = assert(sockets.listen(0))
+    listener, port = world:listen()
   end)
-  after_each(function()
-    world:finish()
-    listener:close()
-  end)
+  after_each(function() world:finish() end)
 
   -- `to`: with PORT for where it is.
   local function begin(to, more)

@@ -2,7 +2,6 @@
 -- frames, close codes (the cases of Autobahn's suite that concern a client of binary messages) and what is against the
 -- protocol.
 local process = require "process_probe"
-local sockets = require "socket_probe"
 local streams = require "spec.support.streams"
 local websocket = require "spec.support.websocket"
 
@@ -13,12 +12,9 @@ describe("a WebSocket", function()
 
   before_each(function()
     world = streams.new()
-    listener, port = assert(sockets.listen(0))
+    listener, port = world:listen()
   end)
-  after_each(function()
-    world:finish()
-    listener:close()
-  end)
+  after_each(function() world:finish() end)
 
   local function begin(more)
     local target = { port = port, road = "websocket", host = "broker.example" }
@@ -247,8 +243,7 @@ describe("a WebSocket", function()
     end)
 
     it("takes no more than one frame beyond what the stream below does, and tells when there is room", function()
-      listener:close()
-      listener, port = assert(sockets.listen(0, 16, nil, 4096))
+      listener, port = world:listen(4096)
       local one, peer = open { idle = true }
       local bytes = ("0123456789abcdef"):rep(2 ^ 18)
       local taken = one.stream:write(bytes)

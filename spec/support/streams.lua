@@ -3,12 +3,13 @@
 local loops = require "loop_probe"
 local process = require "process_probe"
 local probe = require "stream_probe"
+local sockets = require "socket_probe"
 
 local streams = {}
 streams.__index = streams
 
 function streams.new()
-  return setmetatable({ loop = loops.loop(), all = {} }, streams)
+  return setmetatable({ loop = loops.loop(), all = {}, listeners = {} }, streams)
 end
 
 --- Turns the loop until `fn` answers something true, which is returned; nil after `ms` (5,000 unless told).
@@ -80,12 +81,41 @@ function streams:write(one, bytes)
   end, 20000), "it does not take all")
 end
 
+--- Writes `bytes` from `taken` on, as there is room, to a peer that reads slowly; answers all that it has read.
+function streams:carry(one, peer, bytes, taken)
+  local received, back = 0, {}
+  while received < #bytes do
+    if taken < #bytes then
+      local before = one.changes
+      taken = taken + one.stream:write(bytes, taken + 1)
+      if taken < #bytes and one.changes == before then self.loop:turn(1) end
+    end
+    local some = peer:some(65536, 5)
+    if some then
+      back[#back + 1] = some
+      received = received + #some
+    end
+  end
+  return table.concat(back)
+end
+
+--- A listener on loopback that is closed with the world -> it, its port
+-- @tparam[opt] number room bytes that its system takes and nobody has read
+function streams:listen(room)
+  local listener, port = assert(sockets.listen(0, 16, nil, room))
+  self.listeners[#self.listeners + 1] = listener
+  return listener, port
+end
+
 function streams:finish()
   for _, one in ipairs(self.all) do
     if pcall(one.stream.state, one.stream) then one.stream:abort() end
     assert(one.stream:calls_inside() == 0, "`changed` from within a call of the owner's")
   end
-  self.all = {}
+  for _, listener in ipairs(self.listeners) do
+    listener:close()
+  end
+  self.all, self.listeners = {}, {}
 end
 
 return streams
