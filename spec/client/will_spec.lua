@@ -168,14 +168,16 @@ describe("what a client with a will ends by itself #broker", function()
   end
 
   -- What comes before the end, but for PINGREQ and PUBACK.
-  local function last_words(connection)
+  local function last_words(connection, is_mute)
     local words = {}
     local deadline = process.now() + 10000
     while process.now() < deadline do
       holdfast.sleep(0.02)
       local packet, why = connection:packet(10)
       if packet and packet.type == "pingreq" then
-        connection:send("pingresp", "")
+        if not is_mute then
+          connection:send("pingresp", "")
+        end
       elseif packet and packet.type ~= "puback" then
         words[#words + 1] = packet.type == "disconnect" and ("disconnect %d"):format(packet.code) or packet.type
       elseif not packet and why ~= "timeout" then
@@ -184,6 +186,22 @@ describe("what a client with a will ends by itself #broker", function()
     end
     error "it does not end"
   end
+
+  if transport.name() == "native" then -- Paho leaves such a broker itself: README, limits of Paho
+    it("ends without a goodbye: no PINGRESP", function()
+      local connection = connect { keep_alive = 1 }
+      connection:suback(connection:expect("subscribe").id, 1)
+      assert.same({}, last_words(connection, true))
+    end)
+  end
+
+  it("ends without a goodbye: a protocol error", function()
+    local connection = connect {}
+    connection:suback(connection:expect("subscribe").id, 1)
+    local identifier = scripted.one(11, 1)
+    connection:publish { topic = "a", payload = "x", properties = { identifier, identifier, identifier } }
+    assert.same({}, last_words(connection))
+  end)
 
   for _, protocol in ipairs { 5, 4 } do
     it(("ends without a word: subscribe_timeout, MQTT %d"):format(protocol), function()

@@ -84,25 +84,24 @@ describe("a request for memory that fails in a store", function()
 
   it("costs a message more than there was room for, and no other: each can be done with", function()
     local ROOM = 64
-    local store = assert(store_probe.open(folder .. "/full"))
-    local all, numbers = {}, {}
-    for id = 1, ROOM do
-      all[id], numbers[id] = id, append(store, id)
-    end
     local point, refused = 0
     repeat
       point = point + 1
-      store_probe.starve(point)
-      all[ROOM + point], numbers[ROOM + point] = ROOM + point, append(store, ROOM + point)
+      local store = assert(store_probe.open(folder .. "/full" .. point))
+      local all, numbers = {}, {}
+      for id = 1, ROOM + 1 do
+        store_probe.starve(id > ROOM and point or 0)
+        all[id], numbers[id] = id, append(store, id)
+      end
       refused = store_probe.starve(0)
+      assert.same(all, read(store))
+      for _, number in ipairs(numbers) do
+        store:done(number)
+      end
+      store:commit()
+      assert.same({}, read(store), point)
+      store:free()
     until not refused
     assert.is_true(point > 3, point)
-    assert.same(all, read(store))
-    for _, number in ipairs(numbers) do
-      store:done(number)
-    end
-    store:commit()
-    assert.same({}, read(store))
-    store:free()
   end)
 end)
