@@ -40,7 +40,7 @@ local FLOOD = program.size(4, 10) -- seconds
 local RATE = program.size(3000, 20000) -- messages a second
 local SCREEN = program.size(0.2, 1)
 -- Over Paho what is retained must fit, or the client leaves before SUBACK and is sent it anew: README, limits of Paho.
-local INBOX = { native = nil, paho = program.size(nil, 4 * RETAINED) }
+local INBOX = { native = nil, paho = 4 * RETAINED }
 
 describe("a dashboard #broker", function()
   after_each(function()
