@@ -13,7 +13,7 @@
 // clang-format off
 #define HF_PAHO_CALLS(call) \
   call(MQTTAsync_connect) call(MQTTAsync_createWithOptions) call(MQTTAsync_destroy) call(MQTTAsync_disconnect) \
-  call(MQTTAsync_free) call(MQTTAsync_freeMessage) call(MQTTAsync_malloc) call(MQTTAsync_sendMessage) \
+  call(MQTTAsync_free) call(MQTTAsync_freeMessage) call(MQTTAsync_global_init) call(MQTTAsync_malloc) call(MQTTAsync_sendMessage) \
   call(MQTTAsync_setCallbacks) call(MQTTAsync_setDisconnected) call(MQTTAsync_setTraceCallback) \
   call(MQTTAsync_setTraceLevel) call(MQTTAsync_subscribe) call(MQTTAsync_unsubscribe) call(MQTTProperties_add) \
   call(MQTTProperties_free) call(MQTTProperties_getProperty) call(MQTTProperty_getType)
@@ -39,6 +39,7 @@ bool hf_paho_is_there(void);
 #define MQTTAsync_disconnect hf_paho_calls.MQTTAsync_disconnect
 #define MQTTAsync_free hf_paho_calls.MQTTAsync_free
 #define MQTTAsync_freeMessage hf_paho_calls.MQTTAsync_freeMessage
+#define MQTTAsync_global_init hf_paho_calls.MQTTAsync_global_init
 #define MQTTAsync_malloc hf_paho_calls.MQTTAsync_malloc
 #define MQTTAsync_sendMessage hf_paho_calls.MQTTAsync_sendMessage
 #define MQTTAsync_setCallbacks hf_paho_calls.MQTTAsync_setCallbacks

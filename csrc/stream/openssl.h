@@ -1,7 +1,7 @@
 /* openssl.h: what we call of OpenSSL, which is loaded for the first client that could need it (sys/library.h).
  *
- * The functions have their own names, and may be called once hf_tls_load has
- * said true. Any thread.
+ * The functions have their own names, and may be called once hf_tls_load or
+ * hf_openssl_load has said true. Any thread.
  */
 #ifndef HF_STREAM_OPENSSL_H
 #define HF_STREAM_OPENSSL_H
@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 
 // clang-format off
 #define HF_OPENSSL_CALLS(call) \
@@ -55,6 +56,10 @@ typedef struct hf_openssl {
 } hf_openssl;
 
 extern hf_openssl hf_openssl_calls;
+
+/* As hf_tls_load, but OpenSSL's algorithms, configuration and words are got ready by whoever first makes TLS: for what
+ * is linked with OpenSSL and may never use it. */
+bool hf_openssl_load(char *problem);
 
 #define ASN1_TIME_diff hf_openssl_calls.ASN1_TIME_diff
 #define BIO_clear_flags hf_openssl_calls.BIO_clear_flags

@@ -19,6 +19,13 @@ static bool find_all(hf_library *library, void *handle) {
   return true;
 }
 
+/* What it answers must not change what it asks: a library that is there is let go again. */
+static bool is_mapped(const char *file) {
+  void *handle = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+  if (handle) dlclose(handle);
+  return handle != NULL;
+}
+
 static bool load(hf_library *library, char *problem) {
   void *handle = dlopen(library->file, RTLD_LAZY | RTLD_LOCAL);
   if (handle && find_all(library, handle)) return true;
@@ -31,9 +38,9 @@ static bool load(hf_library *library, char *problem) {
 bool hf_library_load(hf_library *library, char *problem) {
   if (atomic_load_explicit(&library->is_there, memory_order_acquire)) return true;
   pthread_mutex_lock(&loading);
-  bool there = atomic_load(&library->is_there);
+  bool there = atomic_load(&library->is_there), is_new = !there && library->loaded && !is_mapped(library->file);
   if (!there && load(library, problem)) {
-    if (library->loaded) library->loaded();
+    if (library->loaded) library->loaded(is_new);
     if (at_end) atexit(at_end);
     atomic_store(&library->is_there, there = true);
   }

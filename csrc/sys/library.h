@@ -19,7 +19,9 @@ typedef struct hf_library {
   const char *const *names;
   void *slots;
   size_t count;
-  void (*loaded)(void); /* called once, before anybody else may call; NULL: nothing to do */
+  /* Called once, before anybody else of ours may call: whether nobody in the process had it before. NULL: nothing to
+   * do. */
+  void (*loaded)(bool is_new);
   atomic_bool is_there;
 } hf_library;
 

@@ -1,4 +1,6 @@
 -- Libraries are loaded by the clients that need them, and one that is missing is named.
+local files = require "spec.support.files"
+local process = require "process_probe"
 local shim = require "spec.support.shim"
 
 local LIBRARIES = { "libssl", "libcrypto", "libsqlite3", "libpaho" }
@@ -65,4 +67,23 @@ describe("libraries", function()
       assert.equal(library == "libssl" and 2 or 3, others, said) -- Paho needs OpenSSL, too
     end)
   end
+
+  -- Whoever gets OpenSSL ready reads its configuration, here from a FIFO that nobody writes to.
+  it("are loaded with OpenSSL by Paho, which has it get nothing ready where there is no TLS", function()
+    local folder = assert(process.temporary_folder())
+    files.write(folder .. "/code.lua", [[
+      local holdfast = require "holdfast"
+      local client = holdfast.new { server = "mqtt://127.0.0.1:1", transport = "paho" }
+      client:start()
+      holdfast.run(function()
+        print(client:wait("failed", 30).reason.name, client:close())
+      end)
+    ]])
+    local words = "mkfifo %s/conf && OPENSSL_CONF=%s/conf timeout 40 %s %s/code.lua 2>&1"
+    local pipe = io.popen(words:format(folder, folder, os.getenv "LUA", folder))
+    local said = pipe:read "*a"
+    pipe:close()
+    process.remove_folder(folder)
+    assert.equal("connect_failed\ttrue\n", said)
+  end)
 end)
