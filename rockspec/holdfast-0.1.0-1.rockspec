@@ -182,6 +182,8 @@ build = {
         "csrc/stream/tls_context.c",
         "csrc/stream/tls_files.c",
         "csrc/stream/tls_names.c",
+        "csrc/stream/tls_pem.c",
+        "csrc/stream/tls_pins.c",
         "csrc/stream/tls_stamp.c",
         "csrc/stream/tls_stream.c",
         "csrc/stream/tls_tickets.c",

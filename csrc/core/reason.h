@@ -65,6 +65,7 @@ typedef enum hf_tls_code {
   HF_TLS_CLIENT_CERTIFICATE,
   HF_TLS_FILE,    /* a CA, certificate or key file of ours cannot be read */
   HF_TLS_VERSION, /* the server speaks nothing from TLS 1.2 on */
+  HF_TLS_OTHER_KEY,
 } hf_tls_code;
 
 typedef enum hf_proxy_code {

@@ -218,6 +218,7 @@
       "the server does not accept the client's certificate")                                                           \
   ROW(TLS, HF_TLS_FILE, "tls_file", SLOW, SLOW, 0, PLAIN, "a CA, certificate or key file cannot be read")              \
   ROW(TLS, HF_TLS_VERSION, "tls_version", SLOW, SLOW, 0, MOVE, "the server speaks no TLS from version 1.2 on")          \
+  ROW(TLS, HF_TLS_OTHER_KEY, "tls_pin", SLOW, SLOW, 0, MOVE, "the server's key is none of those in tls.pin")           \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
   ROW(PROXY, HF_PROXY_HANDSHAKE, "proxy_handshake", SLOW, SLOW, 0, MOVE, "what the proxy answers is none of its kind") \

@@ -146,6 +146,7 @@ static hf_link_tls *tls(reader *r, int index) {
   tls->psk_identity = text(r, at, "psk_identity").data;
   tls->psk_key = text(r, at, "psk_key");
   tls->alpn = names(r, at, "alpn");
+  tls->pins = names(r, at, "pin");
   lua_getfield(r->L, at, "verify");
   tls->verify = lua_isnil(r->L, -1) || lua_toboolean(r->L, -1);
   lua_pop(r->L, 2);

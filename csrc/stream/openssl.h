@@ -20,33 +20,34 @@
 #define HF_OPENSSL_CALLS(call) \
   call(ASN1_TIME_diff) call(BIO_clear_flags) call(BIO_free) call(BIO_get_data) call(BIO_get_new_index) \
   call(BIO_meth_new) call(BIO_meth_set_ctrl) call(BIO_meth_set_read) call(BIO_meth_set_write) call(BIO_new) \
-  call(BIO_new_file) call(BIO_set_data) call(BIO_set_flags) call(BIO_set_init) call(ERR_clear_error) \
-  call(ERR_error_string_n) call(ERR_peek_error) call(ERR_reason_error_string) call(EVP_Digest) \
-  call(EVP_DigestFinal_ex) call(EVP_DigestInit_ex) call(EVP_DigestUpdate) call(EVP_EncodeBlock) \
-  call(EVP_MD_CTX_free) call(EVP_MD_CTX_new) call(EVP_sha1) call(EVP_sha256) call(OPENSSL_cleanse) \
-  call(OPENSSL_init_crypto) call(OPENSSL_init_ssl) call(OPENSSL_sk_num) call(OPENSSL_sk_pop_free) \
-  call(OPENSSL_sk_value) call(PEM_X509_INFO_read_bio) call(SSL_CTX_check_private_key) call(SSL_CTX_ctrl) \
-  call(SSL_CTX_free) call(SSL_CTX_get_ex_data) call(SSL_CTX_load_verify_locations) call(SSL_CTX_new) \
-  call(SSL_CTX_sess_set_new_cb) call(SSL_CTX_set1_cert_store) call(SSL_CTX_set_alpn_protos) \
-  call(SSL_CTX_set_cipher_list) call(SSL_CTX_set_client_cert_cb) call(SSL_CTX_set_default_passwd_cb) \
-  call(SSL_CTX_set_default_passwd_cb_userdata) call(SSL_CTX_set_default_verify_paths) call(SSL_CTX_set_ex_data) \
-  call(SSL_CTX_set_options) call(SSL_CTX_set_psk_client_callback) call(SSL_CTX_set_security_level) \
-  call(SSL_CTX_set_verify) call(SSL_CTX_use_PrivateKey_file) call(SSL_CTX_use_certificate_chain_file) \
-  call(SSL_SESSION_dup) call(SSL_SESSION_free) call(SSL_SESSION_get0_peer) \
-  call(SSL_SESSION_get_protocol_version) call(SSL_SESSION_get_ticket_lifetime_hint) \
-  call(SSL_SESSION_get_timeout) call(SSL_SESSION_is_resumable) call(SSL_SESSION_up_ref) call(SSL_connect) \
-  call(SSL_ctrl) call(SSL_free) call(SSL_get0_param) call(SSL_get1_peer_certificate) call(SSL_get_SSL_CTX) \
+  call(BIO_new_file) call(BIO_new_mem_buf) call(BIO_set_data) call(BIO_set_flags) call(BIO_set_init) \
+  call(CRYPTO_free) call(ERR_clear_error) call(ERR_error_string_n) call(ERR_peek_error) call(ERR_peek_last_error) \
+  call(ERR_reason_error_string) call(EVP_Digest) call(EVP_DigestFinal_ex) call(EVP_DigestInit_ex) \
+  call(EVP_DigestUpdate) call(EVP_EncodeBlock) call(EVP_MD_CTX_free) call(EVP_MD_CTX_new) call(EVP_PKEY_free) \
+  call(EVP_sha1) call(EVP_sha256) call(OPENSSL_cleanse) call(OPENSSL_init_crypto) call(OPENSSL_init_ssl) \
+  call(OPENSSL_sk_num) call(OPENSSL_sk_pop_free) call(OPENSSL_sk_value) call(PEM_X509_INFO_read_bio) \
+  call(PEM_read_bio_PrivateKey) call(PEM_read_bio_X509) call(PEM_read_bio_X509_AUX) call(SSL_CTX_check_private_key) \
+  call(SSL_CTX_ctrl) call(SSL_CTX_free) call(SSL_CTX_get_ex_data) call(SSL_CTX_load_verify_locations) \
+  call(SSL_CTX_new) call(SSL_CTX_sess_set_new_cb) call(SSL_CTX_set1_cert_store) call(SSL_CTX_set_alpn_protos) \
+  call(SSL_CTX_set_cipher_list) call(SSL_CTX_set_client_cert_cb) call(SSL_CTX_set_default_verify_paths) \
+  call(SSL_CTX_set_ex_data) call(SSL_CTX_set_options) call(SSL_CTX_set_psk_client_callback) \
+  call(SSL_CTX_set_security_level) call(SSL_CTX_set_verify) call(SSL_CTX_use_PrivateKey) \
+  call(SSL_CTX_use_certificate) call(SSL_SESSION_dup) call(SSL_SESSION_free) call(SSL_SESSION_get0_peer) \
+  call(SSL_SESSION_get_protocol_version) call(SSL_SESSION_get_ticket_lifetime_hint) call(SSL_SESSION_get_timeout) \
+  call(SSL_SESSION_is_resumable) call(SSL_SESSION_up_ref) call(SSL_connect) call(SSL_ctrl) call(SSL_free) \
+  call(SSL_get0_param) call(SSL_get0_verified_chain) call(SSL_get1_peer_certificate) call(SSL_get_SSL_CTX) \
   call(SSL_get_certificate) call(SSL_get_error) call(SSL_get_ex_data) call(SSL_get_ex_data_X509_STORE_CTX_idx) \
   call(SSL_get_session) call(SSL_get_verify_result) call(SSL_has_pending) call(SSL_new) call(SSL_read) \
-  call(SSL_set_alpn_protos) call(SSL_set_bio) call(SSL_set_cert_cb) call(SSL_set_connect_state) \
-  call(SSL_set_ex_data) call(SSL_set_fd) call(SSL_set_session) call(SSL_set_shutdown) call(SSL_set_verify) \
-  call(SSL_shutdown) call(SSL_write) call(TLS_client_method) call(X509_INFO_free) call(X509_NAME_oneline) \
-  call(X509_STORE_CTX_get_current_cert) call(X509_STORE_CTX_get_error) call(X509_STORE_CTX_get_ex_data) \
-  call(X509_STORE_add_cert) call(X509_STORE_add_crl) call(X509_STORE_free) call(X509_STORE_new) \
-  call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) call(X509_check_host) \
-  call(X509_check_ip_asc) call(X509_free) call(X509_get0_notAfter) call(X509_get_default_cert_dir) \
-  call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) call(X509_get_default_cert_file_env) \
-  call(X509_get_subject_name) call(X509_verify_cert_error_string)
+  call(SSL_session_reused) call(SSL_set_alpn_protos) call(SSL_set_bio) call(SSL_set_cert_cb) \
+  call(SSL_set_connect_state) call(SSL_set_ex_data) call(SSL_set_fd) call(SSL_set_session) call(SSL_set_shutdown) \
+  call(SSL_set_verify) call(SSL_shutdown) call(SSL_write) call(TLS_client_method) call(X509_INFO_free) \
+  call(X509_NAME_oneline) call(X509_STORE_CTX_get_current_cert) call(X509_STORE_CTX_get_error) \
+  call(X509_STORE_CTX_get_ex_data) call(X509_STORE_add_cert) call(X509_STORE_add_crl) call(X509_STORE_free) \
+  call(X509_STORE_new) call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) call(X509_check_host) \
+  call(X509_check_ip_asc) call(X509_free) call(X509_get0_notAfter) call(X509_get_X509_PUBKEY) \
+  call(X509_get_default_cert_dir) call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) \
+  call(X509_get_default_cert_file_env) call(X509_get_subject_name) call(X509_verify_cert_error_string) \
+  call(i2d_X509_PUBKEY)
 // clang-format on
 
 typedef struct hf_openssl {
@@ -72,12 +73,15 @@ bool hf_openssl_load(char *problem);
 #define BIO_meth_set_write hf_openssl_calls.BIO_meth_set_write
 #define BIO_new hf_openssl_calls.BIO_new
 #define BIO_new_file hf_openssl_calls.BIO_new_file
+#define BIO_new_mem_buf hf_openssl_calls.BIO_new_mem_buf
 #define BIO_set_data hf_openssl_calls.BIO_set_data
 #define BIO_set_flags hf_openssl_calls.BIO_set_flags
 #define BIO_set_init hf_openssl_calls.BIO_set_init
+#define CRYPTO_free hf_openssl_calls.CRYPTO_free
 #define ERR_clear_error hf_openssl_calls.ERR_clear_error
 #define ERR_error_string_n hf_openssl_calls.ERR_error_string_n
 #define ERR_peek_error hf_openssl_calls.ERR_peek_error
+#define ERR_peek_last_error hf_openssl_calls.ERR_peek_last_error
 #define ERR_reason_error_string hf_openssl_calls.ERR_reason_error_string
 #define EVP_Digest hf_openssl_calls.EVP_Digest
 #define EVP_DigestFinal_ex hf_openssl_calls.EVP_DigestFinal_ex
@@ -86,6 +90,7 @@ bool hf_openssl_load(char *problem);
 #define EVP_EncodeBlock hf_openssl_calls.EVP_EncodeBlock
 #define EVP_MD_CTX_free hf_openssl_calls.EVP_MD_CTX_free
 #define EVP_MD_CTX_new hf_openssl_calls.EVP_MD_CTX_new
+#define EVP_PKEY_free hf_openssl_calls.EVP_PKEY_free
 #define EVP_sha1 hf_openssl_calls.EVP_sha1
 #define EVP_sha256 hf_openssl_calls.EVP_sha256
 #define OPENSSL_cleanse hf_openssl_calls.OPENSSL_cleanse
@@ -95,6 +100,9 @@ bool hf_openssl_load(char *problem);
 #define OPENSSL_sk_pop_free hf_openssl_calls.OPENSSL_sk_pop_free
 #define OPENSSL_sk_value hf_openssl_calls.OPENSSL_sk_value
 #define PEM_X509_INFO_read_bio hf_openssl_calls.PEM_X509_INFO_read_bio
+#define PEM_read_bio_PrivateKey hf_openssl_calls.PEM_read_bio_PrivateKey
+#define PEM_read_bio_X509 hf_openssl_calls.PEM_read_bio_X509
+#define PEM_read_bio_X509_AUX hf_openssl_calls.PEM_read_bio_X509_AUX
 #define SSL_CTX_check_private_key hf_openssl_calls.SSL_CTX_check_private_key
 #define SSL_CTX_ctrl hf_openssl_calls.SSL_CTX_ctrl
 #define SSL_CTX_free hf_openssl_calls.SSL_CTX_free
@@ -106,16 +114,14 @@ bool hf_openssl_load(char *problem);
 #define SSL_CTX_set_alpn_protos hf_openssl_calls.SSL_CTX_set_alpn_protos
 #define SSL_CTX_set_cipher_list hf_openssl_calls.SSL_CTX_set_cipher_list
 #define SSL_CTX_set_client_cert_cb hf_openssl_calls.SSL_CTX_set_client_cert_cb
-#define SSL_CTX_set_default_passwd_cb hf_openssl_calls.SSL_CTX_set_default_passwd_cb
-#define SSL_CTX_set_default_passwd_cb_userdata hf_openssl_calls.SSL_CTX_set_default_passwd_cb_userdata
 #define SSL_CTX_set_default_verify_paths hf_openssl_calls.SSL_CTX_set_default_verify_paths
 #define SSL_CTX_set_ex_data hf_openssl_calls.SSL_CTX_set_ex_data
 #define SSL_CTX_set_options hf_openssl_calls.SSL_CTX_set_options
 #define SSL_CTX_set_psk_client_callback hf_openssl_calls.SSL_CTX_set_psk_client_callback
 #define SSL_CTX_set_security_level hf_openssl_calls.SSL_CTX_set_security_level
 #define SSL_CTX_set_verify hf_openssl_calls.SSL_CTX_set_verify
-#define SSL_CTX_use_PrivateKey_file hf_openssl_calls.SSL_CTX_use_PrivateKey_file
-#define SSL_CTX_use_certificate_chain_file hf_openssl_calls.SSL_CTX_use_certificate_chain_file
+#define SSL_CTX_use_PrivateKey hf_openssl_calls.SSL_CTX_use_PrivateKey
+#define SSL_CTX_use_certificate hf_openssl_calls.SSL_CTX_use_certificate
 #define SSL_SESSION_dup hf_openssl_calls.SSL_SESSION_dup
 #define SSL_SESSION_free hf_openssl_calls.SSL_SESSION_free
 #define SSL_SESSION_get0_peer hf_openssl_calls.SSL_SESSION_get0_peer
@@ -128,6 +134,7 @@ bool hf_openssl_load(char *problem);
 #define SSL_ctrl hf_openssl_calls.SSL_ctrl
 #define SSL_free hf_openssl_calls.SSL_free
 #define SSL_get0_param hf_openssl_calls.SSL_get0_param
+#define SSL_get0_verified_chain hf_openssl_calls.SSL_get0_verified_chain
 #define SSL_get1_peer_certificate hf_openssl_calls.SSL_get1_peer_certificate
 #define SSL_get_SSL_CTX hf_openssl_calls.SSL_get_SSL_CTX
 #define SSL_get_certificate hf_openssl_calls.SSL_get_certificate
@@ -139,6 +146,7 @@ bool hf_openssl_load(char *problem);
 #define SSL_has_pending hf_openssl_calls.SSL_has_pending
 #define SSL_new hf_openssl_calls.SSL_new
 #define SSL_read hf_openssl_calls.SSL_read
+#define SSL_session_reused hf_openssl_calls.SSL_session_reused
 #define SSL_set_alpn_protos hf_openssl_calls.SSL_set_alpn_protos
 #define SSL_set_bio hf_openssl_calls.SSL_set_bio
 #define SSL_set_cert_cb hf_openssl_calls.SSL_set_cert_cb
@@ -166,11 +174,13 @@ bool hf_openssl_load(char *problem);
 #define X509_check_ip_asc hf_openssl_calls.X509_check_ip_asc
 #define X509_free hf_openssl_calls.X509_free
 #define X509_get0_notAfter hf_openssl_calls.X509_get0_notAfter
+#define X509_get_X509_PUBKEY hf_openssl_calls.X509_get_X509_PUBKEY
 #define X509_get_default_cert_dir hf_openssl_calls.X509_get_default_cert_dir
 #define X509_get_default_cert_dir_env hf_openssl_calls.X509_get_default_cert_dir_env
 #define X509_get_default_cert_file hf_openssl_calls.X509_get_default_cert_file
 #define X509_get_default_cert_file_env hf_openssl_calls.X509_get_default_cert_file_env
 #define X509_get_subject_name hf_openssl_calls.X509_get_subject_name
 #define X509_verify_cert_error_string hf_openssl_calls.X509_verify_cert_error_string
+#define i2d_X509_PUBKEY hf_openssl_calls.i2d_X509_PUBKEY
 
 #endif

@@ -19,14 +19,17 @@
 enum { HF_PSK_IDENTITY = 128, HF_PSK_KEY = 256 }; /* most bytes that every OpenSSL takes */
 
 typedef struct hf_tls_options {
-  const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's */
+  const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's. This and the next two are PEM
+                       themselves where they look like it (stream/tls_pem.h) */
   const char *cert; /* client certificate chain, PEM */
   const char *key;  /* NULL: in the same file */
   const char *key_password;
   const char *const *alpn;  /* NULL-ended */
   const char *psk_identity; /* a key that both sides share takes the place of certificates; NULL: certificates */
   hf_bytes psk_key;         /* 1 to HF_PSK_KEY bytes */
-  bool verify;              /* chain and host name */
+  const char *const
+      *pins;   /* one of which the server's public key must have: stream/tls_pins.h. NULL-ended; NULL: any */
+  bool verify; /* chain and host name */
 } hf_tls_options;
 
 typedef struct hf_tls_context hf_tls_context;

@@ -10,6 +10,8 @@
 #include "core/index.h"
 #include "stream/openssl.h"
 #include "stream/tls_files.h"
+#include "stream/tls_pem.h"
+#include "stream/tls_pins.h"
 #include "stream/tls_stamp.h"
 #include "stream/tls_tickets.h"
 #include "stream/tls_trust.h"
@@ -31,6 +33,7 @@ struct hf_tls_context {
   hf_tls_tickets tickets;
   char *psk_identity;
   unsigned char *psk_key;
+  char **pins; /* NULL-ended; NULL: any key will do */
   size_t psk_length, references;
   bool verifies, listed, has_secret;
   unsigned char identity[IDENTITY];
@@ -64,8 +67,12 @@ static bool identify(const hf_tls_options *options, unsigned char *identity) {
               digest_text(digest, options->key_password) && digest_text(digest, options->psk_identity) &&
               digest_bytes(digest, options->psk_key.data, options->psk_key.length) &&
               digest_bytes(digest, &options->verify, sizeof options->verify);
-  for (const char *const *name = options->alpn; fine && name && *name; name++)
-    fine = digest_text(digest, *name);
+  const char *const *const lists[] = {options->alpn, options->pins};
+  for (size_t i = 0; fine && i < sizeof lists / sizeof lists[0]; i++) {
+    for (const char *const *name = lists[i]; fine && name && *name; name++)
+      fine = digest_text(digest, *name);
+    fine = fine && digest_text(digest, NULL);
+  }
   fine = fine && EVP_DigestFinal_ex(digest, identity, NULL);
   EVP_MD_CTX_free(digest);
   return fine;
@@ -119,11 +126,23 @@ static bool offer_names(SSL_CTX *ssl, const char *const *names) {
   return fine;
 }
 
+static bool take_pins(hf_tls_context *context, const char *const *pins) {
+  size_t count = 0;
+  while (pins && pins[count])
+    count++;
+  if (count == 0) return true;
+  context->pins = calloc(count + 1, sizeof *context->pins);
+  for (size_t i = 0; context->pins && i < count; i++)
+    if (!(context->pins[i] = strdup(pins[i]))) return false;
+  return context->pins != NULL;
+}
+
 static bool load(hf_tls_context *context, const hf_tls_options *options, hf_tls_finding *finding) {
   if (options->psk_identity) return take_shared_key(context, options); /* no certificate is to be trusted */
   const char *own[] = {options->cert, options->cert ? options->key : NULL};
   for (size_t i = 0; i < 2; i++)
-    if (own[i] && !hf_tls_stamps_add(&context->stamps, own[i])) return false;
+    if (own[i] && !hf_tls_pem_is_text(own[i]) && !hf_tls_stamps_add(&context->stamps, own[i])) return false;
+  if (!take_pins(context, options->pins)) return false;
   if (options->cert && !hf_tls_load_own(context->ssl, options, finding)) return false;
   context->trust = hf_tls_trust_get(options->ca, finding);
   if (!context->trust) return false;
@@ -155,6 +174,9 @@ static void destroy(hf_tls_context *context) {
   free(context->psk_key);
   if (context->psk_identity) OPENSSL_cleanse(context->psk_identity, strlen(context->psk_identity));
   free(context->psk_identity);
+  for (char **pin = context->pins; pin && *pin; pin++)
+    free(*pin);
+  free(context->pins);
   free(context);
 }
 
@@ -301,6 +323,11 @@ bool hf_tls_context_verifies(const hf_tls_context *context) {
 
 bool hf_tls_context_has_psk(const hf_tls_context *context) {
   return context->psk_identity != NULL;
+}
+
+bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl) {
+  if (!context->pins || (context->verifies && SSL_session_reused(ssl))) return true;
+  return hf_tls_pins_hold((const char *const *)context->pins, ssl, context->verifies);
 }
 
 static bool is_address(const char *host) {

@@ -13,6 +13,10 @@
 bool hf_tls_context_verifies(const hf_tls_context *context);
 bool hf_tls_context_has_psk(const hf_tls_context *context);
 
+/* After a handshake: whether a key is pinned that the server has, if any is. One that takes up a session has had it
+ * when that began, under this same context; the chain that was verified then is not kept. */
+bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl);
+
 typedef struct hf_tls_use { /* the application's data of each SSL made of a context */
   hf_tls_context *context;  /* a reference */
   char *host;               /* as in SNI and in the check: see hf_tls_use_init */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "stream/openssl.h"
+#include "stream/tls_pem.h"
 
 enum { SHOWN = 120 /* bytes of a path; its end tells more than its beginning */ };
 
@@ -26,7 +27,8 @@ static int give_phrase(char *buffer, int size, int writing, void *context) {
 }
 
 /* One line, without what could upset a terminal: a path is any bytes. */
-static bool blame(hf_tls_finding *finding, const char *option, const char *path, const char *words) {
+static bool blame(hf_tls_finding *finding, const char *option, const char *source, const char *words) {
+  const char *path = hf_tls_pem_name(source);
   size_t length = strlen(path);
   bool cut = length > SHOWN;
   finding->code = HF_TLS_FILE;
@@ -58,11 +60,20 @@ bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *
   return blame(finding, option, path, words);
 }
 
-static bool load_key(SSL_CTX *context, const hf_tls_options *tls, const pass_phrase *phrase, hf_tls_finding *finding) {
+static bool use_key(SSL_CTX *context, const char *source, pass_phrase *phrase) {
+  BIO *pem = hf_tls_pem_open(source);
+  EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, give_phrase, phrase) : NULL;
+  bool fine = key && SSL_CTX_use_PrivateKey(context, key) == 1; /* one of another kind is taken beside it */
+  EVP_PKEY_free(key);
+  BIO_free(pem);
+  return fine;
+}
+
+static bool load_key(SSL_CTX *context, const hf_tls_options *tls, pass_phrase *phrase, hf_tls_finding *finding) {
   const char *path = tls->key ? tls->key : tls->cert;
   const char *option = tls->key ? "tls.key" : "tls.key (the same as tls.cert)";
   static const char *const other = "not the key of the certificate in tls.cert";
-  if (SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1) /* one of another kind is taken beside it */
+  if (use_key(context, path, phrase))
     return SSL_CTX_check_private_key(context) == 1 || blame(finding, option, path, other);
   unsigned long error = ERR_peek_error();
   if (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH)
@@ -73,16 +84,36 @@ static bool load_key(SSL_CTX *context, const hf_tls_options *tls, const pass_phr
   return hf_tls_unreadable(finding, option, path, "private key");
 }
 
+/* Whoever signed it, if they follow: as many as there are, but the end of them must be that of the text. */
+static bool use_others(SSL_CTX *context, BIO *pem) {
+  pass_phrase none = {0};
+  X509 *other;
+  while ((other = PEM_read_bio_X509(pem, NULL, give_phrase, &none)))
+    if (SSL_CTX_add0_chain_cert(context, other) != 1) {
+      X509_free(other);
+      return false;
+    }
+  unsigned long error = ERR_peek_last_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_PEM || ERR_GET_REASON(error) != PEM_R_NO_START_LINE) return false;
+  ERR_clear_error();
+  return true;
+}
+
+static bool use_certificates(SSL_CTX *context, const char *source) {
+  pass_phrase none = {0};
+  BIO *pem = hf_tls_pem_open(source);
+  X509 *first = pem ? PEM_read_bio_X509_AUX(pem, NULL, give_phrase, &none) : NULL;
+  bool fine = first && SSL_CTX_use_certificate(context, first) == 1 && use_others(context, pem);
+  X509_free(first);
+  BIO_free(pem);
+  return fine;
+}
+
 bool hf_tls_load_own(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding) {
   pass_phrase phrase = {.text = tls->key_password};
-  SSL_CTX_set_default_passwd_cb(context, give_phrase);
-  SSL_CTX_set_default_passwd_cb_userdata(context, &phrase);
-  bool fine = SSL_CTX_use_certificate_chain_file(context, tls->cert) == 1
-                  ? load_key(context, tls, &phrase, finding)
-                  : hf_tls_unreadable(finding, "tls.cert", tls->cert, "certificate");
-  SSL_CTX_set_default_passwd_cb(context, NULL);
-  SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
-  return fine;
+  ERR_clear_error();
+  if (!use_certificates(context, tls->cert)) return hf_tls_unreadable(finding, "tls.cert", tls->cert, "certificate");
+  return load_key(context, tls, &phrase, finding);
 }
 
 bool hf_tls_load_files(SSL_CTX *context, const hf_tls_options *tls, hf_tls_finding *finding) {

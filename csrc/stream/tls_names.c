@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stream/openssl.h"
+#include "stream/tls_pins.h"
 
 void hf_tls_find(hf_tls_finding *finding, hf_tls_code code, const char *text) {
   finding->code = code;
@@ -53,6 +54,14 @@ void hf_tls_find_other_host(hf_tls_finding *finding, X509 *certificate, const ch
   name_of(certificate, name, sizeof name);
   snprintf(text, sizeof text, "the certificate is not for %.80s: %s", host, name);
   hf_tls_find(finding, HF_TLS_HOSTNAME, text);
+}
+
+void hf_tls_find_other_key(hf_tls_finding *finding, X509 *certificate) {
+  char name[120], pin[HF_TLS_PIN + 1] = "none", text[sizeof finding->text];
+  name_of(certificate, name, sizeof name);
+  if (certificate) hf_tls_pin_of(certificate, pin);
+  snprintf(text, sizeof text, "its key is %s: %s", pin, name);
+  hf_tls_find(finding, HF_TLS_OTHER_KEY, text);
 }
 
 hf_tls_code hf_tls_code_of_error(unsigned long error, bool asked, bool psk) {

@@ -29,6 +29,9 @@ void hf_tls_find_verdict(hf_tls_finding *finding, int verdict, X509 *certificate
 bool hf_tls_is_for(X509 *certificate, const char *host);
 void hf_tls_find_other_host(hf_tls_finding *finding, X509 *certificate, const char *host);
 
+/* Its key, or that of nobody's certificate, has none of the pins. */
+void hf_tls_find_other_key(hf_tls_finding *finding, X509 *certificate);
+
 /* An error of OpenSSL's, an alert of the server's for the most part. `asked`: the server wanted a certificate that we
  * do not have; `psk`: there are none in this at all. */
 hf_tls_code hf_tls_code_of_error(unsigned long error, bool asked, bool psk);

@@ -144,13 +144,16 @@ static void look_at_server(tls *t) {
   long verdict = SSL_get_verify_result(t->ssl);
   if (has_psk(t)) {
     if (certificate) hf_tls_find(&t->finding, HF_TLS_HANDSHAKE, "the server does not use the shared key");
-  } else if (hf_tls_context_verifies(t->use.context)) {
-    if (!certificate)
+  } else {
+    bool verifies = hf_tls_context_verifies(t->use.context);
+    if (verifies && !certificate)
       hf_tls_find(&t->finding, HF_TLS_CERTIFICATE, "the server shows none");
-    else if (verdict != X509_V_OK)
+    else if (verifies && verdict != X509_V_OK)
       hf_tls_find_verdict(&t->finding, (int)verdict, certificate);
-    else if (!hf_tls_is_for(certificate, t->use.host))
+    else if (verifies && !hf_tls_is_for(certificate, t->use.host))
       hf_tls_find_other_host(&t->finding, certificate, t->use.host);
+    else if (!hf_tls_context_has_pinned(t->use.context, t->ssl))
+      hf_tls_find_other_key(&t->finding, certificate);
   }
   X509_free(certificate);
 }

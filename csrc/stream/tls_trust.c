@@ -11,6 +11,7 @@
 
 #include "stream/openssl.h"
 #include "stream/tls_files.h"
+#include "stream/tls_pem.h"
 #include "stream/tls_stamp.h"
 #include "sys/clock.h"
 
@@ -37,12 +38,12 @@ static const char *option_of(const hf_tls_trust *trust) {
   return trust->ca ? "tls.ca" : "the system's authorities";
 }
 
-/* How many certificates there were; lists of revoked ones are taken as well. False: nothing could be opened, whatever
- * there is. */
+/* Of a file, or of PEM, how many certificates there were; lists of revoked ones are taken as well. False: nothing could
+ * be opened, whatever there is. */
 static bool load_file(hf_tls_trust *trust, const char *path, size_t *certificates, hf_tls_finding *finding) {
   X509_STORE *store = trust->store;
   ERR_clear_error();
-  BIO *file = BIO_new_file(path, "r");
+  BIO *file = hf_tls_pem_open(path);
   unsigned long error = file ? 0 : ERR_peek_error();
   if (ERR_GET_LIB(error) == ERR_LIB_SYS && hf_tls_is_short(ERR_GET_REASON(error)))
     return hf_tls_unread(finding, option_of(trust), path, ERR_GET_REASON(error));
@@ -102,7 +103,8 @@ static bool load(hf_tls_trust *trust, const char *ca, hf_tls_finding *finding) {
   size_t certificates;
   if (!ca) return load_system(trust, finding);
   if (stat(ca, &about) == 0 && S_ISDIR(about.st_mode)) return load_folder(trust, ca, finding);
-  return hf_tls_stamps_add(&trust->stamps, ca) && load_file(trust, ca, &certificates, finding) &&
+  bool stamped = hf_tls_pem_is_text(ca) || hf_tls_stamps_add(&trust->stamps, ca);
+  return stamped && load_file(trust, ca, &certificates, finding) &&
          (certificates > 0 || hf_tls_unreadable(finding, "tls.ca", ca, "certificate"));
 }
 

@@ -13,8 +13,8 @@
 
 typedef struct hf_tls_trust hf_tls_trust;
 
-/* `ca` names a file of certificates or a hashed folder; NULL: the system's. NULL when it cannot be read, which
- * `finding` tells, or when memory is short, and then it does not. */
+/* `ca` names a file of certificates or a hashed folder, or is PEM; NULL: the system's. NULL when it cannot be read,
+ * which `finding` tells, or when memory is short, and then it does not. */
 hf_tls_trust *hf_tls_trust_get(const char *ca, hf_tls_finding *finding);
 void hf_tls_trust_drop(hf_tls_trust *trust);
 X509_STORE *hf_tls_trust_store(const hf_tls_trust *trust);

@@ -110,7 +110,7 @@ function client.new(given, adapt)
   self.servers = values.servers
   doubt(self, given, values.client_id and registry.twin(self))
   registry.add(self, mail)
-  if values.tls and not values.tls.verify then
+  if values.tls and not values.tls.verify and not values.tls.pin then
     chronicle.unverified(self)
   end
   return self

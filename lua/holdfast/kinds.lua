@@ -91,6 +91,36 @@ function kinds.file(value, row)
   return value
 end
 
+--- The name of a file, or what would be in it, PEM (RFC 7468), of which nothing is shown.
+function kinds.pem(value, row)
+  local is_pem = type(value) == "string" and value:find("-----BEGIN ", 1, true)
+  if is_pem and value:find("%z") then
+    return nil, "is PEM, and must not contain a NUL"
+  end
+  if is_pem then
+    return value
+  end
+  return kinds.file(value, row)
+end
+
+-- The base64 of 32 bytes; the last digit has two bits that mean nothing, and are 0.
+local PIN = "^" .. ("[A-Za-z0-9+/]"):rep(42) .. "[AEIMQUYcgkosw048]=$"
+
+--- Pins of public keys, one or a list; a list is kept.
+function kinds.pins(value, row)
+  local pins = {}
+  for index, pin in ipairs(type(value) == "table" and value or { value }) do
+    if type(pin) ~= "string" or not pin:find(PIN) then
+      return wanted("the base64 of a public key's SHA-256 (RFC 7469), 44 characters, or a list of such", pin, row)
+    end
+    pins[index] = pin
+  end
+  if #pins == 0 then
+    return wanted("the base64 of a public key's SHA-256 (RFC 7469), 44 characters, or a list of such", value, row)
+  end
+  return pins
+end
+
 --- A topic name, without wildcards (MQTT 5 section 4.7).
 function kinds.topic(value, row)
   if type(value) ~= "string" then

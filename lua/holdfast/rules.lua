@@ -219,11 +219,23 @@ function parts.limits(_, values)
   end
 end
 
+-- What Paho cannot do, which reads certificates from files by itself.
+local function paho_problem(tls)
+  for _, name in ipairs { "ca", "cert", "key" } do
+    if tls[name] and tls[name]:find("-----BEGIN ", 1, true) then
+      return ('tls.%s is PEM, and Paho reads files only; name one, or say transport = "native"'):format(name)
+    end
+  end
+  if tls.pin then
+    return 'tls.pin: Paho does not look at keys; say transport = "native"'
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
   elseif tls.psk_key then
-    for _, name in ipairs { "ca", "cert", "key", "key_password", "verify" } do
+    for _, name in ipairs { "ca", "cert", "key", "key_password", "pin", "verify" } do
       if given[name] ~= nil then
         return ("tls.psk_key takes the place of certificates; leave tls.%s out"):format(name)
       end
@@ -240,7 +252,7 @@ function parts.tls(given, values)
       wanted = wanted or server.tls
     end
     if wanted then
-      return tls_problem(given.tls, values.tls)
+      return (values.transport == "paho" and paho_problem(values.tls)) or tls_problem(given.tls, values.tls)
     end
     return "tls is given, but no server's address begins with mqtts:// or wss://"
   end

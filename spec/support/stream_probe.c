@@ -63,7 +63,9 @@ static size_t list_field(lua_State *L, int table, const char *name, const char *
 /* ---- contexts of TLS ---- */
 
 static void read_options(lua_State *L, int table, hf_tls_options *options, const char **names) {
+  const char **pins = names + MOST_NAMES + 1;
   names[list_field(L, table, "alpn", names, MOST_NAMES)] = NULL;
+  pins[list_field(L, table, "pin", pins, MOST_NAMES)] = NULL;
   lua_getfield(L, table, "verify");
   bool verify = lua_isnil(L, -1) || lua_toboolean(L, -1);
   lua_pop(L, 1);
@@ -72,6 +74,7 @@ static void read_options(lua_State *L, int table, hf_tls_options *options, const
                               .key = field(L, table, "key"),
                               .key_password = field(L, table, "key_password"),
                               .alpn = names[0] ? names : NULL,
+                              .pins = pins[0] ? pins : NULL,
                               .psk_identity = field(L, table, "psk_identity"),
                               .verify = verify};
   lua_getfield(L, table, "psk_key");
@@ -89,7 +92,7 @@ static int push_context(lua_State *L, hf_tls_context *context) {
 static int context(lua_State *L) { /* context(options) -> context | nil, reason, text */
   hf_tls_options options;
   hf_tls_problem problem = {0};
-  const char *names[MOST_NAMES + 1];
+  const char *names[2 * (MOST_NAMES + 1)];
   luaL_checktype(L, 1, LUA_TTABLE);
   read_options(L, 1, &options, names);
   hf_tls_context *found = hf_tls_context_get(&options, &problem);
@@ -102,7 +105,7 @@ static int context(lua_State *L) { /* context(options) -> context | nil, reason,
 
 static int find(lua_State *L) { /* find(options) -> context | nil */
   hf_tls_options options;
-  const char *names[MOST_NAMES + 1];
+  const char *names[2 * (MOST_NAMES + 1)];
   luaL_checktype(L, 1, LUA_TTABLE);
   read_options(L, 1, &options, names);
   hf_tls_context *found = hf_tls_context_find(&options);

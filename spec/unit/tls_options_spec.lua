@@ -1,0 +1,49 @@
+-- What `tls` takes over our own transport, and what Paho is told that it cannot do.
+local options = require "holdfast.options"
+
+local PIN = ("A"):rep(43) .. "="
+local PEM = "-----BEGIN PRIVATE KEY-----\nMHcCAQEEIG\n-----END PRIVATE KEY-----\n"
+
+describe("options of tls", function()
+  local function check(tls, transport)
+    return options.check { server = "mqtts://x", transport = transport or "native", tls = tls }
+  end
+
+  local function refusal(tls, transport)
+    local values, problem = check(tls, transport)
+    assert.is_nil(values)
+    return problem
+  end
+
+  it("take PEM for a file, and a pin or several", function()
+    local values = assert(check { ca = PEM, cert = PEM, key = PEM, pin = PIN })
+    assert.are.same({ ca = PEM, cert = PEM, key = PEM, pin = { PIN }, verify = true }, values.tls)
+    assert.are.same({ PIN, PIN }, assert(check { pin = { PIN, PIN } }).tls.pin)
+  end)
+
+  it("are refused where they are none, and nothing of PEM is shown", function()
+    local wanted = "tls.pin must be the base64 of a public key's SHA-256 (RFC 7469), 44 characters, "
+      .. "or a list of such, got "
+    for _, case in ipairs {
+      { { pin = {} }, wanted .. "an empty table" },
+      { { pin = { PIN, "x" } }, wanted .. '"x"' },
+      { { pin = ("A"):rep(42) .. "B=" }, wanted .. '"' .. ("A"):rep(42) .. 'B="' },
+      { { pin = true }, wanted .. "true" },
+      { { cert = PEM, key = PEM .. "\0" }, "tls.key is PEM, and must not contain a NUL" },
+      { { psk_identity = "i", psk_key = "ab", pin = PIN },
+        "tls.psk_key takes the place of certificates; leave tls.pin out" },
+    } do
+      assert.are.equal(case[2], refusal(case[1]))
+    end
+  end)
+
+  it("are refused over Paho by name, with the way out", function()
+    for _, case in ipairs {
+      { { pin = PIN }, 'tls.pin: Paho does not look at keys; say transport = "native"' },
+      { { ca = PEM }, 'tls.ca is PEM, and Paho reads files only; name one, or say transport = "native"' },
+      { { cert = "c", key = PEM }, 'tls.key is PEM, and Paho reads files only; name one, or say transport = "native"' },
+    } do
+      assert.are.equal(case[2], refusal(case[1], "paho"))
+    end
+  end)
+end)
