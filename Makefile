@@ -35,7 +35,7 @@ LINK    := -shared -pthread -Wl,-z,nodelete -Wl,--as-needed $(if $(SANITIZE),-fs
 ATOMICS := $(shell echo 'int main(void) { static _Atomic(unsigned long long) n; return (int)n++; }' | \
              $(CC) -std=c11 -xc - -o /dev/null 2>/dev/null || echo -latomic)
 # Paho, OpenSSL and SQLite are loaded by those that need them (csrc/sys/library.h).
-LIBS    := -lwslay -ldl $(ATOMICS)
+LIBS    := -lwslay -ldl -lresolv $(ATOMICS) # the last but one is for a C library that has it apart
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))
@@ -94,7 +94,7 @@ FAMINE := $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
 
 # The whole module on virtual time: the probe brings a clock, a keeper and a shortage of memory of its own.
 $(HERE)/spec/keeper_probe.so: LDFLAGS += $(FAMINE)
-$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine mail_race post_race room_race) \
+$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine mail_race post_race room_race service_script) \
     $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)

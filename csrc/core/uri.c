@@ -10,9 +10,12 @@ static const struct {
   const char *name;
   bool tls;
   hf_road road;
-} schemes[] = {{"mqtt", false, HF_ROAD_TCP}, {"mqtts", true, HF_ROAD_TCP},     {"tcp", false, HF_ROAD_TCP},
-               {"ssl", true, HF_ROAD_TCP},   {"ws", false, HF_ROAD_WEBSOCKET}, {"wss", true, HF_ROAD_WEBSOCKET},
-               {"unix", false, HF_ROAD_UNIX}};
+  bool service;
+} schemes[] = {{"mqtt", false, HF_ROAD_TCP, false},     {"mqtts", true, HF_ROAD_TCP, false},
+               {"tcp", false, HF_ROAD_TCP, false},      {"ssl", true, HF_ROAD_TCP, false},
+               {"mqtt+srv", false, HF_ROAD_TCP, true},  {"mqtts+srv", true, HF_ROAD_TCP, true},
+               {"ws", false, HF_ROAD_WEBSOCKET, false}, {"wss", true, HF_ROAD_WEBSOCKET, false},
+               {"unix", false, HF_ROAD_UNIX, false}};
 
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
@@ -97,10 +100,12 @@ static const char *take_scheme(hf_bytes *text, hf_uri *uri, char *problem) {
     if (!is_scheme(name, schemes[i].name)) continue;
     uri->tls = schemes[i].tls;
     uri->road = schemes[i].road;
+    uri->service = schemes[i].service;
     *text = from(*text, colon + 3);
     return NULL;
   }
-  return say(problem, "has the unknown scheme ", name, "; mqtt, mqtts, tcp, ssl, ws, wss and unix are known");
+  return say(problem, "has the unknown scheme ", name,
+             "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss and unix are known");
 }
 
 /* Whether the text is a dotted quad; no leading zeros, which some resolvers read as octal. */
@@ -209,6 +214,12 @@ uint16_t hf_uri_usual_port(hf_road road, bool tls) {
   return tls ? 8883 : 1883;
 }
 
+/* Its servers have addresses and ports. */
+static const char *check_service(hf_bytes after_host, const hf_uri *uri) {
+  if (uri->ipv6 || is_ipv4(uri->host)) return "must have the name of a service, not an address";
+  return after_host.length > 0 ? "must not have a port: the records of its service have them" : NULL;
+}
+
 static const char *take_port(hf_bytes text, hf_uri *uri, char *problem) {
   if (text.length == 0) {
     uri->port = hf_uri_usual_port(uri->road, uri->tls);
@@ -271,5 +282,6 @@ const char *hf_uri_parse(hf_bytes text, hf_uri *uri, char *problem) {
     return "must not have a user name or password; they have options of their own";
   wrong = take_tail(&text, uri, problem);
   if (!wrong) wrong = take_host(&text, uri, problem);
-  return wrong ? wrong : take_port(text, uri, problem);
+  if (wrong) return wrong;
+  return uri->service ? check_service(text, uri) : take_port(text, uri, problem);
 }

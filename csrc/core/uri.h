@@ -1,10 +1,10 @@
 /* uri.h: a server address as users write it, taken apart.
  *
- * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases, IPv6 in
- * brackets, a bare "host" or "host:port" as mqtt; "unix:///run/broker.sock";
- * "ws://host/path?query" and "wss://". User info, and a path or query where there can
- * be none, are refused, never ignored. Pure, no memory: the parts point into the
- * caller's text, or into the struct itself, which then must not be copied. Any thread.
+ * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases,
+ * "mqtt+srv://service" and "mqtts+srv://", IPv6 in brackets, a bare "host" or "host:port" as mqtt;
+ * "unix:///run/broker.sock"; "ws://host/path?query" and "wss://". User info, and a path or query where there can be
+ * none, are refused, never ignored. Pure, no memory: the parts point into the caller's text, or into the struct itself,
+ * which then must not be copied. Any thread.
  */
 #ifndef HF_CORE_URI_H
 #define HF_CORE_URI_H
@@ -32,9 +32,10 @@ int hf_road_find(const char *name);     /* -1 when there is none */
 typedef struct hf_uri {
   hf_bytes host; /* without brackets, its zone behind a '%' alone; then it may point into this struct */
   hf_road road;
-  uint16_t port; /* 1883, 8883, 80 or 443 when the text has none; 0: there are no ports on its road */
+  uint16_t port; /* 1883, 8883, 80 or 443 when the text has none; 0: there is none on its road, or it is a service */
   bool tls;
   bool ipv6;     /* the host is an IPv6 literal */
+  bool service;  /* it is the name of a service, whose servers and ports a name server has (RFC 2782) */
   hf_bytes path; /* of a WebSocket, with its query, as the user wrote it: it may be empty, or begin with the '?' */
   char zoned[HF_URI_ZONED];
 } hf_uri;

@@ -66,6 +66,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   }
   apply_limits(client, answer);
   client->connected = client->was_connected = true;
+  hf_walk_reached(client);
   client->on_trial = false;
   if (client->protocol == 5) client->spoke_5 |= bit_of_server(client);
   client->ready = false;

@@ -32,6 +32,7 @@ void hf_attempt_forget(hf_client *client) {
   free(client->given_proxy);
   client->given_proxy = NULL;
   client->proxy = NULL;
+  client->target = NULL;
   for (size_t i = 0; i < HF_GIVEN_PARTS; i++)
     wipe(&client->given.of[i]);
 }
@@ -166,13 +167,27 @@ static hf_failure look_up_next(hf_client *client) {
   return input == HF_GATE_INPUT_REFUSED ? end(client, failure) : go_on(client, input);
 }
 
+/* Its user has not written that name. */
+static const char *whose(const hf_client *client) {
+  return client->target ? client->target->host : NULL;
+}
+
+hf_failure hf_attempt_found(hf_client *client, const hf_found *answer) {
+  if (!awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation) || client->target) return none;
+  const char *why = answer->service.absent ? "the service is said not to exist" : answer->name;
+  if (answer->failure) return end(client, because(HF_SOURCE_NETWORK, answer->failure, why));
+  client->target = hf_walk_learn(client, &answer->service);
+  return client->target ? look_up_next(client) : end(client, because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, NULL));
+}
+
 hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
   bool wanted = awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation), of_proxy = false;
   hf_network_code problem = answer->failure;
   if (wanted) hf_route_unknown(client, &of_proxy);
   if (!wanted || !use(client, answer, of_proxy)) free(answer);
   if (!wanted) return none;
-  if (problem) return end(client, because(HF_SOURCE_NETWORK, problem, of_proxy ? "the name of the proxy" : NULL));
+  if (problem)
+    return end(client, because(HF_SOURCE_NETWORK, problem, of_proxy ? "the name of the proxy" : whose(client)));
   return client->proxy ? look_up_next(client) : go_on(client, HF_GATE_INPUT_RESOLVED);
 }
 

@@ -19,7 +19,8 @@ hf_failure hf_attempt_place(hf_client *client, const hf_command *answer);
 hf_failure hf_attempt_line_up_again(hf_client *client); /* the budget has been changed */
 hf_failure hf_attempt_credentials(hf_client *client, const hf_command *answer);
 hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer); /* takes it */
-hf_failure hf_attempt_trusted(hf_client *client, hf_trusted *answer);   /* may take its context */
+hf_failure hf_attempt_found(hf_client *client, const hf_found *answer);
+hf_failure hf_attempt_trusted(hf_client *client, hf_trusted *answer); /* may take its context */
 
 /* The link has failed. True: that is held back for a diagnosis (diagnosis.h). False: tell it; its reason may be another
  * one now. */

@@ -43,6 +43,7 @@ static void discard_block(hf_mail *mail) {
 
 #define discard_event discard_block
 #define discard_resolved discard_block
+#define discard_found discard_block
 #define discard_knocked discard_block
 #define discard_diagnosed discard_block
 

@@ -30,6 +30,7 @@
   EACH(DELAY, command)                                                                                                 \
   EACH(TURN, command) /* in `number` ms this attempt may begin; below 0: Lua does not know */                          \
   EACH(RESOLVED, resolved)                                                                                             \
+  EACH(FOUND, found)                                                                                                   \
   EACH(KNOCKED, knocked)                                                                                               \
   EACH(TRUSTED, trusted)                                                                                               \
   EACH(DIAGNOSED, diagnosed)                                                                                           \

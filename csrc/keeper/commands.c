@@ -94,6 +94,7 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_SUBSCRIBE:
   case HF_COMMAND_UNSUBSCRIBE:
   case HF_COMMAND_RESOLVED:
+  case HF_COMMAND_FOUND:
   case HF_COMMAND_KNOCKED:
   case HF_COMMAND_TRUSTED:
   case HF_COMMAND_DIAGNOSED:
@@ -159,6 +160,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
     hf_wishing_free((hf_wishing *)mail);
   } else if (mail->kind == HF_COMMAND_RESOLVED) {
     hf_driver_heed(client, hf_attempt_resolved(client, (hf_resolved *)mail));
+  } else if (mail->kind == HF_COMMAND_FOUND) {
+    hf_driver_heed(client, hf_attempt_found(client, (const hf_found *)mail));
+    free(mail);
   } else if (mail->kind == HF_COMMAND_TRUSTED) {
     hf_driver_heed(client, hf_attempt_trusted(client, (hf_trusted *)mail));
     hf_trust_free((hf_trusted *)mail);

@@ -57,11 +57,21 @@ static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
   return HF_GATE_WAITS;
 }
 
+static hf_gate_input find_service(hf_client *client, hf_failure *failure) {
+  hf_keeper *keeper = client->keeper;
+  hf_snapshot_attempt_phase(client, HF_PHASE_DNS);
+  if (keeper->means.find && keeper->means.find(keeper->inbox, client, client->generation, client->server))
+    return HF_GATE_WAITS;
+  return refuse(failure, HF_SOURCE_NETWORK, HF_NETWORK_NAME_SERVER_FAILING);
+}
+
 /* The link may look names up too, but Paho does so under a lock that stops every client. Where TLS must verify the name
  * there is no way around it, but then at least the name is known to have an answer. */
 static hf_gate_input find_address(hf_client *client, hf_failure *failure) {
   hf_keeper *keeper = client->keeper;
   bool of_proxy;
+  if (client->server->service && !client->target) client->target = hf_walk_next(client);
+  if (client->server->service && !client->target) return find_service(client, failure);
   client->proxy = hf_route_find(client);
   const char *host = hf_route_unknown(client, &of_proxy);
   if (!keeper->means.resolve || !host) return HF_GATE_INPUT_RESOLVED;
@@ -153,6 +163,7 @@ bool hf_gates_open(hf_client *client) {
   client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
+      .place = client->target ? client->target->host : NULL,
       .road = server->road,
       .path = server->path,
       .headers = options->ask_headers ? given[HF_GIVEN_HEADERS].data : options->headers,
@@ -163,7 +174,7 @@ bool hf_gates_open(hf_client *client) {
       .proxy_address_count = proxy_count,
       .proxy_tls = proxy && proxy->tls ? &options->proxy_tls : NULL,
       .proxy_context = client->proxy_context,
-      .port = server->port,
+      .port = client->target ? client->target->port : server->port,
       .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
       .tls = server->tls ? hf_options_tls(options) : NULL,
       .context = client->context,

@@ -79,7 +79,8 @@ bool hf_given_take(hf_client *client, hf_bytes address) {
                               .road = uri->road,
                               .port = uri->port,
                               .tls = uri->tls,
-                              .ipv6 = uri->ipv6};
+                              .ipv6 = uri->ipv6,
+                              .service = uri->service};
   hf_given_forget(client);
   client->given_server = given;
   client->server = &given->server;

@@ -27,6 +27,7 @@
 #include "keeper/diagnosis.h"
 #include "keeper/dues.h"
 #include "keeper/event.h"
+#include "keeper/finder.h"
 #include "keeper/given.h"
 #include "keeper/keeper.h"
 #include "keeper/keeping.h"
@@ -38,6 +39,7 @@
 #include "keeper/resolver.h"
 #include "keeper/snapshot.h"
 #include "keeper/trust.h"
+#include "keeper/walk.h"
 #include "link/link.h"
 #include "store/store.h"
 
@@ -115,14 +117,16 @@ struct hf_client {
   const char *closing;       /* which has closed the latest attempts of MQTT 5 without a word, `closings` of them */
   uint64_t spoke_5;          /* servers, as in hf_engine.worked */
   uint32_t generation;
-  hf_proxy *given_proxy;         /* of this attempt, as the user answered it; owned; NULL: none */
-  const hf_proxy *proxy;         /* that the running attempt goes by; NULL: none */
-  hf_resolved *proxy_resolved;   /* its addresses; NULL: none are needed */
-  hf_tls_context *proxy_context; /* likewise, a reference */
-  hf_resolved *resolved;         /* of the running attempt, where the link takes all addresses; NULL: none */
-  hf_tls_context *context;       /* likewise, a reference; NULL: none */
-  hf_address address;            /* of the running attempt; empty: the server as it is written */
-  uint32_t address_turn;         /* which of a name's addresses is next */
+  hf_proxy *given_proxy;           /* of this attempt, as the user answered it; owned; NULL: none */
+  const hf_proxy *proxy;           /* that the running attempt goes by; NULL: none */
+  hf_resolved *proxy_resolved;     /* its addresses; NULL: none are needed */
+  hf_tls_context *proxy_context;   /* likewise, a reference */
+  hf_resolved *resolved;           /* of the running attempt, where the link takes all addresses; NULL: none */
+  hf_tls_context *context;         /* likewise, a reference; NULL: none */
+  hf_address address;              /* of the running attempt; empty: the server as it is written */
+  hf_walk *walks;                  /* of the services that it has to do with */
+  const hf_service_server *target; /* of the running attempt, where its server is a service; NULL: none yet */
+  uint32_t address_turn;           /* which of a name's addresses is next */
   uint8_t protocol;
   uint8_t gate; /* hf_gate */
   bool dirty;

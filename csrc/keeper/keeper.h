@@ -18,10 +18,11 @@
 /* NULL when it cannot be started, or in a child of fork(). */
 hf_keeper *hf_keeper_shared(void);
 
-/* What is done off the keeper's path, as resolver.h, trust.h, knock.h and look.h describe it, or a script's own way.
- * NULL: not at all. */
+/* What is done off the keeper's path, as resolver.h, finder.h, trust.h, knock.h and look.h describe it, or a script's
+ * own way. NULL: not at all. */
 typedef struct hf_keeper_means {
   bool (*resolve)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *host);
+  bool (*find)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
   bool (*trust)(hf_mailbox *inbox, hf_client *client, uint32_t generation);
   bool (*knock)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server);
   bool (*diagnose)(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server,

@@ -19,6 +19,7 @@ typedef struct hf_server {
   uint16_t port;
   bool tls;
   bool ipv6;
+  bool service; /* see hf_uri: the host is its name, and there is no port */
 } hf_server;
 
 typedef enum hf_transport { HF_TRANSPORT_PAHO, HF_TRANSPORT_NATIVE, HF_TRANSPORTS } hf_transport;

@@ -83,13 +83,17 @@ bool hf_route_is_direct(const char *no_proxy, const char *host) {
 
 /* ---- of an attempt ---- */
 
+static const char *host_of(const hf_client *client) {
+  return client->target ? client->target->host : client->server->host;
+}
+
 const hf_proxy *hf_route_find(const hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
   if (server->road == HF_ROAD_UNIX || !client->operations->exact) return NULL;
   if (options->ask_proxy) return client->given_proxy;
   const hf_proxy *proxy = server->tls ? options->proxy_secure : options->proxy;
-  return proxy && options->no_proxy && hf_route_is_direct(options->no_proxy, server->host) ? NULL : proxy;
+  return proxy && options->no_proxy && hf_route_is_direct(options->no_proxy, host_of(client)) ? NULL : proxy;
 }
 
 static bool is_address(const char *host) {
@@ -99,9 +103,10 @@ static bool is_address(const char *host) {
 const char *hf_route_unknown(const hf_client *client, bool *of_proxy) {
   const hf_server *server = client->server;
   const hf_proxy *proxy = client->proxy;
-  bool server_too = server->road != HF_ROAD_UNIX && !(proxy && proxy->looks_up) && !is_address(server->host);
+  bool server_too =
+      server->road != HF_ROAD_UNIX && !(proxy && proxy->looks_up) && (client->target || !is_address(server->host));
   *of_proxy = false;
-  if (server_too && !client->resolved) return server->host;
+  if (server_too && !client->resolved) return host_of(client);
   *of_proxy = true;
   return proxy && !client->proxy_resolved && !is_address(proxy->host) ? proxy->host : NULL;
 }

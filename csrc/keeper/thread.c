@@ -219,6 +219,7 @@ static bool prepare_end(void) {
 
 hf_keeper *hf_keeper_shared(void) {
   const hf_keeper_means means = {.resolve = hf_resolver_ask,
+                                 .find = hf_finder_ask,
                                  .trust = hf_trust_ask,
                                  .knock = hf_knock_ask,
                                  .diagnose = hf_look_ask,

@@ -119,9 +119,10 @@ typedef hf_tls_options hf_link_tls;
 
 typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const char *host;              /* name or address, IPv6 without brackets; or what hf_road says */
-  hf_road road;                  /* a link that is not `exact` knows TCP alone */
-  const char *path;              /* of a WebSocket; NULL: none */
-  const char *headers;           /* of its request, lines; NULL: none */
+  const char *place;   /* what has these addresses and this port where the host is a service; NULL: the host */
+  hf_road road;        /* a link that is not `exact` knows TCP alone */
+  const char *path;    /* of a WebSocket; NULL: none */
+  const char *headers; /* of its request, lines; NULL: none */
   const char *const
       *addresses;       /* of the host, in the resolver's order; a link that looks names up itself ignores them */
   size_t address_count; /* 0: nobody has looked */

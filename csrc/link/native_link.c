@@ -183,6 +183,7 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                                .address_count = attempt->proxy_address_count ? attempt->proxy_address_count : 1,
                                .tls = proxy_tls};
   hf_stream_target target = {.host = attempt->host,
+                             .place = attempt->place,
                              .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
                              .address_count = attempt->address_count ? attempt->address_count : 1,
                              .proxy = proxy ? &way : NULL,

@@ -99,6 +99,7 @@ static void servers(reader *r, int index) {
     server->path = text(r, at, "path").data;
     server->tls = flag(L, at, "tls");
     server->ipv6 = flag(L, at, "ipv6");
+    server->service = flag(L, at, "service");
     if (!server->host || !server->text) luaL_error(L, "holdfast.core: a server needs 'host' and 'text'");
     lua_pop(L, 1);
   }

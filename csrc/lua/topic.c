@@ -72,6 +72,10 @@ static int parse_server(lua_State *L) {
   lua_setfield(L, -2, "tls");
   lua_pushboolean(L, uri.ipv6);
   lua_setfield(L, -2, "ipv6");
+  if (uri.service) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "service");
+  }
   if (uri.path.data) {
     lua_pushlstring(L, uri.path.data, uri.path.length);
     lua_setfield(L, -2, "path");

@@ -256,9 +256,10 @@ static const hf_stream_operations operations = {.state = state,
                                                 .abort = abort_now};
 
 static void begin(proxy_talk *talk, const hf_stream_target *target) {
-  const char *address = target->address_count ? target->addresses[0] : target->host;
+  const char *host = target->place ? target->place : target->host;
+  const char *address = target->address_count ? target->addresses[0] : host;
   talk->proxy = *target->proxy->to;
-  snprintf(talk->host, sizeof talk->host, "%s", target->host);
+  snprintf(talk->host, sizeof talk->host, "%s", host);
   snprintf(talk->address, sizeof talk->address, "%s", address);
   talk->handshake =
       (hf_proxy_handshake){.proxy = &talk->proxy, .host = talk->host, .address = talk->address, .port = target->port};

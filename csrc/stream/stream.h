@@ -42,6 +42,7 @@ typedef struct hf_stream_proxy { /* on the way to a server */
 
 typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, but the context of tls */
   const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
+  const char *place;              /* whose addresses these are in its stead, and for a proxy to look up; NULL: none */
   const char *const *addresses;   /* of the host, as text (IPv6 with its zone); in the resolver's order */
   size_t address_count;           /* 1 or more; 0 as well where a proxy looks the name up */
   hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */

@@ -15,9 +15,8 @@ typedef struct hf_errand_row {
 } hf_errand_row;
 
 static const hf_errand_row rows[HF_ERRAND_KINDS] = {
-    [HF_ERRAND_NAME] = {"holdfast-dns", 64, false},
-    [HF_ERRAND_KNOCK] = {"holdfast-knock", 8, false},
-    [HF_ERRAND_TLS] = {"holdfast-tls", 16, true},
+    [HF_ERRAND_NAME] = {"holdfast-dns", 64, false},   [HF_ERRAND_SERVICE] = {"holdfast-dns", 16, false},
+    [HF_ERRAND_KNOCK] = {"holdfast-knock", 8, false}, [HF_ERRAND_TLS] = {"holdfast-tls", 16, true},
     [HF_ERRAND_DISK] = {"holdfast-store", 16, true}, /* stores may lie on several disks, of which one hangs */
 };
 

@@ -16,10 +16,11 @@
 #include <stdint.h>
 
 typedef enum hf_errand_kind {
-  HF_ERRAND_NAME,  /* a look-up: as long as a name server likes */
-  HF_ERRAND_KNOCK, /* at a server of first choice */
-  HF_ERRAND_TLS,   /* a handshake, or a look at files */
-  HF_ERRAND_DISK,  /* a sync */
+  HF_ERRAND_NAME,    /* a look-up: as long as a name server likes */
+  HF_ERRAND_SERVICE, /* likewise of the servers of a service */
+  HF_ERRAND_KNOCK,   /* at a server of first choice */
+  HF_ERRAND_TLS,     /* a handshake, or a look at files */
+  HF_ERRAND_DISK,    /* a sync */
   HF_ERRAND_KINDS
 } hf_errand_kind;
 

@@ -232,7 +232,7 @@ end
 -- What a URI may show in a message: never what stands in front of an "@", were it "%40", nor what follows a ":" and is
 -- no port, nor a query.
 local function without_secret(uri)
-  local scheme, rest = uri:match "^(%w*://)(.*)$"
+  local scheme, rest = uri:match "^([%w+]*://)(.*)$"
   scheme, rest = scheme or "", rest or uri
   local last = rest:match "^.*()@"
   local encoded = not rest:find "^%[" and rest:match "^.*()%%40"

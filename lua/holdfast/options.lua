@@ -70,7 +70,7 @@ local function is_usual(values)
     return false
   end
   for _, server in ipairs(values.servers) do
-    if server.road ~= "tcp" or server.tls then
+    if server.road ~= "tcp" or server.tls or server.service then
       return false
     end
   end

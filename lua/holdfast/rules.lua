@@ -147,9 +147,11 @@ function parts.sleep(given, values)
   end
 end
 
-function parts.primary(given)
+function parts.primary(given, values)
   if given.return_to_primary ~= nil and given.server ~= nil then
     return "return_to_primary needs servers: there is no other one to return from"
+  elseif given.return_to_primary ~= nil and values.servers[1].service then
+    return "return_to_primary looks at one server, and the first of servers is a service; leave one of them out"
   end
 end
 
@@ -169,9 +171,10 @@ end
 
 function parts.road(given, values)
   for index, server in ipairs(values.servers) do
-    if ROADS[server.road] and values.transport == "paho" then
+    local road = server.service and "the name of a service" or ROADS[server.road]
+    if road and values.transport == "paho" then
       return ('%s is %s, which Paho does not go by; say transport = "native"'):format(
-        given.server and "server" or ("servers in place %d"):format(index), ROADS[server.road])
+        given.server and "server" or ("servers in place %d"):format(index), road)
     end
   end
 end

@@ -21,9 +21,10 @@ local KEEPER = {
   { about = "what a client is, and does on its way to a broker and with it",
     "client", "attempt", "gates", "route", "diagnosis", "primary", "deadlines", "wishes", "outbox", "trial", "patience",
     "inbox", "admission", "posting", "keeping" },
-  { about = "what is found out off the keeper's path", "command", "resolver", "trust", "knock", "look", "question" },
+  { about = "what is found out off the keeper's path", "command", "resolver", "finder", "trust", "knock",
+    "look", "question" },
   { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "dues",
-    "tell", "snapshot", "trace", "handle", "reference", "given", "verdicts", "begun", "options" },
+    "tell", "snapshot", "trace", "handle", "reference", "given", "walk", "verdicts", "begun", "options" },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.

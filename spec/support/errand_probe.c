@@ -52,7 +52,7 @@ static void done(hf_errand *errand, const hf_errand *worked) {
 
 /* send(kind, name[, key]) -> whether it was taken */
 static int send(lua_State *L) {
-  static const char *const kinds[] = {"name", "knock", "tls", "disk", NULL};
+  static const char *const kinds[] = {"name", "service", "knock", "tls", "disk", NULL};
   probe_errand *errand = calloc(1, sizeof *errand);
   if (!errand) return luaL_error(L, "not enough memory");
   errand->errand = (hf_errand){.kind = (hf_errand_kind)luaL_checkoption(L, 1, NULL, kinds), .work = work, .done = done};

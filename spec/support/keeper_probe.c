@@ -16,6 +16,7 @@
 #include "mail_race.h"
 #include "post_race.h"
 #include "room_race.h"
+#include "service_script.h"
 #include "sys/clock.h"
 #include "sys/thread.h"
 
@@ -253,6 +254,7 @@ static int script(lua_State *L) {
     naming = luaL_checkoption(L, -1, NULL, namings);
     hf_keeper_shared()->means.resolve = resolve;
   }
+  hf_service_script(L, hf_keeper_shared());
   text_field(L, "finds", found, &finds);
   hf_keeper_shared()->means.diagnose = finds ? diagnose : NULL;
   hf_link_connected *limits = &s->limits;
@@ -354,6 +356,7 @@ static int reset(lua_State *L) {
   finds = NULL;
   looks = looks_at_files = 0;
   hf_keeper_shared()->means.resolve = NULL;
+  hf_service_script_over(hf_keeper_shared());
   hf_keeper_shared()->means.diagnose = NULL;
   hf_fake_reset();
   return 0;
@@ -439,6 +442,7 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"send", send},
                                      {"crowd", crowd},
                                      {"resolved", resolved},
+                                     {"services", hf_service_questions},
                                      {"news", news},
                                      {"knocked", knocked},
                                      {"starve", starve},

@@ -32,6 +32,8 @@ describe("a server address", function()
     ["[fe80::1%2525]:99"] = { "fe80::1%25", 99, false, true },
     ["[fe80::1%25]"] = { "fe80::1%25", 1883, false, true },
     ["unix:///run/mosquitto/mosquitto.sock"] = { "/run/mosquitto/mosquitto.sock", 0, false, false, "unix" },
+    ["mqtt+srv://example.com"] = { "example.com", 0, false, false, service = true },
+    ["MQTTS+SRV://a.example."] = { "a.example.", 0, true, false, service = true },
     ["ws://host"] = { "host", 80, false, false, "websocket" },
     ["WSS://host"] = { "host", 443, true, false, "websocket" },
     ["ws://host:8080/mqtt?a=b&c=%20@:"] = { "host", 8080, false, false, "websocket", "/mqtt?a=b&c=%20@:" },
@@ -44,18 +46,23 @@ describe("a server address", function()
   for text, expected in pairs(good) do
     it("is taken apart: " .. text:sub(1, 60), function()
       assert.same({ host = expected[1], port = expected[2], tls = expected[3], ipv6 = expected[4], text = text,
-        road = expected[5] or "tcp", path = expected[6] }, parse(text))
+        road = expected[5] or "tcp", path = expected[6], service = expected.service }, parse(text))
     end)
   end
 
   local AFTER = "must not have anything after host and port, but has "
   local PORT = ", which must be a number from 1 to 65535"
-  local KNOWN = "; mqtt, mqtts, tcp, ssl, ws, wss and unix are known"
+  local KNOWN = "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss and unix are known"
   local LETTERS = ", and host names are letters, digits, '-' and '.'"
   local USER = "must not have a user name or password; they have options of their own"
   local BLANK = "must not contain spaces or control characters"
   local V4, V6 = ", which is no IPv4 address", " in brackets, which is no IPv6 address"
   local bad = {
+    ["mqtt+srv://host:1883"] = "must not have a port: the records of its service have them",
+    ["mqtts+srv://127.0.0.1"] = "must have the name of a service, not an address",
+    ["mqtt+srv://[::1]"] = "must have the name of a service, not an address",
+    ["mqtt+srv://host/path"] = AFTER .. "'/path'",
+    ["mqtt+srv://"] = "has no host",
     [""] = "must not be empty",
     ["foo://host"] = "has the unknown scheme 'foo'" .. KNOWN,
     ["http://host"] = "has the unknown scheme 'http'" .. KNOWN,
