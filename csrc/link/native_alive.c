@@ -9,7 +9,8 @@
 
 enum {
   EXTEND = 10,  /* times dead_after, at most, and a ms for each byte: what moves must move at 1,000 bytes a second */
-  GLANCE = 250, /* ms, at least, between two looks whether the question has left */
+  FIRST = 50,   /* ms to the first look whether the question has left: a system may take 40 to confirm */
+  GLANCE = 250, /* ms, at least, between two of the others */
   GLANCES = 8,  /* at most */
 };
 
@@ -17,9 +18,10 @@ static int64_t patience(const hf_native_alive *alive) {
   return alive->dead_after - alive->ask_after;
 }
 
-/* 10,000 clients that connected in one moment must not all ask in one. */
+/* 10,000 clients that connected in one moment must not all ask in one. A fiftieth is what a machine may be late with
+ * without its clients being so. */
 static uint32_t with_phase(hf_link *link, uint32_t wait) {
-  return wait - hf_random_between(&link->random, 0, wait / 10);
+  return wait - hf_random_between(&link->random, wait / 50, wait / 10);
 }
 
 void hf_native_alive_begin(hf_link *link, uint32_t ask_after, uint32_t dead_after) {
@@ -47,8 +49,20 @@ void hf_native_alive_answered(hf_link *link) {
   link->alive.asked_at = link->alive.owed_at = HF_NATIVE_NEVER;
 }
 
+/* Where the question ends among the bytes of the lowest layer, or a little behind it. */
+static void find_end(hf_link *link, const hf_stream_progress *progress) {
+  hf_native_alive *alive = &link->alive;
+  bool is_there = link->out.written >= alive->asked_end && !progress->holds;
+  if (is_there && alive->asked_by == UINT64_MAX) alive->asked_by = progress->accepted;
+}
+
 void hf_native_alive_sent(hf_link *link) {
-  link->alive.sent_at = hf_native_loop->now;
+  hf_native_alive *alive = &link->alive;
+  hf_stream_progress progress;
+  alive->sent_at = hf_native_loop->now;
+  if (alive->asked_at == HF_NATIVE_NEVER || alive->asked_by != UINT64_MAX) return;
+  link->stream->operations->progress(link->stream, &progress);
+  find_end(link, &progress);
 }
 
 int64_t hf_native_alive_due(const hf_link *link) {
@@ -71,9 +85,10 @@ static void ask(hf_link *link) {
   }
   alive->left_at = HF_NATIVE_NEVER;
   alive->asked_end = link->out.appended;
+  alive->asked_by = UINT64_MAX;
   alive->confirmed = progress.acknowledged;
   alive->came = progress.received;
-  alive->look_at = alive->asked_at + (patience(alive) < 4 * GLANCE ? patience(alive) / 4 : GLANCE);
+  alive->look_at = alive->asked_at + (patience(alive) < 4 * FIRST ? patience(alive) / 4 : FIRST);
   alive->next_ask = with_phase(link, alive->ask_after);
 }
 
@@ -83,6 +98,13 @@ void hf_native_lost(hf_link *link, const char *text) {
                                          .code = HF_NETWORK_CONNECTION_LOST,
                                          .phase = HF_PHASE_UP,
                                          .text = text});
+}
+
+/* Whether the question has, whatever has gone out behind it. */
+static bool is_confirmed(hf_link *link, const hf_stream_progress *progress) {
+  find_end(link, progress);
+  bool all = !progress->holds && !progress->unacknowledged && !progress->probing;
+  return link->out.written >= link->alive.asked_end && (all || progress->acknowledged >= link->alive.asked_by);
 }
 
 /* The question is out. Glances find out when it left, so that its time is counted from there. */
@@ -105,7 +127,7 @@ static void judge(hf_link *link) {
     ask(link);
     return;
   }
-  bool left = link->out.written >= alive->asked_end && !progress.unacknowledged && !progress.probing;
+  bool left = is_confirmed(link, &progress);
   if (left && alive->left_at == HF_NATIVE_NEVER) {
     bool known = progress.quiet_for >= 0 && now - progress.quiet_for > alive->asked_at;
     alive->left_at = known ? now - progress.quiet_for : alive->asked_at;

@@ -37,6 +37,7 @@ typedef struct hf_native_alive {
   int64_t asked_at;    /* PINGREQ written; HF_NATIVE_NEVER: none is out */
   int64_t left_at;     /* and its last byte confirmed by the peer's system; HF_NATIVE_NEVER: not yet */
   uint64_t asked_end;  /* offset behind that PINGREQ */
+  uint64_t asked_by;   /* bytes of the lowest layer that end with it, or behind it; UINT64_MAX: not known yet */
   int64_t owed_at;     /* the first PINGREQ since the last PINGRESP; HF_NATIVE_NEVER: none */
   int64_t look_at;     /* while one is out */
   uint64_t confirmed;  /* bytes, at the last look */

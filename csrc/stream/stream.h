@@ -70,6 +70,7 @@ typedef struct hf_stream_progress { /* of the lowest layer: half a TLS record is
   int64_t quiet_for;   /* ms that something of ours, or a shut window, has waited for the peer's system to confirm
                           anything;   0: nothing waits; -1: nobody can tell (TCP_INFO is not there) */
   bool unacknowledged; /* something that has left is not confirmed yet */
+  bool holds;          /* a layer above has taken bytes of the owner's that the lowest has not */
   bool probing; /* the peer's window is shut, and the system has asked it again and has no answer yet; one that lives
                    may leave it without one for a second or so (of two probes in half a second it answers one) */
 } hf_stream_progress;

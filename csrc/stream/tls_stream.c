@@ -396,6 +396,7 @@ static void attend(hf_stream *stream, bool readable) {
 static void progress(hf_stream *stream, hf_stream_progress *how) {
   hf_stream *lower = of(stream)->pipe.lower;
   lower->operations->progress(lower, how);
+  how->holds = how->holds || !hf_tls_pipe_is_clear(&of(stream)->pipe);
 }
 
 static const hf_stream_operations operations = {.state = state,

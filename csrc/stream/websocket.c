@@ -361,6 +361,7 @@ static void attend(hf_stream *stream, bool readable) {
 static void progress(hf_stream *stream, hf_stream_progress *how) {
   hf_stream *lower = of(stream)->lower;
   lower->operations->progress(lower, how);
+  how->holds = how->holds || !is_clear(of(stream));
 }
 
 static const hf_stream_operations operations = {.state = state,

@@ -6,7 +6,7 @@ local notice = require "spec.support.notice"
 local now = require("holdfast.core").now
 local process = require "process_probe"
 
-local SLACK = 1 -- of a loaded machine
+local SLACK = 0.5 -- of a loaded machine; by themselves they take 3.0 and 7.4 s at most
 
 local function assert_in_time(times)
   for name, seconds in pairs(notice.wanted) do
