@@ -185,6 +185,7 @@ build = {
         "csrc/stream/tls_context.c",
         "csrc/stream/tls_files.c",
         "csrc/stream/tls_names.c",
+        "csrc/stream/tls_ocsp.c",
         "csrc/stream/tls_pem.c",
         "csrc/stream/tls_pins.c",
         "csrc/stream/tls_stamp.c",

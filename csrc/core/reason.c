@@ -57,6 +57,11 @@ const hf_reason *hf_reason_find(hf_source source, int code) {
   return of_hundreds ? of_hundreds : found;
 }
 
+bool hf_reason_is_about_time(const hf_reason *reason) {
+  return reason->source == HF_SOURCE_TLS && (reason->code == HF_TLS_NOT_YET_VALID || reason->code == HF_TLS_EXPIRED ||
+                                             reason->code == HF_TLS_CRL || reason->code == HF_TLS_OCSP);
+}
+
 const hf_reason *hf_reason_row(size_t row) {
   return row < ROWS ? &rows[row] : NULL;
 }

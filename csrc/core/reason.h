@@ -8,6 +8,7 @@
 #ifndef HF_CORE_REASON_H
 #define HF_CORE_REASON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,6 +67,9 @@ typedef enum hf_tls_code {
   HF_TLS_FILE,    /* a CA, certificate or key file of ours cannot be read */
   HF_TLS_VERSION, /* the server speaks nothing from TLS 1.2 on */
   HF_TLS_OTHER_KEY,
+  HF_TLS_REVOKED,
+  HF_TLS_CRL,  /* the lists of revoked certificates say nothing of the server's */
+  HF_TLS_OCSP, /* nor does what it brings along */
 } hf_tls_code;
 
 typedef enum hf_proxy_code {
@@ -143,6 +147,9 @@ typedef struct hf_reason {
 const hf_reason *hf_reason_find(hf_source source, int code);
 const hf_reason *hf_reason_row(size_t row); /* NULL past the end */
 size_t hf_reason_count(void);
+
+/* One that a clock which is wrong may be behind: once that is set, it is worth an attempt. */
+bool hf_reason_is_about_time(const hf_reason *reason);
 
 const char *hf_class_name(int cls);     /* "retry"; NULL when there is none */
 int hf_class_find(const char *name);    /* -1 when there is none */

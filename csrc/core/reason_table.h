@@ -219,6 +219,11 @@
   ROW(TLS, HF_TLS_FILE, "tls_file", SLOW, SLOW, 0, PLAIN, "a CA, certificate or key file cannot be read")              \
   ROW(TLS, HF_TLS_VERSION, "tls_version", SLOW, SLOW, 0, MOVE, "the server speaks no TLS from version 1.2 on")          \
   ROW(TLS, HF_TLS_OTHER_KEY, "tls_pin", SLOW, SLOW, 0, MOVE, "the server's key is none of those in tls.pin")           \
+  ROW(TLS, HF_TLS_REVOKED, "tls_revoked", SLOW, SLOW, 0, MOVE, "the server's certificate has been revoked")            \
+  ROW(TLS, HF_TLS_CRL, "tls_crl", SLOW, SLOW, 0, MOVE,                                                                 \
+      "tls.crl says nothing of the server's certificate, or the clock is wrong")                                       \
+  ROW(TLS, HF_TLS_OCSP, "tls_ocsp", SLOW, SLOW, 0, MOVE,                                                               \
+      "the server does not prove that its certificate is not revoked")                                                 \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
   ROW(PROXY, HF_PROXY_HANDSHAKE, "proxy_handshake", SLOW, SLOW, 0, MOVE, "what the proxy answers is none of its kind") \

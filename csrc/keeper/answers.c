@@ -129,15 +129,11 @@ static bool change_protocol(hf_client *client, const hf_link_down *down) {
   return true;
 }
 
-static bool is_about_time(const hf_reason *reason) {
-  return reason->source == HF_SOURCE_TLS && (reason->code == HF_TLS_NOT_YET_VALID || reason->code == HF_TLS_EXPIRED);
-}
-
 enum { LONGEST_REQUEST = 3600 /* s that a server may ask to be left alone: a mistake of its must not be for ever */ };
 
 /* A failure whose reason is as good as it gets. */
 static void pass_on(hf_client *client, const hf_link_down *down) {
-  if (is_about_time(down->reason)) client->keeper->watching_clock = true;
+  if (hf_reason_is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
   if (change_protocol(client, down)) return;
   uint32_t least = down->retry_after < LONGEST_REQUEST ? down->retry_after : LONGEST_REQUEST;

@@ -133,15 +133,14 @@ bool hf_keeper_watches_clock(const hf_keeper *keeper) {
   return keeper->watching_clock;
 }
 
-/* A certificate that was not valid yet, or any more, was so by a clock that was wrong. */
+/* A certificate that was not valid yet, or any more, was so by a clock that was wrong; likewise what says that it has
+ * not been revoked. */
 static void pass_clock(hf_keeper *keeper) {
   if (!keeper->clock_set) return;
   keeper->clock_set = false;
-  const hf_reason *early = hf_reason_find(HF_SOURCE_TLS, HF_TLS_NOT_YET_VALID);
-  const hf_reason *late = hf_reason_find(HF_SOURCE_TLS, HF_TLS_EXPIRED);
   for (hf_client *client = keeper->clients; client; client = client->next) {
     if (client->engine.state != HF_STATE_WAITING) continue;
-    if (client->engine.reason != early && client->engine.reason != late) continue;
+    if (!client->engine.reason || !hf_reason_is_about_time(client->engine.reason)) continue;
     hf_diagnosis_over(client);
     hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_RECONNECT}, NULL);
   }

@@ -146,6 +146,9 @@ static hf_link_tls *tls(reader *r, int index) {
   tls->key_password = text(r, at, "key_password").data;
   tls->psk_identity = text(r, at, "psk_identity").data;
   tls->psk_key = text(r, at, "psk_key");
+  tls->crl = text(r, at, "crl").data;
+  hf_bytes ocsp = text(r, at, "ocsp");
+  if (ocsp.data) tls->ocsp = strcmp(ocsp.data, "require") == 0 ? HF_TLS_OCSP_REQUIRE : HF_TLS_OCSP_ASK;
   tls->alpn = names(r, at, "alpn");
   tls->pins = names(r, at, "pin");
   lua_getfield(r->L, at, "verify");

@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -18,17 +19,23 @@
 
 // clang-format off
 #define HF_OPENSSL_CALLS(call) \
-  call(ASN1_TIME_diff) call(BIO_clear_flags) call(BIO_free) call(BIO_get_data) call(BIO_get_new_index) \
-  call(BIO_meth_new) call(BIO_meth_set_ctrl) call(BIO_meth_set_read) call(BIO_meth_set_write) call(BIO_new) \
-  call(BIO_new_file) call(BIO_new_mem_buf) call(BIO_set_data) call(BIO_set_flags) call(BIO_set_init) \
-  call(CRYPTO_free) call(ERR_clear_error) call(ERR_error_string_n) call(ERR_peek_error) call(ERR_peek_last_error) \
-  call(ERR_reason_error_string) call(EVP_Digest) call(EVP_DigestFinal_ex) call(EVP_DigestInit_ex) \
-  call(EVP_DigestUpdate) call(EVP_EncodeBlock) call(EVP_MD_CTX_free) call(EVP_MD_CTX_new) call(EVP_PKEY_free) \
-  call(EVP_sha1) call(EVP_sha256) call(OPENSSL_cleanse) call(OPENSSL_init_crypto) call(OPENSSL_init_ssl) \
+  call(ASN1_INTEGER_get) call(ASN1_TIME_diff) call(BIO_clear_flags) call(BIO_free) call(BIO_get_data) \
+  call(BIO_get_new_index) call(BIO_meth_new) call(BIO_meth_set_ctrl) call(BIO_meth_set_read) \
+  call(BIO_meth_set_write) call(BIO_new) call(BIO_new_file) call(BIO_new_mem_buf) call(BIO_set_data) \
+  call(BIO_set_flags) call(BIO_set_init) call(CRYPTO_free) call(ERR_clear_error) call(ERR_error_string_n) \
+  call(ERR_peek_error) call(ERR_peek_last_error) call(ERR_reason_error_string) call(EVP_Digest) \
+  call(EVP_DigestFinal_ex) call(EVP_DigestInit_ex) call(EVP_DigestUpdate) call(EVP_EncodeBlock) \
+  call(EVP_MD_CTX_free) call(EVP_MD_CTX_new) call(EVP_PKEY_free) call(EVP_get_digestbyname) call(EVP_sha1) \
+  call(EVP_sha256) call(OBJ_nid2sn) call(OBJ_obj2nid) call(OCSP_BASICRESP_free) call(OCSP_CERTID_free) \
+  call(OCSP_RESPONSE_free) call(OCSP_SINGLERESP_get0_id) call(OCSP_basic_verify) call(OCSP_cert_to_id) \
+  call(OCSP_check_validity) call(OCSP_crl_reason_str) call(OCSP_id_cmp) call(OCSP_id_get0_info) \
+  call(OCSP_resp_count) call(OCSP_resp_get0) call(OCSP_response_get1_basic) call(OCSP_response_status) \
+  call(OCSP_single_get0_status) call(OPENSSL_cleanse) call(OPENSSL_init_crypto) call(OPENSSL_init_ssl) \
   call(OPENSSL_sk_num) call(OPENSSL_sk_pop_free) call(OPENSSL_sk_value) call(PEM_X509_INFO_read_bio) \
-  call(PEM_read_bio_PrivateKey) call(PEM_read_bio_X509) call(PEM_read_bio_X509_AUX) call(SSL_CTX_check_private_key) \
-  call(SSL_CTX_ctrl) call(SSL_CTX_free) call(SSL_CTX_get_ex_data) call(SSL_CTX_load_verify_locations) \
-  call(SSL_CTX_new) call(SSL_CTX_sess_set_new_cb) call(SSL_CTX_set1_cert_store) call(SSL_CTX_set_alpn_protos) \
+  call(PEM_read_bio_PrivateKey) call(PEM_read_bio_X509) call(PEM_read_bio_X509_AUX) call(SSL_CTX_callback_ctrl) \
+  call(SSL_CTX_check_private_key) call(SSL_CTX_ctrl) call(SSL_CTX_free) call(SSL_CTX_get0_param) \
+  call(SSL_CTX_get_cert_store) call(SSL_CTX_get_ex_data) call(SSL_CTX_load_verify_locations) call(SSL_CTX_new) \
+  call(SSL_CTX_sess_set_new_cb) call(SSL_CTX_set1_cert_store) call(SSL_CTX_set_alpn_protos) \
   call(SSL_CTX_set_cipher_list) call(SSL_CTX_set_client_cert_cb) call(SSL_CTX_set_default_verify_paths) \
   call(SSL_CTX_set_ex_data) call(SSL_CTX_set_options) call(SSL_CTX_set_psk_client_callback) \
   call(SSL_CTX_set_security_level) call(SSL_CTX_set_verify) call(SSL_CTX_use_PrivateKey) \
@@ -40,13 +47,14 @@
   call(SSL_get_session) call(SSL_get_verify_result) call(SSL_has_pending) call(SSL_new) call(SSL_read) \
   call(SSL_session_reused) call(SSL_set_alpn_protos) call(SSL_set_bio) call(SSL_set_cert_cb) \
   call(SSL_set_connect_state) call(SSL_set_ex_data) call(SSL_set_fd) call(SSL_set_session) call(SSL_set_shutdown) \
-  call(SSL_set_verify) call(SSL_shutdown) call(SSL_write) call(TLS_client_method) call(X509_INFO_free) \
-  call(X509_NAME_oneline) call(X509_STORE_CTX_get_current_cert) call(X509_STORE_CTX_get_error) \
-  call(X509_STORE_CTX_get_ex_data) call(X509_STORE_add_cert) call(X509_STORE_add_crl) call(X509_STORE_free) \
-  call(X509_STORE_new) call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) call(X509_check_host) \
-  call(X509_check_ip_asc) call(X509_free) call(X509_get0_notAfter) call(X509_get_X509_PUBKEY) \
-  call(X509_get_default_cert_dir) call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) \
-  call(X509_get_default_cert_file_env) call(X509_get_subject_name) call(X509_verify_cert_error_string) \
+  call(SSL_set_verify) call(SSL_shutdown) call(SSL_write) call(TLS_FEATURE_free) call(TLS_client_method) \
+  call(X509_CRL_get0_nextUpdate) call(X509_INFO_free) call(X509_NAME_oneline) call(X509_STORE_CTX_get_current_cert) \
+  call(X509_STORE_CTX_get_error) call(X509_STORE_CTX_get_ex_data) call(X509_STORE_add_cert) call(X509_STORE_add_crl) \
+  call(X509_STORE_free) call(X509_STORE_new) call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) \
+  call(X509_VERIFY_PARAM_set_flags) call(X509_check_host) call(X509_check_ip_asc) call(X509_free) \
+  call(X509_get0_notAfter) call(X509_get_X509_PUBKEY) call(X509_get_default_cert_dir) \
+  call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) call(X509_get_default_cert_file_env) \
+  call(X509_get_ext_d2i) call(X509_get_subject_name) call(X509_verify_cert_error_string) call(d2i_OCSP_RESPONSE) \
   call(i2d_X509_PUBKEY)
 // clang-format on
 
@@ -62,6 +70,7 @@ extern hf_openssl hf_openssl_calls;
  * is linked with OpenSSL and may never use it. */
 bool hf_openssl_load(char *problem);
 
+#define ASN1_INTEGER_get hf_openssl_calls.ASN1_INTEGER_get
 #define ASN1_TIME_diff hf_openssl_calls.ASN1_TIME_diff
 #define BIO_clear_flags hf_openssl_calls.BIO_clear_flags
 #define BIO_free hf_openssl_calls.BIO_free
@@ -91,8 +100,26 @@ bool hf_openssl_load(char *problem);
 #define EVP_MD_CTX_free hf_openssl_calls.EVP_MD_CTX_free
 #define EVP_MD_CTX_new hf_openssl_calls.EVP_MD_CTX_new
 #define EVP_PKEY_free hf_openssl_calls.EVP_PKEY_free
+#define EVP_get_digestbyname hf_openssl_calls.EVP_get_digestbyname
 #define EVP_sha1 hf_openssl_calls.EVP_sha1
 #define EVP_sha256 hf_openssl_calls.EVP_sha256
+#define OBJ_nid2sn hf_openssl_calls.OBJ_nid2sn
+#define OBJ_obj2nid hf_openssl_calls.OBJ_obj2nid
+#define OCSP_BASICRESP_free hf_openssl_calls.OCSP_BASICRESP_free
+#define OCSP_CERTID_free hf_openssl_calls.OCSP_CERTID_free
+#define OCSP_RESPONSE_free hf_openssl_calls.OCSP_RESPONSE_free
+#define OCSP_SINGLERESP_get0_id hf_openssl_calls.OCSP_SINGLERESP_get0_id
+#define OCSP_basic_verify hf_openssl_calls.OCSP_basic_verify
+#define OCSP_cert_to_id hf_openssl_calls.OCSP_cert_to_id
+#define OCSP_check_validity hf_openssl_calls.OCSP_check_validity
+#define OCSP_crl_reason_str hf_openssl_calls.OCSP_crl_reason_str
+#define OCSP_id_cmp hf_openssl_calls.OCSP_id_cmp
+#define OCSP_id_get0_info hf_openssl_calls.OCSP_id_get0_info
+#define OCSP_resp_count hf_openssl_calls.OCSP_resp_count
+#define OCSP_resp_get0 hf_openssl_calls.OCSP_resp_get0
+#define OCSP_response_get1_basic hf_openssl_calls.OCSP_response_get1_basic
+#define OCSP_response_status hf_openssl_calls.OCSP_response_status
+#define OCSP_single_get0_status hf_openssl_calls.OCSP_single_get0_status
 #define OPENSSL_cleanse hf_openssl_calls.OPENSSL_cleanse
 #define OPENSSL_init_crypto hf_openssl_calls.OPENSSL_init_crypto
 #define OPENSSL_init_ssl hf_openssl_calls.OPENSSL_init_ssl
@@ -103,9 +130,12 @@ bool hf_openssl_load(char *problem);
 #define PEM_read_bio_PrivateKey hf_openssl_calls.PEM_read_bio_PrivateKey
 #define PEM_read_bio_X509 hf_openssl_calls.PEM_read_bio_X509
 #define PEM_read_bio_X509_AUX hf_openssl_calls.PEM_read_bio_X509_AUX
+#define SSL_CTX_callback_ctrl hf_openssl_calls.SSL_CTX_callback_ctrl
 #define SSL_CTX_check_private_key hf_openssl_calls.SSL_CTX_check_private_key
 #define SSL_CTX_ctrl hf_openssl_calls.SSL_CTX_ctrl
 #define SSL_CTX_free hf_openssl_calls.SSL_CTX_free
+#define SSL_CTX_get0_param hf_openssl_calls.SSL_CTX_get0_param
+#define SSL_CTX_get_cert_store hf_openssl_calls.SSL_CTX_get_cert_store
 #define SSL_CTX_get_ex_data hf_openssl_calls.SSL_CTX_get_ex_data
 #define SSL_CTX_load_verify_locations hf_openssl_calls.SSL_CTX_load_verify_locations
 #define SSL_CTX_new hf_openssl_calls.SSL_CTX_new
@@ -158,7 +188,9 @@ bool hf_openssl_load(char *problem);
 #define SSL_set_verify hf_openssl_calls.SSL_set_verify
 #define SSL_shutdown hf_openssl_calls.SSL_shutdown
 #define SSL_write hf_openssl_calls.SSL_write
+#define TLS_FEATURE_free hf_openssl_calls.TLS_FEATURE_free
 #define TLS_client_method hf_openssl_calls.TLS_client_method
+#define X509_CRL_get0_nextUpdate hf_openssl_calls.X509_CRL_get0_nextUpdate
 #define X509_INFO_free hf_openssl_calls.X509_INFO_free
 #define X509_NAME_oneline hf_openssl_calls.X509_NAME_oneline
 #define X509_STORE_CTX_get_current_cert hf_openssl_calls.X509_STORE_CTX_get_current_cert
@@ -170,6 +202,7 @@ bool hf_openssl_load(char *problem);
 #define X509_STORE_new hf_openssl_calls.X509_STORE_new
 #define X509_VERIFY_PARAM_set1_host hf_openssl_calls.X509_VERIFY_PARAM_set1_host
 #define X509_VERIFY_PARAM_set1_ip_asc hf_openssl_calls.X509_VERIFY_PARAM_set1_ip_asc
+#define X509_VERIFY_PARAM_set_flags hf_openssl_calls.X509_VERIFY_PARAM_set_flags
 #define X509_check_host hf_openssl_calls.X509_check_host
 #define X509_check_ip_asc hf_openssl_calls.X509_check_ip_asc
 #define X509_free hf_openssl_calls.X509_free
@@ -179,8 +212,10 @@ bool hf_openssl_load(char *problem);
 #define X509_get_default_cert_dir_env hf_openssl_calls.X509_get_default_cert_dir_env
 #define X509_get_default_cert_file hf_openssl_calls.X509_get_default_cert_file
 #define X509_get_default_cert_file_env hf_openssl_calls.X509_get_default_cert_file_env
+#define X509_get_ext_d2i hf_openssl_calls.X509_get_ext_d2i
 #define X509_get_subject_name hf_openssl_calls.X509_get_subject_name
 #define X509_verify_cert_error_string hf_openssl_calls.X509_verify_cert_error_string
+#define d2i_OCSP_RESPONSE hf_openssl_calls.d2i_OCSP_RESPONSE
 #define i2d_X509_PUBKEY hf_openssl_calls.i2d_X509_PUBKEY
 
 #endif

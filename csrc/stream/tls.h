@@ -18,18 +18,26 @@
 
 enum { HF_PSK_IDENTITY = 128, HF_PSK_KEY = 256 }; /* most bytes that every OpenSSL takes */
 
+typedef enum hf_tls_ocsp {
+  HF_TLS_OCSP_UNASKED,
+  HF_TLS_OCSP_ASK,     /* there must be one where the certificate promises it (RFC 7633) */
+  HF_TLS_OCSP_REQUIRE, /* there must be one */
+} hf_tls_ocsp;
+
 typedef struct hf_tls_options {
   const char *ca;   /* file of certificates, or a hashed folder; NULL: the system's. This and the next two are PEM
-                       themselves where they look like it (stream/tls_pem.h) */
+                       themselves where they look like it (stream/tls_pem.h), and so is the list below */
   const char *cert; /* client certificate chain, PEM */
   const char *key;  /* NULL: in the same file */
   const char *key_password;
+  const char *crl; /* lists of revoked certificates, of every authority that there can be in a chain; NULL: none */
   const char *const *alpn;  /* NULL-ended */
   const char *psk_identity; /* a key that both sides share takes the place of certificates; NULL: certificates */
   hf_bytes psk_key;         /* 1 to HF_PSK_KEY bytes */
   const char *const
-      *pins;   /* one of which the server's public key must have: stream/tls_pins.h. NULL-ended; NULL: any */
-  bool verify; /* chain and host name */
+      *pins;        /* one of which the server's public key must have: stream/tls_pins.h. NULL-ended; NULL: any */
+  hf_tls_ocsp ocsp; /* a response with the handshake: stream/tls_ocsp.h */
+  bool verify;      /* chain and host name */
 } hf_tls_options;
 
 typedef struct hf_tls_context hf_tls_context;

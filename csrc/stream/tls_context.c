@@ -10,6 +10,7 @@
 #include "core/index.h"
 #include "stream/openssl.h"
 #include "stream/tls_files.h"
+#include "stream/tls_ocsp.h"
 #include "stream/tls_pem.h"
 #include "stream/tls_pins.h"
 #include "stream/tls_stamp.h"
@@ -35,6 +36,7 @@ struct hf_tls_context {
   unsigned char *psk_key;
   char **pins; /* NULL-ended; NULL: any key will do */
   size_t psk_length, references;
+  hf_tls_ocsp ocsp;
   bool verifies, listed, has_secret;
   unsigned char identity[IDENTITY];
 };
@@ -64,7 +66,9 @@ static bool identify(const hf_tls_options *options, unsigned char *identity) {
   EVP_MD_CTX *digest = EVP_MD_CTX_new();
   bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) && digest_text(digest, options->ca) &&
               digest_text(digest, options->cert) && digest_text(digest, options->key) &&
-              digest_text(digest, options->key_password) && digest_text(digest, options->psk_identity) &&
+              digest_text(digest, options->key_password) && digest_text(digest, options->crl) &&
+              digest_bytes(digest, &options->ocsp, sizeof options->ocsp) &&
+              digest_text(digest, options->psk_identity) &&
               digest_bytes(digest, options->psk_key.data, options->psk_key.length) &&
               digest_bytes(digest, &options->verify, sizeof options->verify);
   const char *const *const lists[] = {options->alpn, options->pins};
@@ -85,6 +89,7 @@ static uint32_t key_of(const unsigned char *identity) {
 }
 
 static int take_session(SSL *ssl, SSL_SESSION *session);
+static int judge_status(SSL *ssl, void *nothing);
 
 /* ---- making ---- */
 
@@ -144,8 +149,14 @@ static bool load(hf_tls_context *context, const hf_tls_options *options, hf_tls_
     if (own[i] && !hf_tls_pem_is_text(own[i]) && !hf_tls_stamps_add(&context->stamps, own[i])) return false;
   if (!take_pins(context, options->pins)) return false;
   if (options->cert && !hf_tls_load_own(context->ssl, options, finding)) return false;
-  context->trust = hf_tls_trust_get(options->ca, finding);
+  context->trust = hf_tls_trust_get(options->ca, options->crl, finding);
   if (!context->trust) return false;
+  if (options->crl)
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ssl), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  if (options->ocsp) {
+    SSL_CTX_set_tlsext_status_type(context->ssl, TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(context->ssl, judge_status);
+  }
   SSL_CTX_set1_cert_store(context->ssl, hf_tls_trust_store(context->trust));
   return true;
 }
@@ -187,6 +198,7 @@ static hf_tls_context *make(const hf_tls_options *options, const unsigned char *
   memcpy(context->identity, identity, IDENTITY);
   context->references = 1;
   context->verifies = options->verify;
+  context->ocsp = options->ocsp;
   context->has_secret = options->cert || options->psk_identity;
   context->ssl = SSL_CTX_new(TLS_client_method());
   bool fine = context->ssl && furnish(context, options, finding);
@@ -335,8 +347,9 @@ static bool is_address(const char *host) {
   return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port) {
-  *use = (hf_tls_use){.port = port};
+bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port,
+                     hf_tls_finding *finding) {
+  *use = (hf_tls_use){.port = port, .finding = finding};
   use->host = strdup(host);
   if (!use->host) return false;
   size_t length = strlen(host);
@@ -367,9 +380,19 @@ SSL *hf_tls_use_begin(hf_tls_use *use) {
   return ssl;
 }
 
+static int judge_status(SSL *ssl, void *nothing) {
+  (void)nothing;
+  const hf_tls_use *use = SSL_get_app_data(ssl);
+  return hf_tls_ocsp_holds(ssl, use->context->ocsp == HF_TLS_OCSP_REQUIRE, use->finding);
+}
+
+/* None where each handshake is to have an OCSP response: one that takes a session up has none. */
 static void keep(const hf_tls_use *use, SSL_SESSION *session) {
+  hf_tls_context *context = use->context;
+  if (context->ocsp) return;
+  int64_t end = context->trust ? hf_tls_trust_end(context->trust) : INT64_MAX;
   pthread_mutex_lock(&lock);
-  hf_tls_tickets_put(&use->context->tickets, use->host, use->port, session, hf_clock_ms());
+  hf_tls_tickets_put(&context->tickets, use->host, use->port, session, hf_clock_ms(), end);
   pthread_mutex_unlock(&lock);
 }
 

@@ -9,6 +9,7 @@
 
 #include "stream/openssl.h"
 #include "stream/tls.h"
+#include "stream/tls_names.h"
 
 bool hf_tls_context_verifies(const hf_tls_context *context);
 bool hf_tls_context_has_psk(const hf_tls_context *context);
@@ -20,6 +21,7 @@ bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl);
 typedef struct hf_tls_use { /* the application's data of each SSL made of a context */
   hf_tls_context *context;  /* a reference */
   char *host;               /* as in SNI and in the check: see hf_tls_use_init */
+  hf_tls_finding *finding;  /* the stream's own, for what is found in the middle of a handshake */
   uint16_t port;
   bool is_address; /* the host is one, and no name */
   bool trusted;    /* the server has passed all checks: from then on its tickets are taken */
@@ -27,7 +29,8 @@ typedef struct hf_tls_use { /* the application's data of each SSL made of a cont
 } hf_tls_use;
 
 /* Takes a reference to the context; the host without the dot at its end, or its zone. False: no memory. */
-bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port);
+bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port,
+                     hf_tls_finding *finding);
 void hf_tls_use_free(hf_tls_use *use);
 
 /* The SSL, with what it may be resumed by, if there is anything; NULL: no memory. */

@@ -419,7 +419,7 @@ hf_stream *hf_tls_stream_open(hf_loop *loop, const hf_stream_target *target, hf_
              .task = {.run = run},
              .timer = {.fire = run_out_of_patience},
              .attends = true};
-  bool fine = hf_tls_use_init(&t->use, target->tls, target->host, target->port);
+  bool fine = hf_tls_use_init(&t->use, target->tls, target->host, target->port, &t->finding);
   if (fine) t->pipe.lower = lower(loop, target, (hf_stream_watcher){changed_below, t});
   if (t->pipe.lower) return &t->stream;
   destroy(t);

@@ -90,8 +90,10 @@ static int64_t life_of(SSL_SESSION *session) {
   return life;
 }
 
-void hf_tls_tickets_put(hf_tls_tickets *tickets, const char *host, uint16_t port, SSL_SESSION *session, int64_t now) {
+void hf_tls_tickets_put(hf_tls_tickets *tickets, const char *host, uint16_t port, SSL_SESSION *session, int64_t now,
+                        int64_t end) {
   int64_t life = SSL_SESSION_is_resumable(session) ? life_of(session) : 0;
+  if (life > (end - now) / 1000) life = (end - now) / 1000;
   hf_tls_server *server = life > 0 ? find_or_make(tickets, host, port) : NULL;
   if (!server) return;
   if (server->count == HF_TLS_TICKETS) {

@@ -40,9 +40,10 @@ typedef struct hf_tls_tickets {
 
 void hf_tls_tickets_free(hf_tls_tickets *tickets);
 
-/* Kept until the server's hint, a week or the end of its certificate, whichever comes first. Without memory it is
- * forgotten, which costs a whole handshake. */
-void hf_tls_tickets_put(hf_tls_tickets *tickets, const char *host, uint16_t port, SSL_SESSION *session, int64_t now);
+/* Kept until the server's hint, a week, the end of its certificate or `end`, whichever comes first. Without memory it
+ * is forgotten, which costs a whole handshake. */
+void hf_tls_tickets_put(hf_tls_tickets *tickets, const char *host, uint16_t port, SSL_SESSION *session, int64_t now,
+                        int64_t end);
 
 /* To be freed with SSL_SESSION_free; NULL: there is none. */
 SSL_SESSION *hf_tls_tickets_take(hf_tls_tickets *tickets, const char *host, uint16_t port, int64_t now);

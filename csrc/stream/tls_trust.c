@@ -17,7 +17,9 @@
 
 struct hf_tls_trust {
   hf_tls_trust *next;
-  char *ca; /* NULL: the system's */
+  char *ca;  /* NULL: the system's */
+  char *crl; /* NULL: none */
+  int64_t end;
   X509_STORE *store;
   hf_tls_stamps stamps;
   size_t references;
@@ -98,6 +100,32 @@ static bool load_system(hf_tls_trust *trust, hf_tls_finding *finding) {
   return fine;
 }
 
+static void end_with(hf_tls_trust *trust, const X509_CRL *list) {
+  int days, seconds;
+  const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+  if (!next || ASN1_TIME_diff(&days, &seconds, NULL, next) != 1) return;
+  int64_t end = hf_clock_ms() + ((int64_t)days * 86400 + seconds) * 1000;
+  if (end < trust->end) trust->end = end;
+}
+
+static bool load_lists(hf_tls_trust *trust, const char *crl, hf_tls_finding *finding) {
+  int count = 0;
+  if (!hf_tls_pem_is_text(crl) && !hf_tls_stamps_add(&trust->stamps, crl)) return false;
+  ERR_clear_error();
+  BIO *file = hf_tls_pem_open(crl);
+  STACK_OF(X509_INFO) *found = file ? PEM_X509_INFO_read_bio(file, NULL, give_nothing, NULL) : NULL;
+  for (int i = 0; found && i < sk_X509_INFO_num(found); i++) {
+    X509_CRL *list = sk_X509_INFO_value(found, i)->crl;
+    if (!list || X509_STORE_add_crl(trust->store, list) != 1) continue;
+    end_with(trust, list);
+    count++;
+  }
+  bool fine = count > 0 || hf_tls_unreadable(finding, "tls.crl", crl, "list of revoked certificates");
+  sk_X509_INFO_pop_free(found, X509_INFO_free);
+  BIO_free(file);
+  return fine;
+}
+
 static bool load(hf_tls_trust *trust, const char *ca, hf_tls_finding *finding) {
   struct stat about;
   size_t certificates;
@@ -112,16 +140,20 @@ static void destroy(hf_tls_trust *trust) {
   X509_STORE_free(trust->store);
   hf_tls_stamps_free(&trust->stamps);
   free(trust->ca);
+  free(trust->crl);
   free(trust);
 }
 
-static hf_tls_trust *make(const char *ca, hf_tls_finding *finding) {
+static hf_tls_trust *make(const char *ca, const char *crl, hf_tls_finding *finding) {
   hf_tls_trust *trust = calloc(1, sizeof *trust);
   if (!trust) return NULL;
   trust->references = 1;
   trust->ca = ca ? strdup(ca) : NULL;
+  trust->crl = crl ? strdup(crl) : NULL;
+  trust->end = INT64_MAX;
   trust->store = X509_STORE_new();
-  bool fine = trust->store && (!ca || trust->ca) && load(trust, ca, finding);
+  bool fine = trust->store && (!ca || trust->ca) && (!crl || trust->crl) && load(trust, ca, finding) &&
+              (!crl || load_lists(trust, crl, finding));
   ERR_clear_error();
   if (fine) return trust;
   destroy(trust);
@@ -142,10 +174,10 @@ static void unlist(hf_tls_trust *trust) {
   trust->listed = false;
 }
 
-hf_tls_trust *hf_tls_trust_get(const char *ca, hf_tls_finding *finding) {
+hf_tls_trust *hf_tls_trust_get(const char *ca, const char *crl, hf_tls_finding *finding) {
   pthread_mutex_lock(&lock);
   hf_tls_trust *found = all;
-  while (found && !is_same(found->ca, ca))
+  while (found && !(is_same(found->ca, ca) && is_same(found->crl, crl)))
     found = found->next;
   if (found && !hf_tls_stamps_hold(&found->stamps, hf_clock_ms(), 0)) {
     unlist(found);
@@ -154,7 +186,7 @@ hf_tls_trust *hf_tls_trust_get(const char *ca, hf_tls_finding *finding) {
   if (found) found->references++;
   pthread_mutex_unlock(&lock);
   if (found) return found;
-  hf_tls_trust *made = make(ca, finding); /* another may be made by somebody else meanwhile: both will do */
+  hf_tls_trust *made = make(ca, crl, finding); /* another may be made by somebody else meanwhile: both will do */
   if (!made) return NULL;
   pthread_mutex_lock(&lock);
   made->listed = true;
@@ -175,6 +207,10 @@ void hf_tls_trust_drop(hf_tls_trust *trust) {
 
 X509_STORE *hf_tls_trust_store(const hf_tls_trust *trust) {
   return trust->store;
+}
+
+int64_t hf_tls_trust_end(const hf_tls_trust *trust) {
+  return trust->end;
 }
 
 bool hf_tls_trust_holds(hf_tls_trust *trust, int64_t now, int64_t age) {

@@ -13,11 +13,15 @@
 
 typedef struct hf_tls_trust hf_tls_trust;
 
-/* `ca` names a file of certificates or a hashed folder, or is PEM; NULL: the system's. NULL when it cannot be read,
- * which `finding` tells, or when memory is short, and then it does not. */
-hf_tls_trust *hf_tls_trust_get(const char *ca, hf_tls_finding *finding);
+/* With the lists of revoked certificates in `crl`, a file or PEM; NULL: none. `ca` names a file of certificates or a
+ * hashed folder, or is PEM; NULL: the system's. NULL when it cannot be read, which `finding` tells, or when memory is
+ * short, and then it does not. */
+hf_tls_trust *hf_tls_trust_get(const char *ca, const char *crl, hf_tls_finding *finding);
 void hf_tls_trust_drop(hf_tls_trust *trust);
 X509_STORE *hf_tls_trust_store(const hf_tls_trust *trust);
+
+/* When the first of its lists is too old to say anything, on hf_clock_ms; INT64_MAX: never. */
+int64_t hf_tls_trust_end(const hf_tls_trust *trust);
 
 /* None of its files has changed, as far as can be said without a look within `age` ms of the last one. */
 bool hf_tls_trust_holds(hf_tls_trust *trust, int64_t now, int64_t age);

@@ -64,6 +64,9 @@ local reference = {
   ["tls.key_password"] = "the key's pass phrase, or a function that returns it, called once",
   ["tls.alpn"] = "application protocols to offer (RFC 7301)",
   ["tls.pin"] = "SHA-256 of the public key that the server must have, base64 as in RFC 7469; or a list of them",
+  ["tls.crl"] = "lists of revoked certificates, a file or PEM itself: one of each authority in a chain",
+  ["tls.ocsp"] =
+    "a proof with the handshake that nothing is revoked; `ask`: missed only where the certificate promises one",
   ["tls.psk_identity"] = "with psk_key in place of certificates: a key that broker and client share",
   ["tls.psk_key"] = "1 to 256 bytes as hexadecimal digits",
   ["tls.verify"] = "the chain and the host name",

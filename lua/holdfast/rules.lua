@@ -229,8 +229,10 @@ local function paho_problem(tls)
       return ('tls.%s is PEM, and Paho reads files only; name one, or say transport = "native"'):format(name)
     end
   end
-  if tls.pin then
-    return 'tls.pin: Paho does not look at keys; say transport = "native"'
+  for name, what in pairs { pin = "look at keys", crl = "look for what is revoked", ocsp = "ask for it" } do
+    if tls[name] then
+      return ('tls.%s: Paho does not %s; say transport = "native"'):format(name, what)
+    end
   end
 end
 
@@ -238,11 +240,13 @@ local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
   elseif tls.psk_key then
-    for _, name in ipairs { "ca", "cert", "key", "key_password", "pin", "verify" } do
+    for _, name in ipairs { "ca", "cert", "key", "key_password", "pin", "crl", "ocsp", "verify" } do
       if given[name] ~= nil then
         return ("tls.psk_key takes the place of certificates; leave tls.%s out"):format(name)
       end
     end
+  elseif not tls.verify and (tls.crl or tls.ocsp) then
+    return ("tls.%s is about a chain, which verify = false does not look at"):format(tls.crl and "crl" or "ocsp")
   elseif not tls.cert and (tls.key or tls.key_password) then
     return ("tls.%s needs a tls.cert"):format(tls.key and "key" or "key_password")
   end

@@ -76,6 +76,8 @@ local schema = {
   { name = "tls.key_password", type = "phrase", secret = true },
   { name = "tls.alpn", type = "names" },
   { name = "tls.pin", type = "pins" },
+  { name = "tls.crl", type = "pem" },
+  { name = "tls.ocsp", type = "choice", choices = { "ask", "require" } },
   { name = "tls.psk_identity", type = "text", from = 1, most = 128, secret = true },
   { name = "tls.psk_key", type = "hex", to = 256, secret = true },
   { name = "tls.verify", type = "boolean", default = true },

@@ -109,7 +109,7 @@ describe("a TLS failure without a name", function()
   end)
 
   it("of time is tried again at once when the clock is set, and looked into anew", function()
-    for _, name in ipairs { "tls_not_yet_valid", "tls_expired" } do
+    for _, name in ipairs { "tls_not_yet_valid", "tls_expired", "tls_crl", "tls_ocsp" } do
       refuse(CERTIFICATE, name)
       local client = start {}
       world:pass(5)

@@ -109,6 +109,10 @@ local TLS = {
   code(9, "tls_client_certificate", "slow"),
   code(10, "tls_file", "slow"),
   code(11, "tls_version", "slow", { leaves = true }),
+  code(12, "tls_pin", "slow", { leaves = true }),
+  code(13, "tls_revoked", "slow", { leaves = true }),
+  code(14, "tls_crl", "slow", { leaves = true }),
+  code(15, "tls_ocsp", "slow", { leaves = true }),
 }
 
 local function unknown(name, codes)

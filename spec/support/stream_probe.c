@@ -73,10 +73,13 @@ static void read_options(lua_State *L, int table, hf_tls_options *options, const
                               .cert = field(L, table, "cert"),
                               .key = field(L, table, "key"),
                               .key_password = field(L, table, "key_password"),
+                              .crl = field(L, table, "crl"),
                               .alpn = names[0] ? names : NULL,
                               .pins = pins[0] ? pins : NULL,
                               .psk_identity = field(L, table, "psk_identity"),
                               .verify = verify};
+  const char *ocsp = field(L, table, "ocsp");
+  if (ocsp) options->ocsp = strcmp(ocsp, "require") == 0 ? HF_TLS_OCSP_REQUIRE : HF_TLS_OCSP_ASK;
   lua_getfield(L, table, "psk_key");
   if (lua_isstring(L, -1)) options->psk_key.data = lua_tolstring(L, -1, &options->psk_key.length);
   lua_pop(L, 1);

@@ -14,6 +14,13 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
   return failed;
 }
 
+time_t time(time_t *into) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (into) *into = now.tv_sec;
+  return now.tv_sec;
+}
+
 int luaopen_wall_probe(lua_State *L);
 
 int luaopen_wall_probe(lua_State *L) {

@@ -89,7 +89,8 @@ local NAMED = {
     { "tls_unknown_ca", "slow", may_switch = true }, { "tls_self_signed", "slow", may_switch = true },
     { "tls_hostname", "slow", may_switch = true }, { "tls_handshake", "retry", "slow", 3, may_switch = true },
     { "tls_client_certificate", "slow" }, { "tls_file", "slow" }, { "tls_version", "slow", may_switch = true },
-    { "tls_pin", "slow", may_switch = true },
+    { "tls_pin", "slow", may_switch = true }, { "tls_revoked", "slow", may_switch = true },
+    { "tls_crl", "slow", may_switch = true }, { "tls_ocsp", "slow", may_switch = true },
   },
   client = {
     { "connect_timeout", "retry", may_switch = true }, { "credentials_timeout", "slow", fresh_credentials = true },

@@ -18,6 +18,8 @@ describe("options of tls", function()
   it("take PEM for a file, and a pin or several", function()
     local values = assert(check { ca = PEM, cert = PEM, key = PEM, pin = PIN })
     assert.are.same({ ca = PEM, cert = PEM, key = PEM, pin = { PIN }, verify = true }, values.tls)
+    values = assert(check { crl = "/etc/list", ocsp = "require" })
+    assert.are.same({ crl = "/etc/list", ocsp = "require", verify = true }, values.tls)
     assert.are.same({ PIN, PIN }, assert(check { pin = { PIN, PIN } }).tls.pin)
   end)
 
@@ -29,6 +31,12 @@ describe("options of tls", function()
       { { pin = { PIN, "x" } }, wanted .. '"x"' },
       { { pin = ("A"):rep(42) .. "B=" }, wanted .. '"' .. ("A"):rep(42) .. 'B="' },
       { { pin = true }, wanted .. "true" },
+      { { ocsp = "yes" }, 'tls.ocsp must be "ask" or "require", got "yes"' },
+      { { crl = "" }, 'tls.crl must be the name of a file, got ""' },
+      { { crl = "c", verify = false }, "tls.crl is about a chain, which verify = false does not look at" },
+      { { ocsp = "ask", verify = false }, "tls.ocsp is about a chain, which verify = false does not look at" },
+      { { psk_identity = "i", psk_key = "ab", ocsp = "ask" },
+        "tls.psk_key takes the place of certificates; leave tls.ocsp out" },
       { { cert = PEM, key = PEM .. "\0" }, "tls.key is PEM, and must not contain a NUL" },
       { { psk_identity = "i", psk_key = "ab", pin = PIN },
         "tls.psk_key takes the place of certificates; leave tls.pin out" },
@@ -40,6 +48,8 @@ describe("options of tls", function()
   it("are refused over Paho by name, with the way out", function()
     for _, case in ipairs {
       { { pin = PIN }, 'tls.pin: Paho does not look at keys; say transport = "native"' },
+      { { crl = "c" }, 'tls.crl: Paho does not look for what is revoked; say transport = "native"' },
+      { { ocsp = "ask" }, 'tls.ocsp: Paho does not ask for it; say transport = "native"' },
       { { ca = PEM }, 'tls.ca is PEM, and Paho reads files only; name one, or say transport = "native"' },
       { { cert = "c", key = PEM }, 'tls.key is PEM, and Paho reads files only; name one, or say transport = "native"' },
     } do
