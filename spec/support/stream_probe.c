@@ -157,6 +157,13 @@ static bool read_proxy(lua_State *L, hf_stream_proxy *way, hf_proxy *proxy, cons
   return given;
 }
 
+static void forget(probe_stream *self, lua_State *L) {
+  self->stream = NULL;
+  luaL_unref(L, LUA_REGISTRYINDEX, self->changed);
+  luaL_unref(L, LUA_REGISTRYINDEX, self->self);
+  self->changed = self->self = LUA_NOREF;
+}
+
 static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> stream */
   const char *addresses[MOST_ADDRESSES], *proxy_addresses[MOST_ADDRESSES];
   hf_stream_proxy way;
@@ -187,15 +194,9 @@ static int open_stream(lua_State *L) { /* open(loop, target[, changed]) -> strea
   }
   self->stream = hf_stream_open(&loop->loop, &target, (hf_stream_watcher){changed, self});
   self->inside = false;
-  if (!self->stream) return luaL_error(L, "no memory");
-  return 1;
-}
-
-static void forget(probe_stream *self, lua_State *L) {
-  self->stream = NULL;
-  luaL_unref(L, LUA_REGISTRYINDEX, self->changed);
-  luaL_unref(L, LUA_REGISTRYINDEX, self->self);
-  self->changed = self->self = LUA_NOREF;
+  if (self->stream) return 1;
+  forget(self, L);
+  return luaL_error(L, "no memory");
 }
 
 static int state(lua_State *L) {
