@@ -80,6 +80,25 @@ describe("every file", function()
     assert.same({}, offenders)
     assert.is_true(switches > 40)
   end)
+
+  -- What has a row and is never set, or never counted, is waited for and shown for nothing.
+  it("of the keeper has no deadline that nothing sets, and no counter that nothing counts", function()
+    local code, rows = {}, 0
+    for _, path in ipairs(tree.files("csrc/keeper", "*.c")) do
+      code[#code + 1] = tree.read(path)
+    end
+    local text = table.concat(code)
+    local function each(header, row, use)
+      for name in tree.read("csrc/keeper/" .. header):gmatch(row) do
+        rows = rows + 1
+        if not text:find(use:format(name)) then offenders[#offenders + 1] = header .. ": " .. name end
+      end
+    end
+    each("deadlines.h", "ROW%((%u[%u_]*),", "HF_DUE_%s%%f[^%%w_]")
+    each("client.h", "EACH%((%l[%l_]*)%) *\\?\n", "HF_COUNT%%(%%w+, %s,")
+    assert.same({}, offenders)
+    assert.is_true(rows > 20, rows)
+  end)
 end)
 
 describe("the built module", function()
