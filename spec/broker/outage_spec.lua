@@ -227,7 +227,8 @@ describe("an outage #broker", function()
       for i = 1, 500 do
         assert.is_true(found[tostring(i)], "message " .. i .. " is lost")
       end
-      assert.are.equal("connecting connected ready lost connecting connected ready", seen:words { failed = true })
+      -- How often it tried is the machine's affair: the broker takes its time to start.
+      assert.are.equal("connected ready lost connected ready", seen:words { connecting = true, failed = true })
       client:close(1)
     end)
   end)
