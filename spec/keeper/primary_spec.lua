@@ -64,6 +64,25 @@ describe("the way back to the first server", function()
     assert.are.equal(0, probe.knocked())
   end)
 
+  it("is not taken for what was found out for a connection before, nor for what comes late of that", function()
+    begin(10000)
+    probe.script { opens = true }
+    world:pass(11)
+    probe.script { slow_knocks = true }
+    world:pass(10)
+    probe.script { connect = "refuse", source = "network", code = 2, refuse_only = "a" }
+    probe.drop(1, "network", BROKE)
+    world:pass(3)
+    probe.script { connect = "accept" }
+    world:pass(1)
+    assert.are.same({ "connected", "b", 2 }, { client:status().state, client:status().server, probe.knocked() })
+    probe.script { slow_knocks = false }
+    world:pass(11)
+    assert.are.same({ "b", 3 }, { client:status().server, probe.knocked() })
+    world:pass(10)
+    assert.are.same({ "a", 4 }, { client:status().server, probe.knocked() })
+  end)
+
   it("is taken less and less often while it does not last", function()
     begin(10000)
     probe.script { opens = true }

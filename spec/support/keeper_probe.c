@@ -37,8 +37,15 @@ int64_t hf_clock_wall_ms(void) {
   return 1700000000000 + now;
 }
 
-static bool opens; /* whether somebody answers a knock */
+static bool opens;       /* whether somebody answers a knock */
+static bool slow_knocks; /* its answer waits until this is over */
+static hf_knocked *late;
 static int knocks;
+
+static void answer_knock(void) {
+  if (late) hf_question_answer(&late->question);
+  late = NULL;
+}
 
 static bool knock(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_server *server) {
   (void)server;
@@ -46,7 +53,9 @@ static bool knock(hf_mailbox *inbox, hf_client *client, uint32_t generation, con
   if (!answer) return false;
   answer->opened = opens;
   knocks++;
-  hf_question_answer(&answer->question);
+  answer_knock();
+  late = answer;
+  if (!slow_knocks) answer_knock();
   return true;
 }
 
@@ -243,6 +252,8 @@ static int script(lua_State *L) {
   s->refuse_once = flag_field(L, "refuse_once", s->refuse_once);
   s->refuse_to_create = flag_field(L, "refuse_to_create", s->refuse_to_create);
   opens = flag_field(L, "opens", opens);
+  slow_knocks = flag_field(L, "slow_knocks", slow_knocks);
+  if (!slow_knocks) answer_knock();
   lua_getfield(L, 1, "knocks");
   if (!lua_isnil(L, -1)) {
     static const char *const knockings[] = {"script", "real", NULL};
@@ -349,7 +360,8 @@ static int links(lua_State *L) {
 /* A broker without sessions and an empty record, for the next spec. */
 static int reset(lua_State *L) {
   (void)L;
-  opens = false;
+  opens = slow_knocks = false;
+  answer_knock();
   knocks = 0;
   answer_names();
   answer_diagnoses("nothing");
