@@ -154,16 +154,31 @@ function buffer.drop(self)
   ring.messages[oldest % ring.room + 1] = false
 end
 
--- Of those whose takers are several each has its own account.
-local function settle_up(self, item, is_first)
+-- What was shifted before is given back, or is to be: it has an account of its own where its takers are several.
+local function settle_up(self, item)
   if item < 0 then
     done(self.client, item)
-  elseif self.first - self.paid > CREDITS and pay(self) or is_first then
+  elseif pay(self) then
     loop.owing()
   end
 end
 
---- Takes the oldest out, of which its reader is done from here on.
+-- In some hosts it is given back at once, so the oldest must have left by then.
+local function leave_and_tell(self, oldest)
+  self.first = oldest + 1
+  loop.owing()
+end
+
+local function put_back(self, oldest, problem)
+  if self.paid >= oldest then
+    self.paid = oldest - 1
+  end
+  self.first = oldest
+  error(problem, 0)
+end
+
+--- Takes the oldest out, of which its reader is done from here on. Nothing that can throw or be interrupted comes after
+-- it has left: no call, for which LuaJIT may want memory.
 -- @tparam table self
 -- @treturn ?table nil when there is none
 function buffer.shift(self)
@@ -174,19 +189,22 @@ function buffer.shift(self)
   local ring = self.ring
   local place = first_one % ring.room + 1
   local messages, item = ring.messages, ring.items[place]
-  local is_first = not self.owes and item > 0
   local message = messages[place]
-  if is_first then
+  if item < 0 or first_one - self.paid > CREDITS then
+    settle_up(self, item)
+  end
+  if item > 0 and not self.owes then
     owe(self)
-  elseif self.shared <= first_one then -- no call here: LuaJIT may want memory for one, and throw
+    local fine, problem = pcall(leave_and_tell, self, first_one)
+    if not fine then
+      put_back(self, first_one, problem)
+    end
+  elseif self.shared <= first_one then
     local easy, last = self.paid + CREDITS, self.last
     self.easy = easy > last and last + 1 or easy
   end
   self.first = first_one + 1
   messages[place] = false
-  if is_first or item < 0 or first_one - self.paid >= CREDITS then
-    settle_up(self, item, is_first)
-  end
   return message
 end
 

@@ -122,6 +122,32 @@ describe("a loop that is interrupted", function()
     assert.are.equal(numbers(), table.concat(heard, " "))
   end)
 
+  -- From the moment at which it leaves the buffer until the caller has it nothing can bring it back: that is the end of
+  -- three functions, and no call.
+  for what, filters in pairs { ["one taker"] = { "a/#" }, ["several"] = { "a/#", "a/b" } } do
+    it("leaves a message where it is until the very end of taking it, of " .. what, function()
+      local subscription
+      for index, filter in ipairs(filters) do
+        local made = client:subscribe(filter, { qos = 1 })
+        subscription = index == 1 and made or subscription
+      end
+      client:start()
+      world:pass(1)
+      local lost, count, message = 0, 0, nil
+      while not message do
+        count = count + 1
+        probe.send("a/b", "x", 1)
+        world:pass(0.1)
+        interrupted(count, function() message = subscription:receive() end)
+        if not message and not subscription:receive(0) then
+          lost = lost + 1
+        end
+        world:pass(0.1) -- nothing is owed
+      end
+      assert.is_true(count > 20 and lost < 14, count .. " " .. lost)
+    end)
+  end
+
   it("gives each message to all of its takers, to each once", function()
     local lists = { {}, {} }
     client:subscribe("a/#", { qos = 1 }, note_in(lists[1]))
