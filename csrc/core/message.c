@@ -37,10 +37,15 @@ static void fill(hf_publish *publish, hf_bytes topic, hf_bytes payload, const hf
   publish->properties = fill_body(publish + 1, &publish->topic, &publish->payload, properties);
 }
 
-hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  hf_publish *publish = malloc(sizeof *publish + body_size(topic, payload, properties));
+hf_publish *hf_publish_new_by(void *(*allocate)(size_t), hf_bytes topic, hf_bytes payload,
+                              const hf_properties *properties) {
+  hf_publish *publish = allocate(sizeof *publish + body_size(topic, payload, properties));
   if (publish) fill(publish, topic, payload, properties);
   return publish;
+}
+
+hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  return hf_publish_new_by(malloc, topic, payload, properties);
 }
 
 size_t hf_publish_size(hf_bytes topic, hf_bytes payload) {

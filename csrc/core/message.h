@@ -72,6 +72,9 @@ typedef struct hf_message {
 
 /* Copies everything; NULL when memory is short. */
 hf_publish *hf_publish_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
+/* In what `allocate` gives, to be freed with free(). */
+hf_publish *hf_publish_new_by(void *(*allocate)(size_t size), hf_bytes topic, hf_bytes payload,
+                              const hf_properties *properties);
 hf_message *hf_message_new(hf_bytes topic, hf_bytes payload, const hf_properties *properties);
 
 /* In memory of somebody else, aligned as a message is: so many bytes, which keep those after it aligned. */

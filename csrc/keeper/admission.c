@@ -9,6 +9,7 @@
 #include "keeper/snapshot.h"
 #include "keeper/tell.h"
 #include "sys/clock.h"
+#include "sys/memory.h"
 
 static bool room_for(hf_client *client, size_t weight) {
   const hf_client_options *options = client->options;
@@ -121,7 +122,7 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
 }
 
 static hf_admission post_alone(hf_client *client, const hf_post *post, uint64_t *id) {
-  hf_publish *publish = hf_publish_new(post->topic, post->payload, NULL);
+  hf_publish *publish = hf_publish_new_by(hf_large_block, post->topic, post->payload, NULL);
   if (!publish) return HF_NO_MEMORY;
   publish->qos = post->qos;
   publish->retain = post->retain;

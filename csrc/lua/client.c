@@ -3,6 +3,7 @@
 
 #include "keeper/keeper.h"
 #include "lua/handle.h"
+#include "sys/memory.h"
 #include "sys/thread.h"
 
 #define CLIENT HF_LUA_CLIENT
@@ -122,7 +123,7 @@ static int post(lua_State *L) {
   luaL_argcheck(L, priority < HF_PRIORITIES, 10, "a priority from 0 to 9 expected");
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
-  hf_publish *publish = hf_publish_new(topic, payload, properties);
+  hf_publish *publish = hf_publish_new_by(hf_large_block, topic, payload, properties);
   if (!publish) return refused(L, client, HF_NO_MEMORY);
   publish->qos = (uint8_t)qos;
   publish->priority = (uint8_t)priority;

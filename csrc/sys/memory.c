@@ -8,10 +8,10 @@ void *hf_large_block(size_t size) {
   enum { HUGE_PAGE = 2 << 20 };
   if (size < HUGE_PAGE) return malloc(size);
   void *block = NULL;
-  size_t whole = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-  if (whole < size || posix_memalign(&block, HUGE_PAGE, whole) != 0) return NULL;
+  if (posix_memalign(&block, HUGE_PAGE, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-  madvise(block, whole, MADV_HUGEPAGE); /* only advice: without it the block is as good, and slower */
+  /* Only advice: without it the block is as good, and slower. */
+  madvise(block, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
   return block;
 }

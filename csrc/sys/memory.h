@@ -1,6 +1,7 @@
-/* memory.h: a large block of memory that is read here and there.
+/* memory.h: a large block of memory.
  *
- * On pages of the usual size nearly every access to a block of some hundred
+ * On pages of the usual size the first touch of each is a fault, which takes
+ * longer than to fill it, and nearly every access to a block of some hundred
  * megabytes begins with a walk through the page tables; the system is asked for
  * huge ones, which it may refuse. The caller owns the block and frees it with
  * free(). Any thread.
