@@ -51,11 +51,14 @@ bool hf_line_has(const hf_line *line, const hf_publish *publish) {
 }
 
 hf_line *hf_lines_of(hf_lines *lines, const hf_publish *publish) {
+  while (lines->highest > 0 && !lines->of[lines->highest].first)
+    lines->highest--;
+  if (publish->priority > lines->highest) lines->highest = publish->priority;
   return &lines->of[publish->priority];
 }
 
 hf_publish *hf_lines_first(const hf_lines *lines) {
-  for (size_t priority = HF_PRIORITIES; priority-- > 0;)
+  for (size_t priority = lines->highest + 1; priority-- > 0;)
     if (lines->of[priority].first) return lines->of[priority].first;
   return NULL;
 }

@@ -29,9 +29,10 @@ bool hf_line_has(const hf_line *line, const hf_publish *publish); /* which is in
 /* One line for each priority. */
 typedef struct hf_lines {
   hf_line of[HF_PRIORITIES];
+  size_t highest; /* the lines above it are empty */
 } hf_lines;
 
-hf_line *hf_lines_of(hf_lines *lines, const hf_publish *publish);
+hf_line *hf_lines_of(hf_lines *lines, const hf_publish *publish); /* to put it in, or to take it out */
 hf_publish *hf_lines_first(const hf_lines *lines); /* the oldest of the highest priority; NULL: all are empty */
 hf_publish *hf_lines_least(const hf_lines *lines); /* the oldest of the lowest */
 uint64_t hf_lines_latest(const hf_lines *lines);   /* the highest id; 0 */
