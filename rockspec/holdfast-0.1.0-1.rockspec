@@ -179,6 +179,7 @@ build = {
         "csrc/stream/openssl.c",
         "csrc/stream/proxy.c",
         "csrc/stream/proxy_handshake.c",
+        "csrc/stream/scram.c",
         "csrc/stream/stream.c",
         "csrc/stream/tcp.c",
         "csrc/stream/tls_bio.c",

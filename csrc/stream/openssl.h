@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -55,7 +56,8 @@
   call(X509_get0_notAfter) call(X509_get_X509_PUBKEY) call(X509_get_default_cert_dir) \
   call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) call(X509_get_default_cert_file_env) \
   call(X509_get_ext_d2i) call(X509_get_subject_name) call(X509_verify_cert_error_string) call(d2i_OCSP_RESPONSE) \
-  call(i2d_X509_PUBKEY)
+  call(i2d_X509_PUBKEY) \
+  call(EVP_DecodeBlock) call(EVP_sha512) call(HMAC) call(PKCS5_PBKDF2_HMAC) /* of SCRAM */
 // clang-format on
 
 typedef struct hf_openssl {
@@ -92,6 +94,7 @@ bool hf_openssl_load(char *problem);
 #define ERR_peek_error hf_openssl_calls.ERR_peek_error
 #define ERR_peek_last_error hf_openssl_calls.ERR_peek_last_error
 #define ERR_reason_error_string hf_openssl_calls.ERR_reason_error_string
+#define EVP_DecodeBlock hf_openssl_calls.EVP_DecodeBlock
 #define EVP_Digest hf_openssl_calls.EVP_Digest
 #define EVP_DigestFinal_ex hf_openssl_calls.EVP_DigestFinal_ex
 #define EVP_DigestInit_ex hf_openssl_calls.EVP_DigestInit_ex
@@ -103,6 +106,8 @@ bool hf_openssl_load(char *problem);
 #define EVP_get_digestbyname hf_openssl_calls.EVP_get_digestbyname
 #define EVP_sha1 hf_openssl_calls.EVP_sha1
 #define EVP_sha256 hf_openssl_calls.EVP_sha256
+#define EVP_sha512 hf_openssl_calls.EVP_sha512
+#define HMAC hf_openssl_calls.HMAC
 #define OBJ_nid2sn hf_openssl_calls.OBJ_nid2sn
 #define OBJ_obj2nid hf_openssl_calls.OBJ_obj2nid
 #define OCSP_BASICRESP_free hf_openssl_calls.OCSP_BASICRESP_free
@@ -130,6 +135,7 @@ bool hf_openssl_load(char *problem);
 #define PEM_read_bio_PrivateKey hf_openssl_calls.PEM_read_bio_PrivateKey
 #define PEM_read_bio_X509 hf_openssl_calls.PEM_read_bio_X509
 #define PEM_read_bio_X509_AUX hf_openssl_calls.PEM_read_bio_X509_AUX
+#define PKCS5_PBKDF2_HMAC hf_openssl_calls.PKCS5_PBKDF2_HMAC
 #define SSL_CTX_callback_ctrl hf_openssl_calls.SSL_CTX_callback_ctrl
 #define SSL_CTX_check_private_key hf_openssl_calls.SSL_CTX_check_private_key
 #define SSL_CTX_ctrl hf_openssl_calls.SSL_CTX_ctrl

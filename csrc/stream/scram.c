@@ -1,0 +1,191 @@
+#define _DEFAULT_SOURCE
+#include "stream/scram.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/openssl.h"
+
+enum { DIGEST = 64, SALT = 512, HEAD = 3 /* "n,," */ };
+
+typedef struct digest {
+  unsigned char bytes[DIGEST];
+} digest;
+
+static const EVP_MD *function_of(hf_scram_hash hash) {
+  return hash == HF_SCRAM_SHA1 ? EVP_sha1() : hash == HF_SCRAM_SHA256 ? EVP_sha256() : EVP_sha512();
+}
+
+static size_t size_of(hf_scram_hash hash) {
+  return hash == HF_SCRAM_SHA1 ? 20 : hash == HF_SCRAM_SHA256 ? 32 : 64;
+}
+
+hf_scram_hash hf_scram_find(const char *method) {
+  if (strcmp(method, "SCRAM-SHA-1") == 0) return HF_SCRAM_SHA1;
+  if (strcmp(method, "SCRAM-SHA-256") == 0) return HF_SCRAM_SHA256;
+  return strcmp(method, "SCRAM-SHA-512") == 0 ? HF_SCRAM_SHA512 : HF_SCRAM_NONE;
+}
+
+void hf_scram_nonce(const unsigned char random[18], char nonce[HF_SCRAM_NONCE]) {
+  EVP_EncodeBlock((unsigned char *)nonce, random, 18); /* has no comma, and nothing else that is no "printable" */
+}
+
+/* ---- words ---- */
+
+/* RFC 5802 section 5.1: of a name ',' and '=' are written otherwise. */
+char *hf_scram_first(hf_bytes username, const char *nonce) {
+  size_t room = HEAD + 2 + username.length * 3 + 3 + strlen(nonce) + 1;
+  char *word = malloc(room), *at = word;
+  if (!word) return NULL;
+  at += snprintf(at, room, "n,,n=");
+  for (size_t i = 0; i < username.length; i++) {
+    char c = username.data[i];
+    const char *escaped = c == ',' ? "=2C" : c == '=' ? "=3D" : NULL;
+    if (escaped) memcpy(at, escaped, 3);
+    if (!escaped) *at = c;
+    at += escaped ? 3 : 1;
+  }
+  snprintf(at, room - (size_t)(at - word), ",r=%s", nonce);
+  return word;
+}
+
+typedef struct server_first {
+  hf_bytes nonce;
+  unsigned char salt[SALT];
+  size_t salt_length;
+  int iterations;
+} server_first;
+
+/* The attribute that `said` begins with, which it is taken off; data NULL: it is another one. */
+static hf_bytes take(hf_bytes *said, char name) {
+  hf_bytes value = {NULL, 0};
+  if (said->length < 2 || said->data[0] != name || said->data[1] != '=') return value;
+  const char *comma = memchr(said->data, ',', said->length);
+  size_t length = comma ? (size_t)(comma - said->data) : said->length;
+  value = (hf_bytes){said->data + 2, length - 2};
+  size_t past = comma ? length + 1 : length;
+  *said = (hf_bytes){said->data + past, said->length - past};
+  return value;
+}
+
+static bool read_salt(hf_bytes text, server_first *first) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  unsigned char bytes[SALT];
+  size_t padding = 0;
+  if (text.length == 0 || text.length % 4 != 0 || text.length / 4 * 3 > SALT) return false;
+  while (padding < 2 && text.data[text.length - 1 - padding] == '=')
+    padding++;
+  for (size_t i = 0; i + padding < text.length; i++)
+    if (!text.data[i] || !strchr(letters, text.data[i])) return false;
+  int length = EVP_DecodeBlock(bytes, (const unsigned char *)text.data, (int)text.length);
+  if (length < 0) return false;
+  first->salt_length = (size_t)length - padding;
+  memcpy(first->salt, bytes, first->salt_length);
+  return first->salt_length > 0;
+}
+
+static bool read_iterations(hf_bytes text, server_first *first) {
+  if (text.length == 0 || text.length > 7) return false;
+  first->iterations = 0;
+  for (size_t i = 0; i < text.length; i++) {
+    if (text.data[i] < '0' || text.data[i] > '9') return false;
+    first->iterations = first->iterations * 10 + (text.data[i] - '0');
+  }
+  return first->iterations >= HF_SCRAM_LEAST && first->iterations <= HF_SCRAM_MOST;
+}
+
+/* "r=nonce,s=salt,i=iterations", and extensions, which are not looked at but where one in front must be (RFC 5802
+ * section 5.1, "m"). */
+static const char *read_first(hf_bytes said, const char *nonce, server_first *first) {
+  size_t ours = strlen(nonce);
+  first->nonce = take(&said, 'r');
+  if (first->nonce.length <= ours || memcmp(first->nonce.data, nonce, ours) != 0)
+    return "the broker's word does not go on with our nonce";
+  if (!read_salt(take(&said, 's'), first)) return "the broker's word has no salt, or one that is none";
+  if (!read_iterations(take(&said, 'i'), first))
+    return "the broker asks for fewer than 4,096 iterations, or more than 1,000,000";
+  return NULL;
+}
+
+/* ---- proofs ---- */
+
+static bool sign(hf_scram_hash hash, const digest *key, const char *text, digest *signature) {
+  return HMAC(function_of(hash), key->bytes, (int)size_of(hash), (const unsigned char *)text, strlen(text),
+              signature->bytes, NULL) != NULL;
+}
+
+typedef struct proofs {
+  digest client, server;
+} proofs;
+
+static bool prove(hf_scram_hash hash, const digest *salted, const char *text, proofs *made) {
+  digest client_key, stored_key, server_key, signature;
+  bool fine = sign(hash, salted, "Client Key", &client_key) && sign(hash, salted, "Server Key", &server_key) &&
+              EVP_Digest(client_key.bytes, size_of(hash), stored_key.bytes, NULL, function_of(hash), NULL) &&
+              sign(hash, &stored_key, text, &signature) && sign(hash, &server_key, text, &made->server);
+  for (size_t i = 0; fine && i < size_of(hash); i++)
+    made->client.bytes[i] = client_key.bytes[i] ^ signature.bytes[i];
+  explicit_bzero(&client_key, sizeof client_key);
+  explicit_bzero(&stored_key, sizeof stored_key);
+  explicit_bzero(&server_key, sizeof server_key);
+  return fine;
+}
+
+static bool compute(hf_scram_hash hash, hf_bytes password, const server_first *first, const char *text, proofs *made) {
+  digest salted;
+  bool fine =
+      PKCS5_PBKDF2_HMAC(password.data ? password.data : "", (int)password.length, first->salt, (int)first->salt_length,
+                        first->iterations, function_of(hash), (int)size_of(hash), salted.bytes) == 1 &&
+      prove(hash, &salted, text, made);
+  explicit_bzero(&salted, sizeof salted);
+  return fine;
+}
+
+static char *joined(const char *before, const char *after) {
+  size_t length = strlen(before) + strlen(after) + 1;
+  char *both = malloc(length);
+  if (both) snprintf(both, length, "%s%s", before, after);
+  return both;
+}
+
+/* `bare` and `without`: what is signed of our first word, and of our second. */
+static bool put_words(hf_scram_hash hash, hf_bytes password, const server_first *first, const char *text,
+                      const char *without, hf_scram_words *words) {
+  char proof[4 * DIGEST] = ",p=", signature[4 * DIGEST] = "v=";
+  proofs computed;
+  if (!compute(hash, password, first, text, &computed)) return false;
+  EVP_EncodeBlock((unsigned char *)proof + 3, computed.client.bytes, (int)size_of(hash));
+  EVP_EncodeBlock((unsigned char *)signature + 2, computed.server.bytes, (int)size_of(hash));
+  words->answer = joined(without, proof);
+  words->expected = joined("", signature);
+  explicit_bzero(&computed, sizeof computed);
+  explicit_bzero(proof, sizeof proof);
+  explicit_bzero(signature, sizeof signature);
+  return words->answer && words->expected;
+}
+
+const char *hf_scram_prove(hf_scram_hash hash, hf_bytes username, hf_bytes password, const char *nonce, hf_bytes said,
+                           hf_scram_words *words) {
+  static const char header[] = "c=biws,r="; /* "n,," in base64 */
+  server_first first;
+  const char *problem = read_first(said, nonce, &first);
+  *words = (hf_scram_words){NULL, NULL};
+  if (problem) return problem;
+  char *bare = hf_scram_first(username, nonce);
+  size_t without_length = strlen(header) + first.nonce.length;
+  size_t room = (bare ? strlen(bare) : 0) + said.length + without_length + 3;
+  char *without = malloc(without_length + 1), *text = malloc(room);
+  bool fine = bare && without && text;
+  if (fine) snprintf(without, without_length + 1, "%s%.*s", header, (int)first.nonce.length, first.nonce.data);
+  if (fine) snprintf(text, room, "%s,%.*s,%s", bare + HEAD, (int)said.length, said.data, without);
+  fine = fine && put_words(hash, password, &first, text, without, words);
+  free(bare);
+  free(without);
+  free(text);
+  if (fine) return NULL;
+  free(words->answer);
+  free(words->expected);
+  *words = (hf_scram_words){NULL, NULL};
+  return "memory is short";
+}
