@@ -313,6 +313,8 @@
       "the broker sent what is no packet of MQTT")                                                                     \
   ROW(CLIENT, HF_CLIENT_PACKET_TOO_LARGE, "packet_too_large", SLOW, SLOW, 0, PLAIN,                                    \
       "the broker sent a packet that is larger than it was told to send")                                              \
+  ROW(CLIENT, HF_CLIENT_AUTH_SERVER, "auth_server", SLOW, SLOW, 0, FRESH,                                              \
+      "the broker has not proven that it knows the secret")                                                           \
   OTHERS(CLIENT, 0, "unknown_client", RETRY, RETRY, 0, PLAIN, "the client ended the connection for an unknown reason")
 // clang-format on
 

@@ -5,6 +5,7 @@
 
 #include "core/topic.h"
 #include "keeper/attempt.h"
+#include "keeper/authentication.h"
 #include "keeper/door.h"
 #include "keeper/driver.h"
 #include "keeper/inbox.h"
@@ -213,6 +214,9 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
     case HF_LINK_SUBSCRIBED:
     case HF_LINK_UNSUBSCRIBED:
       if (client->connected) hf_wishes_answer(client, (hf_link_answer *)mail);
+      break;
+    case HF_LINK_AUTH:
+      hf_driver_heed_at_once(client, hf_authentication_asked(client, (const hf_link_auth *)mail));
       break;
     case HF_LINK_RENEW:
       if (client->connected) hf_driver_renew(client);

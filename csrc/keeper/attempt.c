@@ -46,8 +46,9 @@ static bool keep(hf_bytes *kept, hf_bytes from) {
 }
 
 static bool keep_parts(hf_client *client, const hf_bytes *parts) {
-  for (size_t i = 0; i < HF_GIVEN_PROXY; i++)
-    if (!keep(&client->given.of[i], parts[i])) return false;
+  static const hf_given_part kept[] = {HF_GIVEN_USERNAME, HF_GIVEN_PASSWORD, HF_GIVEN_HEADERS, HF_GIVEN_AUTH};
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+    if (!keep(&client->given.of[kept[i]], parts[kept[i]])) return false;
   return true;
 }
 

@@ -17,6 +17,7 @@
 
 static bool needs_openssl(const hf_client_options *options) {
   bool needs = options->redirect_allow != NULL || options->ask_proxy || options->ask_server; /* to wherever */
+  needs = needs || options->auth.hash != HF_SCRAM_NONE;
   needs = needs || (options->proxy && options->proxy->tls) || (options->proxy_secure && options->proxy_secure->tls);
   for (size_t i = 0; !needs && i < options->engine.server_count; i++)
     needs = options->servers[i].tls || options->servers[i].road == HF_ROAD_WEBSOCKET;
@@ -219,6 +220,26 @@ bool hf_client_credentials(hf_client *client, uint32_t ticket, const hf_given *g
     command->failed = failure != NULL;
   }
   return post(command);
+}
+
+static bool send_words(hf_client *client, enum hf_command_kind kind, uint32_t ticket, hf_bytes first, hf_bytes second,
+                       bool failed) {
+  const hf_given words = {{first, second}};
+  hf_command *command = make_with(client, kind, &words);
+  if (command) {
+    command->wish = ticket;
+    command->failed = failed;
+  }
+  return post(command);
+}
+
+bool hf_client_authenticate(hf_client *client, uint32_t ticket, hf_bytes data, hf_bytes expected, const char *failure) {
+  if (failure) data = (hf_bytes){failure, strlen(failure)};
+  return send_words(client, HF_COMMAND_AUTHENTICATE, ticket, data, expected, failure != NULL);
+}
+
+bool hf_client_reauthenticate(hf_client *client, hf_bytes data) {
+  return send_words(client, HF_COMMAND_REAUTHENTICATE, 0, data, (hf_bytes){NULL, 0}, false);
 }
 
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {

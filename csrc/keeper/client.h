@@ -71,6 +71,7 @@ typedef enum hf_given_part {
   HF_GIVEN_HEADERS, /* lines with their ends */
   HF_GIVEN_PROXY,   /* an address that hf_proxy_parse takes; absent: directly */
   HF_GIVEN_SERVER,  /* an address that hf_uri_parse takes; absent: the options' own */
+  HF_GIVEN_AUTH,    /* the first word of enhanced authentication */
   HF_GIVEN_PARTS
 } hf_given_part;
 
@@ -82,6 +83,13 @@ typedef struct hf_given { /* for one attempt; what is absent has data NULL */
  * means: no more attempts. */
 bool hf_client_credentials(hf_client *client, uint32_t ticket, const hf_given *given, const char *failure);
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
+
+/* Answers HF_EVENT_AUTHENTICATE; `expected`: what the broker's last word must be, or data NULL: anything. */
+bool hf_client_authenticate(hf_client *client, uint32_t ticket, hf_bytes data, hf_bytes expected, const char *failure);
+
+/* Enhanced authentication once more while connected; `data` is the first word of the user's functions.
+ * HF_EVENT_AUTHENTICATED answers, unless the connection ends. */
+bool hf_client_reauthenticate(hf_client *client, hf_bytes data);
 
 /* Answers HF_EVENT_TURN: ms until the attempt may begin; below 0: nobody knows, the process's own budget decides. */
 bool hf_client_turn(hf_client *client, uint32_t ticket, int64_t wait);

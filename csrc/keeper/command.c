@@ -37,6 +37,10 @@ static void discard_trusted(hf_mail *mail) {
   hf_trust_free((hf_trusted *)mail);
 }
 
+static void discard_proof(hf_mail *mail) {
+  hf_proof_free((hf_proof *)mail);
+}
+
 static void discard_block(hf_mail *mail) {
   free(mail);
 }

@@ -27,11 +27,14 @@
   EACH(RECONNECT, command)                                                                                             \
   EACH(NETWORK_CHANGED, command)                                                                                       \
   EACH(CREDENTIALS, command)                                                                                           \
+  EACH(AUTHENTICATE, command)                                                                                          \
+  EACH(REAUTHENTICATE, command)                                                                                        \
   EACH(DELAY, command)                                                                                                 \
   EACH(TURN, command) /* in `number` ms this attempt may begin; below 0: Lua does not know */                          \
   EACH(RESOLVED, resolved)                                                                                             \
   EACH(FOUND, found)                                                                                                   \
   EACH(KNOCKED, knocked)                                                                                               \
+  EACH(PROVED, proof)                                                                                                  \
   EACH(TRUSTED, trusted)                                                                                               \
   EACH(DIAGNOSED, diagnosed)                                                                                           \
   /* for the keeper, owner NULL: */                                                                                    \
@@ -71,8 +74,8 @@ typedef struct hf_command {
   uint64_t id;
   int64_t number; /* a delay, a timeout */
   uint32_t wish;  /* or a ticket */
-  bool failed;    /* CREDENTIALS: the first part is why */
-  hf_given given; /* CREDENTIALS; inside the block */
+  bool failed;    /* the first part is why */
+  hf_given given; /* CREDENTIALS; of AUTHENTICATE the first two are what to say, and to expect; inside the block */
   char data[];
 } hf_command;
 

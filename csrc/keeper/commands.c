@@ -4,6 +4,7 @@
 
 #include "keeper/answers.h"
 #include "keeper/attempt.h"
+#include "keeper/authentication.h"
 #include "keeper/command.h"
 #include "keeper/door.h"
 #include "keeper/driver.h"
@@ -82,6 +83,12 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_CREDENTIALS:
     hf_driver_heed(client, hf_attempt_credentials(client, command));
     break;
+  case HF_COMMAND_AUTHENTICATE:
+    hf_driver_heed_at_once(client, hf_authentication_answered(client, command));
+    break;
+  case HF_COMMAND_REAUTHENTICATE:
+    hf_authentication_anew(client, command);
+    break;
   case HF_COMMAND_TURN:
     hf_driver_heed(client, hf_attempt_place(client, command));
     break;
@@ -96,6 +103,7 @@ static void handle(hf_client *client, const hf_command *command) {
   case HF_COMMAND_RESOLVED:
   case HF_COMMAND_FOUND:
   case HF_COMMAND_KNOCKED:
+  case HF_COMMAND_PROVED:
   case HF_COMMAND_TRUSTED:
   case HF_COMMAND_DIAGNOSED:
   case HF_COMMAND_LIMIT:
@@ -163,6 +171,9 @@ void hf_commands_mail(hf_client *client, hf_mail *mail) {
   } else if (mail->kind == HF_COMMAND_FOUND) {
     hf_driver_heed(client, hf_attempt_found(client, (const hf_found *)mail));
     free(mail);
+  } else if (mail->kind == HF_COMMAND_PROVED) {
+    hf_driver_heed_at_once(client, hf_authentication_proved(client, (const hf_proof *)mail));
+    hf_proof_free((hf_proof *)mail);
   } else if (mail->kind == HF_COMMAND_TRUSTED) {
     hf_driver_heed(client, hf_attempt_trusted(client, (hf_trusted *)mail));
     hf_trust_free((hf_trusted *)mail);

@@ -196,6 +196,16 @@ void hf_driver_heed(hf_client *client, hf_failure failure) {
   if (failure.reason) hf_driver_fail(client, (hf_source)failure.reason->source, failure.reason->code, failure.text);
 }
 
+void hf_driver_heed_at_once(hf_client *client, hf_failure failure) {
+  if (!failure.reason) return;
+  if (client->connected) {
+    hf_driver_lose(client, (hf_client_code)failure.reason->code, failure.text);
+    return;
+  }
+  client->operations->abandon(client->link);
+  hf_driver_heed(client, failure);
+}
+
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text) {
   const hf_link_down down = {
       .reason = hf_reason_find(HF_SOURCE_CLIENT, code), .code = code, .text = (char *)(uintptr_t)text};

@@ -18,6 +18,9 @@ void hf_driver_fail(hf_client *client, hf_source source, int code, const char *t
 void hf_driver_heed(hf_client *client, hf_failure failure);                           /* likewise, if there is one */
 
 /* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
+/* The same with a link under way, which is left: the attempt fails, or the connection is lost. Of HF_SOURCE_CLIENT. */
+void hf_driver_heed_at_once(hf_client *client, hf_failure failure);
+
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
 
 void hf_driver_renew(hf_client *client); /* another connection in place of this one, without a word if it succeeds */

@@ -28,6 +28,8 @@
   EACH(SLEEPING, event, "event")                                                                                       \
   EACH(CLOSED, own_event, "event")                                                                                     \
   EACH(CREDENTIALS, event, "credentials")                                                                              \
+  EACH(AUTHENTICATE, event, "authenticate") /* the broker has said `text`, of `length` bytes */                         \
+  EACH(AUTHENTICATED, event, "authenticated") /* `code` 0: it could not be begun */                                     \
   EACH(DELAY, event, "delay")                                                                                          \
   EACH(ROOM, room, "room") /* hf_mail, at most one a client */                                                         \
   EACH(STORE, event, "event") /* `code`, an hf_store_code, and `text` */                                               \
@@ -81,6 +83,7 @@ typedef struct hf_event {
   int64_t downtime;        /* ms */
   int64_t uptime;          /* ms, or HF_NO_TIME */
   uint64_t id;             /* of a publish */
+  size_t length;           /* AUTHENTICATE */
   size_t subscriptions;    /* READY */
   size_t refused;
   uint32_t attempt;

@@ -1,5 +1,6 @@
 #include "keeper/gates.h"
 
+#include "keeper/authentication.h"
 #include "keeper/door.h"
 #include "keeper/route.h"
 #include "keeper/snapshot.h"
@@ -47,7 +48,7 @@ static hf_gate_input take_place(hf_client *client, hf_failure *failure) {
 static hf_gate_input ask_credentials(hf_client *client, hf_failure *failure) {
   const hf_client_options *options = client->options;
   hf_road road = client->server->road;
-  bool wanted = options->ask_credentials || hf_given_wanted(client) ||
+  bool wanted = options->ask_credentials || options->auth.ask_first || hf_given_wanted(client) ||
                 (options->ask_headers && road == HF_ROAD_WEBSOCKET) || (options->ask_proxy && road != HF_ROAD_UNIX);
   if (!wanted) return HF_GATE_INPUT_GIVEN;
   hf_event *event = hf_tell_make(client, HF_EVENT_CREDENTIALS);
@@ -160,6 +161,7 @@ bool hf_gates_open(hf_client *client) {
   size_t count = list_addresses(client->resolved, one_of_them ? client->address_turn++ : 0, addresses);
   size_t proxy_count = list_addresses(client->proxy_resolved, 0, proxy_addresses);
   bool anew = options->ask_credentials;
+  if (!hf_authentication_begin(client)) return false;
   client->asked_clean = !client->was_connected && (options->clean_start || client->strange);
   hf_link_attempt attempt = {
       .host = client->address.text[0] ? client->address.text : server->host,
@@ -181,6 +183,9 @@ bool hf_gates_open(hf_client *client) {
       .client_id = client->assigned_id ? client->assigned_id : options->client_id,
       .username = anew ? given[HF_GIVEN_USERNAME] : options->username,
       .password = anew ? given[HF_GIVEN_PASSWORD] : options->password,
+      .auth_method = client->protocol == 5 ? options->auth.method : NULL,
+      .auth_data = given[HF_GIVEN_AUTH],
+      .auth_mutual = options->auth.hash != HF_SCRAM_NONE,
       .will = options->will,
       .properties = options->properties,
       .session_expiry = options->session_expiry,

@@ -24,6 +24,7 @@ void hf_client_free(hf_client *client) {
   free(client->response_information);
   hf_given_forget(client);
   hf_walk_forget(client);
+  free(client->nonce);
   hf_begun_free(&client->marks[0]);
   hf_begun_free(&client->marks[1]);
   free_all((hf_mail *)client->removals);

@@ -35,6 +35,7 @@
 #include "keeper/patience.h"
 #include "keeper/posting.h"
 #include "keeper/primary.h"
+#include "keeper/proof.h"
 #include "keeper/reference.h"
 #include "keeper/resolver.h"
 #include "keeper/snapshot.h"
@@ -97,6 +98,7 @@ struct hf_client {
   char *response_information;    /* of the connection that was made last; NULL: none */
   hf_given given;                /* of this attempt, what the user gives anew each time; owned */
   hf_given_server *given_server; /* of the latest attempt that the user has named a server for; NULL: none */
+  char *nonce;                   /* of SCRAM's exchange; NULL: there was none */
   hf_label *labels;              /* of those that were */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];

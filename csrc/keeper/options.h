@@ -10,6 +10,7 @@
 
 #include "core/engine.h"
 #include "link/link.h"
+#include "stream/scram.h"
 
 typedef struct hf_server {
   const char *text; /* as the user wrote it, for events, and without a query where a function has; NULL: none yet */
@@ -31,6 +32,13 @@ typedef enum hf_overflow {                          /* what becomes of a message
                            HF_OVERFLOW_DROP_NEWEST, /* it is admitted and dropped */
 } hf_overflow;
 
+typedef struct hf_auth_options { /* enhanced authentication */
+  const char *method;            /* NULL: none */
+  hf_scram_hash hash;            /* HF_SCRAM_NONE: the user's functions know what to say */
+  hf_bytes username, password;   /* of SCRAM */
+  bool ask_first;                /* the Lua side is asked for the first word */
+} hf_auth_options;
+
 typedef struct hf_options_block hf_options_block;
 
 typedef struct hf_client_options {
@@ -43,6 +51,7 @@ typedef struct hf_client_options {
   hf_link_tls proxy_tls;                /* to a proxy itself */
   hf_bytes username;
   hf_bytes password;
+  hf_auth_options auth;
   hf_link_will *will;                /* NULL: none */
   hf_link_tls *tls;                  /* for the servers that want it; NULL: defaults */
   const hf_properties *properties;   /* user properties of CONNECT; NULL: none */

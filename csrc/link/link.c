@@ -25,6 +25,7 @@ void hf_link_mail_free(hf_mail *mail) {
   case HF_LINK_UNSUBSCRIBED:
     free(((hf_link_answer *)mail)->text);
     break;
+  case HF_LINK_AUTH:
   case HF_LINK_RENEW:
     break;
   }

@@ -64,6 +64,7 @@ enum hf_link_mail {                                        /* mail.kind; the str
                     HF_LINK_DELIVERED,    /* hf_publish, with `result` */
                     HF_LINK_SUBSCRIBED,   /* hf_link_answer */
                     HF_LINK_UNSUBSCRIBED, /* hf_link_answer */
+                    HF_LINK_AUTH,         /* hf_link_auth */
                     HF_LINK_RENEW,        /* hf_mail: a new connection is wanted, for no fault */
 };
 
@@ -107,6 +108,14 @@ typedef struct hf_link_answer {
   char *text;      /* reason string; NULL: none */
 } hf_link_answer;
 
+typedef struct hf_link_auth { /* enhanced authentication (MQTT 5 section 4.12): the broker says this */
+  hf_mail mail;
+  bool over;     /* it has been, while connected, and the broker is content; else `authenticate` answers it */
+  bool while_up; /* it is not that of an attempt */
+  size_t length;
+  char data[]; /* and a NUL */
+} hf_link_auth;
+
 typedef struct hf_link_will {
   hf_bytes topic;
   hf_bytes payload;
@@ -138,6 +147,9 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const char *client_id;   /* "" asks the broker for one (protocol 5) */
   hf_bytes username;
   hf_bytes password;
+  const char *auth_method; /* of enhanced authentication; NULL: none. Only a link that is `exact` knows it */
+  hf_bytes auth_data;      /* its first word; data NULL: none */
+  bool auth_mutual;        /* the broker must have said what `authenticate` expects before it counts as connected */
   const hf_link_will *will;
   const hf_properties *properties; /* user properties of CONNECT */
   uint32_t session_expiry;         /* seconds; protocol 4: 0 means a clean session, anything else keeps it */
@@ -222,6 +234,11 @@ typedef struct hf_link_operations {
 
   /* Asks the broker for any answer at all: an UNSUBSCRIBED mail with this ticket. False: likewise. */
   bool (*probe)(hf_link *link, uint32_t ticket);
+
+  /* The answer to an hf_link_auth that is not over; with `anew`, while connected, the first word of a new exchange.
+   * `expected`: what the broker's last word must be, or it has not proven who it is; data NULL: anything. False: not
+   * now, there is no question, or an exchange already. NULL: there is no such thing. */
+  bool (*authenticate)(hf_link *link, hf_bytes data, hf_bytes expected, bool anew);
 
   /* DISCONNECT with this code, session expiry < 0: as it was; then CLOSED, at the latest after `timeout` ms. Nothing
    * when the generation has ended already. */

@@ -22,6 +22,7 @@ void hf_native_let_go(hf_link *link) {
   hf_loop_cancel(hf_native_loop, &link->again);
   hf_native_drop_partial(link);
   hf_native_forget_connect(link);
+  hf_native_auth_over(link);
   hf_out_clear(&link->out);
   hf_aliases_in_clear(&link->aliases_in);
   hf_aliases_out_free(link->aliases_out);

@@ -215,7 +215,7 @@ static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_atte
   link->maximum_packet_size = attempt->maximum_packet_size;
   link->hold_bytes = attempt->hold_bytes ? attempt->hold_bytes : SIZE_MAX;
   hf_native_alive_begin(link, attempt->ask_after, attempt->dead_after);
-  if (!hf_native_write_connect(link, attempt)) {
+  if (!hf_native_auth_begin(link, attempt) || !hf_native_write_connect(link, attempt)) {
     out_of_memory(link);
     return;
   }
@@ -307,6 +307,7 @@ const hf_link_operations hf_link_native = {.name = "native",
                                            .subscribe = hf_native_subscribe,
                                            .unsubscribe = hf_native_unsubscribe,
                                            .probe = hf_native_probe,
+                                           .authenticate = hf_native_authenticate,
                                            .close = link_close,
                                            .mid_exchange = link_mid_exchange,
                                            .phase = link_phase,

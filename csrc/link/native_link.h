@@ -4,8 +4,8 @@
  * called on the thread that turns that loop, and nothing waits. The rooms: out
  * (bytes), ids, inbox (what came and is owed an acknowledgement), read (bytes to
  * packets to what they mean), publish (what we send, its packet ids and states),
- * request (SUBSCRIBE and its like), alive (keep alive), pace (when it is read),
- * end (how it ends).
+ * request (SUBSCRIBE and its like), auth (AUTH), alive (keep alive), pace (when it
+ * is read), end (how it ends).
  */
 #ifndef HF_LINK_NATIVE_LINK_H
 #define HF_LINK_NATIVE_LINK_H
@@ -48,6 +48,8 @@ typedef struct hf_native_alive {
   uint32_t next_ask;   /* ms of silence until the next question: ask_after, less a random tenth */
 } hf_native_alive;
 
+typedef struct hf_native_auth hf_native_auth;
+
 struct hf_link {
   hf_link_sink sink;
   hf_stream *stream;      /* NULL: idle */
@@ -69,8 +71,9 @@ struct hf_link {
   hf_task flush;
   hf_task again; /* there may be more to read than a poll shows */
   hf_native_alive alive;
-  size_t allowed;    /* messages that may be told */
-  size_t hold_bytes; /* of those that may wait */
+  hf_native_auth *auth; /* NULL: CONNECT has no method of enhanced authentication */
+  size_t allowed;       /* messages that may be told */
+  size_t hold_bytes;    /* of those that may wait */
   uint64_t random;
   uint64_t forgotten, dropped;
   uint64_t unknown_from; /* offset */
@@ -195,6 +198,13 @@ bool hf_native_write_ack(hf_link *link, hf_packet_type type, uint16_t packet_id,
 bool hf_native_write_pingreq(hf_link *link);
 void hf_native_write_disconnect(hf_link *link, uint8_t code, int64_t session_expiry, const char *text);
 bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt);
+
+/* native_auth.c: enhanced authentication (MQTT 5 section 4.12) */
+bool hf_native_auth_begin(hf_link *link, const hf_link_attempt *attempt); /* false: memory is short */
+bool hf_native_auth_accepted(hf_link *link, const hf_packet *packet);     /* CONNACK; false: the connection has ended */
+void hf_native_auth_packet(hf_link *link, const hf_packet *packet);       /* AUTH */
+bool hf_native_authenticate(hf_link *link, hf_bytes data, hf_bytes expected, bool anew);
+void hf_native_auth_over(hf_link *link); /* the connection has ended */
 
 /* native_trace.c */
 void hf_native_trace(hf_trace_level level, hf_trace_line_function *line);

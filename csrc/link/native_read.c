@@ -77,6 +77,7 @@ static void connack(hf_link *link, const hf_packet *packet) {
     mismatched(link);
     return;
   }
+  if (!hf_native_auth_accepted(link, packet)) return;
   hf_link_connected *connected = describe(link, packet);
   if (!connected) {
     link->starved = true;
@@ -133,7 +134,7 @@ static void handle(hf_link *link, const hf_packet *packet, size_t behind) {
     broker_left(link, packet);
     break;
   case HF_PACKET_AUTH:
-    hf_native_violated(link, 0x82, "AUTH, which nobody has asked for");
+    hf_native_auth_packet(link, packet);
     break;
   case HF_PACKET_PUBLISH:
     hf_native_message(link, packet, behind);

@@ -41,6 +41,7 @@ bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt) {
   hf_connect connect = {.client_id = attempt->client_id,
                         .username = attempt->username,
                         .password = attempt->password,
+                        .authentication_data = attempt->auth_data,
                         .properties = attempt->properties,
                         .session_expiry = attempt->session_expiry,
                         .maximum_packet_size = attempt->maximum_packet_size,
@@ -50,6 +51,8 @@ bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt) {
                         .protocol = attempt->protocol,
                         .request_response_information = true,
                         .clean_start = attempt->clean_start};
+  if (attempt->auth_method)
+    connect.authentication_method = (hf_bytes){attempt->auth_method, strlen(attempt->auth_method)};
   if (attempt->protocol < 5) connect.clean_start = attempt->session_expiry == 0 || attempt->clean_start;
   if (will) {
     connect.will_topic = will->topic;

@@ -171,7 +171,8 @@ static int unsubscribe(lua_State *L) {
   return done(L, true);
 }
 
-/* credentials(ticket, username, password, headers, proxy, server) or credentials(ticket, false, why) */
+/* credentials(ticket, username, password, headers, proxy, server, first word of auth) or credentials(ticket, false,
+ * why) */
 static int credentials(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
@@ -182,6 +183,23 @@ static int credentials(lua_State *L) {
   for (int i = 0; i < HF_GIVEN_PARTS; i++)
     given.of[i] = optional_bytes(L, 3 + i);
   return done(L, hf_client_credentials(client, ticket, &given, NULL));
+}
+
+/* authenticate(ticket, data, expected) or authenticate(ticket, false, why) */
+static int authenticate(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  uint32_t ticket = unsigned_argument(L, 2);
+  const hf_bytes nothing = {NULL, 0};
+  if (lua_isboolean(L, 3))
+    return done(L, hf_client_authenticate(client, ticket, nothing, nothing, luaL_checkstring(L, 4)));
+  return done(L, hf_client_authenticate(client, ticket, optional_bytes(L, 3), optional_bytes(L, 4), NULL));
+}
+
+static int reauthenticate(lua_State *L) {
+  hf_client *client = check(L);
+  if (hf_thread_forked()) return forked(L);
+  return done(L, hf_client_reauthenticate(client, optional_bytes(L, 2)));
 }
 
 /* delay(ticket, milliseconds | false | nil) */
@@ -378,6 +396,8 @@ static const luaL_Reg methods[] = {{"id", identifier},
                                    {"reconnect", reconnect},
                                    {"network_changed", network_changed},
                                    {"credentials", credentials},
+                                   {"authenticate", authenticate},
+                                   {"reauthenticate", reauthenticate},
                                    {"delay", delay},
                                    {"turn", turn},
                                    {"consumed", consumed},

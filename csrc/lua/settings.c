@@ -157,6 +157,19 @@ static hf_link_tls *tls(reader *r, int index) {
   return tls;
 }
 
+static void authentication(reader *r) {
+  if (!open_table(r->L, 1, "auth")) return;
+  int at = lua_gettop(r->L);
+  hf_auth_options *auth = &r->options->auth;
+  auth->method = text(r, at, "method").data;
+  auth->username = text(r, at, "username");
+  auth->password = text(r, at, "password");
+  auth->ask_first = flag(r->L, at, "ask_first");
+  if (!auth->method) luaL_error(r->L, "holdfast.core: auth needs a 'method'");
+  if (auth->password.data) auth->hash = hf_scram_find(auth->method);
+  lua_pop(r->L, 1);
+}
+
 static hf_backoff_options backoff(lua_State *L, int index, const char *name) {
   hf_backoff_options options;
   if (!open_table(L, index, name)) bad(L, name, "a table");
@@ -276,6 +289,7 @@ static int read_all(lua_State *L) {
   o->redirect_hops = (uint8_t)whole(L, 1, "redirect_hops", UINT8_MAX);
   o->redirect_allow = names(&r, 1, "redirect_allow");
   o->properties = properties(&r, 1, "connect");
+  authentication(&r);
   o->will = will(&r, 1);
   o->tls = tls(&r, 1);
   o->proxy_tls = (hf_link_tls){.ca = hf_options_tls(o)->ca, .verify = hf_options_tls(o)->verify};

@@ -13,6 +13,7 @@ static void put_properties(hf_pen *pen, const void *what) {
     hf_put_four_property(pen, HF_PROPERTY_ID_MAXIMUM_PACKET_SIZE, connect->maximum_packet_size);
   if (connect->topic_alias_maximum > 0)
     hf_put_two_property(pen, HF_PROPERTY_ID_TOPIC_ALIAS_MAXIMUM, connect->topic_alias_maximum);
+  hf_put_authentication(pen, connect->authentication_method, connect->authentication_data);
   if (connect->request_response_information) {
     hf_put_one(pen, HF_PROPERTY_ID_REQUEST_RESPONSE_INFORMATION);
     hf_put_one(pen, 1);

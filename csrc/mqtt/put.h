@@ -58,6 +58,12 @@ static inline void hf_put_four_property(hf_pen *pen, uint8_t identifier, uint32_
   hf_put_four(pen, value);
 }
 
+/* Method and data, as far as there are any. */
+static inline void hf_put_authentication(hf_pen *pen, hf_bytes method, hf_bytes data) {
+  if (method.data) hf_put_text_property(pen, HF_PROPERTY_ID_AUTHENTICATION_METHOD, method);
+  if (data.data) hf_put_text_property(pen, HF_PROPERTY_ID_AUTHENTICATION_DATA, data);
+}
+
 /* User properties alone; NULL: none. */
 void hf_put_user(hf_pen *pen, const hf_properties *properties);
 

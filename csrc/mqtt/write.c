@@ -84,13 +84,34 @@ size_t hf_write_unsubscribe(uint8_t *at, const hf_subscription_request *request,
   return hf_put_packet(at, HF_PACKET_UNSUBSCRIBE << 4 | 2, put_unsubscribe, &ask);
 }
 
-/* ---- PINGREQ, DISCONNECT ---- */
+/* ---- PINGREQ, AUTH, DISCONNECT ---- */
 
 size_t hf_write_pingreq(uint8_t *at) {
   hf_pen pen = {.at = at};
   hf_put_one(&pen, HF_PACKET_PINGREQ << 4);
   hf_put_one(&pen, 0);
   return pen.size;
+}
+
+typedef struct proving {
+  hf_bytes method, data;
+  uint8_t code;
+} proving;
+
+static void put_auth_properties(hf_pen *pen, const void *what) {
+  const proving *prove = what;
+  hf_put_authentication(pen, prove->method, prove->data);
+}
+
+static void put_auth(hf_pen *pen, const void *what) {
+  const proving *prove = what;
+  hf_put_one(pen, prove->code);
+  hf_put_measured(pen, put_auth_properties, prove);
+}
+
+size_t hf_write_auth(uint8_t *at, uint8_t code, hf_bytes method, hf_bytes data) {
+  proving prove = {method, data, code};
+  return hf_put_packet(at, HF_PACKET_AUTH << 4, put_auth, &prove);
 }
 
 typedef struct leaving {

@@ -14,7 +14,8 @@
 
 typedef struct hf_connect {
   const char *client_id;
-  hf_bytes username, password; /* absent: data NULL */
+  hf_bytes username, password;                         /* absent: data NULL */
+  hf_bytes authentication_method, authentication_data; /* likewise */
   const hf_properties *properties;
   hf_bytes will_topic; /* absent: data NULL */
   hf_bytes will_payload;
@@ -45,6 +46,9 @@ size_t hf_write_subscribe(uint8_t *at, const hf_subscription_request *request, u
 size_t hf_write_unsubscribe(uint8_t *at, const hf_subscription_request *request, uint8_t protocol, uint16_t packet_id);
 
 size_t hf_write_pingreq(uint8_t *at); /* 2 bytes */
+
+/* AUTH, of MQTT 5; no `data` where its pointer is NULL. */
+size_t hf_write_auth(uint8_t *at, uint8_t code, hf_bytes method, hf_bytes data);
 
 /* DISCONNECT; `session_expiry` < 0: as it was. In 3.1.1 both are left out. `reason` NULL: no Reason String. */
 size_t hf_write_disconnect(uint8_t *at, uint8_t protocol, uint8_t code, int64_t session_expiry, const char *reason);

@@ -17,6 +17,7 @@ local settings = require "holdfast.settings"
 local waiting = require "holdfast.waiting"
 local walk = require "holdfast.walk"
 
+local authenticating = late.module "holdfast.authenticating"
 local chronicle = late.module "holdfast.chronicle"
 local handling = late.module "holdfast.handling"
 local hands = late.module "holdfast.hands"
@@ -104,6 +105,9 @@ function client.new(given, adapt)
   self.headers = type(values.headers) ~= "string" and values.headers or nil -- the function
   self.proxy = values.proxy and values.proxy.ask -- likewise
   self.server = values.ask_server
+  if values.auth then
+    self.auth, self.auth_start, self.auth_continue = values.auth.method, values.auth.start, values.auth.continue
+  end
   self.strategy, self.ttl = values.strategy, values.queue.ttl
   self.max_attempts, self.sleep_for = values.max_attempts, values.sleep_for
   self.name, self.response_topic = values.client_id, values.response_topic -- of its topic for answers
@@ -232,6 +236,7 @@ end
 late.method(Client, "subscribe", wishing)
 late.method(Client, "forget_wish", wishing)
 Client.publish, Client.post = publish.publish, publish.post
+late.method(Client, "reauthenticate", authenticating)
 late.method(Client, "request", requesting)
 late.method(Client, "respond", requesting)
 

@@ -8,6 +8,7 @@ local loop = require "holdfast.loop"
 local publish = require "holdfast.publish"
 local registry = require "holdfast.registry"
 
+local authenticating = late.module "holdfast.authenticating"
 local chronicle = late.module "holdfast.chronicle"
 local delivery = late.module "holdfast.delivery"
 local questions = late.module "holdfast.questions"
@@ -102,6 +103,9 @@ end
 
 function facts.lost(client, event)
   client.last_failure = event.reason
+  if client.reauthenticating then
+    authenticating.lost(client, event.reason)
+  end
 end
 
 function facts.sleeping(client, event)
@@ -185,6 +189,14 @@ end
 
 function mail.delay(...)
   return questions.delay(...)
+end
+
+function mail.authenticate(...)
+  return authenticating.said(...)
+end
+
+function mail.authenticated(...)
+  return authenticating.over(...)
 end
 
 function mail.turn(...)

@@ -6,7 +6,10 @@ local events = require "holdfast.events"
 local loop = require "holdfast.loop"
 local protect = require "holdfast.loop.protect"
 local registry = require "holdfast.registry"
+local late = require "holdfast.late"
 local text = require "holdfast.text"
+
+local authenticating = late.module "holdfast.authenticating"
 
 local questions = {}
 
@@ -86,7 +89,7 @@ local function found_server(client, attempt)
 end
 
 local function find_credentials(client, attempt)
-  local username, password, headers, proxy, server, problem
+  local username, password, headers, proxy, server, first, problem
   if client.server then
     server, problem = found_server(client, attempt)
   end
@@ -99,11 +102,14 @@ local function find_credentials(client, attempt)
   if client.proxy and not problem then
     proxy, problem = found_proxy(client, attempt)
   end
+  if client.auth_start and not problem then
+    first, problem = authenticating.first(client, attempt, "credentials")
+  end
   local ticket = close_question(client, "credentials")
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
-    client.handle:credentials(ticket, username, password, headers, proxy, server)
+    client.handle:credentials(ticket, username, password, headers, proxy, server, first)
   end
 end
 

@@ -18,6 +18,13 @@ local reference = {
   headers = "of a WebSocket's request: { name = value }, or a function(attempt) returning that, asked likewise",
   proxy = "http://user:password@host:3128, https://, socks5:// or socks5h://; a function(attempt) returning one, or "
     .. "false to go directly, asked likewise; or \"environment\"",
+  auth = "enhanced authentication (MQTT 5 section 4.12)",
+  ["auth.method"] = "SCRAM-SHA-1, -256 or -512, or one of your functions'",
+  ["auth.username"] = "of SCRAM",
+  ["auth.password"] = "of SCRAM; the broker never sees it",
+  ["auth.start"] = "function(attempt) returning the first word, asked before each attempt; it may wait",
+  ["auth.continue"] =
+    "function(data) returning the answer to the broker's; second, if you will, what its last word must be",
   response_topic =
     "where answers to `request` come; default: below the broker's Response Information, or one of the client's",
   connect_timeout = "for one attempt",

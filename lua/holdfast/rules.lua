@@ -276,8 +276,37 @@ function parts.backoff(given, values)
   return problem
 end
 
-local order = { "server", "road", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store", "limits",
-  "sleep", "primary", "proxy", "tls", "backoff" }
+-- Those that are built in.
+local SCRAM = { ["SCRAM-SHA-1"] = true, ["SCRAM-SHA-256"] = true, ["SCRAM-SHA-512"] = true }
+
+local function auth_problem(auth)
+  local method = text.describe(auth.method)
+  local named = auth.username ~= nil or auth.password ~= nil
+  if auth.start or auth.continue then
+    return named and "auth.username and auth.password do not go with functions, which say what they want" or nil
+  elseif not SCRAM[auth.method] then
+    return ('auth.method = %s needs auth.start, auth.continue or both; SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512 '
+      .. "are built in"):format(method)
+  elseif auth.username == nil or auth.password == nil then
+    return ("auth.method = %s needs auth.username and auth.password"):format(method)
+  end
+end
+
+function parts.auth(_, values)
+  if values.auth == nil then
+    return nil
+  elseif values.transport == "paho" then
+    return 'auth: Paho has no enhanced authentication; say transport = "native"'
+  elseif values.protocol ~= 5 then
+    return "auth needs protocol = 5: MQTT 3.1.1 has no enhanced authentication"
+  elseif values.fallback then
+    return "auth does not go with fallback, which may lead to MQTT 3.1.1, and that has none"
+  end
+  return auth_problem(values.auth)
+end
+
+local order = { "server", "road", "auth", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store",
+  "limits", "sleep", "primary", "proxy", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }

@@ -82,6 +82,13 @@ local schema = {
   { name = "tls.psk_key", type = "hex", to = 256, secret = true },
   { name = "tls.verify", type = "boolean", default = true },
 
+  { name = "auth", group = "optional" },
+  { name = "auth.method", type = "text", from = 1, required = true },
+  { name = "auth.username", type = "text", from = 1, secret = true },
+  { name = "auth.password", type = "bytes", secret = true },
+  { name = "auth.start", type = "callback" },
+  { name = "auth.continue", type = "callback" },
+
   { name = "will", group = "optional" },
   { name = "will.topic", type = "topic", required = true },
   { name = "will.payload", type = "bytes", default = "" },

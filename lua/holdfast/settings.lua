@@ -17,6 +17,12 @@ local function limits(given)
   }
 end
 
+local function auth(given)
+  return given and {
+    method = given.method, username = given.username, password = given.password, ask_first = given.start ~= nil,
+  }
+end
+
 --- Turns values into settings.
 -- @tparam table values of `options.check`
 -- @tparam[opt] boolean ephemeral the client id is for this client's life
@@ -46,6 +52,7 @@ function settings.build(values, ephemeral)
     no_proxy = values.proxy and values.proxy.except,
     ask_proxy = values.proxy ~= nil and values.proxy.ask ~= nil,
     ask_delay = values.strategy ~= nil,
+    auth = auth(values.auth),
     will = values.will,
     tls = values.tls,
     connect_timeout = ms(values.connect_timeout),

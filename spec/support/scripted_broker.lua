@@ -116,6 +116,11 @@ function fields.disconnect(packet, body)
   packet.properties = #body > 1 and properties_at(body, 2) or ""
 end
 
+function fields.auth(packet, body)
+  packet.code = body:byte(1) or 0
+  packet.properties = #body > 1 and properties_at(body, 2) or ""
+end
+
 local function with_id(packet, body)
   packet.id = number_at(body, 1)
 end
@@ -183,6 +188,11 @@ end
 
 function Client:suback(id, code, list)
   return self:send("suback", two_bytes(id) .. (self.level == 5 and properties(list) or "") .. string.char(code))
+end
+
+--- Properties as bytes, not as a list.
+function Client:auth(code, bytes)
+  return self:send("auth", string.char(code) .. properties { bytes })
 end
 
 function Client:disconnect(code, list)

@@ -15,7 +15,7 @@ describe("a call with a dot in place of a colon", function()
   local of_client = {
     start = {}, connect = { 5 }, wait = { "ready", 5 }, on = { "lost", print }, once = { "lost", print },
     off = { "lost", print }, subscribe = { "a", { qos = 1 }, print }, publish = { "a", "b", { qos = 1 } },
-    event = { "lost" }, ready = {}, request = { "a", "b" }, respond = { "a", print },
+    event = { "lost" }, ready = {}, request = { "a", "b" }, reauthenticate = {}, respond = { "a", print },
     post = { "a", "b" }, status = {}, history = {}, wake = {}, reconnect = {}, network_changed = {}, close = { 5 },
   }
   local of_subscription = { receive = { 5 }, messages = {}, ended = {}, leave = {}, granted = { 5 }, remove = {} }
