@@ -195,6 +195,7 @@ build = {
         "csrc/stream/tls_stamp.c",
         "csrc/stream/tls_stream.c",
         "csrc/stream/tls_tickets.c",
+        "csrc/stream/tls_token.c",
         "csrc/stream/tls_trust.c",
         "csrc/stream/websocket.c",
         "csrc/stream/websocket_frames.c",

@@ -70,6 +70,8 @@ typedef enum hf_tls_code {
   HF_TLS_REVOKED,
   HF_TLS_CRL,  /* the lists of revoked certificates say nothing of the server's */
   HF_TLS_OCSP, /* nor does what it brings along */
+  HF_TLS_TOKEN,
+  HF_TLS_TOKEN_LOGIN,
 } hf_tls_code;
 
 typedef enum hf_proxy_code {

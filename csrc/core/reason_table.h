@@ -224,6 +224,9 @@
       "tls.crl says nothing of the server's certificate, or the clock is wrong")                                       \
   ROW(TLS, HF_TLS_OCSP, "tls_ocsp", SLOW, SLOW, 0, MOVE,                                                               \
       "the server does not prove that its certificate is not revoked")                                                 \
+  ROW(TLS, HF_TLS_TOKEN, "tls_token", SLOW, SLOW, 0, PLAIN, "the token of tls.key does not give its key")               \
+  ROW(TLS, HF_TLS_TOKEN_LOGIN, "tls_token_login", STOP, STOP, 0, PLAIN,                                                \
+      "the token of tls.key does not accept the PIN, and would lock itself")                                           \
   OTHERS(TLS, 0, "unknown_tls", SLOW, SLOW, 0, PLAIN, "TLS failed in an unknown way")                                  \
                                                                                                                        \
   ROW(PROXY, HF_PROXY_HANDSHAKE, "proxy_handshake", SLOW, SLOW, 0, MOVE, "what the proxy answers is none of its kind") \

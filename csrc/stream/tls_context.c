@@ -146,7 +146,7 @@ static bool load(hf_tls_context *context, const hf_tls_options *options, hf_tls_
   if (options->psk_identity) return take_shared_key(context, options); /* no certificate is to be trusted */
   const char *own[] = {options->cert, options->cert ? options->key : NULL};
   for (size_t i = 0; i < 2; i++)
-    if (own[i] && !hf_tls_pem_is_text(own[i]) && !hf_tls_stamps_add(&context->stamps, own[i])) return false;
+    if (own[i] && hf_tls_pem_is_file(own[i]) && !hf_tls_stamps_add(&context->stamps, own[i])) return false;
   if (!take_pins(context, options->pins)) return false;
   if (options->cert && !hf_tls_load_own(context->ssl, options, finding)) return false;
   context->trust = hf_tls_trust_get(options->ca, options->crl, finding);

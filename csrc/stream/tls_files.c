@@ -8,6 +8,7 @@
 
 #include "stream/openssl.h"
 #include "stream/tls_pem.h"
+#include "stream/tls_token.h"
 
 enum { SHOWN = 120 /* bytes of a path; its end tells more than its beginning */ };
 
@@ -30,9 +31,10 @@ static int give_phrase(char *buffer, int size, int writing, void *context) {
 static bool blame(hf_tls_finding *finding, const char *option, const char *source, const char *words) {
   const char *path = hf_tls_pem_name(source);
   size_t length = strlen(path);
+  if (hf_tls_token_is(path)) length = strcspn(path, "?"); /* behind which a PIN may be */
   bool cut = length > SHOWN;
   finding->code = HF_TLS_FILE;
-  snprintf(finding->text, sizeof finding->text, "%s %s%s: %s", option, cut ? "..." : "",
+  snprintf(finding->text, sizeof finding->text, "%s %s%.*s: %s", option, cut ? "..." : "", cut ? SHOWN : (int)length,
            cut ? path + length - SHOWN : path, words);
   for (char *at = finding->text; *at; at++)
     if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
@@ -60,12 +62,18 @@ bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *
   return blame(finding, option, path, words);
 }
 
-static bool use_key(SSL_CTX *context, const char *source, pass_phrase *phrase) {
+static EVP_PKEY *read_key(const char *source, pass_phrase *phrase, hf_tls_finding *finding) {
+  if (hf_tls_token_is(source)) return hf_tls_token_key(source, phrase->text, finding);
   BIO *pem = hf_tls_pem_open(source);
   EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, give_phrase, phrase) : NULL;
+  BIO_free(pem);
+  return key;
+}
+
+static bool use_key(SSL_CTX *context, const char *source, pass_phrase *phrase, hf_tls_finding *finding) {
+  EVP_PKEY *key = read_key(source, phrase, finding);
   bool fine = key && SSL_CTX_use_PrivateKey(context, key) == 1; /* one of another kind is taken beside it */
   EVP_PKEY_free(key);
-  BIO_free(pem);
   return fine;
 }
 
@@ -73,8 +81,9 @@ static bool load_key(SSL_CTX *context, const hf_tls_options *tls, pass_phrase *p
   const char *path = tls->key ? tls->key : tls->cert;
   const char *option = tls->key ? "tls.key" : "tls.key (the same as tls.cert)";
   static const char *const other = "not the key of the certificate in tls.cert";
-  if (use_key(context, path, phrase))
+  if (use_key(context, path, phrase, finding))
     return SSL_CTX_check_private_key(context) == 1 || blame(finding, option, path, other);
+  if (finding->code) return false; /* a token has said what is wrong */
   unsigned long error = ERR_peek_error();
   if (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH)
     return blame(finding, option, path, other);

@@ -80,6 +80,7 @@ void hf_tls_find_other_key(hf_tls_finding *finding, X509 *certificate) {
 }
 
 hf_tls_code hf_tls_code_of_error(unsigned long error, bool asked, bool psk) {
+  if (ERR_GET_LIB(error) >= ERR_LIB_USER) return HF_TLS_TOKEN; /* an engine's, so it is about a key that is a token's */
   if (ERR_GET_LIB(error) != ERR_LIB_SSL) return HF_TLS_HANDSHAKE;
   switch (ERR_GET_REASON(error)) {
   case SSL_R_UNSUPPORTED_PROTOCOL:

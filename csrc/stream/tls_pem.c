@@ -2,8 +2,14 @@
 
 #include <string.h>
 
+#include "stream/tls_token.h"
+
 bool hf_tls_pem_is_text(const char *source) {
   return strstr(source, "-----BEGIN ") != NULL;
+}
+
+bool hf_tls_pem_is_file(const char *source) {
+  return !hf_tls_pem_is_text(source) && !hf_tls_token_is(source);
 }
 
 const char *hf_tls_pem_name(const char *source) {

@@ -12,8 +12,9 @@
 #include "stream/openssl.h"
 
 bool hf_tls_pem_is_text(const char *source);
+bool hf_tls_pem_is_file(const char *source); /* nor a token's URI: stream/tls_token.h */
 
-const char *hf_tls_pem_name(const char *source); /* to be shown */
+const char *hf_tls_pem_name(const char *source); /* to be shown, up to a token's "?" */
 
 /* To be read and freed with BIO_free; NULL: OpenSSL says why. Waits for the disk; any thread. */
 BIO *hf_tls_pem_open(const char *source);

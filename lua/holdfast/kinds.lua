@@ -91,6 +91,11 @@ function kinds.file(value, row)
   return value
 end
 
+-- RFC 7512; what is a URI of it by its looks is no file's name.
+local function is_token(value)
+  return type(value) == "string" and value:sub(1, 7):lower() == "pkcs11:"
+end
+
 --- The name of a file, or what would be in it, PEM (RFC 7468), of which nothing is shown.
 function kinds.pem(value, row)
   local is_pem = type(value) == "string" and value:find("-----BEGIN ", 1, true)
@@ -99,8 +104,21 @@ function kinds.pem(value, row)
   end
   if is_pem then
     return value
+  elseif is_token(value) then
+    return nil, "cannot be a token's, only tls.key can; name a file"
   end
   return kinds.file(value, row)
+end
+
+--- A private key: likewise, or a token's URI, which may hold a PIN.
+function kinds.key(value, row)
+  if is_token(value) then
+    if value:find "[%z\1-\32\127]" then
+      return nil, "is a URI (RFC 7512), and must not contain spaces or control characters"
+    end
+    return value
+  end
+  return kinds.pem(value, row)
 end
 
 -- The base64 of 32 bytes; the last digit has two bits that mean nothing, and are 0.

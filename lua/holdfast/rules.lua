@@ -229,6 +229,9 @@ local function paho_problem(tls)
       return ('tls.%s is PEM, and Paho reads files only; name one, or say transport = "native"'):format(name)
     end
   end
+  if tls.key and tls.key:sub(1, 7):lower() == "pkcs11:" then
+    return 'tls.key is a token\'s, and Paho reads files only; say transport = "native"'
+  end
   for name, what in pairs { pin = "look at keys", crl = "look for what is revoked", ocsp = "ask for it" } do
     if tls[name] then
       return ('tls.%s: Paho does not %s; say transport = "native"'):format(name, what)

@@ -72,7 +72,7 @@ local schema = {
   { name = "tls", group = "optional" },
   { name = "tls.ca", type = "pem" },
   { name = "tls.cert", type = "pem" },
-  { name = "tls.key", type = "pem" },
+  { name = "tls.key", type = "key", secret = true },
   { name = "tls.key_password", type = "phrase", secret = true },
   { name = "tls.alpn", type = "names" },
   { name = "tls.pin", type = "pins" },

@@ -113,6 +113,8 @@ local TLS = {
   code(13, "tls_revoked", "slow", { leaves = true }),
   code(14, "tls_crl", "slow", { leaves = true }),
   code(15, "tls_ocsp", "slow", { leaves = true }),
+  code(16, "tls_token", "slow"),
+  code(17, "tls_token_login", "stop"),
 }
 
 local function unknown(name, codes)

@@ -91,6 +91,7 @@ local NAMED = {
     { "tls_client_certificate", "slow" }, { "tls_file", "slow" }, { "tls_version", "slow", may_switch = true },
     { "tls_pin", "slow", may_switch = true }, { "tls_revoked", "slow", may_switch = true },
     { "tls_crl", "slow", may_switch = true }, { "tls_ocsp", "slow", may_switch = true },
+    { "tls_token", "slow" }, { "tls_token_login", "stop" },
   },
   client = {
     { "connect_timeout", "retry", may_switch = true }, { "credentials_timeout", "slow", fresh_credentials = true },

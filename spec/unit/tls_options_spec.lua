@@ -31,6 +31,9 @@ describe("options of tls", function()
       { { pin = { PIN, "x" } }, wanted .. '"x"' },
       { { pin = ("A"):rep(42) .. "B=" }, wanted .. '"' .. ("A"):rep(42) .. 'B="' },
       { { pin = true }, wanted .. "true" },
+      { { cert = "c", key = "pkcs11:token=a b?pin-value=4321" },
+        "tls.key is a URI (RFC 7512), and must not contain spaces or control characters" },
+      { { cert = "pkcs11:token=a" }, "tls.cert cannot be a token's, only tls.key can; name a file" },
       { { ocsp = "yes" }, 'tls.ocsp must be "ask" or "require", got "yes"' },
       { { crl = "" }, 'tls.crl must be the name of a file, got ""' },
       { { crl = "c", verify = false }, "tls.crl is about a chain, which verify = false does not look at" },
@@ -48,6 +51,8 @@ describe("options of tls", function()
   it("are refused over Paho by name, with the way out", function()
     for _, case in ipairs {
       { { pin = PIN }, 'tls.pin: Paho does not look at keys; say transport = "native"' },
+      { { cert = "c", key = "PKCS11:token=a" },
+        'tls.key is a token\'s, and Paho reads files only; say transport = "native"' },
       { { crl = "c" }, 'tls.crl: Paho does not look for what is revoked; say transport = "native"' },
       { { ocsp = "ask" }, 'tls.ocsp: Paho does not ask for it; say transport = "native"' },
       { { ca = PEM }, 'tls.ca is PEM, and Paho reads files only; name one, or say transport = "native"' },
