@@ -1,4 +1,4 @@
--- A broker behind a proxy: tinyproxy, microsocks and nginx's TLS in front of one, and a scripted one for what none of
+-- A broker behind a proxy: tinyproxy, squid, microsocks and nginx's TLS in front of one, and a scripted one for what none of
 -- them says.
 local certificates = require "spec.support.certificates"
 local holdfast = require "holdfast"
@@ -111,6 +111,34 @@ describe("a broker behind a proxy #broker", function()
         local name, code, phase, text = failure(client_of(server, case[1]))
         assert.are.same({ case[2], case[3], "proxy", case[4] }, { name, code, phase, text })
       end
+    end)
+  end)
+
+  it("is reached through squid, and each of its refusals is named", function()
+    local missing = proxies.missing()
+    if missing then
+      pending(missing)
+      return
+    end
+    local port, nobody, forbidden = process.free_port(), process.free_port(), process.free_port()
+    local plain = mosquitto.start { lines = secured(port) }
+    local squid = proxies.squid { login = LOGIN, ports = { plain.port, port, nobody } }
+    local address = "http://%s127.0.0.1:" .. squid.port
+    local ours = address:format "user:s%65cret@"
+    holdfast.run(function()
+      talks(client_of("mqtt://127.0.0.1:" .. plain.port, ours))
+      talks(client_of("mqtts://127.0.0.1:" .. port, ours, { tls = tls() }), ("large"):rep(200000))
+      for _, case in ipairs {
+        { plain.port, address:format "", "proxy_407", 407 },
+        { plain.port, address:format "user:wrong@", "proxy_407", 407 },
+        { forbidden, ours, "proxy_403", 403 },
+        { nobody, ours, "proxy_5xx", 503 },
+      } do
+        local name, code, phase = failure(client_of("mqtt://127.0.0.1:" .. case[1], case[2]))
+        assert.are.same({ case[3], case[4], "proxy" }, { name, code, phase })
+      end
+      squid:kill()
+      assert.are.equal("connection_refused", (failure(client_of("mqtt://127.0.0.1:" .. plain.port, ours))))
     end)
   end)
 

@@ -1,6 +1,8 @@
 --- Real proxies for specs: loopback, own port, own folder, stopped by their process ids.
 --
 --     local proxy = proxies.http { login = { "user", "password" } }      -- tinyproxy
+--     local proxy = proxies.squid { login = { "user", "password" } }     -- squid, which not every machine has:
+--     proxies.missing()   -- what there is not, or nil
 --     local proxy = proxies.socks { login = { "user", "password" } }     -- microsocks
 --     local proxy = proxies.secure(proxy, folder)   -- TLS in front of it, by nginx; the folder has server.pem
 --     proxy.port       proxy:kill()       proxy:launch()
@@ -54,6 +56,44 @@ function proxies.http(options)
     end
     files.write(self.folder .. "/conf", table.concat(lines, "\n") .. "\n")
     return { "tinyproxy", "-d", "-c", self.folder .. "/conf" }
+  end)
+end
+
+local SQUID = [[
+http_port 127.0.0.1:PORT
+pid_filename FOLDER/pid
+cache_log FOLDER/cache.log
+access_log none
+cache deny all
+netdb_filename none
+pinger_enable off
+max_filedescriptors 1024
+auth_param basic program /usr/lib/squid/basic_ncsa_auth FOLDER/users
+auth_param basic children 1 startup=1
+acl allowed port PORTS
+acl known proxy_auth REQUIRED
+http_access deny !known
+http_access allow CONNECT allowed
+http_access deny all
+]]
+
+--- @treturn ?string
+function proxies.missing()
+  local file = io.open "/usr/sbin/squid"
+  if file then file:close() end
+  return not file and "squid is not installed" or nil
+end
+
+--- @tparam table options `login` (user name and password), `ports` that a way is opened to
+function proxies.squid(options)
+  return start(function(self)
+    local pipe = assert(io.popen("openssl passwd -apr1 " .. options.login[2]))
+    files.write(self.folder .. "/users", ("%s:%s\n"):format(options.login[1], pipe:read "*l"))
+    pipe:close()
+    local words = { PORT = tostring(self.port), FOLDER = self.folder, PORTS = table.concat(options.ports, " ") }
+    files.write(self.folder .. "/conf", (SQUID:gsub("%f[%u]%u+%f[%U]", words)))
+    os.execute("chmod 777 " .. self.folder) -- it lives there as another user
+    return { "/usr/sbin/squid", "-N", "-f", self.folder .. "/conf" }
   end)
 end
 
