@@ -41,6 +41,8 @@ local function accept()
   if peer and fine then
     peer:send(websocket.welcome(fields))
     pairs_of[#pairs_of + 1] = { client = peer, broker = assert(sockets.connect(tonumber(arg[2]))), rest = "" }
+  elseif peer then
+    peer:close()
   end
 end
 

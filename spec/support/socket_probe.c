@@ -1,7 +1,9 @@
 /* socket_probe: loopback TCP, and unix paths, for specs that play the other side, as the Lua module `socket_probe`.
  *
- * Everything blocks for at most the milliseconds it was given. What is left
- * open is closed by the collector. Call on the thread of the lua_State.
+ * Everything blocks for at most the milliseconds it was given. What nobody
+ * closes is open until the process ends: a connection that the collector
+ * closed would end at a moment that no spec knows. Call on the thread of the
+ * lua_State.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -43,6 +45,16 @@ static int failed(lua_State *L) {
   return 2;
 }
 
+/* What could not be listened on or connected, on the top of the stack. */
+static int not_to_be_had(lua_State *L) {
+  int error = errno;
+  hf_socket *s = lua_touserdata(L, -1);
+  close(s->descriptor);
+  s->descriptor = -1;
+  errno = error;
+  return failed(L);
+}
+
 static bool readable(int descriptor, int64_t deadline) {
   int64_t left = deadline - hf_clock_ms();
   struct pollfd watched = {.fd = descriptor, .events = POLLIN};
@@ -66,7 +78,7 @@ static int listen_on(lua_State *L) {
   setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (small) setsockopt(s, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   if (bind(s, address, length) != 0 || listen(s, backlog) != 0 || getsockname(s, address, &length) != 0)
-    return failed(L);
+    return not_to_be_had(L);
   lua_pushinteger(L, ntohs(is_six ? six.sin6_port : four.sin_port));
   return 2;
 }
@@ -79,7 +91,7 @@ static int listen_on_path(lua_State *L) {
   int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (s < 0) return failed(L);
   push(L, s);
-  if (bind(s, (struct sockaddr *)&path, sizeof path) != 0 || listen(s, backlog) != 0) return failed(L);
+  if (bind(s, (struct sockaddr *)&path, sizeof path) != 0 || listen(s, backlog) != 0) return not_to_be_had(L);
   return 1;
 }
 
@@ -96,7 +108,7 @@ static int connect_to(lua_State *L) {
   if (s < 0) return failed(L);
   push(L, s);
   struct sockaddr *address = is_port ? (struct sockaddr *)&port : (struct sockaddr *)&path;
-  if (connect(s, address, is_port ? sizeof port : sizeof path) != 0) return failed(L);
+  if (connect(s, address, is_port ? sizeof port : sizeof path) != 0) return not_to_be_had(L);
   return 1;
 }
 
@@ -214,9 +226,9 @@ static int connected_to(lua_State *L) {
 }
 
 int luaopen_socket_probe(lua_State *L) {
-  static const luaL_Reg methods[] = {{"accept", accept_one}, {"receive", receive},       {"some", receive_some},
-                                     {"send", send_bytes},   {"reset", reset},           {"close", close_socket},
-                                     {"__gc", close_socket}, {"half_close", half_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"accept", accept_one},     {"receive", receive}, {"some", receive_some},
+                                     {"send", send_bytes},       {"reset", reset},     {"close", close_socket},
+                                     {"half_close", half_close}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"listen", listen_on},
                                        {"listen_path", listen_on_path},
                                        {"connect", connect_to},
