@@ -30,12 +30,23 @@ bool hf_keeping_append(hf_client *client, const hf_publish *publish) {
   return client->options->store_sync > 0 || hf_store_sync(store) == HF_STORE_OK;
 }
 
-static void take(void *line, hf_publish *publish) {
-  hf_line_append(line, publish);
+typedef struct found {
+  hf_line sent, waiting;
+} found;
+
+/* What has been sent goes again in the order in which it was [MQTT-4.6.0-1], which its priority may have changed. */
+static void take(void *context, hf_publish *publish) {
+  static const uint64_t known = UINT64_C(1) << 63;
+  found *to = context;
+  publish->place = publish->place ? known | publish->place : publish->id;
+  if (publish->packet_id)
+    hf_line_insert(&to->sent, publish);
+  else
+    hf_line_append(&to->waiting, publish);
 }
 
 /* Into the keeper's inbox, as if it had been posted just now. */
-static void post_again(hf_client *client, hf_publish *publish) {
+static void post(hf_client *client, hf_publish *publish) {
   publish->weight = hf_publish_weigh(publish);
   publish->flags = HF_PUBLISH_NOTIFY | HF_PUBLISH_RESTORED;
   if (publish->packet_id) publish->flags |= HF_PUBLISH_SENT | HF_PUBLISH_LENT;
@@ -44,6 +55,17 @@ static void post_again(hf_client *client, hf_publish *publish) {
   publish->mail.owner = hf_client_hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);
+}
+
+static void post_again(hf_client *client, hf_line *line, bool whole) {
+  while (line->first) {
+    hf_publish *publish = line->first;
+    hf_line_remove(line, publish);
+    if (whole)
+      post(client, publish);
+    else
+      hf_publish_free(publish);
+  }
 }
 
 /* Exactly once goes on where the session is the same, which in another version it is not: who had to go down to 3.1.1
@@ -65,20 +87,14 @@ bool hf_keeping_begin(hf_client *client, hf_store_problem *problem) {
   }
   client->keeping->client = client;
   client->store = hf_store_open(options->store, options->client_id, problem);
-  hf_line found = {0};
-  bool whole = client->store && hf_store_read(client->store, take, &found, problem);
+  found all = {0};
+  bool whole = client->store && hf_store_read(client->store, take, &all, problem);
   if (whole) {
     atomic_store(&client->next_publish, hf_store_next_id(client->store));
     choose_protocol(client);
   }
-  while (found.first) {
-    hf_publish *publish = found.first;
-    hf_line_remove(&found, publish);
-    if (whole)
-      post_again(client, publish);
-    else
-      hf_publish_free(publish);
-  }
+  post_again(client, &all.sent, whole);
+  post_again(client, &all.waiting, whole);
   return whole;
 }
 

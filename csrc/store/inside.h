@@ -22,7 +22,7 @@
 #include "store/store.h"
 #include "sys/boot.h"
 
-enum { HF_STORE_APPLICATION = 0x48464453 /* "HFDS", in the file's header */, HF_STORE_VERSION = 3 };
+enum { HF_STORE_APPLICATION = 0x48464453 /* "HFDS", in the file's header */, HF_STORE_VERSION = 4 };
 
 typedef enum hf_store_statement {
   HF_STORE_BEGIN,
@@ -83,6 +83,7 @@ struct hf_store {
   uint64_t synced;       /* of them on the medium */
   uint64_t claimed;      /* ids below this are not given by a later process */
   uint64_t next;         /* the first id that nobody has */
+  uint64_t sent;         /* the place of what was sent last */
   hf_store_moment begun; /* when it was opened */
   uint8_t protocol;
   bool mid_exchange; /* when it was opened */

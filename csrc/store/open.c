@@ -45,8 +45,9 @@ static const char *const statements[HF_STORE_STATEMENTS] = {
     /* `turn`: SQLite does not write what is the same as before. */
     [HF_STORE_CLAIM] = "UPDATE about SET next = ?, turn = turn + 1",
     [HF_STORE_MOMENT] = "INSERT OR REPLACE INTO moment VALUES (1, ?, ?, ?, ?)",
-    [HF_STORE_SENT] = "INSERT OR REPLACE INTO flight VALUES (?2, ?1, 0)",
-    [HF_STORE_RELEASED] = "UPDATE flight SET released = 1 WHERE packet_id = ?",
+    /* `released`: its lowest bit is that; the others count what has been sent, but for files of older versions. */
+    [HF_STORE_SENT] = "INSERT OR REPLACE INTO flight VALUES (?2, ?1, ?3 << 1)",
+    [HF_STORE_RELEASED] = "UPDATE flight SET released = released | 1 WHERE packet_id = ?",
     [HF_STORE_RECEIVED] = "INSERT OR REPLACE INTO received VALUES (?1, ?2)",
     [HF_STORE_COMPLETED] = "DELETE FROM received WHERE packet_id = ?",
     [HF_STORE_SESSION] = "UPDATE about SET protocol = ?",
@@ -113,7 +114,7 @@ static hf_store_code check_all(hf_store *store, hf_store_problem *problem) {
 
 static hf_store_code read_about(hf_store *store, const char *client_id, hf_store_problem *problem) {
   sqlite3_stmt *row = NULL;
-  int64_t highest = 0, messages = 0, exchanges = 0;
+  int64_t highest = 0, messages = 0, exchanges = 0, sent = 0;
   int result = sqlite3_prepare_v2(store->database, "SELECT client_id, protocol, next FROM about", -1, &row, NULL);
   if (!result && (result = sqlite3_step(row)) == SQLITE_ROW) {
     size_t length = (size_t)sqlite3_column_bytes(row, 0);
@@ -139,6 +140,8 @@ static hf_store_code read_about(hf_store *store, const char *client_id, hf_store
                  "SELECT EXISTS (SELECT 1 FROM flight JOIN message ON message.id = flight.id WHERE flags & 3 = 2)"
                  " OR EXISTS (SELECT 1 FROM received)",
                  &exchanges);
+  if (!result) result = ask(store->database, "SELECT ifnull(max(released), 0) >> 1 FROM flight", &sent);
+  store->sent = (uint64_t)sent;
   if (store->next <= (uint64_t)highest) store->next = (uint64_t)highest + 1;
   store->claimed = store->next;
   store->messages = (size_t)messages;

@@ -66,7 +66,8 @@ hf_publish *hf_store_publish(sqlite3_stmt *row, hf_store_problem *problem, const
   publish->deadline = sqlite3_column_int64(row, 2);
   publish->expires = sqlite3_column_int64(row, 3);
   publish->packet_id = (uint16_t)sqlite3_column_int64(row, 8);
-  publish->released = sqlite3_column_int64(row, 9) != 0;
+  publish->released = sqlite3_column_int64(row, 9) & 1;
+  publish->place = (uint64_t)sqlite3_column_int64(row, 9) >> 1;
   if (read && are_flags(flags) &&
       hf_store_sum(publish, publish->deadline, publish->expires, written) == sqlite3_column_int64(row, 7))
     return publish;

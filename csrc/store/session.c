@@ -19,7 +19,10 @@ int hf_store_write_note(hf_store *store, const hf_store_note *note) {
   }
   hf_store_statement which = statements[note->kind];
   sqlite3_stmt *row = store->statements[which];
-  if (note->kind == HF_STORE_NOTE_SENT) sqlite3_bind_int64(row, 2, (sqlite3_int64)note->number);
+  if (note->kind == HF_STORE_NOTE_SENT) {
+    sqlite3_bind_int64(row, 2, (sqlite3_int64)note->number);
+    sqlite3_bind_int64(row, 3, (sqlite3_int64)++store->sent);
+  }
   if (note->kind == HF_STORE_NOTE_RECEIVED)
     sqlite3_bind_blob64(row, 2, note->packet.length ? note->packet.data : "", note->packet.length, SQLITE_STATIC);
   int result = hf_store_step_with(store, which, note->packet_id);

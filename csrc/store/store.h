@@ -87,8 +87,9 @@ bool hf_store_news(hf_store *store, hf_store_problem *news);
 uint64_t hf_store_next_id(const hf_store *store);
 
 /* Hands each message to `take`, which owns it, in the order of their ids. Their `packet_id`, if not 0, is one under
- * which the session may know them, at QoS 1 and 2; `released` says how far the exchange of QoS 2 is. False: `problem`.
- */
+ * which the session may know them, at QoS 1 and 2; `released` says how far the exchange of QoS 2 is, and
+ * `place` in which order they were sent; 0: before all that have one, since an older version has written it. False:
+ * `problem`. */
 typedef void (*hf_store_take)(void *context, hf_publish *publish);
 bool hf_store_read(hf_store *store, hf_store_take take, void *context, hf_store_problem *problem);
 

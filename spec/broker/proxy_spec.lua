@@ -1,5 +1,5 @@
--- A broker behind a proxy: tinyproxy, squid, microsocks and nginx's TLS in front of one, and a scripted one for what none of
--- them says.
+-- A broker behind a proxy: tinyproxy, squid, microsocks and nginx's TLS in front of one, and a scripted one for what
+-- none of them says.
 local certificates = require "spec.support.certificates"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"

@@ -165,6 +165,23 @@ describe("a client with a store", function()
     assert.same({ "4 dropped 1 expired" }, world:told(client, "dropped"))
   end)
 
+  it("gives the link what has been sent in the order in which it was, which priorities had changed", function()
+    for round = 1, 2 do
+      local store = assert(store_probe.open(path, "c"))
+      for id = 3 * round - 2, 3 * round do
+        store:append { id = id, qos = 1, topic = "t", priority = id % 2 }
+      end
+      if round == 1 then store:begin_session(5) end
+      store:sent(1 + round, 3 * round)
+      store:sent(8 + round, 3 * round - 2)
+      store:free()
+    end
+    open():start()
+    world:pass(1)
+    assert.same({ "carried id=3 packet=2", "carried id=1 packet=9", "carried id=6 packet=3", "carried id=4 packet=10" },
+      world:asked "carried")
+  end)
+
   describe("with an exchange of QoS 2 under way", function()
     before_each(function()
       local store = assert(store_probe.open(path, "c"))

@@ -413,7 +413,7 @@ describe("a store", function()
     it("when a later version has made it", function()
       store:free()
       local bytes = files.read(path)
-      files.write(path, bytes:sub(1, 60) .. "\0\0\0\4" .. bytes:sub(65))
+      files.write(path, bytes:sub(1, 60) .. "\0\0\0\5" .. bytes:sub(65))
       refused("store_newer", path)
     end)
 
