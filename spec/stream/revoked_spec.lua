@@ -1,6 +1,7 @@
 -- Certificates that have been revoked: by a list of ours, and by what the server brings along.
 local certificates = require "spec.support.certificates"
 local files = require "spec.support.files"
+local handshakes = require "spec.support.handshakes"
 local process = require "process_probe"
 local probe = require "stream_probe"
 local revocation = require "spec.support.revocation"
@@ -119,6 +120,16 @@ describe("a TLS stream", function()
     assert.are.equal("open", meets(past)) -- the better list counts
     assert.are.equal("open", meets(past))
     assert.are.equal(0, server:resumed(world, 2))
+  end)
+
+  -- The soak in small.
+  it("opens or fails by a name, whatever bytes of a handshake have changed, and so does a WebSocket", function()
+    local seed = os.time()
+    local told = handshakes.attack { seed = seed, bytes = 1000, folder = folder }
+    for road, reason in pairs { tls = "tls_handshake", websocket = "websocket_handshake" } do
+      assert.is_true(told[road].mutated >= 1000)
+      assert.is_truthy(told[road].reasons[reason], ("seed %d"):format(seed))
+    end
   end)
 
   it("tells that a list is none", function()
