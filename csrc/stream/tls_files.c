@@ -31,7 +31,7 @@ static int give_phrase(char *buffer, int size, int writing, void *context) {
 static bool blame(hf_tls_finding *finding, const char *option, const char *source, const char *words) {
   const char *path = hf_tls_pem_name(source);
   size_t length = strlen(path);
-  if (hf_tls_token_is(path)) length = strcspn(path, "?"); /* behind which a PIN may be */
+  if (hf_tls_token_is(path)) length = hf_tls_token_shown(path);
   bool cut = length > SHOWN;
   finding->code = HF_TLS_FILE;
   snprintf(finding->text, sizeof finding->text, "%s %s%.*s: %s", option, cut ? "..." : "", cut ? SHOWN : (int)length,

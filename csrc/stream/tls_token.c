@@ -20,6 +20,7 @@ enum {
 static struct {
   ENGINE *(*by_id)(const char *id);
   int (*init)(ENGINE *engine);
+  int (*let_go)(ENGINE *engine);
   int (*command)(ENGINE *engine, const char *name, const char *value, int optional);
   EVP_PKEY *(*load_key)(ENGINE *engine, const char *uri, UI_METHOD *questions, void *context);
   UI_METHOD *(*answer_by)(pem_password_cb *answer, int writing);
@@ -28,6 +29,7 @@ static struct {
 
 static const char *const names[] = {"ENGINE_by_id",
                                     "ENGINE_init",
+                                    "ENGINE_free",
                                     "ENGINE_ctrl_cmd_string",
                                     "ENGINE_load_private_key",
                                     "UI_UTIL_wrap_read_pem_callback",
@@ -48,14 +50,20 @@ bool hf_tls_token_is(const char *source) {
   return strncasecmp(source, scheme, sizeof scheme - 1) == 0;
 }
 
+size_t hf_tls_token_shown(const char *uri) {
+  const char *pin = strstr(uri, "pin-");
+  size_t length = strcspn(uri, "?");
+  return pin && (size_t)(pin - uri) < length ? (size_t)(pin - uri) : length;
+}
+
 static void blame(hf_tls_finding *finding, const char *uri, const char *words) {
   char text[sizeof finding->text];
   unsigned long error = ERR_peek_error();
   int reason = ERR_GET_REASON(error);
   bool refused = ERR_GET_LIB(error) >= ERR_LIB_USER && reason >= WRONG && reason <= LOCKED;
   const char *why = error ? ERR_reason_error_string(error) : NULL;
-  snprintf(text, sizeof text, "tls.key %.*s: %s", (int)(strcspn(uri, "?") < SHOWN ? strcspn(uri, "?") : SHOWN), uri,
-           why ? why : words);
+  size_t shown = hf_tls_token_shown(uri);
+  snprintf(text, sizeof text, "tls.key %.*s: %s", (int)(shown < SHOWN ? shown : SHOWN), uri, why ? why : words);
   hf_tls_find(finding, refused ? HF_TLS_TOKEN_LOGIN : HF_TLS_TOKEN, text);
 }
 
@@ -68,9 +76,9 @@ static bool begin(void) {
   ENGINE *found = calls.by_id("pkcs11");
   if (!found) return false;
   calls.command(found, "QUIET", NULL, 1);
-  if (calls.init(found) != 1) return false;
-  engine = found;
-  return true;
+  if (calls.init(found) == 1) engine = found;
+  if (!engine) calls.let_go(found);
+  return engine != NULL;
 }
 
 typedef struct pin {

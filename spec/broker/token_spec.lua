@@ -36,6 +36,7 @@ describe("a key of a token #broker", function()
       "no PIN: tls_token, " .. KEY .. "it wants a tls.key_password",
       "another PIN: tls_token_login, " .. KEY .. "PIN incorrect, and sleeps",
       "another PIN in the URI: tls_token_login, " .. KEY .. "PIN incorrect, and sleeps",
+      "another PIN within the URI: tls_token_login, " .. KEY:gsub(": $", ";: ") .. "PIN incorrect, and sleeps",
       "no such key: tls_token, " .. KEY:gsub("client", "nobody") .. "object not found",
       "no such token: tls_token, " .. KEY:gsub("spec", "other") .. "object not found",
       "another certificate: tls_file, " .. KEY .. "not the key of the certificate in tls.cert",
