@@ -110,7 +110,7 @@ static inline void show_answer(lua_State *L, const hf_link_answer *mail) {
 /* Pushes the mail as a table; `ours`: whether its owner is the one it should be. */
 static inline void hf_link_mail_show(lua_State *L, hf_mail *mail, const void *owner) {
   static const char *const kinds[] = {"connected", "failed",     "down",         "closed", "message",
-                                      "delivered", "subscribed", "unsubscribed", "renew"};
+                                      "delivered", "subscribed", "unsubscribed", "auth",   "renew"};
   lua_newtable(L);
   set_text(L, "kind", kinds[mail->kind - HF_LINK_CONNECTED]);
   set_number(L, "generation", mail->generation);
