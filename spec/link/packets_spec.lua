@@ -204,7 +204,8 @@ describe("packets of the Paho link #broker", function()
       link:close(0, -1, 400)
       assert.is_truthy(link:wait "closed")
       local took = process.now() - begun
-      assert.is_true(took >= 350 and took < 2000, "took " .. took .. " ms")
+      local most = os.getenv "HOLDFAST_SANITIZE" and 8000 or 2000 -- it takes its time over tens of megabytes
+      assert.is_true(took >= 350 and took < most, "took " .. took .. " ms")
       link:destroy()
       link:rest()
       assert.are.equal("connected closed", (link:story():gsub(" delivered.*", "")))
