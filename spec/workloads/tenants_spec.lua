@@ -289,9 +289,11 @@ describe("tenants #broker", function()
           for number in pairs(seen.readies) do
             assert(number % 3 ~= 2 and (number % 3 == 1 or number % 10 ~= 0), number .. " was let in")
           end
-          -- None waits for as long as TLS stands still elsewhere; over Paho not so many: README, limits of Paho.
-          if transport == "native" or not program.is_soak then
+          -- None waits for as long as TLS stands still elsewhere; over Paho not most of a few: README, limits of Paho.
+          if transport == "native" then
             assert(seen.held[#seen.held] < SLOW, account:words())
+          elseif not program.is_soak then
+            assert(median(seen.held) < SLOW, account:words())
           end
           if seen.apart and transport == "native" then
             assert(median(seen.delays) < 1.5 * seen.apart, account:words())
