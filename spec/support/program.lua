@@ -48,7 +48,7 @@ local copas, holdfast = require "copas", require "holdfast"
 function holdfast.run(main)
   local problem
   copas.addthread(function()
-    local fine, why = xpcall(main, debug.traceback)
+    local fine, why = holdfast.pcall(main) -- Lua 5.1 cannot wait in another
     problem = not fine and why or fine
   end)
   while not problem do
