@@ -142,12 +142,12 @@ describe("a broker behind a proxy #broker", function()
     end)
   end)
 
-  it("is come back to, whichever of it and the proxy goes, and nothing is lost", function()
-    local broker = mosquitto.start { persistent = true }
+  local function comes_back(address, options)
+    local broker = mosquitto.start(options)
     local proxy = proxies.http()
     holdfast.run(function()
-      local client = client_of("mqtt://127.0.0.1:" .. broker.port, "http://127.0.0.1:" .. proxy.port,
-        { client_id = "kitchen" })
+      local client = client_of(address:format(broker.port), "http://127.0.0.1:" .. proxy.port,
+        { client_id = "kitchen", tls = options.websocket and tls() or nil })
       local subscription = client:subscribe("a/#", { qos = 1 })
       local sent, got = 0, {}
       local function send()
@@ -187,6 +187,15 @@ describe("a broker behind a proxy #broker", function()
       end
       client:close()
     end)
+  end
+
+  it("is come back to, whichever of it and the proxy goes, and nothing is lost", function()
+    comes_back("mqtt://127.0.0.1:%d", { persistent = true })
+  end)
+
+  it("is come back to likewise by wss", function()
+    comes_back("wss://localhost:%d/mqtt", { persistent = true, websocket = true, lines = {
+      "certfile " .. folder .. "/server.pem", "keyfile " .. folder .. "/server.key" } })
   end)
 
   it("is gone to by the proxy that a function gives, which may wait, or directly", function()
