@@ -129,6 +129,7 @@ static inline void hf_link_mail_show(lua_State *L, hf_mail *mail, const void *ow
   case HF_LINK_UNSUBSCRIBED:
     show_answer(L, (hf_link_answer *)mail);
     break;
+  case HF_LINK_AUTH:
   case HF_LINK_RENEW:
     break;
   default:
