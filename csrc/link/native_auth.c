@@ -108,10 +108,11 @@ static const char *problem_of(const hf_link *link, const hf_packet *packet) {
 }
 
 void hf_native_auth_packet(hf_link *link, const hf_packet *packet) {
-  if (link->state == HF_NATIVE_LEAVING) return;
   const char *problem = problem_of(link, packet);
   if (problem) {
     hf_native_violated(link, 0x82, problem);
+  } else if (link->state == HF_NATIVE_LEAVING) {
+    return;
   } else if (packet->code == CONTINUE) {
     link->auth->asked = true;
     tell(link, packet->properties.authentication_data, false);
