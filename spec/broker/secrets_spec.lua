@@ -31,6 +31,9 @@ describe("a secret in an option", function()
         local group, key = row.name:match "^(%w+)%.(.+)$"
         for _, value in ipairs { SECRET .. "\0", SECRET .. "\255", SECRET:rep(5000), { SECRET }, SECRET:rep(2), 7 } do
           local options = { server = "mqtts://localhost", tls = {} }
+          if group == "auth" then
+            options.transport, options.auth = "native", { method = "SCRAM-SHA-256", username = "u", password = "p" }
+          end
           if group then
             options[group][key] = value
           else
