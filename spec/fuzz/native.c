@@ -20,7 +20,8 @@ typedef struct world {
   uint16_t ids[IDS]; /* that the client used last */
   uint8_t id_at;
   uint8_t protocol;
-  bool open, up; /* the generation has not ended; and was connected */
+  bool open, up;      /* the generation has not ended; and was connected */
+  bool authenticates; /* it does, by MQTT 5 */
 
   /* of the newest connection */
   uint8_t *fed, *out;
@@ -69,6 +70,10 @@ static void deliver(void *context, hf_mail *mail) {
   case HF_LINK_CLOSED:
     promise(the.open);
     the.open = the.up = false;
+    break;
+  case HF_LINK_AUTH:
+    promise(the.open && the.authenticates && ((const hf_link_auth *)mail)->while_up == the.up);
+    promise(the.up || !((const hf_link_auth *)mail)->over);
     break;
   case HF_LINK_SUBSCRIBED:
   case HF_LINK_UNSUBSCRIBED:
@@ -149,6 +154,9 @@ static void check_packet(const uint8_t *packet, size_t length) {
     the.said_goodbye = true;
     break;
   case HF_PACKET_CONNECT:
+    break;
+  case HF_PACKET_AUTH:
+    promise(the.authenticates);
     break;
   default:
     promise(false);
@@ -248,6 +256,12 @@ static size_t sound_packet(bytes *from, uint8_t *at) {
     length += two(at + length, take_id(from));
     if (the.protocol == 5) at[length++] = 0;
     if (the.protocol == 5 || kind == 8) at[length++] = take_byte(from) % 3;
+  } else if (kind == 10 && the.authenticates) {
+    static const uint8_t words[] = {0x18, 8, 0x15, 0, 1, 'M', 0x16, 0, 1, 'x'}; /* method and data */
+    at[0] = 0xF0;
+    memcpy(at + length, words, sizeof words);
+    at[length] = take_byte(from) & 1 ? 0x18 : 0;
+    length += sizeof words;
   } else if (kind == 10) {
     at[0] = 0xD0;
   } else {
@@ -285,9 +299,12 @@ static void open_one(bytes *from) {
                              .hold_bytes = how & 4 ? 1000 : 0,
                              .receive_maximum = 100,
                              .protocol = how & 8 ? 4 : 5,
-                             .clean_start = how & 16};
+                             .clean_start = how & 16,
+                             .auth_method = how & 32 && !(how & 8) ? "M" : NULL,
+                             .auth_mutual = how & 64};
   the.open = true;
   the.up = false;
+  the.authenticates = attempt.auth_method;
   the.protocol = attempt.protocol;
   the.fed_length = the.fed_read = the.out_length = 0;
   the.fed_broken = the.greeted = the.said_goodbye = false;
@@ -326,6 +343,12 @@ static void ask(bytes *from) {
   hf_subscription_request request = {.ticket = how, .subscribe = how & 1, .filter = {"a/#", 3}};
   if (!the.up) return;
   (how & 1 ? hf_link_native.subscribe : hf_link_native.unsubscribe)(the.link, &request);
+}
+
+static void authenticate(bytes *from) {
+  uint8_t how = take_byte(from);
+  hf_bytes word = {"x", 1}, expected = {how & 2 ? "x" : NULL, how & 2 ? 1 : 0};
+  hf_link_native.authenticate(the.link, word, expected, how & 1);
 }
 
 static void acknowledge(bytes *from) {
@@ -369,7 +392,10 @@ static void step(bytes *from) {
     ask(from);
     break;
   case 6:
-    if (the.up) hf_link_native.probe(the.link, op);
+    if (op & 64)
+      authenticate(from);
+    else if (the.up)
+      hf_link_native.probe(the.link, op);
     break;
   case 7:
   case 8:
