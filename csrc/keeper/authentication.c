@@ -35,9 +35,10 @@ bool hf_authentication_begin(hf_client *client) {
   return word != NULL;
 }
 
-static void tell_over(hf_client *client, bool fine) {
+static void tell_over(hf_client *client, uint32_t ticket, bool fine) {
   hf_event *event = hf_tell_make(client, HF_EVENT_AUTHENTICATED);
   if (!event) return;
+  event->ticket = ticket;
   event->code = fine;
   hf_tell_send(client, event);
 }
@@ -58,7 +59,7 @@ hf_failure hf_authentication_asked(hf_client *client, const hf_link_auth *asked)
   hf_keeper *keeper = client->keeper;
   hf_bytes said = {asked->data, asked->length};
   if (asked->over) {
-    tell_over(client, true);
+    tell_over(client, client->exchange, true);
     return none;
   }
   bool fine = client->options->auth.hash == HF_SCRAM_NONE
@@ -94,5 +95,8 @@ void hf_authentication_anew(hf_client *client, const hf_command *command) {
   bool fine = can && (word || !ours);
   fine = fine && client->operations->authenticate(client->link, data, (hf_bytes){NULL, 0}, true);
   free(word);
-  if (!fine) tell_over(client, false);
+  if (fine)
+    client->exchange = command->wish;
+  else
+    tell_over(client, command->wish, false);
 }

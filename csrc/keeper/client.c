@@ -238,8 +238,8 @@ bool hf_client_authenticate(hf_client *client, uint32_t ticket, hf_bytes data, h
   return send_words(client, HF_COMMAND_AUTHENTICATE, ticket, data, expected, failure != NULL);
 }
 
-bool hf_client_reauthenticate(hf_client *client, hf_bytes data) {
-  return send_words(client, HF_COMMAND_REAUTHENTICATE, 0, data, (hf_bytes){NULL, 0}, false);
+bool hf_client_reauthenticate(hf_client *client, uint32_t ticket, hf_bytes data) {
+  return send_words(client, HF_COMMAND_REAUTHENTICATE, ticket, data, (hf_bytes){NULL, 0}, false);
 }
 
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {

@@ -196,10 +196,11 @@ static int authenticate(lua_State *L) {
   return done(L, hf_client_authenticate(client, ticket, optional_bytes(L, 3), optional_bytes(L, 4), NULL));
 }
 
+/* reauthenticate(ticket, data) */
 static int reauthenticate(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
-  return done(L, hf_client_reauthenticate(client, optional_bytes(L, 2)));
+  return done(L, hf_client_reauthenticate(client, unsigned_argument(L, 2), optional_bytes(L, 3)));
 }
 
 /* delay(ticket, milliseconds | false | nil) */

@@ -79,8 +79,9 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
     lua_pushlstring(L, event->text, event->text ? event->length : 0);
     return 2;
   case HF_EVENT_AUTHENTICATED:
+    lua_pushinteger(L, (lua_Integer)event->ticket);
     lua_pushboolean(L, event->code);
-    return 1;
+    return 2;
   case HF_EVENT_TURN:
     lua_pushinteger(L, (lua_Integer)event->ticket);
     return 1;

@@ -2,13 +2,17 @@
 -- @module holdfast.authenticating
 local check = require "holdfast.check"
 local events = require "holdfast.events"
+local line = require "holdfast.line"
 local loop = require "holdfast.loop"
 local protect = require "holdfast.loop.protect"
 local registry = require "holdfast.registry"
+local text = require "holdfast.text"
 local waiting = require "holdfast.waiting"
 
 local authenticating = {}
 
+local CLOSED = "the client is closed"
+local last_ticket = 0 -- of an exchange that was asked for
 local SECRET = { secret = true }
 
 -- A call in such a function that waits for the connection would wait for itself.
@@ -83,12 +87,16 @@ local function settle(client, value, ...)
   end
 end
 
---- It is over: the broker is content, or it could not be begun.
+--- It is over: the broker is content, or it could not be begun. Of one whose caller did not wait so long nobody hears.
 -- @tparam holdfast.client client
+-- @tparam number ticket
 -- @tparam boolean fine
-function authenticating.over(client, fine)
+function authenticating.over(client, ticket, fine)
   registry.handed()
-  if fine then
+  local waiter = client.reauthenticating
+  if not waiter or waiter.ticket ~= ticket then
+    return
+  elseif fine then
     settle(client, true)
   else
     settle(client, nil, "there is no connection, or the last exchange is not over", "not_connected")
@@ -102,39 +110,58 @@ function authenticating.lost(client, reason)
   settle(client, nil, ("the connection was lost: %s"):format(reason and reason.text or "it ended"), "lost", reason)
 end
 
+-- In a coroutine of its own, so that the caller's time may end, and its coroutine be ended, while the function thinks.
+local function begin(client, waiter)
+  local data, problem
+  if client.auth_start then
+    data, problem = authenticating.first(client, nil, "auth")
+  end
+  if client.reauthenticating ~= waiter or line.is_over(waiter) then
+    return
+  elseif problem then
+    return settle(client, nil, problem, "credentials_failed")
+  elseif client.closing then
+    return settle(client, nil, CLOSED, "closed")
+  end
+  last_ticket = (last_ticket + 1) % 2 ^ 31
+  waiter.ticket = last_ticket
+  local fine, message, code = client.handle:reauthenticate(last_ticket, data)
+  if not fine then
+    settle(client, nil, message, code)
+  end
+end
+
+local function begun(client, waiter, err, trace)
+  if err == nil then
+    return
+  end
+  client.answering.auth = nil
+  if client.reauthenticating == waiter and not line.is_over(waiter) then
+    waiter.thrown = err
+    settle(client)
+  else
+    events.report(client, err, trace)
+  end
+end
+
 local function once_more(client, timeout)
+  local other = client.reauthenticating
   if client.closing then
-    return nil, "the client is closed", "closed"
-  elseif client.reauthenticating then
+    return nil, CLOSED, "closed"
+  elseif other and not line.is_over(other) then
     return nil, "another call waits for the same already", "busy"
   end
-  local waiter, data = {}, nil
+  local waiter = {}
   client.reauthenticating = waiter
-  if client.auth_start then
-    local fine, err, problem = protect.pcall(authenticating.first, client, nil, "auth")
-    if not fine then
-      client.reauthenticating, client.answering.auth = nil, nil
-      error(err, 0)
-    end
-    data = err
-    if problem then
-      client.reauthenticating = nil
-      return nil, problem, "credentials_failed"
-    end
-  end
-  if client.reauthenticating == waiter then
-    local fine, message, code = client.handle:reauthenticate(data)
-    if not fine then
-      client.reauthenticating = nil
-      return nil, message, code
-    end
-  end
+  loop.serve(begun, client, waiter, begin, client, waiter)
   waiting.park(client, waiter, timeout)
   if client.reauthenticating == waiter then
     client.reauthenticating = nil
   end
-  if waiter.timed_out then
-    return nil, "the broker has not answered in time", "timeout"
+  if waiter.thrown ~= nil then
+    error(waiter.thrown, 0)
+  elseif waiter.timed_out then
+    return nil, text.format("not over within %g s", timeout), "timeout"
   elseif waiter.value then
     return true
   end
@@ -148,7 +175,8 @@ end
 -- @tparam[opt] number timeout seconds; default: no end
 -- @treturn ?boolean true once the broker is content, or nil
 -- @treturn ?string message
--- @treturn ?string "not_connected", "busy", "lost", "timeout", "credentials_failed", "closed" or "forked"
+-- @treturn ?string "not_connected", "busy", "lost", "timeout", "credentials_failed", "closed", "forked"; or, in one of
+-- the functions that the client's connection waits for, its kind
 -- @treturn ?table the reason, when lost
 -- @raise when the client has no `auth`, the timeout is no time, the caller stands where nothing can wait, or what
 -- `auth.start` throws
@@ -162,6 +190,10 @@ function authenticating.reauthenticate(client, timeout)
     error("reauthenticate: " .. problem, 2)
   end
   waiting.must_wait "reauthenticate"
+  local fine, message, code = waiting.must_not_answer(client)
+  if not fine then
+    return nil, message, code
+  end
   return once_more(client, timeout)
 end
 

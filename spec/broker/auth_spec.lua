@@ -228,6 +228,46 @@ describe("enhanced authentication #broker", function()
     end)
   end)
 
+  it("once more ends in its caller's time whoever thinks, and one whose caller has ended is in nobody's way", function()
+    holdfast.run(function()
+      local asked, held, inner = 0, true, nil
+      client_of { method = "K", start = function(attempt)
+        if attempt then
+          inner = select(3, client:reauthenticate(5))
+          return "first"
+        end
+        asked = asked + 1
+        while held do holdfast.sleep(0.002) end
+        return "again" .. asked
+      end }
+      client:start()
+      begins "K"
+      assert.are.equal("credentials", inner)
+      peer:connack()
+      assert(client:connect(5))
+      assert.are.equal("timeout", select(3, client:reauthenticate(0.05)))
+      holdfast.spawn(client.reauthenticate, client):cancel()
+      local task = holdfast.spawn(client.reauthenticate, client)
+      await(function() return asked == 2 end)
+      task:cancel()
+      task = holdfast.spawn(client.reauthenticate, client, 5)
+      await(function() return asked == 3 end)
+      held = false
+      assert.are.equal("again3", heard("K", AGAIN))
+      task:cancel()
+      held = true
+      task = holdfast.spawn(client.reauthenticate, client, 5)
+      await(function() return asked == 4 end)
+      ask("K", nil, SUCCESS) -- which is for the one before
+      peer:publish { topic = "a", payload = "" }
+      assert(client:wait("message", 5))
+      held = false
+      assert.are.equal("again4", heard("K", AGAIN))
+      ask("K", nil, SUCCESS)
+      assert.is_true((task:join(5)))
+    end)
+  end)
+
   it("once more is refused where nobody has asked for it, and its time may end", function()
     holdfast.run(function()
       client_of { method = "K", start = function(attempt) return attempt and "first" or "again" end }
