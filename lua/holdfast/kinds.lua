@@ -110,6 +110,12 @@ function kinds.pem(value, row)
   return kinds.file(value, row)
 end
 
+-- A key without the lines around it, or as DER: by its looks what no file is called, and the name of a file that cannot
+-- be read is shown. The base64 of a DER sequence begins so.
+local function is_bare_key(value)
+  return value:find "%c" or #value >= 40 and value:find "^M[A-P][%w+/]+=*$"
+end
+
 --- A private key: likewise, or a token's URI, which may hold a PIN.
 function kinds.key(value, row)
   if is_token(value) then
@@ -117,6 +123,8 @@ function kinds.key(value, row)
       return nil, "is a URI (RFC 7512), and must not contain spaces or control characters"
     end
     return value
+  elseif type(value) == "string" and not value:find("-----BEGIN ", 1, true) and is_bare_key(value) then
+    return nil, "must be the name of a file, or PEM, with the lines that begin with -----BEGIN and -----END"
   end
   return kinds.pem(value, row)
 end

@@ -23,6 +23,8 @@ describe("options of tls", function()
     assert.are.same({ PIN, PIN }, assert(check { pin = { PIN, PIN } }).tls.pin)
   end)
 
+  local BARE = "tls.key must be the name of a file, or PEM, with the lines that begin with -----BEGIN and -----END"
+
   it("are refused where they are none, and nothing of PEM is shown", function()
     local wanted = "tls.pin must be the base64 of a public key's SHA-256 (RFC 7469), 44 characters, "
       .. "or a list of such, got "
@@ -41,6 +43,9 @@ describe("options of tls", function()
       { { psk_identity = "i", psk_key = "ab", ocsp = "ask" },
         "tls.psk_key takes the place of certificates; leave tls.ocsp out" },
       { { cert = PEM, key = PEM .. "\0" }, "tls.key is PEM, and must not contain a NUL" },
+      { { cert = PEM, key = "MC4CAQAwBQYDK2VwBCIEIHb2Kk/0b+Z0aWvEJ0S7HbK7vYq5JmU4m0m3rQm0fZ5l" }, BARE },
+      { { cert = PEM, key = "MHcCAQEEIG\nfoo" }, BARE },
+      { { cert = PEM, key = "\48\46\2\1\0\48" }, BARE },
       { { psk_identity = "i", psk_key = "ab", pin = PIN },
         "tls.psk_key takes the place of certificates; leave tls.pin out" },
     } do
