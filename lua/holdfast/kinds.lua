@@ -134,8 +134,8 @@ local PIN = "^" .. ("[A-Za-z0-9+/]"):rep(42) .. "[AEIMQUYcgkosw048]=$"
 
 --- Pins of public keys, one or a list; a list is kept.
 function kinds.pins(value, row)
-  local pins = {}
-  for index, pin in ipairs(type(value) == "table" and value or { value }) do
+  local list, pins = type(value) == "table" and value or { value }, {}
+  for index, pin in ipairs(list) do
     if type(pin) ~= "string" or not pin:find(PIN) then
       return wanted("the base64 of a public key's SHA-256 (RFC 7469), 44 characters, or a list of such", pin, row)
     end
@@ -143,6 +143,11 @@ function kinds.pins(value, row)
   end
   if #pins == 0 then
     return wanted("the base64 of a public key's SHA-256 (RFC 7469), 44 characters, or a list of such", value, row)
+  end
+  for key in pairs(list) do
+    if not pins[key] then
+      return nil, ("must be a list without gaps, got something in place %s behind %d"):format(describe(key), #pins)
+    end
   end
   return pins
 end

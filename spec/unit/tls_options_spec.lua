@@ -31,6 +31,8 @@ describe("options of tls", function()
     for _, case in ipairs {
       { { pin = {} }, wanted .. "an empty table" },
       { { pin = { PIN, "x" } }, wanted .. '"x"' },
+      { { pin = { PIN, nil, PIN } }, "tls.pin must be a list without gaps, got something in place 3 behind 1" },
+      { { pin = { PIN, b = PIN } }, 'tls.pin must be a list without gaps, got something in place "b" behind 1' },
       { { pin = ("A"):rep(42) .. "B=" }, wanted .. '"' .. ("A"):rep(42) .. 'B="' },
       { { pin = true }, wanted .. "true" },
       { { cert = "c", key = "pkcs11:token=a b?pin-value=4321" },
