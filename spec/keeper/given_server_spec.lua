@@ -97,6 +97,20 @@ describe("a server that is asked for", function()
     assert.equal("h102:1883", opened()[102])
   end)
 
+  it("keeps to its own servers where it is a service, one of any number", function()
+    local addresses = {}
+    for n = 1, 102 do
+      addresses[n] = n < 101 and "mqtt://h" .. n or "mqtt+srv://s" .. n
+    end
+    client_of(addresses, { ask_server = true }):start()
+    probe.script { connect = "refuse", source = "network", code = 2, service = "0 0 1884 of_s101 100" }
+    world:pass(100.5)
+    probe.script { service = "0 0 1884 of_s102 100" }
+    world:pass(1)
+    local lines = world:asked "open"
+    assert.same({ "of_s101", "of_s102" }, { lines[101]:match "place=(%S+)", lines[102]:match "place=(%S+)" })
+  end)
+
   it("is not asked for while a reference of the broker's is in force", function()
     local client = client_of({ "mqtt://b" }, { ask_server = true, redirect_allow = { "d" }, redirect_hops = 1 })
     probe.script { connect = "refuse", source = "connack", code = 0x9D, server_reference = "d" }
