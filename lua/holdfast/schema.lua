@@ -84,7 +84,7 @@ local schema = {
 
   { name = "auth", group = "optional" },
   { name = "auth.method", type = "text", from = 1, required = true },
-  { name = "auth.username", type = "text", from = 1, secret = true },
+  { name = "auth.username", type = "text", from = 1, most = 20000, secret = true }, -- escaped, it is thrice as long
   { name = "auth.password", type = "bytes", secret = true },
   { name = "auth.start", type = "callback" },
   { name = "auth.continue", type = "callback" },

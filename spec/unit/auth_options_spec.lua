@@ -37,6 +37,8 @@ describe("auth", function()
       { { auth = { method = "K", continue = print, password = "S3CRET" }, transport = "native" },
         "auth.username and auth.password do not go with functions, which say what they want" },
       { { auth = { username = "u" }, transport = "native" }, "auth.method is missing" },
+      { { auth = { method = "SCRAM-SHA-1", username = (","):rep(20001), password = "S3CRET" }, transport = "native" },
+        "auth.username must be at most 20,000 bytes long, got 20,001" },
   } do
     it("is refused: " .. case[2]:sub(1, 60), function()
       case[1].server = "mqtt://x"
