@@ -15,22 +15,21 @@ static hf_failure because(int code, const char *text) {
 }
 
 /* A new nonce, and the word that has it; the caller's. */
-static char *first_word(hf_client *client) {
+static char *first_word(const hf_client *client, char nonce[HF_SCRAM_NONCE]) {
   unsigned char random[18];
-  if (!client->nonce) client->nonce = malloc(HF_SCRAM_NONCE);
-  if (!client->nonce) return NULL;
   for (size_t i = 0; i < sizeof random; i += 6) {
     uint64_t drawn = hf_entropy();
     memcpy(random + i, &drawn, 6);
   }
-  hf_scram_nonce(random, client->nonce);
-  return hf_scram_first(client->options->auth.username, client->nonce);
+  hf_scram_nonce(random, nonce);
+  return hf_scram_first(client->options->auth.username, nonce);
 }
 
 bool hf_authentication_begin(hf_client *client) {
   hf_bytes *kept = &client->given.of[HF_GIVEN_AUTH];
   if (client->options->auth.hash == HF_SCRAM_NONE) return true;
-  char *word = first_word(client);
+  if (!client->nonce) client->nonce = malloc(HF_SCRAM_NONCE);
+  char *word = client->nonce ? first_word(client, client->nonce) : NULL;
   *kept = (hf_bytes){word, word ? strlen(word) : 0};
   return word != NULL;
 }
@@ -88,13 +87,16 @@ hf_failure hf_authentication_proved(hf_client *client, const hf_proof *proof) {
                 (hf_bytes){proof->words.expected, strlen(proof->words.expected)});
 }
 
+/* Until it has begun, the nonce is that of the exchange before, which may not be over. */
 void hf_authentication_anew(hf_client *client, const hf_command *command) {
+  char nonce[HF_SCRAM_NONCE];
   bool ours = client->options->auth.hash != HF_SCRAM_NONE, can = client->connected && client->link && !client->leaving;
-  char *word = ours && can ? first_word(client) : NULL;
+  char *word = ours && can ? first_word(client, nonce) : NULL;
   hf_bytes data = ours ? (hf_bytes){word, word ? strlen(word) : 0} : command->given.of[0];
   bool fine = can && (word || !ours);
   fine = fine && client->operations->authenticate(client->link, data, (hf_bytes){NULL, 0}, true);
   free(word);
+  if (fine && ours) memcpy(client->nonce, nonce, sizeof nonce);
   if (fine)
     client->exchange = command->wish;
   else

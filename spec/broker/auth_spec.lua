@@ -268,6 +268,22 @@ describe("enhanced authentication #broker", function()
     end)
   end)
 
+  it("once more is not disturbed by a call that comes before its end", function()
+    holdfast.run(function()
+      scram_client()
+      client:start()
+      local proof = prove()
+      peer:connack { properties = { words("SCRAM-SHA-256", proof) } }
+      assert(client:connect(5))
+      assert.are.equal("timeout", select(3, client:reauthenticate(0.05)))
+      local first = heard("SCRAM-SHA-256", AGAIN)
+      assert.are.equal("not_connected", select(3, client:reauthenticate(5)))
+      local second, answer = scram_words(first, "S3CRET")
+      ask("SCRAM-SHA-256", second)
+      assert.are.equal(answer, heard "SCRAM-SHA-256")
+    end)
+  end)
+
   it("once more is refused where nobody has asked for it, and its time may end", function()
     holdfast.run(function()
       client_of { method = "K", start = function(attempt) return attempt and "first" or "again" end }
