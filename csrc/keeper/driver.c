@@ -202,6 +202,7 @@ void hf_driver_heed_at_once(hf_client *client, hf_failure failure) {
     hf_driver_lose(client, (hf_client_code)failure.reason->code, failure.text);
     return;
   }
+  if (client->engine.state != HF_STATE_CONNECTING) return;
   client->operations->abandon(client->link);
   hf_driver_heed(client, failure);
 }

@@ -17,10 +17,11 @@ void hf_driver_step(hf_client *client, hf_engine_event event, const hf_link_down
 void hf_driver_fail(hf_client *client, hf_source source, int code, const char *text); /* FAILED, before any link */
 void hf_driver_heed(hf_client *client, hf_failure failure);                           /* likewise, if there is one */
 
-/* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
-/* The same with a link under way, which is left: the attempt fails, or the connection is lost. Of HF_SOURCE_CLIENT. */
+/* The same with a link under way, which is left: the attempt fails, or the connection is lost. Nothing where that has
+ * happened already. Of HF_SOURCE_CLIENT. */
 void hf_driver_heed_at_once(hf_client *client, hf_failure failure);
 
+/* LOST, for a reason of ours: leaves without a word. `text`: what is to be said beyond the reason, or NULL. */
 void hf_driver_lose(hf_client *client, hf_client_code code, const char *text);
 
 void hf_driver_renew(hf_client *client); /* another connection in place of this one, without a word if it succeeds */

@@ -2,6 +2,7 @@
 local diary = require "spec.support.diary"
 local holdfast = require "holdfast"
 local now = require("holdfast.core").now
+local process = require "process_probe"
 local scram = require "scram_probe"
 local scripted = require "spec.support.scripted_broker"
 
@@ -201,6 +202,48 @@ describe("enhanced authentication #broker", function()
     end)
     assert.is_true(#lines > 20)
     assert.is_nil(table.concat(lines, "\n"):find("S3CRET", 1, true))
+  end)
+
+  -- So many threads wait for a pipe that others take for a file of certificates; there is none for what the broker says
+  -- before it has an end.
+  it("ends with the client, though nobody has looked yet at what its broker has said", function()
+    local others, pipe = {}, os.tmpname()
+    assert(os.remove(pipe))
+    assert(os.execute("mkfifo " .. pipe))
+    local held = assert(io.open(pipe, "r+"))
+    local function has_ends(count) -- not by io.popen, which waits for whoever reads
+      local status = os.execute(("test $(ls -l /proc/%d/fd | grep -c %s) = %d"):format(process.self(), pipe, count))
+      return status == true or status == 0
+    end
+    holdfast.run(function()
+      for n = 1, 16 do
+        others[n] = holdfast.new { server = "mqtts://127.0.0.1:1", transport = "native",
+          tls = { ca = pipe, alpn = { "a" .. n } } }
+        others[n]:start()
+      end
+      await(function() return has_ends(1 + #others) end)
+      scram_client { backoff = { strategy = "constant", min = 60, max = 60, jitter = "none" } }
+      local seen = diary.of(client)
+      client:start()
+      begins "SCRAM-SHA-256"
+      ask("SCRAM-SHA-256", "no word of SCRAM")
+      peer:close()
+      peer = nil
+      assert.are.equal("closed_before_connack", seen:await("failed").event.reason.name)
+      client:close()
+      held:close()
+      await(function() return has_ends(0) end)
+      client = scram_client()
+      seen = diary.of(client)
+      client:start()
+      begins "SCRAM-SHA-256"
+      ask("SCRAM-SHA-256", "no word of SCRAM")
+      assert.are.equal("auth_server", seen:await("failed").event.reason.name)
+    end)
+    for _, other in ipairs(others) do
+      other:close()
+    end
+    assert(os.remove(pipe))
   end)
 
   it("is done once more while connected, and its end is that of the connection where it fails", function()
