@@ -236,8 +236,9 @@ typedef struct hf_link_operations {
   bool (*probe)(hf_link *link, uint32_t ticket);
 
   /* The answer to an hf_link_auth that is not over; with `anew`, while connected, the first word of a new exchange.
-   * `expected`: what the broker's last word must be, or it has not proven who it is; data NULL: anything. False: not
-   * now, there is no question, or an exchange already. NULL: there is no such thing. */
+   * `expected`: what the broker's last word must be, or it has not proven who it is; data NULL: anything. An
+   * answer that nobody waits for any more is let go. False: memory is short, or an exchange cannot begin now. NULL:
+   * there is no such thing. */
   bool (*authenticate)(hf_link *link, hf_bytes data, hf_bytes expected, bool anew);
 
   /* DISCONNECT with this code, session expiry < 0: as it was; then CLOSED, at the latest after `timeout` ms. Nothing

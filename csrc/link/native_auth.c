@@ -123,15 +123,19 @@ void hf_native_auth_packet(hf_link *link, const hf_packet *packet) {
   }
 }
 
+static bool is_asked(const hf_link *link) {
+  bool speaks = link->state == HF_NATIVE_GREETING || link->state == HF_NATIVE_UP;
+  return link->auth && link->auth->asked && speaks;
+}
+
 static bool may_say(const hf_link *link, bool anew) {
-  const hf_native_auth *auth = link->auth;
-  if (!auth || link->starved) return false;
-  if (anew) return link->state == HF_NATIVE_UP && !auth->anew;
-  return auth->asked && (link->state == HF_NATIVE_GREETING || link->state == HF_NATIVE_UP);
+  if (!link->auth || link->starved) return false;
+  return !anew || (link->state == HF_NATIVE_UP && !link->auth->anew);
 }
 
 bool hf_native_authenticate(hf_link *link, hf_bytes data, hf_bytes expected, bool anew) {
   hf_native_auth *auth = link->auth;
+  if (!anew && !is_asked(link)) return true;
   if (!may_say(link, anew)) return false;
   uint8_t code = anew ? AGAIN : CONTINUE;
   hf_bytes method = {auth->method, strlen(auth->method)};

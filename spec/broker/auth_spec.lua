@@ -106,6 +106,30 @@ describe("enhanced authentication #broker", function()
     end)
   end)
 
+  it("goes on where the broker does not wait for an answer", function()
+    holdfast.run(function()
+      local answers = 0
+      client_of { method = "K", start = function() return "" end, continue = function(data)
+        if data == "one" then
+          client:wait "connected"
+        end
+        answers = answers + 1
+        return data
+      end }
+      client:start()
+      begins "K"
+      ask("K", "one")
+      peer:connack { properties = { words "K" } }
+      await(function() return answers == 1 end)
+      local task = holdfast.spawn(client.reauthenticate, client, 5)
+      heard("K", AGAIN)
+      ask("K", "two")
+      assert.are.equal("two", heard "K")
+      ask("K", nil, SUCCESS)
+      assert.is_true((task:join(5)))
+    end)
+  end)
+
   it("ends where functions fail, and where the broker breaks the rules", function()
     holdfast.run(function()
       local answers = { { nil, "no ticket" }, { 5 }, { "x", 5 } }
