@@ -165,9 +165,8 @@ static void speak_tls(check *c) {
   bool loaded = hf_tls_load_files(context, c->tls, c->finding);
   SSL_CTX_set_cipher_list(context, psk ? HF_TLS_PSK_CIPHERS : HF_TLS_CIPHERS);
   if (loaded && (c->ssl = SSL_new(context))) {
-    SSL_set_app_data(c->ssl, c);
-    if (SSL_set_fd(c->ssl, c->socket) == 1 && SSL_set_tlsext_host_name(c->ssl, c->host) == 1 &&
-        offer_names(c->ssl, c->tls->alpn))
+    if (SSL_set_app_data(c->ssl, c) == 1 && SSL_set_fd(c->ssl, c->socket) == 1 &&
+        SSL_set_tlsext_host_name(c->ssl, c->host) == 1 && offer_names(c->ssl, c->tls->alpn))
       shake_hands(c);
     SSL_free(c->ssl);
   }

@@ -165,13 +165,12 @@ static bool load(hf_tls_context *context, const hf_tls_options *options, hf_tls_
  * not made use of; buffers that are empty are given back. */
 static bool furnish(hf_tls_context *context, const hf_tls_options *options, hf_tls_finding *finding) {
   SSL_CTX *ssl = context->ssl;
-  SSL_CTX_set_app_data(ssl, context);
   SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(ssl, 1);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ssl, take_session);
-  return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
+  return SSL_CTX_set_app_data(ssl, context) == 1 && SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_cipher_list(ssl, options->psk_identity ? HF_TLS_PSK_CIPHERS : HF_TLS_CIPHERS) == 1 &&
          offer_names(ssl, options->alpn) && load(context, options, finding);
 }
@@ -370,8 +369,10 @@ void hf_tls_use_free(hf_tls_use *use) {
 SSL *hf_tls_use_begin(hf_tls_use *use) {
   hf_tls_context *context = use->context;
   SSL *ssl = SSL_new(context->ssl);
-  if (!ssl) return NULL;
-  SSL_set_app_data(ssl, use);
+  if (!ssl || SSL_set_app_data(ssl, use) != 1) {
+    SSL_free(ssl);
+    return NULL;
+  }
   pthread_mutex_lock(&lock);
   SSL_SESSION *session = hf_tls_tickets_take(&context->tickets, use->host, use->port, hf_clock_ms());
   pthread_mutex_unlock(&lock);
