@@ -45,7 +45,7 @@ void hf_native_renew(hf_link *link, bool answered) {
     link->settling = link->acknowledges ? link->pings : 0;
     link->renew_by = now + LONGEST;
   }
-  bool is_due = !begins && link->renew_at <= now;
+  bool is_due = !begins && (link->renew_at <= now || link->renew_by <= now);
   bool is_over = is_due ? !link->settling || !moves(link) : !link->settling && link->in_flight == 0;
   hf_mail *mail = is_over ? calloc(1, sizeof *mail) : NULL;
   if (mail) {

@@ -95,5 +95,20 @@ for _, protocol in ipairs { 5, 4 } do
       link:run(6000)
       leave()
     end)
+
+    it("waits no longer for one that answers what it was sent before, bit by bit", function()
+      for n = 1, 201 do
+        assert.is_true(link:publish(n, "a", "p", 1))
+      end
+      link:run()
+      local first = world.id_of { world:sent()[1] }
+      take_half()
+      for n = 0, 199 do
+        link:run(1500)
+        assert.same({}, (world:told()))
+        world:get(world:ack("puback", (first + n - 1) % 65535 + 1))
+        assert.equal(n < 199 and 1 or 2, #world:told())
+      end
+    end)
   end)
 end
