@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* strcasestr */
 #include "stream/tls_token.h"
 
 #include <openssl/ui.h>
@@ -51,7 +52,7 @@ bool hf_tls_token_is(const char *source) {
 }
 
 size_t hf_tls_token_shown(const char *uri) {
-  const char *pin = strstr(uri, "pin-");
+  const char *pin = strcasestr(uri, "pin-");
   size_t length = strcspn(uri, "?");
   return pin && (size_t)(pin - uri) < length ? (size_t)(pin - uri) : length;
 }

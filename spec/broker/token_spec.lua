@@ -37,6 +37,7 @@ describe("a key of a token #broker", function()
       "another PIN: tls_token_login, " .. KEY .. "PIN incorrect, and sleeps",
       "another PIN in the URI: tls_token_login, " .. KEY .. "PIN incorrect, and sleeps",
       "another PIN within the URI: tls_token_login, " .. KEY:gsub(": $", ";: ") .. "PIN incorrect, and sleeps",
+      "a PIN under another name: tls_token, " .. KEY:gsub(": $", ";: ") .. "invalid id",
       "no such key: tls_token, " .. KEY:gsub("client", "nobody") .. "object not found",
       "no such token: tls_token, " .. KEY:gsub("spec", "other") .. "object not found",
       "another certificate: tls_file, " .. KEY .. "not the key of the certificate in tls.cert",

@@ -9,6 +9,7 @@ local cases = {
   { "another PIN", KEY, "9999" },
   { "another PIN in the URI", KEY .. "?pin-value=9999" },
   { "another PIN within the URI", KEY .. ";pin-value=9999" },
+  { "a PIN under another name", KEY .. ";PIN-VALUE=9999" },
   { "no such key", KEY:gsub("client", "nobody"), "4321" },
   { "no such token", KEY:gsub("spec", "other"), "4321" },
   { "another certificate", KEY, "4321", "server" },
