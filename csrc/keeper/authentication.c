@@ -102,3 +102,7 @@ void hf_authentication_anew(hf_client *client, const hf_command *command) {
   else
     tell_over(client, command->wish, false);
 }
+
+void hf_authentication_lost(hf_client *client) {
+  if (client->options->auth.method) tell_over(client, client->exchange, false);
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "keeper/attempt.h"
+#include "keeper/authentication.h"
 #include "keeper/door.h"
 #include "keeper/inside.h"
 #include "keeper/outbox.h"
@@ -126,7 +127,10 @@ static char *end_text(const hf_client *client, const hf_link_down *down) {
 /* A renewal is not told of while it goes well. When it does not, the connection is lost after all. */
 static unsigned hush(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
   if (!client->renewing) return actions;
-  if (actions & HF_TELL_LOST && client->engine.state == HF_STATE_CONNECTING) return actions & ~(unsigned)HF_TELL_LOST;
+  if (actions & HF_TELL_LOST && client->engine.state == HF_STATE_CONNECTING) {
+    hf_authentication_lost(client);
+    return actions & ~(unsigned)HF_TELL_LOST;
+  }
   if (!(actions & (HF_TELL_FAILED | HF_TELL_LOST | HF_TELL_CLOSED))) return actions;
   client->renewing = false;
   if (actions & HF_TELL_FAILED) {
