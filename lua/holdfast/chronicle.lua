@@ -9,7 +9,7 @@ local chronicle = {}
 local ASKED = "a server that is asked for"
 
 local function again(event)
-  return event.retry_in and text.format(", again in %.3g s", event.retry_in) or ""
+  return event.retry_in and ", again in " .. text.seconds(event.retry_in) or ""
 end
 
 local function why(event)
@@ -37,7 +37,7 @@ local lines = {
     return ("connection lost: %s%s"):format(why(event), again(event))
   end },
   sleeping = { "warning", function(event)
-    return ("asleep after %s%s"):format(why(event), event.wake_in and text.format(", for %.3g s", event.wake_in) or "")
+    return ("asleep after %s%s"):format(why(event), event.wake_in and ", for " .. text.seconds(event.wake_in) or "")
   end },
   closed = { "info", function()
     return "closed"
@@ -103,8 +103,9 @@ end
 -- @tparam number seconds
 -- @tparam number held how many messages are not acknowledged
 function chronicle.stalled(subscription, seconds, held)
-  log.write("warning", text.format("the inbox is full, and the reader of subscription %s has taken nothing for "
-    .. "%.3g s: %d messages stand, and the broker sends no more of QoS 1 and 2", subscription.filter, seconds, held),
+  log.write("warning", ("the inbox is full, and the reader of subscription %s has taken nothing for "
+    .. "%s: %d messages stand, and the broker sends no more of QoS 1 and 2"):format(subscription.filter,
+    text.seconds(seconds), held),
     { client = subscription.client.handle:status().client_id, event = "stalled", filter = subscription.filter,
       seconds = seconds, held = held })
 end

@@ -32,6 +32,13 @@ function text.format(format, ...)
   end))
 end
 
+--- A time to read, with three digits or whole.
+-- @tparam number value seconds
+-- @treturn string
+function text.seconds(value)
+  return text.format(value < 999.5 and "%.3g s" or "%.0f s", value)
+end
+
 local function quote(value)
   local cut = #value > SHOWN and value:sub(1, SHOWN) or value
   local odd = core.utf8_problem((cut:gsub("%c", ""))) and '[%c"\\\128-\255]' or '[%c"\\]'
