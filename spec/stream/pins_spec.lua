@@ -36,21 +36,7 @@ describe("a TLS stream", function()
     server = tls_server.start { folder = folder, certificate = certificate, ... }
   end
 
-  -- "open", or the reason and the text of an end.
-  local function meets(tls)
-    local one = world:opened { host = "localhost", port = server.port, tls = assert(probe.context(tls)) }
-    if one.stream:state() == "open" then one.stream:write "hello\n" end
-    world:wait(function() return streams.text(one) == "olleh\n" or one.stream:state() == "ended" end)
-    if one.stream:state() == "ended" then
-      local reason, text = one.stream:ending()
-      one.stream:abort()
-      return reason, text
-    end
-    local gone
-    one.stream:finish(2000, function() gone = true end)
-    assert.is_truthy(world:wait(function() return gone end))
-    return "open"
-  end
+  local function meets(tls) return world:meets(server.port, probe.context(tls)) end
 
   for _, version in ipairs { "-tls1_2", "-tls1_3" } do
     it("knows a server by its key or its authority's, and none by another, with " .. version, function()

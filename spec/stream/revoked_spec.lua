@@ -34,22 +34,7 @@ describe("a TLS stream", function()
     return probe.context(tls)
   end
 
-  -- "open", or the reason and the text of an end.
-  local function meets(tls)
-    local one = world:opened { host = "localhost", port = server.port, tls = assert(context(tls)) }
-    if one.stream:state() == "open" then one.stream:write "hello\n" end
-    world:wait(function() return streams.text(one) == "olleh\n" or one.stream:state() == "ended" end)
-    if one.stream:state() == "ended" then
-      local reason, text = one.stream:ending()
-      assert.are.equal("tls", one.stream:phase())
-      one.stream:abort()
-      return reason, text
-    end
-    local gone
-    one.stream:finish(2000, function() gone = true end)
-    assert.is_truthy(world:wait(function() return gone end))
-    return "open"
-  end
+  local function meets(tls) return world:meets(server.port, context(tls)) end
 
   for _, version in ipairs { "-tls1_2", "-tls1_3" } do
     describe(version, function()

@@ -107,6 +107,27 @@ function streams:listen(room)
   return listener, port
 end
 
+--- Opens one over TLS to a server of `tls_server`, has it turn a word around and lets it go.
+-- @tparam number port
+-- @param context of `stream_probe`
+-- @treturn string "open", or the reason of its end
+-- @treturn ?string and the text
+function streams:meets(port, context)
+  local one = self:opened { host = "localhost", port = port, tls = assert(context) }
+  if one.stream:state() == "open" then one.stream:write "hello\n" end
+  self:wait(function() return streams.text(one) == "olleh\n" or one.stream:state() == "ended" end)
+  if one.stream:state() == "ended" then
+    local reason, text = one.stream:ending()
+    assert(one.stream:phase() == "tls", one.stream:phase())
+    one.stream:abort()
+    return reason, text
+  end
+  local gone
+  one.stream:finish(2000, function() gone = true end)
+  assert(self:wait(function() return gone end), "it is not gone")
+  return "open"
+end
+
 function streams:finish()
   for _, one in ipairs(self.all) do
     if pcall(one.stream.state, one.stream) then one.stream:abort() end
