@@ -1,6 +1,7 @@
 --- 20 clients at QoS 1 and 2 while their broker is stopped, killed and frozen, and the network cuts, delays and holds:
 -- nothing lost, nothing stuck. SEED repeats the acts (not what comes of them), CLIENTS changes the number, RATE how
--- many messages each sends a second, SIZE how large they are at most; with QOS all are of that one.
+-- many messages each sends a second, SIZE how large they are at most; with QOS all are of that one. TRANSPORT is what
+-- they have, the default one unless told.
 local chaos = require "spec.support.chaos"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
@@ -13,6 +14,7 @@ print(("seed %d"):format(seed))
 local report = holdfast.run(chaos.run, {
   seconds = math.max(minutes * 60 - 30, 10), clients = tonumber(os.getenv "CLIENTS" or 20), seed = seed, say = print,
   rate = tonumber(os.getenv "RATE"), size = tonumber(os.getenv "SIZE"), qos = tonumber(os.getenv "QOS"),
+  transport = os.getenv "TRANSPORT",
 })
 mosquitto.finish()
 local acts = {}
