@@ -58,11 +58,16 @@ static int start(lua_State *L) {
   options.automaticReconnect = 1;
   options.minRetryInterval = options.maxRetryInterval = 1;
   options.connectTimeout = 3; /* 30 s is what one costs that a broker on its way out has taken */
+  sigset_t alarm, before;     /* Paho's threads inherit it: what a signal interrupts there is an attempt that failed */
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &alarm, &before);
   if (MQTTAsync_create(&client, address, "neighbour", MQTTCLIENT_PERSISTENCE_NONE, NULL) != MQTTASYNC_SUCCESS ||
       MQTTAsync_setCallbacks(client, NULL, NULL, ignore, NULL) != MQTTASYNC_SUCCESS ||
       MQTTAsync_setConnected(client, NULL, count_connection) != MQTTASYNC_SUCCESS ||
       MQTTAsync_connect(client, &options) != MQTTASYNC_SUCCESS)
     return luaL_error(L, "neighbour_probe: Paho");
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (sqlite3_open(path, &database) != SQLITE_OK ||
       sqlite3_exec(database, "CREATE TABLE beats (digest BLOB)", NULL, NULL, NULL) != SQLITE_OK)
     return luaL_error(L, "neighbour_probe: %s", sqlite3_errmsg(database));
