@@ -22,7 +22,7 @@ client:subscribe("numbers", { qos = tonumber(qos), ordered = qos == "2" }, funct
     failed[message.payload] = true
     error "not at the first attempt"
   end
-  file:write(message.payload, "\n")
+  file:write(message.payload .. "\n") -- in one piece: what is cut off runs into the next line
 end)
 
 holdfast.run(function()

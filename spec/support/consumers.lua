@@ -25,18 +25,18 @@ local function count(log)
 end
 
 local function judge(log, sent)
-  local lost, doubled, handled = 0, 0, count(log)
+  local missing, doubled, handled = {}, 0, count(log)
   for number = 1, sent do
     local times = handled[tostring(number)] or 0
-    lost = lost + (times == 0 and 1 or 0)
+    missing[#missing + 1] = times == 0 and number or nil
     doubled = doubled + math.max(0, times - 1)
   end
-  return { sent = sent, lost = lost, doubled = doubled }
+  return { sent = sent, lost = #missing, missing = missing, doubled = doubled }
 end
 
 --- Kills a consumer at random moments.
 -- @tparam table options `qos`, `kills`, `protocol` (5), `progress` (called after each kill)
--- @treturn table `sent`, `lost`, `doubled` (handled once more than once), `problem` (nil: none)
+-- @treturn table `sent`, `lost`, `missing` (those), `doubled` (handled once more than once), `problem` (nil: none)
 function consumers.run(options)
   local broker = mosquitto.start {
     persistent = true, quiet = true, lines = { "max_inflight_messages 10000", "max_queued_messages 0" },
@@ -89,7 +89,8 @@ end
 
 --- One line.
 function consumers.words(report)
-  return ("%d sent: %d lost, %d handled twice"):format(report.sent, report.lost, report.doubled)
+  local which = report.lost > 0 and (" (%s)"):format(table.concat(report.missing, ", ", 1, math.min(report.lost, 10)))
+  return ("%d sent: %d lost%s, %d handled twice"):format(report.sent, report.lost, which or "", report.doubled)
 end
 
 return consumers
