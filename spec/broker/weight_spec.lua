@@ -4,7 +4,7 @@ local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 
-local MOST = { native = 9, paho = 14.5 } -- KiB
+local MOST = { native = 8.7, paho = 14 } -- KiB
 local COUNT = 200
 
 local function weight()
@@ -29,6 +29,19 @@ local function settled()
 end
 
 describe("a silent client #broker", function()
+  local compiler = rawget(_G, "jit") -- what it makes in between is no client's
+
+  setup(function()
+    if compiler then
+      compiler.off()
+      compiler.flush()
+    end
+  end)
+  teardown(function()
+    if compiler then
+      compiler.on()
+    end
+  end)
   after_each(mosquitto.finish)
 
   for transport, most in pairs(MOST) do
@@ -54,7 +67,7 @@ describe("a silent client #broker", function()
         local first = connect(10)
         local before = settled()
         local others = connect(COUNT)
-        each = (weight() - before) / COUNT
+        each = (settled() - before) / COUNT
         for _, clients in ipairs { first, others } do
           for _, client in ipairs(clients) do client:close() end
         end
