@@ -9,7 +9,9 @@ PREFIX   ?= /usr/local
 CC       ?= cc
 # Whoever looks for faults wants lines in the reports, not speed: the whole tree again in half the time.
 CFLAGS   ?= $(if $(filter address thread,$(SANITIZE)),-O1 -g1,-O2 -g)
-WARNINGS ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+# WERROR=1 makes errors of warnings, as every check of ours does; a packager's compiler may know more of them than ours.
+WERROR   ?=
+WARNINGS ?= -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(if $(filter-out 0,$(WERROR)),-Werror)
 
 # 5.4, lua5.4 and luajit are all understood.
 VERSION := $(patsubst lua5.%,5.%,$(LUA))
@@ -235,14 +237,34 @@ doc: ## the reference of lua/, as HTML in build/doc
 	@.ci/deps doc
 	ldoc -q --dir build/doc --project holdfast lua
 
-install: $(CORE) ## into DESTDIR PREFIX (default /usr/local)
+# Lua 5.1 and LuaJIT look in the same folders, and what is built with the headers of either serves both: they are one
+# installation, whose commands run on the Lua that was installed last.
+MODULE_FOLDER  := $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
+LIBRARY_FOLDER := $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
+COMMANDS       := $(notdir $(wildcard bin/*))
+
+install: $(CORE) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	@for file in $(MODULES:lua/%=%); do \
-	  install -D -m 644 "lua/$$file" "$(DESTDIR)$(PREFIX)/share/lua/$(ABI)/$$file" || exit 1; \
+	  install -D -m 644 "lua/$$file" "$(MODULE_FOLDER)/$$file" || exit 1; \
 	done
-	install -D -m 755 $(CORE) "$(DESTDIR)$(PREFIX)/lib/lua/$(ABI)/holdfast/core.so"
-	install -d "$(DESTDIR)$(PREFIX)/bin"
-	sed '1s/lua$$/$(INTERPRETER)/' bin/holdfast-fleet >"$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
-	chmod 755 "$(DESTDIR)$(PREFIX)/bin/holdfast-fleet"
+	install -D -m 755 $(CORE) "$(LIBRARY_FOLDER)/holdfast/core.so"
+	@for command in $(COMMANDS); do \
+	  install -D -m 755 "bin/$$command" "$(DESTDIR)$(PREFIX)/bin/$$command" && \
+	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" || exit 1; \
+	done
+
+# The commands stay while another Lua's modules are there: they name the Lua that they run on.
+uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
+	@for file in $(MODULES:lua/%=%); do rm -f "$(MODULE_FOLDER)/$$file"; done
+	rm -f "$(LIBRARY_FOLDER)/holdfast/core.so"
+	@for command in $(COMMANDS); do \
+	  if head -n 1 "$(DESTDIR)$(PREFIX)/bin/$$command" 2>/dev/null | grep -q ' $(INTERPRETER)$$'; then \
+	    rm -f "$(DESTDIR)$(PREFIX)/bin/$$command"; \
+	  fi; \
+	done
+	@for folder in "$(MODULE_FOLDER)" "$(LIBRARY_FOLDER)"; do \
+	  find "$$folder/holdfast" "$$folder/resty" -depth -type d -empty -delete 2>/dev/null || :; \
+	done
 
 clean: ## remove what was built, by LuaRocks too
 	rm -rf build holdfast/core.so
@@ -255,4 +277,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker soak test-asan test-tsan test-gc cross fuzz prove \
-        lint demo bench doc install clean help
+        lint demo bench doc install uninstall clean help

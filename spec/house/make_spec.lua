@@ -63,6 +63,60 @@ describe("make install", function()
     assert.equal("#!/usr/bin/env lua5.4", lines[1])
     assert.truthy(lines[3]:find "^holdfast ")
   end)
+
+  -- Whether the command finds what it needs by itself, in a folder that no Lua looks in.
+  local function installed(script)
+    return run([[
+      unset MAKEFLAGS MAKELEVEL LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
+      folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
+      trap 'rm -rf "$folder"' EXIT
+      make_for() { make -s "$2" "LUA=$1" "PREFIX=$folder/opt" >/dev/null; }
+      left() { find "$folder/opt" -type f -o -type l | sed "s|^$folder/||" | sort; }
+      runs() {
+        (cd / && "$@" "$folder/opt/bin/holdfast-fleet" --clients=100 --outage=1 | sed -n 's/^\(holdfast\) .*/\1/p')
+      }
+    ]] .. script)
+  end
+
+  it("installs where nobody looks, and the command runs there", function()
+    assert.same({ "holdfast" }, installed [[make_for lua5.4 install; runs]])
+    assert.same({ "holdfast" }, installed [[make_for lua5.4 install; ln -s ../opt/bin "$folder/linked"; runs lua5.4]])
+  end)
+
+  it("makes one installation of those for Lua 5.1 and LuaJIT, which either of them runs", function()
+    for _, order in ipairs { { "luajit", "lua5.1" }, { "lua5.1", "luajit" } } do
+      local lines = installed(("make_for %s install; make_for %s install; runs lua5.1; runs luajit; runs"):format(
+        order[1], order[2]))
+      assert.same({ "holdfast", "holdfast", "holdfast" }, lines)
+    end
+  end)
+
+  it("is undone by make uninstall, another Lua's left whole", function()
+    assert.same({}, installed [[make_for lua5.4 install; make_for lua5.4 uninstall; left]])
+    local lines = installed [[make_for lua5.4 install; left >"$folder/before"; make_for luajit install
+      make_for lua5.4 install; make_for luajit uninstall; left | cmp - "$folder/before" && runs]]
+    assert.same({ "holdfast" }, lines)
+  end)
+
+  it("leaves what others have put beside it", function()
+    local lines = installed [[make_for lua5.4 install; touch "$folder/opt/share/lua/5.4/resty/other.lua"
+      make_for lua5.4 uninstall; left]]
+    assert.same({ "opt/share/lua/5.4/resty/other.lua" }, lines)
+  end)
+end)
+
+describe("a warning of the compiler", function()
+  it("is an error in our own checks, and nowhere else", function()
+    local function strict(arguments)
+      return #run("unset MAKEFLAGS MAKELEVEL WERROR; make -nB " .. arguments .. " | grep -e -Werror || :") > 0
+    end
+    assert.is_false(strict "all")
+    assert.is_false(strict "all WERROR=0")
+    assert.is_true(strict "all WERROR=1")
+    for _, file in ipairs { ".ci/test", ".ci/checks", ".ci/machine" } do
+      assert.truthy(tree.read(file):find("WERROR=1", 1, true), file)
+    end
+  end)
 end)
 
 describe("make help", function()
