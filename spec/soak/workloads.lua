@@ -1,7 +1,7 @@
---- The programs of spec/workloads at the sizes that people have: of each program a case (a transport, a protocol ...),
--- then of each another one, by lot, for as long as one fits into MINUTES; how many had no time is said. ONLY=text takes
--- the programs whose path has it, whatever time they take; HOST=luv (cqueues, copas) has them run in that event loop.
--- What nginx runs is there on LuaJIT alone.
+--- The programs of spec/workloads at the sizes that people have: of each program a case (transport, protocol, event
+-- loop ...), then of each another one, by lot, for as long as one fits into MINUTES; how many had no time is said.
+-- ONLY=text takes the programs whose path has it, whatever time they take; HOST=luv (cqueues, copas) has all of them
+-- run in that event loop. What nginx runs is there on LuaJIT alone, as copas is.
 local tree = require "spec.support.tree"
 
 local MINUTES_OF = { -- that a case takes at most; others 1

@@ -3,6 +3,7 @@
 --     local bridge = program.start { code = [[...]], transport = "native", protocol = 4, arguments = { address } }
 --     bridge:await "^ready"        bridge:signal "TERM"        bridge:ended(5)
 --     program.each(function(transport, protocol) it(...) end)
+--     program.everywhere(1, function(transport, protocol, host) it(...) end)
 --     program.finish()              -- after each spec: kills what is left, removes the folders
 --
 -- The program does not say which transport, protocol and event loop it wants; it takes them through
@@ -32,6 +33,17 @@ function program.size(small, whole)
   return program.is_soak and whole or small
 end
 
+-- The event loops of other libraries that this Lua has: Debian's copas is for 5.1, 5.2 and LuaJIT.
+local function guests_of()
+  local list = {}
+  for _, name in ipairs(hosts.names) do
+    if name ~= "copas" or jit or _VERSION < "Lua 5.3" then
+      list[#list + 1] = name
+    end
+  end
+  return list
+end
+
 --- Calls `define` for each transport and protocol.
 function program.each(define)
   for _, transport in ipairs { "native", "paho" } do
@@ -41,25 +53,72 @@ function program.each(define)
   end
 end
 
--- Where a user runs the loop, and not holdfast.
+--- Calls `define` for each transport and protocol, and as a guest, too, unless HOLDFAST_SPEC_HOST has all as guests: in
+-- a soak over each of them in each host, otherwise natively in the host that `number`, that of the program, falls on.
+function program.everywhere(number, define)
+  program.each(define)
+  local guests = program.host and {} or guests_of()
+  if not program.is_soak and guests[1] then
+    return define("native", 4 + number % 2, guests[number % #guests + 1])
+  end
+  for _, host in ipairs(guests) do
+    program.each(function(transport, protocol)
+      define(transport, protocol, host)
+    end)
+  end
+end
+
+--- What the name of a spec says of the transport, the protocol and the host.
+function program.way(transport, protocol, host)
+  return ("protocol %d, %s%s"):format(protocol, transport, host and ", in " .. host or "")
+end
+
+-- There a user runs the loop, and not holdfast.
 local OF_A_HOST = {
   copas = [[
 local copas, holdfast = require "copas", require "holdfast"
 function holdfast.run(main)
-  local problem
+  local results
   copas.addthread(function()
-    local fine, why = holdfast.pcall(main) -- Lua 5.1 cannot wait in another
-    problem = not fine and why or fine
+    results = { holdfast.pcall(main) } -- Lua 5.1 cannot wait in another
   end)
-  while not problem do
+  while not results do
     copas.step(0.1) -- LuaSocket's select goes on after Ctrl-C
   end
-  if problem ~= true then
-    error(problem, 0)
+  if not results[1] then
+    error(results[2], 0)
   end
 end
 ]],
-  luv = "require 'luv' ",
+  cqueues = [[
+local cqueues, holdfast = require "cqueues", require "holdfast"
+function holdfast.run(main)
+  local controller, results = cqueues.new(), nil
+  controller:wrap(function()
+    results = { holdfast.pcall(main) }
+  end)
+  repeat
+    assert(controller:step())
+  until results
+  if not results[1] then
+    error(results[2], 0)
+  end
+end
+]],
+  luv = [[
+local luv, holdfast = require "luv", require "holdfast"
+function holdfast.run(main)
+  local results
+  coroutine.wrap(function()
+    results = { holdfast.pcall(main) }
+    luv.stop()
+  end)()
+  luv.run()
+  if not results[1] then
+    error(results[2], 0)
+  end
+end
+]],
 }
 
 --- Starts one.

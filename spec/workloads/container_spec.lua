@@ -73,7 +73,7 @@ describe("a container #broker", function()
     mosquitto.finish()
   end)
 
-  local function service(transport, protocol, by_signal)
+  local function service(transport, protocol, host, by_signal)
     local broker = mosquitto.start { persistent = true, lines = { "max_inflight_messages 0" } }
     local port
     front, port = weathers.start(broker.port)
@@ -91,8 +91,7 @@ describe("a container #broker", function()
 
     local one = account:watch(program.start { code = SERVICE, transport = transport, protocol = protocol,
       before = { "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SHUT, "sh" },
-      host = by_signal and "luv" or nil,
-      arguments = { "mqtt://127.0.0.1:" .. port, STABLE_AFTER, by_signal and "signal" or "message" } })
+      host = host, arguments = { "mqtt://127.0.0.1:" .. port, STABLE_AFTER, by_signal and "signal" or "message" } })
     local deadline = core.now() + 10
     while one:count "^ready" == 0 do
       if one:words():find "unshare failed" or one:words():find "mount:" or one:words():find "setpriv:" then
@@ -131,19 +130,20 @@ describe("a container #broker", function()
     return account, how, worst, presence, last and seconds < GRACE and memory < MEMORY
   end
 
-  program.each(function(transport, protocol)
+  program.everywhere(13, function(transport, protocol, host)
     for _, by_signal in ipairs { true, false } do
-      local words = ("comes back to each new broker, and leaves in peace by a %s: protocol %d, %s"):format(
-        by_signal and "signal" or "message", protocol, transport)
+      local words = ("comes back to each new broker, and leaves in peace by a %s: %s"):format(
+        by_signal and "signal" or "message", program.way(transport, protocol, host))
       local is_small = (transport == "native") == by_signal and (protocol == 5) == by_signal
-      if program.is_soak or is_small then
+      if host and program.is_soak and not by_signal or not host and (program.is_soak or is_small) then
         it(words, function()
           local missing = by_signal and hosts.missing "luv"
           if missing then
             pending(missing)
             return
           end
-          local account, how, worst, presence, in_bounds = holdfast.run(service, transport, protocol, by_signal)
+          local account, how, worst, presence, in_bounds = holdfast.run(service, transport, protocol,
+            by_signal and "luv" or host, by_signal)
           if not account then
             pending("no such container to be had: " .. how)
             return

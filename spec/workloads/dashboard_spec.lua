@@ -48,7 +48,7 @@ describe("a dashboard #broker", function()
     mosquitto.finish()
   end)
 
-  local function dashboard(transport, protocol)
+  local function dashboard(transport, protocol, host)
     local broker = mosquitto.start { quiet = true, lines = { "max_inflight_messages 0", "max_queued_messages 0" } }
     local address = "mqtt://127.0.0.1:" .. broker.port
     local account = accounts.new()
@@ -64,7 +64,7 @@ describe("a dashboard #broker", function()
       holdfast.sleep(0.01)
     end
     local one = account:watch(program.start { code = DASHBOARD, transport = transport, protocol = protocol,
-      arguments = { address, SCREEN, INBOX[transport] } })
+      host = host, arguments = { address, SCREEN, INBOX[transport] } })
     one:await(("^screen\t%d\t"):format(RETAINED), program.size(10, 120))
     account:weigh(one.pid)
 
@@ -119,12 +119,12 @@ describe("a dashboard #broker", function()
     return account, pauses, sent, tonumber(seen), tonumber(dropped), one, kept
   end
 
-  program.each(function(transport, protocol)
+  program.everywhere(4, function(transport, protocol, host)
     -- Over 3.1.1 a message that two filters match may come to each as often as there are filters: not counted there.
     if program.is_soak or protocol == (transport == "native" and 4 or 5) then
-      it(("shows every retained message, and goes on drawing: protocol %d, %s"):format(protocol, transport), function()
+      it("shows every retained message, and goes on drawing: " .. program.way(transport, protocol, host), function()
         holdfast.run(function()
-          local account, pauses, sent, seen, dropped, one, kept = dashboard(transport, protocol)
+          local account, pauses, sent, seen, dropped, one, kept = dashboard(transport, protocol, host)
           account:close { memory = { -math.huge, 60000 }, descriptors = 0, gap = { 0, 1 } }
           -- Over Paho a burst of QoS 1 that fills the inbox ends the connection, once in a while. README, limits.
           local allowed = transport == "paho" and one:count "^lost: slow_consumer" or 0

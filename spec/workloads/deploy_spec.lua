@@ -51,7 +51,7 @@ describe("a deploy #broker", function()
     process.remove_folder(folder)
   end)
 
-  local function deploy(transport, protocol)
+  local function deploy(transport, protocol, host)
     local broker = mosquitto.start { lines = { "max_inflight_messages 0" } }
     local address = "mqtt://127.0.0.1:" .. broker.port
     local account = accounts.new()
@@ -61,7 +61,7 @@ describe("a deploy #broker", function()
     end)
     assert(world:connect(10))
     local function begin(index)
-      return account:watch(program.start { code = WORKER, transport = transport, protocol = protocol,
+      return account:watch(program.start { code = WORKER, transport = transport, protocol = protocol, host = host,
         arguments = { address, folder .. "/queue", index * APART } })
     end
     local function look(one)
@@ -102,11 +102,11 @@ describe("a deploy #broker", function()
     return account, losses
   end
 
-  program.each(function(transport, protocol)
-    if program.is_soak or (transport == "native") == (protocol == 4) then
-      it(("loses nothing, and nobody fights: protocol %d, %s"):format(protocol, transport), function()
+  program.everywhere(14, function(transport, protocol, host)
+    if program.is_soak or not host and (transport == "native") == (protocol == 4) then
+      it("loses nothing, and nobody fights: " .. program.way(transport, protocol, host), function()
         holdfast.run(function()
-          local account, losses = deploy(transport, protocol)
+          local account, losses = deploy(transport, protocol, host)
           account:close { invented = { 0 }, gap = { 0, 10 } } -- what the last one has posted nobody has written down
           assert.are.equal(0, losses, account:words())
         end)

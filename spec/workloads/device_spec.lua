@@ -68,7 +68,7 @@ describe("a device #broker", function()
     mosquitto.finish()
   end)
 
-  local function device(transport, protocol)
+  local function device(transport, protocol, host)
     local broker = mosquitto.start { persistent = "each second", quiet = true,
       lines = { "max_inflight_messages 10000", "max_queued_messages 0" } }
     local address = "mqtt://127.0.0.1:" .. broker.port
@@ -93,7 +93,7 @@ describe("a device #broker", function()
     assert(world:connect(10))
 
     local one = account:watch(program.start { code = DEVICE, transport = transport, protocol = protocol,
-      arguments = { address, EACH } }):await "^ready"
+      host = host, arguments = { address, EACH } }):await "^ready"
     telemetry:await("arrived", 2, 5)
     account:weigh(one.pid)
     for number = 1, COMMANDS do
@@ -125,10 +125,10 @@ describe("a device #broker", function()
     world:close(1)
   end
 
-  program.each(function(transport, protocol)
-    if program.is_soak or (transport == "native") == (protocol == 5) then
-      it(("answers every command, and goes on measuring: protocol %d, %s"):format(protocol, transport), function()
-        holdfast.run(device, transport, protocol)
+  program.everywhere(3, function(transport, protocol, host)
+    if program.is_soak or host or (transport == "native") == (protocol == 5) then
+      it("answers every command, and goes on measuring: " .. program.way(transport, protocol, host), function()
+        holdfast.run(device, transport, protocol, host)
       end)
     end
   end)

@@ -65,7 +65,7 @@ describe("a gateway #broker", function()
     process.remove_folder(folder)
   end)
 
-  local function gateway(transport, protocol, qos)
+  local function gateway(transport, protocol, host, qos)
     local inside
     inside, disk = new_disk(folder)
     if not inside then
@@ -89,7 +89,7 @@ describe("a gateway #broker", function()
       assert(os.execute("mkfifo " .. pipe))
       process.spawn { "sh", "-c", SENSOR:format(pipe, first, RATE) } -- ends with who reads it
       one = account:watch(program.start { code = GATEWAY, transport = transport, protocol = protocol, input = pipe,
-        before = inside, arguments = { address, folder .. "/disk/queue", qos } })
+        host = host, before = inside, arguments = { address, folder .. "/disk/queue", qos } })
     end
     local function look()
       for _, line in ipairs(one:news()) do
@@ -142,11 +142,12 @@ describe("a gateway #broker", function()
     return account
   end
 
-  program.each(function(transport, protocol)
+  program.everywhere(2, function(transport, protocol, host)
     for qos = 1, 2 do
       if program.is_soak or protocol == (transport == "native" and 3 + qos or qos * 2) then
-        it(("delivers what it took, in order: QoS %d, protocol %d, %s"):format(qos, protocol, transport), function()
-          local account = holdfast.run(gateway, transport, protocol, qos)
+        local way = program.way(transport, protocol, host)
+        it(("delivers what it took, in order: QoS %d, %s"):format(qos, way), function()
+          local account = holdfast.run(gateway, transport, protocol, host, qos)
           if not account then
             pending "no mount namespace to be had, for a disk that is full"
             return

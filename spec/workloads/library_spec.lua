@@ -54,7 +54,7 @@ describe("a program with children #broker", function()
     process.remove_folder(folder)
   end)
 
-  local function children(transport, protocol)
+  local function children(transport, protocol, host)
     local broker = mosquitto.start { persistent = true, lines = { "max_inflight_messages 0" } }
     local address = "mqtt://127.0.0.1:" .. broker.port
     local account = accounts.new()
@@ -64,7 +64,7 @@ describe("a program with children #broker", function()
       account:arrived("children", tonumber(message.payload))
     end)
     assert(world:connect(10))
-    local one = account:watch(program.start { code = PROGRAM, transport = transport, protocol = protocol,
+    local one = account:watch(program.start { code = PROGRAM, transport = transport, protocol = protocol, host = host,
       arguments = { address, folder .. "/queue", "tcp://127.0.0.1:" .. broker.port, folder .. "/rows" } })
     one:await "^ready"
     account:weigh(one.pid)
@@ -95,10 +95,10 @@ describe("a program with children #broker", function()
     world:close(1)
   end
 
-  program.each(function(transport, protocol)
-    if program.is_soak or (transport == "native") == (protocol == 4) then
-      it(("neither disturbs them nor is disturbed: protocol %d, %s"):format(protocol, transport), function()
-        holdfast.run(children, transport, protocol)
+  program.everywhere(15, function(transport, protocol, host)
+    if program.is_soak or not host and (transport == "native") == (protocol == 4) then
+      it("neither disturbs them nor is disturbed: " .. program.way(transport, protocol, host), function()
+        holdfast.run(children, transport, protocol, host)
       end)
     end
   end)

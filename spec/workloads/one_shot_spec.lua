@@ -34,7 +34,7 @@ describe("a one-shot #broker", function()
   end)
 
   -- What is told must have arrived.
-  local function run(transport, protocol, address, ca, broker, before)
+  local function run(way, address, ca, broker, before)
     local account = accounts.new()
     local world
     if broker then
@@ -44,8 +44,8 @@ describe("a one-shot #broker", function()
       end)
       assert(world:connect(10))
     end
-    local one = account:watch(program.start { code = ONE_SHOT, transport = transport, protocol = protocol,
-      arguments = { address, ca }, before = before })
+    local one = account:watch(program.start { code = ONE_SHOT, transport = way.transport,
+      protocol = way.protocol, host = way.host, arguments = { address, ca }, before = before })
     local how, seconds = one:ended(10)
     for _, line in ipairs(one:news()) do
       local number = tonumber(line:match "^told\t(%d)$")
@@ -65,10 +65,14 @@ describe("a one-shot #broker", function()
     return account, how, one:words()
   end
 
-  program.each(function(transport, protocol)
+  program.everywhere(6, function(transport, protocol, host)
+    local way = { transport = transport, protocol = protocol, host = host }
+
     local function case(name, test)
-      if program.is_soak or (transport == "native") == (protocol == 5) then
-        it(("%s: protocol %d, %s"):format(name, protocol, transport), function()
+      local is_small = host and name == "has published and says nothing"
+        or not host and (transport == "native") == (protocol == 5)
+      if program.is_soak or is_small then
+        it(name .. ": " .. program.way(transport, protocol, host), function()
           holdfast.run(test)
         end)
       end
@@ -76,7 +80,7 @@ describe("a one-shot #broker", function()
 
     case("has published and says nothing", function()
       local broker = mosquitto.start()
-      local account, how = run(transport, protocol, "mqtt://127.0.0.1:" .. broker.port, nil, broker)
+      local account, how = run(way, "mqtt://127.0.0.1:" .. broker.port, nil, broker)
       account:must { told = 3, arrived = 3, doubled = 0, disorder = 0 }
       assert.are.equal("exited 0", how, account:words())
     end)
@@ -87,7 +91,7 @@ describe("a one-shot #broker", function()
       local port = process.free_port()
       local broker = mosquitto.start { lines = { "listener " .. port .. " 127.0.0.1", "cafile " .. folder .. "/ca.pem",
         "certfile " .. folder .. "/server.pem", "keyfile " .. folder .. "/server.key" } }
-      local account, how = run(transport, protocol, "mqtts://localhost:" .. port, folder .. "/ca.pem", broker)
+      local account, how = run(way, "mqtts://localhost:" .. port, folder .. "/ca.pem", broker)
       account:must { told = 3, arrived = 3 }
       assert.are.equal("exited 0", how, account:words())
     end)
@@ -99,7 +103,7 @@ describe("a one-shot #broker", function()
 
     case("with a name server that takes its time has published", function()
       local broker = mosquitto.start()
-      local account, how = run(transport, protocol, "mqtt://brief.example:" .. broker.port, nil, broker, names())
+      local account, how = run(way, "mqtt://brief.example:" .. broker.port, nil, broker, names())
       account:must { told = 3, arrived = 3, doubled = 0, disorder = 0 }
       assert.are.equal("exited 0", how, account:words())
     end)
@@ -107,7 +111,7 @@ describe("a one-shot #broker", function()
     if program.is_soak or transport == "native" then
       case("with a name server that takes too long says so, in its time", function()
         local broker = mosquitto.start()
-        local account, how, said = run(transport, protocol, "mqtt://slow.example:" .. broker.port, nil, broker, names())
+        local account, how, said = run(way, "mqtt://slow.example:" .. broker.port, nil, broker, names())
         account:must { told = 0, arrived = 0 }
         assert.are.equal("exited 1", how, account:words())
         assert.is_truthy(said:find "2 s", said)
@@ -115,7 +119,7 @@ describe("a one-shot #broker", function()
     end
 
     -- Each start beside one of mosquitto_pub and one of Lua alone: the middle of so many.
-    if program.is_soak and transport == "native" then
+    if program.is_soak and transport == "native" and not host then
       case("starts and ends in three times what mosquitto_pub takes, and Lua's own start", function()
         local broker = mosquitto.start { quiet = true }
         local port, lua = broker.port, os.getenv "LUA"
@@ -148,7 +152,7 @@ describe("a one-shot #broker", function()
     end
 
     case("without a broker says so by its exit code and a sentence, in its time", function()
-      local account, how, said = run(transport, protocol, "mqtt://127.0.0.1:" .. process.free_port())
+      local account, how, said = run(way, "mqtt://127.0.0.1:" .. process.free_port())
       account:must { told = 0 }
       assert.are.equal("exited 1", how, account:words())
       assert.is_truthy(said:find "not .*within 2 s" or said:find "timeout", said)
@@ -157,7 +161,7 @@ describe("a one-shot #broker", function()
     case("with a broker that says nothing more is told of no message that was not acknowledged", function()
       local broker = mosquitto.start()
       broker:freeze()
-      local account, how, said = run(transport, protocol, "mqtt://127.0.0.1:" .. broker.port, nil, nil)
+      local account, how, said = run(way, "mqtt://127.0.0.1:" .. broker.port, nil, nil)
       broker:resume()
       account:must { told = 0 }
       assert.are.equal("exited 1", how, account:words())
@@ -171,7 +175,7 @@ describe("a one-shot #broker", function()
       proxy, port = require("proxy_probe").start(broker.port)
       -- CONNACK and one PUBACK come back, no more: the connection stays cut from then on.
       proxy:cut("down", protocol == 5 and 20 or 8)
-      local account = run(transport, protocol, "mqtt://127.0.0.1:" .. port, nil, broker)
+      local account = run(way, "mqtt://127.0.0.1:" .. port, nil, broker)
       proxy:close()
       account:must { arrived = { 1, 3 } }
     end)

@@ -59,6 +59,7 @@ local signal = require "cqueues.signal"
 signal.block(signal.SIGTERM)
 local term = signal.listen(signal.SIGTERM)
 holdfast.run(function()
+  client:ready()
   term:wait()
   client:publish("presence/kitchen", "gone home", { qos = 1, retain = true })
   client:close(3)
@@ -111,14 +112,15 @@ describe("presence #broker", function()
     end
   end
 
-  program.each(function(transport, protocol)
+  program.everywhere(11, function(transport, protocol, host)
     for how, ending in pairs(ENDS) do
       -- luv and LuaSocket's select wait on after Ctrl-C, until there is something for Lua to do.
-      local waits_on = ending.signal == "INT" and (program.host == "luv" or program.host == "copas")
-      if not waits_on and (program.is_soak or (transport == "native") == (protocol == 5)) then
-        it(("is over after %s: protocol %d, %s"):format(how, protocol, transport), function()
+      local place = host or program.host
+      local waits_on = ending.signal == "INT" and (place == "luv" or place == "copas")
+      if not waits_on and (program.is_soak or not host and (transport == "native") == (protocol == 5)) then
+        it(("is over after %s: %s"):format(how, program.way(transport, protocol, host)), function()
           holdfast.run(function()
-            local one, seen, world, account = begin(transport, protocol, ending.code)
+            local one, seen, world, account = begin(transport, protocol, ending.code, host)
             await(seen, "online", 5)
             if ending.signal then
               one:signal(ending.signal)
@@ -138,10 +140,10 @@ describe("presence #broker", function()
       end
     end
 
-    if program.is_soak or (transport == "native") == (protocol == 5) then
-      it(("says goodbye itself where it closes: protocol %d, %s"):format(protocol, transport), function()
+    if program.is_soak or host or (transport == "native") == (protocol == 5) then
+      it("says goodbye itself where it closes: " .. program.way(transport, protocol, host), function()
         holdfast.run(function()
-          local one, seen, world, account = begin(transport, protocol, CLEAN)
+          local one, seen, world, account = begin(transport, protocol, CLEAN, host)
           assert.are.equal("exited 0", (one:ended(8)))
           holdfast.sleep(0.5) -- a will would come
           assert.are.same({ "online", "gone home" }, seen)
@@ -151,16 +153,16 @@ describe("presence #broker", function()
       end)
     end
 
-    for host, code in pairs(LEAVES) do
-      if program.is_soak or (transport == "native") == (protocol == 5) and (host == "luv") == (protocol == 5) then
-        it(("says goodbye from a handler of SIGTERM: protocol %d, %s, %s"):format(protocol, transport, host), function()
-          local why = hosts.missing(host)
+    for at, code in pairs(host and {} or LEAVES) do
+      if program.is_soak or (transport == "native") == (protocol == 5) and (at == "luv") == (protocol == 5) then
+        it("says goodbye from a handler of SIGTERM: " .. program.way(transport, protocol, at), function()
+          local why = hosts.missing(at)
           if why then
             pending(why)
             return
           end
           holdfast.run(function()
-            local one, seen, world, account = begin(transport, protocol, code, host)
+            local one, seen, world, account = begin(transport, protocol, code, at)
             await(seen, "online", 5)
             one:signal "TERM"
             assert.are.equal("exited 0", (one:ended(8)), account:words())

@@ -139,7 +139,7 @@ describe("tenants #broker", function()
     return list[math.ceil(#list / 2)]
   end
 
-  local function live(transport, protocol)
+  local function live(transport, protocol, host)
     local account, wills = accounts.new(), {}
     write("rules", RULES)
     local passwords = {}
@@ -163,7 +163,7 @@ describe("tenants #broker", function()
       one:signal("KILL"):ended(5)
       return median(list)
     end
-    local start = { code = TENANTS, transport = transport, protocol = protocol,
+    local start = { code = TENANTS, transport = transport, protocol = protocol, host = host,
       arguments = { folder, EVERY, COUNT, "mqtts://localhost:" .. healthy.port } }
     local apart = program.is_soak and without(start)
     healthy.look_on()
@@ -279,11 +279,11 @@ describe("tenants #broker", function()
   -- In the specs' run our own transport on each Lua, and Paho on one.
   local is_small = { ["native 5"] = true, ["paho 4"] = not jit }
 
-  program.each(function(transport, protocol)
-    if program.is_soak or is_small[transport .. " " .. protocol] then
-      it(("do not wait for each other, and nobody is another: protocol %d, %s"):format(protocol, transport), function()
+  program.everywhere(9, function(transport, protocol, host)
+    if program.is_soak or not host and is_small[transport .. " " .. protocol] then
+      it("do not wait for each other, and nobody is another: " .. program.way(transport, protocol, host), function()
         holdfast.run(function()
-          local account, seen = live(transport, protocol)
+          local account, seen = live(transport, protocol, host)
           account:close { lost = 0, invented = { 0, COUNT }, doubled = { 0 }, disorder = { 0 },
             memory = { -math.huge, 100 * COUNT + 20000 }, descriptors = { -2 * COUNT, 2 * COUNT },
             threads = { -math.huge, 10 }, -- that look names up

@@ -56,7 +56,7 @@ describe("an update #broker", function()
     end
   end)
 
-  local function update(transport, protocol, way)
+  local function update(transport, protocol, host, way)
     local port = process.free_port()
     local broker = mosquitto.start { quiet = true,
       lines = { "max_inflight_messages 0", ("listener %d %s"):format(port, radio.HERE) } }
@@ -74,7 +74,8 @@ describe("an update #broker", function()
     -- Small, it is thinner until the device has moved, so that it does so in the middle on a machine that is late, too.
     air:set { rate = RATE / program.size(5, 1), loss = LOSS, evenly = not program.is_soak }
     local one = account:watch(program.start { code = DEVICE, transport = transport, protocol = protocol,
-      before = air.before, arguments = { ("mqtt://%s:%d"):format(radio.HERE, port), KEEP_ALIVE, EACH, way, SIZE } })
+      host = host, before = air.before,
+      arguments = { ("mqtt://%s:%d"):format(radio.HERE, port), KEEP_ALIVE, EACH, way, SIZE } })
     one:await("^ready", 20)
     account:weigh(one.pid)
     local began = core.now()
@@ -116,25 +117,25 @@ describe("an update #broker", function()
 
   local is_small = { ["native down 5"] = true, ["native up 4"] = true, ["paho down 4"] = true }
 
-  program.each(function(transport, protocol)
+  program.everywhere(5, function(transport, protocol, host)
     for _, way in ipairs { "down", "up" } do
       if can(transport, way) and (program.is_soak or is_small[("%s %s %d"):format(transport, way, protocol)]) then
-        it(("of %d bytes %s arrives, and telemetry with it: protocol %d, %s"):format(SIZE, way, protocol, transport),
-          function()
-            local why
-            air, why = radio.start()
-            if not air then
-              pending("no network of its own to be had: " .. why)
-              return
-            end
-            holdfast.run(function()
-              local account, in_time, allowed = update(transport, protocol, way)
-              -- What it sends or has been sent is there up to four times: stream, inbox, Lua, the collector's.
-              account:close { doubled = { 0 }, memory = { -math.huge, 20000 + 4 * SIZE / 1024 },
-                gap = { 0, allowed } }
-              assert(in_time, account:words())
-            end)
+        it(("of %d bytes %s arrives, and telemetry with it: "):format(SIZE, way) ..
+          program.way(transport, protocol, host), function()
+          local why
+          air, why = radio.start()
+          if not air then
+            pending("no network of its own to be had: " .. why)
+            return
+          end
+          holdfast.run(function()
+            local account, in_time, allowed = update(transport, protocol, host, way)
+            -- What it sends or has been sent is there up to four times: stream, inbox, Lua, the collector's.
+            account:close { doubled = { 0 }, memory = { -math.huge, 20000 + 4 * SIZE / 1024 },
+              gap = { 0, allowed } }
+            assert(in_time, account:words())
           end)
+        end)
       end
     end
   end)
