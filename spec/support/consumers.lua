@@ -38,9 +38,8 @@ end
 -- @tparam table options `qos`, `kills`, `protocol` (5), `progress` (called after each kill)
 -- @treturn table `sent`, `lost`, `missing` (those), `doubled` (handled once more than once), `problem` (nil: none)
 function consumers.run(options)
-  local broker = mosquitto.start {
-    persistent = true, quiet = true, lines = { "max_inflight_messages 10000", "max_queued_messages 0" },
-  }
+  -- It is never restarted; one that writes its sessions down at each change takes the longer the more wait in them.
+  local broker = mosquitto.start { quiet = true, lines = { "max_inflight_messages 10000", "max_queued_messages 0" } }
   local folder = assert(process.temporary_folder())
   local log = folder .. "/log"
   local source = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, protocol = options.protocol }
