@@ -182,6 +182,7 @@ build = {
         "csrc/stream/openssl.c",
         "csrc/stream/proxy.c",
         "csrc/stream/proxy_handshake.c",
+        "csrc/stream/saslprep.c",
         "csrc/stream/scram.c",
         "csrc/stream/stream.c",
         "csrc/stream/tcp.c",

@@ -125,6 +125,7 @@ typedef enum hf_client_code {
   HF_CLIENT_MALFORMED_PACKET, /* the broker sent what is no packet */
   HF_CLIENT_PACKET_TOO_LARGE, /* the broker sent one above our Maximum Packet Size */
   HF_CLIENT_AUTH_SERVER,      /* the broker has not proven who it is, in an exchange that wants it to */
+  HF_CLIENT_CHANNEL_BINDING,  /* there is no TLS to the broker that SCRAM could be bound to, or one that is too old */
 } hf_client_code;
 
 enum { HF_WIDE_STEPS = 3, HF_PASSES_WITHIN = 300000 /* ms */ };

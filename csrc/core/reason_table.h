@@ -317,7 +317,9 @@
   ROW(CLIENT, HF_CLIENT_PACKET_TOO_LARGE, "packet_too_large", SLOW, SLOW, 0, PLAIN,                                    \
       "the broker sent a packet that is larger than it was told to send")                                              \
   ROW(CLIENT, HF_CLIENT_AUTH_SERVER, "auth_server", SLOW, SLOW, 0, FRESH,                                              \
-      "the broker has not proven that it knows the secret")                                                           \
+      "the broker has not proven that it knows the secret")                                                            \
+  ROW(CLIENT, HF_CLIENT_CHANNEL_BINDING, "channel_binding", SLOW, SLOW, 0, MOVE,                                       \
+      "the method wants TLS 1.3, or 1.2 with the extended master secret, to bind itself to")                           \
   OTHERS(CLIENT, 0, "unknown_client", RETRY, RETRY, 0, PLAIN, "the client ended the connection for an unknown reason")
 // clang-format on
 

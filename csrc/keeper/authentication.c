@@ -22,7 +22,8 @@ static char *first_word(const hf_client *client, char nonce[HF_SCRAM_NONCE]) {
     memcpy(random + i, &drawn, 6);
   }
   hf_scram_nonce(random, nonce);
-  return hf_scram_first(client->options->auth.username, nonce);
+  const hf_auth_options *auth = &client->options->auth;
+  return hf_scram_first(&(hf_scram_client){.binds = auth->binds, .username = auth->username, .nonce = nonce});
 }
 
 bool hf_authentication_begin(hf_client *client) {
@@ -63,7 +64,7 @@ hf_failure hf_authentication_asked(hf_client *client, const hf_link_auth *asked)
   }
   bool fine = client->options->auth.hash == HF_SCRAM_NONE
                   ? ask_lua(client, said)
-                  : client->nonce && hf_proof_ask(keeper->inbox, client, client->generation, client->nonce, said);
+                  : client->nonce && hf_proof_ask(keeper->inbox, client, client->generation, asked);
   return fine ? none : because(HF_CLIENT_OUT_OF_MEMORY, NULL);
 }
 

@@ -11,6 +11,7 @@
 #include "keeper/inside.h"
 #include "keeper/keeping.h"
 #include "keeper/snapshot.h"
+#include "stream/saslprep.h"
 #include "stream/tls.h"
 #include "sys/clock.h"
 #include "sys/library.h"
@@ -24,6 +25,11 @@ static bool needs_openssl(const hf_client_options *options) {
   return needs;
 }
 
+static bool needs_saslprep(const hf_auth_options *auth) {
+  bool is_scram = auth->hash != HF_SCRAM_NONE;
+  return is_scram && (hf_saslprep_needs_library(auth->username) || hf_saslprep_needs_library(auth->password));
+}
+
 static bool load_libraries(const hf_client *client, hf_store_problem *problem) {
   char missing[HF_LIBRARY_PROBLEM];
   const char *what = client->operations->name;
@@ -31,6 +37,10 @@ static bool load_libraries(const hf_client *client, hf_store_problem *problem) {
   if (there && needs_openssl(client->options)) {
     what = "OpenSSL";
     there = hf_tls_load(missing);
+  }
+  if (there && needs_saslprep(&client->options->auth)) {
+    what = "libidn, for a name or password of SCRAM that is not ASCII,";
+    there = hf_saslprep_load(missing);
   }
   if (there) return true;
   problem->code = HF_STORE_NO_LIBRARY;

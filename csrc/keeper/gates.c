@@ -186,6 +186,7 @@ bool hf_gates_open(hf_client *client) {
       .auth_method = client->protocol == 5 ? options->auth.method : NULL,
       .auth_data = given[HF_GIVEN_AUTH],
       .auth_mutual = options->auth.hash != HF_SCRAM_NONE,
+      .auth_binds = options->auth.binds,
       .will = options->will,
       .properties = options->properties,
       .session_expiry = options->session_expiry,

@@ -36,6 +36,7 @@ typedef struct hf_auth_options { /* enhanced authentication */
   const char *method;            /* NULL: none */
   hf_scram_hash hash;            /* HF_SCRAM_NONE: the user's functions know what to say */
   hf_bytes username, password;   /* of SCRAM */
+  bool binds;                    /* it is bound to the TLS connection */
   bool ask_first;                /* the Lua side is asked for the first word */
 } hf_auth_options;
 

@@ -14,12 +14,14 @@ typedef struct hf_proof { /* HF_COMMAND_PROVED */
   const char *problem; /* static; NULL: there are words */
   hf_scram_words words;
   char nonce[HF_SCRAM_NONCE];
+  unsigned char binding[HF_SCRAM_BINDING];
   size_t length;
   char said[]; /* by the broker, and a NUL */
 } hf_proof;
 
-/* The answer will carry `generation`. False when there is no memory or no thread to be had. */
-bool hf_proof_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const char *nonce, hf_bytes said);
+/* To what the broker has said to the client's nonce. The answer will carry `generation`. False when there is no memory
+ * or no thread to be had. */
+bool hf_proof_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation, const hf_link_auth *said);
 
 void hf_proof_free(hf_proof *proof);
 

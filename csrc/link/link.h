@@ -50,6 +50,7 @@
 #include "core/subscriptions.h"
 #include "core/uri.h"
 #include "store/store.h"
+#include "stream/stream.h"
 #include "stream/tls.h"
 #include "sys/loop.h"
 
@@ -112,6 +113,7 @@ typedef struct hf_link_auth { /* enhanced authentication (MQTT 5 section 4.12): 
   hf_mail mail;
   bool over;     /* it has been, while connected, and the broker is content; else `authenticate` answers it */
   bool while_up; /* it is not that of an attempt */
+  unsigned char binding[HF_STREAM_BINDING]; /* of an attempt that binds */
   size_t length;
   char data[]; /* and a NUL */
 } hf_link_auth;
@@ -149,7 +151,9 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   hf_bytes password;
   const char *auth_method; /* of enhanced authentication; NULL: none. Only a link that is `exact` knows it */
   hf_bytes auth_data;      /* its first word; data NULL: none */
-  bool auth_mutual;        /* the broker must have said what `authenticate` expects before it counts as connected */
+  bool auth_mutual;        /* the broker must have said what `authenticate` expects before it counts as connected;
+                              behind a comma it may say more (RFC 5802 section 7, server-final-message) */
+  bool auth_binds;         /* an attempt whose stream has no binding (stream.h) fails */
   const hf_link_will *will;
   const hf_properties *properties; /* user properties of CONNECT */
   uint32_t session_expiry;         /* seconds; protocol 4: 0 means a clean session, anything else keeps it */

@@ -18,8 +18,10 @@ struct hf_native_auth {
   char *expected; /* of the broker's last word; NULL: anything */
   size_t expected_length;
   bool mutual; /* something must be */
-  bool asked;  /* we have the word */
-  bool anew;   /* an exchange on a connection that is up is under way */
+  bool binds;
+  unsigned char binding[HF_STREAM_BINDING];
+  bool asked; /* we have the word */
+  bool anew;  /* an exchange on a connection that is up is under way */
   char method[];
 };
 
@@ -53,26 +55,49 @@ bool hf_native_auth_begin(hf_link *link, const hf_link_attempt *attempt) {
   if (!link->auth) return false;
   memcpy(link->auth->method, attempt->auth_method, length);
   link->auth->mutual = attempt->auth_mutual;
+  link->auth->binds = attempt->auth_binds;
   return true;
 }
 
-static void unproven(hf_link *link) {
+bool hf_native_auth_bind(hf_link *link) {
+  hf_native_auth *auth = link->auth;
+  if (!auth || !auth->binds) return true;
+  hf_stream *stream = link->stream;
+  return stream->operations->bind && stream->operations->bind(stream, auth->binding);
+}
+
+/* What the broker calls its error (RFC 5802 section 7, server-error); the caller's. */
+static char *error_in(const hf_native_auth *auth, hf_bytes said) {
+  bool is_one = auth->mutual && said.length > 2 && memcmp(said.data, "e=", 2) == 0;
+  return is_one ? hf_native_text((hf_bytes){said.data + 2, said.length - 2}) : NULL;
+}
+
+static void unproven(hf_link *link, hf_bytes said) {
   bool up = link->state >= HF_NATIVE_UP;
+  char *text = error_in(link->auth, said);
   hf_native_say_why(link, OURS_TO_GIVE, NULL);
   hf_native_end(link, (hf_native_ending){.kind = up ? HF_LINK_DOWN : HF_LINK_FAILED,
                                          .source = HF_SOURCE_CLIENT,
                                          .code = HF_CLIENT_AUTH_SERVER,
-                                         .phase = up ? HF_PHASE_UP : HF_PHASE_CONNACK});
+                                         .phase = up ? HF_PHASE_UP : HF_PHASE_CONNACK,
+                                         .text = text});
+  free(text);
 }
 
 static bool is_same(hf_bytes one, const char *other, size_t length) {
   return one.length == length && (length == 0 || memcmp(one.data, other, length) == 0);
 }
 
+/* Or, where that is allowed, something more behind it. */
+static bool is_expected(const hf_native_auth *auth, hf_bytes said) {
+  size_t length = auth->expected_length;
+  if (auth->mutual && said.length > length && said.data[length] == ',') said.length = length;
+  return is_same(said, auth->expected, length);
+}
+
 /* What the broker says last is what it had to say. */
 static bool is_proven(hf_native_auth *auth, const hf_packet *packet) {
-  bool fine = auth->expected ? is_same(packet->properties.authentication_data, auth->expected, auth->expected_length)
-                             : !auth->mutual;
+  bool fine = auth->expected ? is_expected(auth, packet->properties.authentication_data) : !auth->mutual;
   forget_expected(auth);
   auth->asked = auth->anew = false;
   return fine;
@@ -80,7 +105,7 @@ static bool is_proven(hf_native_auth *auth, const hf_packet *packet) {
 
 bool hf_native_auth_accepted(hf_link *link, const hf_packet *packet) {
   if (!link->auth || is_proven(link->auth, packet)) return true;
-  unproven(link);
+  unproven(link, packet->properties.authentication_data);
   return false;
 }
 
@@ -92,6 +117,7 @@ static void tell(hf_link *link, hf_bytes data, bool over) {
   }
   if (data.length) memcpy(mail->data, data.data, data.length);
   mail->length = data.length;
+  memcpy(mail->binding, link->auth->binding, sizeof mail->binding);
   mail->over = over;
   mail->while_up = link->state == HF_NATIVE_UP;
   hf_native_tell(link, &mail->mail, HF_LINK_AUTH);
@@ -119,7 +145,7 @@ void hf_native_auth_packet(hf_link *link, const hf_packet *packet) {
   } else if (is_proven(link->auth, packet)) {
     tell(link, packet->properties.authentication_data, true);
   } else {
-    unproven(link);
+    unproven(link, packet->properties.authentication_data);
   }
 }
 

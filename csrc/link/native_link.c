@@ -117,11 +117,24 @@ static void greet(hf_link *link) {
   hf_native_forget_connect(link);
 }
 
+static void unbound(hf_link *link) {
+  hf_native_end(link, (hf_native_ending){.kind = HF_LINK_FAILED,
+                                         .source = HF_SOURCE_CLIENT,
+                                         .code = HF_CLIENT_CHANNEL_BINDING,
+                                         .phase = link->stream->operations->phase(link->stream)});
+}
+
 static void changed(void *owner) {
   hf_link *link = owner;
   hf_stream_state state = link->stream->operations->state(link->stream);
   if (state == HF_STREAM_OPENING) return;
-  if (state == HF_STREAM_OPEN && link->state == HF_NATIVE_OPENING) greet(link);
+  if (state == HF_STREAM_OPEN && link->state == HF_NATIVE_OPENING) {
+    if (!hf_native_auth_bind(link)) {
+      unbound(link);
+      return;
+    }
+    greet(link);
+  }
   if (link->state == HF_NATIVE_OPENING) {
     hf_native_stream_ended(link);
     return;

@@ -201,8 +201,9 @@ bool hf_native_write_connect(hf_link *link, const hf_link_attempt *attempt);
 
 /* native_auth.c: enhanced authentication (MQTT 5 section 4.12) */
 bool hf_native_auth_begin(hf_link *link, const hf_link_attempt *attempt); /* false: memory is short */
-bool hf_native_auth_accepted(hf_link *link, const hf_packet *packet);     /* CONNACK; false: the connection has ended */
-void hf_native_auth_packet(hf_link *link, const hf_packet *packet);       /* AUTH */
+bool hf_native_auth_bind(hf_link *link); /* the stream has opened; false: it has nothing to bind to */
+bool hf_native_auth_accepted(hf_link *link, const hf_packet *packet); /* CONNACK; false: the connection has ended */
+void hf_native_auth_packet(hf_link *link, const hf_packet *packet);   /* AUTH */
 bool hf_native_authenticate(hf_link *link, hf_bytes data, hf_bytes expected, bool anew);
 void hf_native_auth_over(hf_link *link); /* the connection has ended */
 

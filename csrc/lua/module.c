@@ -3,11 +3,14 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lua/binding.h"
 #include "lua/pure.h"
+#include "stream/saslprep.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
+#include "sys/library.h"
 
 #define HF_VERSION "0.1.0"
 
@@ -45,8 +48,26 @@ static int absolute(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"now", now}, {"random_id", random_id}, {"metrics", hf_lua_metrics}, {"absolute", absolute}, {NULL, NULL}};
+/* saslprep(text, is_name) -> text in the form of RFC 4013; nil and what is wrong with it; or false, where that cannot
+ * be said without a library that cannot be loaded */
+static int saslprep(lua_State *L) {
+  char missing[HF_LIBRARY_PROBLEM], *prepared;
+  hf_bytes text;
+  text.data = luaL_checklstring(L, 1, &text.length);
+  if (hf_saslprep_needs_library(text) && !hf_saslprep_load(missing)) {
+    lua_pushboolean(L, false);
+    return 1;
+  }
+  const char *problem = hf_saslprep(text, lua_toboolean(L, 2), &prepared);
+  lua_pushstring(L, prepared);
+  lua_pushstring(L, problem);
+  if (prepared) explicit_bzero(prepared, strlen(prepared));
+  free(prepared);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {{"now", now},           {"random_id", random_id}, {"metrics", hf_lua_metrics},
+                                     {"absolute", absolute}, {"saslprep", saslprep},   {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_holdfast_core(lua_State *L);
 

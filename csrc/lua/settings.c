@@ -167,6 +167,7 @@ static void authentication(reader *r) {
   auth->ask_first = flag(r->L, at, "ask_first");
   if (!auth->method) luaL_error(r->L, "holdfast.core: auth needs a 'method'");
   if (auth->password.data) auth->hash = hf_scram_find(auth->method);
+  auth->binds = auth->hash != HF_SCRAM_NONE && hf_scram_binds(auth->method);
   lua_pop(r->L, 1);
 }
 

@@ -42,13 +42,13 @@
   call(SSL_CTX_set_security_level) call(SSL_CTX_set_verify) call(SSL_CTX_use_PrivateKey) \
   call(SSL_CTX_use_certificate) call(SSL_SESSION_dup) call(SSL_SESSION_free) call(SSL_SESSION_get0_peer) \
   call(SSL_SESSION_get_protocol_version) call(SSL_SESSION_get_ticket_lifetime_hint) call(SSL_SESSION_get_timeout) \
-  call(SSL_SESSION_is_resumable) call(SSL_SESSION_up_ref) call(SSL_connect) call(SSL_ctrl) call(SSL_free) \
+  call(SSL_SESSION_is_resumable) call(SSL_SESSION_up_ref) call(SSL_connect) call(SSL_ctrl) call(SSL_export_keying_material) call(SSL_free) \
   call(SSL_get0_param) call(SSL_get0_verified_chain) call(SSL_get1_peer_certificate) call(SSL_get_SSL_CTX) \
   call(SSL_get_certificate) call(SSL_get_error) call(SSL_get_ex_data) call(SSL_get_ex_data_X509_STORE_CTX_idx) \
   call(SSL_get_session) call(SSL_get_verify_result) call(SSL_has_pending) call(SSL_new) call(SSL_read) \
   call(SSL_session_reused) call(SSL_set_alpn_protos) call(SSL_set_bio) call(SSL_set_cert_cb) \
   call(SSL_set_connect_state) call(SSL_set_ex_data) call(SSL_set_fd) call(SSL_set_session) call(SSL_set_shutdown) \
-  call(SSL_set_verify) call(SSL_shutdown) call(SSL_write) call(TLS_FEATURE_free) call(TLS_client_method) \
+  call(SSL_set_verify) call(SSL_shutdown) call(SSL_version) call(SSL_write) call(TLS_FEATURE_free) call(TLS_client_method) \
   call(X509_CRL_get0_nextUpdate) call(X509_INFO_free) call(X509_NAME_oneline) call(X509_STORE_CTX_get_current_cert) \
   call(X509_STORE_CTX_get_error) call(X509_STORE_CTX_get_ex_data) call(X509_STORE_add_cert) call(X509_STORE_add_crl) \
   call(X509_STORE_free) call(X509_STORE_new) call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) \
@@ -168,6 +168,7 @@ bool hf_openssl_load(char *problem);
 #define SSL_SESSION_up_ref hf_openssl_calls.SSL_SESSION_up_ref
 #define SSL_connect hf_openssl_calls.SSL_connect
 #define SSL_ctrl hf_openssl_calls.SSL_ctrl
+#define SSL_export_keying_material hf_openssl_calls.SSL_export_keying_material
 #define SSL_free hf_openssl_calls.SSL_free
 #define SSL_get0_param hf_openssl_calls.SSL_get0_param
 #define SSL_get0_verified_chain hf_openssl_calls.SSL_get0_verified_chain
@@ -193,6 +194,7 @@ bool hf_openssl_load(char *problem);
 #define SSL_set_shutdown hf_openssl_calls.SSL_set_shutdown
 #define SSL_set_verify hf_openssl_calls.SSL_set_verify
 #define SSL_shutdown hf_openssl_calls.SSL_shutdown
+#define SSL_version hf_openssl_calls.SSL_version
 #define SSL_write hf_openssl_calls.SSL_write
 #define TLS_FEATURE_free hf_openssl_calls.TLS_FEATURE_free
 #define TLS_client_method hf_openssl_calls.TLS_client_method

@@ -7,7 +7,13 @@
 
 #include "stream/openssl.h"
 
-enum { DIGEST = 64, SALT = 512, HEAD = 3 /* "n,," */ };
+enum { DIGEST = 64, SALT = 512, HEAD = 16, HEADER = 80 };
+
+static const struct {
+  const char *name;
+  hf_scram_hash hash;
+} methods[] = {{"SCRAM-SHA-1", HF_SCRAM_SHA1}, {"SCRAM-SHA-256", HF_SCRAM_SHA256}, {"SCRAM-SHA-512", HF_SCRAM_SHA512}};
+static const char binding_suffix[] = "-PLUS";
 
 typedef struct digest {
   unsigned char bytes[DIGEST];
@@ -22,9 +28,15 @@ static size_t size_of(hf_scram_hash hash) {
 }
 
 hf_scram_hash hf_scram_find(const char *method) {
-  if (strcmp(method, "SCRAM-SHA-1") == 0) return HF_SCRAM_SHA1;
-  if (strcmp(method, "SCRAM-SHA-256") == 0) return HF_SCRAM_SHA256;
-  return strcmp(method, "SCRAM-SHA-512") == 0 ? HF_SCRAM_SHA512 : HF_SCRAM_NONE;
+  size_t length = strlen(method) - (hf_scram_binds(method) ? strlen(binding_suffix) : 0);
+  for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    if (strlen(methods[i].name) == length && memcmp(methods[i].name, method, length) == 0) return methods[i].hash;
+  return HF_SCRAM_NONE;
+}
+
+bool hf_scram_binds(const char *method) {
+  size_t length = strlen(method), suffix = strlen(binding_suffix);
+  return length > suffix && strcmp(method + length - suffix, binding_suffix) == 0;
 }
 
 void hf_scram_nonce(const unsigned char random[18], char nonce[HF_SCRAM_NONCE]) {
@@ -33,12 +45,17 @@ void hf_scram_nonce(const unsigned char random[18], char nonce[HF_SCRAM_NONCE]) 
 
 /* ---- words ---- */
 
+static const char *head_of(const hf_scram_client *client) {
+  return client->binds ? "p=tls-exporter,," : "n,,"; /* RFC 5802 section 7, gs2-header */
+}
+
 /* RFC 5802 section 5.1: of a name ',' and '=' are written otherwise. */
-char *hf_scram_first(hf_bytes username, const char *nonce) {
-  size_t room = HEAD + 2 + username.length * 3 + 3 + strlen(nonce) + 1;
+char *hf_scram_first(const hf_scram_client *client) {
+  hf_bytes username = client->username;
+  size_t room = HEAD + 2 + username.length * 3 + 3 + strlen(client->nonce) + 1;
   char *word = malloc(room), *at = word;
   if (!word) return NULL;
-  at += snprintf(at, room, "n,,n=");
+  at += snprintf(at, room, "%sn=", head_of(client));
   for (size_t i = 0; i < username.length; i++) {
     char c = username.data[i];
     const char *escaped = c == ',' ? "=2C" : c == '=' ? "=3D" : NULL;
@@ -46,7 +63,7 @@ char *hf_scram_first(hf_bytes username, const char *nonce) {
     if (!escaped) *at = c;
     at += escaped ? 3 : 1;
   }
-  snprintf(at, room - (size_t)(at - word), ",r=%s", nonce);
+  snprintf(at, room - (size_t)(at - word), ",r=%s", client->nonce);
   return word;
 }
 
@@ -95,13 +112,20 @@ static bool read_iterations(hf_bytes text, server_first *first) {
   return first->iterations >= HF_SCRAM_LEAST && first->iterations <= HF_SCRAM_MOST;
 }
 
-/* "r=nonce,s=salt,i=iterations", and extensions, which are not looked at but where one in front must be (RFC 5802
- * section 5.1, "m"). */
+static bool goes_on(hf_bytes nonce, const char *ours) {
+  size_t length = strlen(ours);
+  for (size_t i = length; i < nonce.length; i++)
+    if (nonce.data[i] <= ' ' || nonce.data[i] > '~') return false;
+  return nonce.length > length && memcmp(nonce.data, ours, length) == 0;
+}
+
+/* "r=nonce,s=salt,i=iterations", and extensions, which are signed and not looked at; but who does not know one that
+ * stands in front must not go on (RFC 5802 section 5.1, "m"). */
 static const char *read_first(hf_bytes said, const char *nonce, server_first *first) {
-  size_t ours = strlen(nonce);
+  if (memchr(said.data, '\0', said.length)) return "the broker's word has a zero byte in it";
+  if (take(&said, 'm').data) return "the broker demands an extension of SCRAM (m=), and none is known";
   first->nonce = take(&said, 'r');
-  if (first->nonce.length <= ours || memcmp(first->nonce.data, nonce, ours) != 0)
-    return "the broker's word does not go on with our nonce";
+  if (!goes_on(first->nonce, nonce)) return "the broker's word does not go on with our nonce";
   if (!read_salt(take(&said, 's'), first)) return "the broker's word has no salt, or one that is none";
   if (!read_iterations(take(&said, 'i'), first))
     return "the broker asks for fewer than 4,096 iterations, or more than 1,000,000";
@@ -149,7 +173,7 @@ static char *joined(const char *before, const char *after) {
   return both;
 }
 
-/* `bare` and `without`: what is signed of our first word, and of our second. */
+/* `text`: what is signed; `without`: our second word, but for its proof. */
 static bool put_words(hf_scram_hash hash, hf_bytes password, const server_first *first, const char *text,
                       const char *without, hf_scram_words *words) {
   char proof[4 * DIGEST] = ",p=", signature[4 * DIGEST] = "v=";
@@ -165,21 +189,34 @@ static bool put_words(hf_scram_hash hash, hf_bytes password, const server_first 
   return words->answer && words->expected;
 }
 
-const char *hf_scram_prove(hf_scram_hash hash, hf_bytes username, hf_bytes password, const char *nonce, hf_bytes said,
-                           hf_scram_words *words) {
-  static const char header[] = "c=biws,r="; /* "n,," in base64 */
+/* "c=", the head of our first word and what that is bound to, in base64, ",r=". */
+static void put_header(const hf_scram_client *client, char header[HEADER]) {
+  unsigned char bytes[HEAD + HF_SCRAM_BINDING];
+  const char *head = head_of(client);
+  size_t length = strlen(head);
+  memcpy(bytes, head, length);
+  if (client->binds) memcpy(bytes + length, client->binding, HF_SCRAM_BINDING);
+  if (client->binds) length += HF_SCRAM_BINDING;
+  char *at = header + snprintf(header, HEADER, "c=");
+  at += EVP_EncodeBlock((unsigned char *)at, bytes, (int)length);
+  snprintf(at, (size_t)(header + HEADER - at), ",r=");
+}
+
+const char *hf_scram_prove(const hf_scram_client *client, hf_bytes said, hf_scram_words *words) {
+  char header[HEADER];
   server_first first;
-  const char *problem = read_first(said, nonce, &first);
+  const char *problem = read_first(said, client->nonce, &first);
   *words = (hf_scram_words){NULL, NULL};
   if (problem) return problem;
-  char *bare = hf_scram_first(username, nonce);
+  put_header(client, header);
+  char *bare = hf_scram_first(client);
   size_t without_length = strlen(header) + first.nonce.length;
   size_t room = (bare ? strlen(bare) : 0) + said.length + without_length + 3;
   char *without = malloc(without_length + 1), *text = malloc(room);
   bool fine = bare && without && text;
   if (fine) snprintf(without, without_length + 1, "%s%.*s", header, (int)first.nonce.length, first.nonce.data);
-  if (fine) snprintf(text, room, "%s,%.*s,%s", bare + HEAD, (int)said.length, said.data, without);
-  fine = fine && put_words(hash, password, &first, text, without, words);
+  if (fine) snprintf(text, room, "%s,%.*s,%s", bare + strlen(head_of(client)), (int)said.length, said.data, without);
+  fine = fine && put_words(client->hash, client->password, &first, text, without, words);
   free(bare);
   free(without);
   free(text);

@@ -26,6 +26,8 @@
 #include "stream/tls.h"
 #include "sys/loop.h"
 
+enum { HF_STREAM_BINDING = 32 /* bytes */ };
+
 typedef struct hf_stream hf_stream;
 
 typedef struct hf_stream_watcher {
@@ -103,6 +105,10 @@ typedef struct hf_stream_operations {
   void (*finish)(hf_stream *stream, uint32_t patience, void (*done)(void *owner));
 
   void (*abort)(hf_stream *stream); /* at once; frees it; nothing is told any more */
+
+  /* What this TLS connection to the server alone has, and the server knows as well ("tls-exporter", RFC 9266); once it
+   * has opened. False, or NULL: there is none, and `binding` is as it was. */
+  bool (*bind)(const hf_stream *stream, unsigned char binding[HF_STREAM_BINDING]);
 } hf_stream_operations;
 
 struct hf_stream { /* the head of every stream's own struct */

@@ -399,6 +399,19 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   how->holds = how->holds || !hf_tls_pipe_is_clear(&of(stream)->pipe);
 }
 
+/* RFC 9266 section 3: of TLS 1.2 only with the extended master secret, without which two connections may have the same
+ * (RFC 7627). Nothing is renegotiated here. */
+static bool bind_to(const hf_stream *stream, unsigned char *binding) {
+  static const char label[] = "EXPORTER-Channel-Binding";
+  const tls *t = of(stream);
+  if (t->state != HF_STREAM_OPEN || !t->ssl) return false;
+  if (SSL_version(t->ssl) < TLS1_3_VERSION && SSL_get_extms_support(t->ssl) != 1) return false;
+  int fine = SSL_export_keying_material(t->ssl, binding, HF_STREAM_BINDING, label, sizeof label - 1,
+                                        (const unsigned char *)"", 0, 1);
+  ERR_clear_error();
+  return fine == 1;
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -408,7 +421,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .attend = attend,
                                                 .progress = progress,
                                                 .finish = finish,
-                                                .abort = abort_now};
+                                                .abort = abort_now,
+                                                .bind = bind_to};
 
 hf_stream *hf_tls_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher,
                               hf_stream_open_function *lower) {

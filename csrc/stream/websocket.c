@@ -364,6 +364,11 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   how->holds = how->holds || !is_clear(of(stream));
 }
 
+static bool bind_below(const hf_stream *stream, unsigned char *binding) {
+  const hf_stream *lower = ((const websocket *)stream)->lower;
+  return lower->operations->bind && lower->operations->bind(lower, binding);
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -373,7 +378,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .attend = attend,
                                                 .progress = progress,
                                                 .finish = finish,
-                                                .abort = abort_now};
+                                                .abort = abort_now,
+                                                .bind = bind_below};
 
 static bool keep(const char **to, const char *from) {
   *to = from ? strdup(from) : NULL;

@@ -19,7 +19,7 @@ local reference = {
   proxy = "http://user:password@host:3128, https://, socks5:// or socks5h://; a function(attempt) returning one, or "
     .. "false to go directly, asked likewise; or \"environment\"",
   auth = "enhanced authentication (MQTT 5 section 4.12)",
-  ["auth.method"] = "SCRAM-SHA-1, -256 or -512, or one of your functions'",
+  ["auth.method"] = "SCRAM-SHA-1, -256 or -512, with -PLUS bound to TLS, or one of your functions'",
   ["auth.username"] = "of SCRAM",
   ["auth.password"] = "of SCRAM; the broker never sees it",
   ["auth.start"] = "function(attempt) returning the first word, asked before each attempt; it may wait",

@@ -282,17 +282,46 @@ end
 -- Those that are built in.
 local SCRAM = { ["SCRAM-SHA-1"] = true, ["SCRAM-SHA-256"] = true, ["SCRAM-SHA-512"] = true }
 
-local function auth_problem(auth)
+-- The form that both sides compute with. Where that takes a library which is not there, the client cannot be made.
+local function prepare(auth)
+  for _, name in ipairs { "username", "password" } do
+    local prepared, problem = core.saslprep(auth[name], name == "username")
+    if problem then
+      return ("auth.%s %s"):format(name, problem)
+    end
+    auth[name] = prepared or auth[name]
+  end
+end
+
+-- "-PLUS": bound to the TLS connection.
+local function binding_problem(values)
+  local method = values.auth.method
+  if values.ask_server then
+    return nil
+  end
+  for _, server in ipairs(values.servers) do
+    if not server.tls then
+      return ("auth.method = %s is bound to TLS, and %s has none; say mqtts:// or wss://, or leave -PLUS out"):format(
+        text.describe(method), server.text)
+    end
+  end
+end
+
+local function auth_problem(values)
+  local auth = values.auth
   local method = text.describe(auth.method)
   local named = auth.username ~= nil or auth.password ~= nil
   if auth.start or auth.continue then
     return named and "auth.username and auth.password do not go with functions, which say what they want" or nil
-  elseif not SCRAM[auth.method] then
+  end
+  local plain = auth.method:gsub("%-PLUS$", "")
+  if not SCRAM[plain] then
     return ('auth.method = %s needs auth.start, auth.continue or both; SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512 '
-      .. "are built in"):format(method)
+      .. "are built in, with -PLUS and without"):format(method)
   elseif auth.username == nil or auth.password == nil then
     return ("auth.method = %s needs auth.username and auth.password"):format(method)
   end
+  return plain ~= auth.method and binding_problem(values) or prepare(auth)
 end
 
 function parts.auth(_, values)
@@ -305,7 +334,7 @@ function parts.auth(_, values)
   elseif values.fallback then
     return "auth does not go with fallback, which may lead to MQTT 3.1.1, and that has none"
   end
-  return auth_problem(values.auth)
+  return auth_problem(values)
 end
 
 local order = { "server", "road", "auth", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store",

@@ -195,6 +195,12 @@ describe("enhanced authentication #broker", function()
       local seen = diary.of(client)
       client:start()
       local nonces = {}
+      local function ends(first, more, other)
+        local second, _, expected = scram_words(first, "S3CRET")
+        ask("SCRAM-SHA-256", second)
+        heard "SCRAM-SHA-256"
+        peer:connack { properties = { words("SCRAM-SHA-256", other or expected .. more) } }
+      end
       for attempt, breach in ipairs {
         function(first) -- another password
           local second, answer, expected = scram_words(first, "other")
@@ -209,12 +215,16 @@ describe("enhanced authentication #broker", function()
           peer:connack { properties = { words "SCRAM-SHA-256" } }
         end,
         function(first) ask("SCRAM-SHA-256", (scram_words(first, "S3CRET", 1000001))) end,
+        function(first) ends(first, "x") end, -- which is no extension
+        function(first) ends(first, nil, "e=invalid-proof") end,
       } do
         local first = begins "SCRAM-SHA-256"
         assert.is_nil(nonces[first])
         nonces[first] = true
         breach(first)
-        assert.are.equal("auth_server", seen:await("failed", attempt).event.reason.name)
+        local reason = seen:await("failed", attempt).event.reason
+        assert.are.equal("auth_server", reason.name)
+        assert.are.equal(attempt == 6, reason.text:find("invalid-proof", 1, true) ~= nil, reason.text)
       end
       local expected = prove()
       peer:connack { properties = { words("SCRAM-SHA-256", expected) } }

@@ -26,6 +26,26 @@ describe("SCRAM", function()
       "pencil", NONCE, "r=" .. WHOLE .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096") })
   end)
 
+  -- RFC 9266 has no examples; as another program has computed it.
+  it("signs what it is bound to", function()
+    local binding = {}
+    for n = 1, 32 do
+      binding[n] = string.char(n - 1)
+    end
+    local bound = "c=cD10bHMtZXhwb3J0ZXIsLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f,r=" .. WHOLE .. ",p="
+    assert.equal("p=tls-exporter,,n=user,r=" .. NONCE, scram.first("user", NONCE, true))
+    for method, words in pairs {
+      ["SCRAM-SHA-256-PLUS"] = { bound .. "QC6CS20quADQRb3mT99YUH+n3VJxUvzuK0K0E1Vrs2M=",
+        "v=2GiAgapEppLVlUXbxUDksL3VgYHzuqiK5tR4mhJGgvs=" },
+      ["SCRAM-SHA-512-PLUS"] = { bound
+        .. "jVaGV/PIJ7hgkpxV9a1jdpzyYkHQH9gW6fn3DbAL2oEA+5w4CCSJjoq8G37bn2FsGaVEMsk4kiHRqMUoN/aiiA==",
+        "v=bTvxua5nsJsvSd2bk+1WbSe84MBgjkACQPOqiN7MhTBLYxVX2QUqwET2NLcZEv2CfexR6NbAMluKltOEs5vLYw==" },
+    } do
+      assert.same(words, { scram.prove(method, "user", "pencil", NONCE, "r=" .. WHOLE
+        .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", table.concat(binding)) })
+    end
+  end)
+
   it("writes commas and equals signs of a name otherwise", function()
     assert.equal("n,,n=a=2Cb=3Dc,r=x", scram.first("a,b=c", "x"))
   end)
@@ -43,7 +63,10 @@ describe("SCRAM", function()
     "the broker's word has no salt, or one that is none"
   for said, problem in pairs {
     [""] = ANOTHER,
-    ["m=x,r=" .. WHOLE .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
+    ["m=x,r=" .. WHOLE .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] =
+      "the broker demands an extension of SCRAM (m=), and none is known",
+    ["r=" .. WHOLE .. "\0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = "the broker's word has a zero byte in it",
+    ["r=" .. WHOLE .. "\1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
     ["r=" .. NONCE .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
     ["r=rOprNGfwEbeRWgbNEkqP%hvY,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
     ["r=" .. WHOLE] = NO_SALT,

@@ -8,26 +8,31 @@
 #include "stream/tls.h"
 #include "sys/library.h"
 
-/* first(username, nonce) -> word */
+/* first(username, nonce, binds) -> word */
 static int first(lua_State *L) {
-  size_t length;
-  const char *username = luaL_checklstring(L, 1, &length);
-  char *word = hf_scram_first((hf_bytes){username, length}, luaL_checkstring(L, 2));
+  hf_scram_client client = {.nonce = luaL_checkstring(L, 2), .binds = lua_toboolean(L, 3)};
+  client.username.data = luaL_checklstring(L, 1, &client.username.length);
+  char *word = hf_scram_first(&client);
   lua_pushstring(L, word);
   free(word);
   return 1;
 }
 
-/* prove(method, username, password, nonce, said) -> answer, expected; or nil, what is wrong */
+/* prove(method, username, password, nonce, said, binding) -> answer, expected; or nil, what is wrong */
 static int prove(lua_State *L) {
-  hf_bytes username, password, said;
+  size_t length;
+  const char *method = luaL_checkstring(L, 1), *binding = luaL_optlstring(L, 6, NULL, &length);
+  hf_bytes said;
   hf_scram_words words;
-  hf_scram_hash hash = hf_scram_find(luaL_checkstring(L, 1));
-  luaL_argcheck(L, hash != HF_SCRAM_NONE, 1, "a method expected");
-  username.data = luaL_checklstring(L, 2, &username.length);
-  password.data = luaL_checklstring(L, 3, &password.length);
+  hf_scram_client client = {.hash = hf_scram_find(method), .binds = hf_scram_binds(method)};
+  luaL_argcheck(L, client.hash != HF_SCRAM_NONE, 1, "a method expected");
+  luaL_argcheck(L, !client.binds || (binding && length == HF_SCRAM_BINDING), 6, "32 bytes expected");
+  client.username.data = luaL_checklstring(L, 2, &client.username.length);
+  client.password.data = luaL_checklstring(L, 3, &client.password.length);
+  client.nonce = luaL_checkstring(L, 4);
+  client.binding = (const unsigned char *)binding;
   said.data = luaL_checklstring(L, 5, &said.length);
-  const char *problem = hf_scram_prove(hash, username, password, luaL_checkstring(L, 4), said, &words);
+  const char *problem = hf_scram_prove(&client, said, &words);
   lua_pushstring(L, words.answer);
   lua_pushstring(L, problem ? problem : words.expected);
   free(words.answer);

@@ -220,6 +220,11 @@ function scripted.listen()
   return setmetatable({ socket = socket, port = port }, Broker)
 end
 
+--- A connection of MQTT 5 that is written to by socket:send(bytes); what comes on it is the caller's affair.
+function scripted.over(socket)
+  return setmetatable({ socket = socket, level = 5 }, Client)
+end
+
 function Broker:accept(timeout)
   return setmetatable({ socket = assert(self.socket:accept(timeout or SOON)) }, Client)
 end

@@ -3,6 +3,9 @@
 --     local server = tls_server.start { folder = folder, certificate = "server", "-tls1_3" }
 --     server:said()             -- all that it has printed
 --     server:resumed(world, 3)  -- how many of 3 handshakes took a session up again
+--
+-- With `fed = true` it does not answer: what it hears is in server:said(), and server:say(bytes) is what it says. (It
+-- takes some letters at the beginning for orders, Q among them.)
 
 local process = require "process_probe"
 
@@ -15,7 +18,21 @@ local running = {}
 function tls_server.start(options)
   local self = setmetatable({ port = options.port or process.free_port() }, tls_server)
   self.output = ("%s/said-%d-%d"):format(options.folder, self.port, #running)
-  local words = { "openssl", "s_server", "-accept", "127.0.0.1:" .. self.port, "-rev", "-no_anti_replay" }
+  local words = { "openssl", "s_server", "-accept", "127.0.0.1:" .. self.port, "-no_anti_replay" }
+  if options.fed then
+    self.fifo = self.output .. ".in"
+    assert(os.execute("mkfifo " .. self.fifo))
+    self.feed = assert(io.open(self.fifo, "r+"))
+    for place, word in ipairs { "sh", "-c", 'exec "$@" <>' .. self.fifo, "sh" } do
+      table.insert(words, place, word)
+    end
+  else
+    words[#words + 1] = "-rev"
+  end
+  if options.config then
+    table.insert(words, 1, "OPENSSL_CONF=" .. options.config)
+    table.insert(words, 1, "env")
+  end
   if options.certificate then
     for _, word in ipairs { "-cert", options.folder .. "/" .. options.certificate .. ".pem", "-key",
       options.folder .. "/" .. options.certificate .. ".key" } do
@@ -42,6 +59,11 @@ function tls_server:said()
   local text = file and file:read "*a" or ""
   if file then file:close() end
   return text
+end
+
+function tls_server:say(bytes)
+  assert(self.feed:write(bytes))
+  self.feed:flush()
 end
 
 function tls_server:count(words)
@@ -80,6 +102,10 @@ function tls_server.finish()
   for _, one in ipairs(running) do
     one:stop()
     os.remove(one.output)
+    if one.fifo then
+      one.feed:close()
+      os.remove(one.fifo)
+    end
   end
   running = {}
 end

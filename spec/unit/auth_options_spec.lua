@@ -18,6 +18,9 @@ describe("auth", function()
   it("has the names of SCRAM, and functions are asked for by the core where there is a first word", function()
     assert.same({ method = "SCRAM-SHA-512", username = "u", password = "p", ask_first = false },
       settings { method = "SCRAM-SHA-512", username = "u", password = "p" })
+    local given = { method = "SCRAM-SHA-512", username = "u\194\170", password = "I\194\173X" }
+    assert.same({ method = "SCRAM-SHA-512", username = "ua", password = "IX", ask_first = false }, settings(given))
+    assert.equal("I\194\173X", given.password)
     assert.same({ method = "K", ask_first = true }, settings { method = "K", start = print })
     assert.same({ method = "K", ask_first = false }, settings { method = "K", continue = print })
   end)
@@ -33,7 +36,17 @@ describe("auth", function()
         'auth.method = "SCRAM-SHA-1" needs auth.username and auth.password' },
       { { auth = { method = "K", username = "u", password = "S3CRET" }, transport = "native" },
         'auth.method = "K" needs auth.start, auth.continue or both; SCRAM-SHA-1, SCRAM-SHA-256 and SCRAM-SHA-512 are '
-          .. "built in" },
+          .. "built in, with -PLUS and without" },
+      { { auth = { method = "SCRAM-SHA-256-PLUS-PLUS", username = "u", password = "S3CRET" }, transport = "native" },
+        'auth.method = "SCRAM-SHA-256-PLUS-PLUS" needs auth.start, auth.continue or both; SCRAM-SHA-1, SCRAM-SHA-256 '
+          .. "and SCRAM-SHA-512 are built in, with -PLUS and without" },
+      { { auth = { method = "SCRAM-SHA-256-PLUS", username = "u", password = "S3CRET" }, transport = "native" },
+        'auth.method = "SCRAM-SHA-256-PLUS" is bound to TLS, and mqtt://x has none; say mqtts:// or wss://, or leave '
+          .. "-PLUS out" },
+      { { auth = { method = "SCRAM-SHA-1", username = "u\216\167\49", password = "S3CRET" }, transport = "native" },
+        "auth.username goes from left to right and from right to left in a way that RFC 4013 prohibits" },
+      { { auth = { method = "SCRAM-SHA-1", username = "u", password = "S3CRET\7" }, transport = "native" },
+        "auth.password has a control character, which RFC 4013 prohibits" },
       { { auth = { method = "K", continue = print, password = "S3CRET" }, transport = "native" },
         "auth.username and auth.password do not go with functions, which say what they want" },
       { { auth = { username = "u" }, transport = "native" }, "auth.method is missing" },

@@ -100,7 +100,7 @@ local NAMED = {
     { "collected", "stop" }, { "reconnect", "retry" }, { "probe_timeout", "retry" }, { "subscribe_timeout", "retry" },
     { "out_of_memory", "retry" }, { "downgraded", "retry" }, { "upgraded", "retry" }, { "protocol_error", "slow" },
     { "malformed_packet", "slow" }, { "packet_too_large", "slow" },
-    { "auth_server", "slow", fresh_credentials = true },
+    { "auth_server", "slow", fresh_credentials = true }, { "channel_binding", "slow", may_switch = true },
   },
 }
 
