@@ -35,11 +35,11 @@ bool hf_authentication_begin(hf_client *client) {
   return word != NULL;
 }
 
-static void tell_over(hf_client *client, uint32_t ticket, bool fine) {
+static void tell_over(hf_client *client, uint32_t ticket, hf_authenticated how) {
   hf_event *event = hf_tell_make(client, HF_EVENT_AUTHENTICATED);
   if (!event) return;
   event->ticket = ticket;
-  event->code = fine;
+  event->code = how;
   hf_tell_send(client, event);
 }
 
@@ -59,7 +59,7 @@ hf_failure hf_authentication_asked(hf_client *client, const hf_link_auth *asked)
   hf_keeper *keeper = client->keeper;
   hf_bytes said = {asked->data, asked->length};
   if (asked->over) {
-    tell_over(client, client->exchange, true);
+    hf_authentication_over(client, HF_AUTHENTICATED);
     return none;
   }
   bool fine = client->options->auth.hash == HF_SCRAM_NONE
@@ -101,9 +101,10 @@ void hf_authentication_anew(hf_client *client, const hf_command *command) {
   if (fine)
     client->exchange = command->wish;
   else
-    tell_over(client, command->wish, false);
+    tell_over(client, command->wish, HF_AUTHENTICATED_NOT);
 }
 
-void hf_authentication_lost(hf_client *client) {
-  if (client->options->auth.method) tell_over(client, client->exchange, false);
+void hf_authentication_over(hf_client *client, hf_authenticated how) {
+  if (client->exchange) tell_over(client, client->exchange, how);
+  client->exchange = 0;
 }

@@ -20,7 +20,7 @@ hf_failure hf_authentication_proved(hf_client *client, const hf_proof *proof);
 /* Once more, on a connection that is up. The first word of a function is in the command. */
 void hf_authentication_anew(hf_client *client, const hf_command *command);
 
-/* The connection has ended, and nobody is told: whoever waits for the end of that must not do so for ever. */
-void hf_authentication_lost(hf_client *client);
+/* What was under way on the connection, if anything was. */
+void hf_authentication_over(hf_client *client, hf_authenticated how);
 
 #endif

@@ -88,7 +88,7 @@ bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay);
 bool hf_client_authenticate(hf_client *client, uint32_t ticket, hf_bytes data, hf_bytes expected, const char *failure);
 
 /* Enhanced authentication once more while connected; `data` is the first word of the user's functions.
- * HF_EVENT_AUTHENTICATED answers with this ticket, unless the connection ends. */
+ * HF_EVENT_AUTHENTICATED answers with this ticket, once, unless the client ends. */
 bool hf_client_reauthenticate(hf_client *client, uint32_t ticket, hf_bytes data);
 
 /* Answers HF_EVENT_TURN: ms until the attempt may begin; below 0: nobody knows, the process's own budget decides. */

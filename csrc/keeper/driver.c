@@ -128,7 +128,7 @@ static char *end_text(const hf_client *client, const hf_link_down *down) {
 static unsigned hush(hf_client *client, unsigned actions, int64_t uptime, const hf_link_down *down) {
   if (!client->renewing) return actions;
   if (actions & HF_TELL_LOST && client->engine.state == HF_STATE_CONNECTING) {
-    hf_authentication_lost(client);
+    hf_authentication_over(client, HF_AUTHENTICATED_NOT);
     return actions & ~(unsigned)HF_TELL_LOST;
   }
   if (!(actions & (HF_TELL_FAILED | HF_TELL_LOST | HF_TELL_CLOSED))) return actions;
@@ -146,6 +146,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   if (actions & HF_TELL_LOST) {
     HF_COUNT(client, losses, 1);
     connection_over(client);
+    hf_authentication_over(client, HF_AUTHENTICATED_LOST);
   }
   if (actions & (HF_TELL_FAILED | HF_TELL_LOST)) {
     hf_snapshot_attempt_ended(client);

@@ -29,7 +29,7 @@
   EACH(CLOSED, own_event, "event")                                                                                     \
   EACH(CREDENTIALS, event, "credentials")                                                                              \
   EACH(AUTHENTICATE, event, "authenticate") /* the broker has said `text`, of `length` bytes */                         \
-  EACH(AUTHENTICATED, event, "authenticated") /* `code` 0: it could not be begun */                                     \
+  EACH(AUTHENTICATED, event, "authenticated") /* `code`: hf_authenticated */                                              \
   EACH(DELAY, event, "delay")                                                                                          \
   EACH(ROOM, room, "room") /* hf_mail, at most one a client */                                                         \
   EACH(STORE, event, "event") /* `code`, an hf_store_code, and `text` */                                               \
@@ -51,6 +51,12 @@ enum {
   HF_EVENT_KIND_COUNT = 0 HF_EVENT_KINDS(ONE, ONE)
 #undef ONE
 };
+
+typedef enum hf_authenticated {
+  HF_AUTHENTICATED_NOT,  /* it could not be begun, or its connection has been renewed, which nobody is told of */
+  HF_AUTHENTICATED,      /* the broker is content */
+  HF_AUTHENTICATED_LOST, /* its connection is lost: LOST follows */
+} hf_authenticated;
 
 enum { /* hf_publish.flags */
        HF_PUBLISH_NOTIFY = 1 << 0,

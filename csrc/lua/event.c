@@ -80,7 +80,7 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
     return 2;
   case HF_EVENT_AUTHENTICATED:
     lua_pushinteger(L, (lua_Integer)event->ticket);
-    lua_pushboolean(L, event->code);
+    lua_pushinteger(L, event->code);
     return 2;
   case HF_EVENT_TURN:
     lua_pushinteger(L, (lua_Integer)event->ticket);

@@ -87,26 +87,32 @@ local function settle(client, value, ...)
   end
 end
 
---- It is over: the broker is content, or it could not be begun. Of one whose caller did not wait so long nobody hears.
+--- It is over. Of one whose caller did not wait so long nobody hears.
 -- @tparam holdfast.client client
 -- @tparam number ticket
--- @tparam boolean fine
-function authenticating.over(client, ticket, fine)
+-- @tparam number how 0: it could not be begun, or its connection has been renewed; 1: the broker is content; 2: its
+-- connection is lost, of which the next event tells
+function authenticating.over(client, ticket, how)
   registry.handed()
   local waiter = client.reauthenticating
   if not waiter or waiter.ticket ~= ticket then
     return
-  elseif fine then
+  elseif how == 1 then
     settle(client, true)
+  elseif how == 2 then
+    waiter.lost = true
   else
     settle(client, nil, "there is no connection, or the last exchange is not over", "not_connected")
   end
 end
 
---- So is the connection.
+--- A connection is lost: it may be one from before the exchange that is waited for.
 -- @tparam holdfast.client client
 -- @tparam ?table reason
 function authenticating.lost(client, reason)
+  if not client.reauthenticating.lost then
+    return
+  end
   settle(client, nil, ("the connection was lost: %s"):format(reason and reason.text or "it ended"), "lost", reason)
 end
 
@@ -123,7 +129,7 @@ local function begin(client, waiter)
   elseif client.closing then
     return settle(client, nil, CLOSED, "closed")
   end
-  last_ticket = (last_ticket + 1) % 2 ^ 31
+  last_ticket = last_ticket % (2 ^ 31 - 1) + 1
   waiter.ticket = last_ticket
   local fine, message, code = client.handle:reauthenticate(last_ticket, data)
   if not fine then

@@ -361,6 +361,80 @@ describe("enhanced authentication #broker", function()
     end)
   end)
 
+  local function up()
+    local proof = prove()
+    peer:connack { session_present = true, properties = { words("SCRAM-SHA-256", proof) } }
+  end
+
+  -- All of it while Lua has no time to hear of the loss.
+  it("once more is not answered by the end of the connection before", function()
+    holdfast.run(function()
+      scram_client { clean_start = false, client_id = "k" }
+      client:start()
+      up()
+      assert(client:connect(5))
+      local lost = 0
+      client:on("lost", function() lost = lost + 1 end)
+      peer:close()
+      peer = broker:accept()
+      local second, _, expected = scram_words(said(peer:expect "connect", "SCRAM-SHA-256"), "S3CRET")
+      ask("SCRAM-SHA-256", second)
+      peer:expect "auth"
+      peer:connack { session_present = true, properties = { words("SCRAM-SHA-256", expected) } }
+      local deadline = now() + 5
+      repeat
+        process.sleep(1)
+        local connects = client:status().counters.connects
+        assert(now() < deadline, connects)
+      until connects == 2
+      assert.are.equal(0, lost)
+      local task = holdfast.spawn(client.reauthenticate, client, 5)
+      expected = prove(AGAIN)
+      assert.are.equal(1, lost)
+      ask("SCRAM-SHA-256", expected, SUCCESS)
+      assert.are.same({ true }, { task:join(5) })
+    end)
+  end)
+
+  it("once more ends with a connection that is renewed, of which nobody hears", function()
+    holdfast.run(function()
+      client_of({ method = "K", start = function() return "" end },
+        { client_id = "k", session_expiry = 60, inbox = { bytes = 3000 } })
+      local seen = diary.of(client)
+      local readings = client:subscribe("a", { qos = 1 })
+      client:start()
+      begins "K"
+      peer:connack()
+      peer:suback(expect("subscribe").id, 1)
+      assert(client:wait("ready", 5))
+      for id = 1, 10 do
+        peer:publish { topic = "a", payload = ("x"):rep(1000), qos = 1, id = id }
+      end
+      local task = holdfast.spawn(client.reauthenticate, client, 20)
+      local heard_of, over = {}, false
+      repeat -- until the client leaves: what it reads makes room, and its PINGREQ asks how far the broker has read
+        readings:receive(0.01)
+        local packet, why = peer:packet(0)
+        over = why == "closed"
+        if packet then
+          heard_of[packet.type] = true
+          if packet.type == "pingreq" then
+            peer:send("pingresp", "")
+          end
+        end
+      until over
+      assert.is_true(heard_of.auth and heard_of.puback and heard_of.disconnect)
+      begins "K"
+      peer:connack { session_present = true }
+      assert.are.equal("not_connected", select(3, task:join(20)))
+      assert.are.equal(0, seen:count "lost")
+      task = holdfast.spawn(client.reauthenticate, client, 20)
+      assert.are.equal("", heard("K", AGAIN))
+      ask("K", nil, SUCCESS)
+      assert.is_true((task:join(20)))
+    end)
+  end)
+
   it("once more is refused where nobody has asked for it, and its time may end", function()
     holdfast.run(function()
       client_of { method = "K", start = function(attempt) return attempt and "first" or "again" end }
