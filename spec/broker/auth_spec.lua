@@ -411,7 +411,7 @@ describe("enhanced authentication #broker", function()
         peer:publish { topic = "a", payload = ("x"):rep(1000), qos = 1, id = id }
       end
       local task = holdfast.spawn(client.reauthenticate, client, 20)
-      local heard_of, over = {}, false
+      local heard_of, over = {}
       repeat -- until the client leaves: what it reads makes room, and its PINGREQ asks how far the broker has read
         readings:receive(0.01)
         local packet, why = peer:packet(0)

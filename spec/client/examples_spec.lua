@@ -2,6 +2,7 @@
 local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local scram = require "scram_probe"
 local scripted = require "spec.support.scripted_broker"
 local tree = require "spec.support.tree"
 local transport = require "spec.support.transport"
@@ -68,6 +69,69 @@ describe("the example #broker", function()
     local first = ("\nwarning attempt 1 at mqtts://localhost:%d failed: tls_unknown_ca ("):format(port)
     assert.is_truthy(said:find(first, 1, true), said)
     assert.is_truthy(said:find("\ntls_unknown_ca: asleep after tls_unknown_ca: ", 1, true), said)
+  end)
+
+  describe("auth.lua", function()
+    local broker, folder, pid, peer
+
+    before_each(function()
+      broker, folder = scripted.listen(), process.temporary_folder()
+    end)
+
+    after_each(function()
+      process.kill(pid, "KILL")
+      process.wait(pid, 5000)
+      peer:close()
+      broker:close()
+      process.remove_folder(folder)
+    end)
+
+    local function begin(...)
+      local words = { "env", "MQTT_USERNAME=kitchen", "MQTT_PASSWORD=secret", os.getenv "LUA", "examples/auth.lua",
+        "mqtt://127.0.0.1:" .. broker.port, ... }
+      if ... then
+        table.remove(words, 2)
+        table.remove(words, 2)
+      end
+      pid = assert(process.spawn(words, folder .. "/output"))
+      peer = broker:accept(20000)
+      return peer:expect("connect", 20000).properties
+    end
+
+    local function words(method, data)
+      return scripted.text(21, method) .. scripted.text(22, data)
+    end
+
+    local function ends_with(lines)
+      assert.same({ "exited", 0 }, { process.wait(pid, 20000) })
+      assert.equal(lines, tree.read(folder .. "/output"))
+    end
+
+    it("knows the password, and shows it to nobody", function()
+      local first = begin():match "n,,n=kitchen,r=.*"
+      local nonce = first:match "r=([%w+/]+)"
+      local second = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+      local answer, last = scram.prove("SCRAM-SHA-256", "kitchen", "secret", nonce, second)
+      peer:auth(0x18, words("SCRAM-SHA-256", second))
+      assert.is_truthy(peer:expect("auth", 20000).properties:find(answer, 1, true))
+      peer:connack { properties = { words("SCRAM-SHA-256", last) } }
+      peer:expect("disconnect", 20000)
+      ends_with "ready, by SCRAM-SHA-256\n"
+    end)
+
+    it("shows a new token before the last one ends", function()
+      local first = begin "0.1"
+      assert.is_truthy(first:find(words("token", "token 1"), 1, true))
+      peer:connack()
+      for n = 2, 3 do
+        local again = peer:expect("auth", 20000)
+        assert.same({ 0x19, words("token", "token " .. n) }, { again.code, again.properties })
+        peer:auth(0x00, words("token", ""))
+      end
+      peer:expect("disconnect", 20000)
+      ends_with("token 1 for attempt 1\nready, by token\n" .. ("token 2 for the connection that stands\n"
+        .. "the broker is content\ntoken 3 for the connection that stands\nthe broker is content\n"))
+    end)
   end)
 
   describe("in trouble", function()
@@ -153,7 +217,7 @@ describe("the example #broker", function()
   end)
 
   it("each has at most 60 lines", function()
-    for _, name in ipairs { "hello", "policy", "publish", "request_response", "tls" } do
+    for _, name in ipairs { "auth", "hello", "policy", "publish", "request_response", "tls" } do
       local _, lines = tree.read("examples/" .. name .. ".lua"):gsub("\n", "")
       assert.is_true(lines <= 60, name)
     end
