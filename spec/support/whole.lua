@@ -73,6 +73,19 @@ end
 local World = {}
 World.__index = World
 
+--- Reads holdfast anew, so that another loop can be chosen.
+-- @treturn table holdfast
+function whole.anew()
+  for name in pairs(package.loaded) do
+    if name ~= "holdfast.core" and (name == "holdfast" or name:match "^holdfast%.") then
+      package.loaded[name] = nil
+    end
+  end
+  holdfast = require "holdfast.whole"
+  whole.holdfast = holdfast
+  return holdfast
+end
+
 --- A world without clients or sessions, at second 0 of its own.
 function whole.new()
   probe.reset()

@@ -102,11 +102,12 @@ end
 local function drive(waiter)
   mailbox = mailbox or core.mailbox()
   local worker, barred = workers.innermost()
-  waiter.depth = worker and driving and driving.depth + 1 or 1
-  waiter.below = driving
+  local outer = driving
+  waiter.depth = worker and outer and outer.depth + 1 or 1
+  waiter.below = worker and outer or nil -- below that of the main program is none, though an interruption has left one
   driving = waiter
   local fine, err = pcall(turns, waiter, worker, barred or worker and not worker.group and not waiter.iterator or false)
-  driving, waiter.below = waiter.below, nil
+  driving, waiter.below = outer, nil
   workers.unwind(worker, barred)
   if not fine then
     turn.abandon(waiter)
@@ -173,7 +174,7 @@ function loop.try_park(waiter, seconds)
     return turn.suspend(worker, waiter)
   end
   if waiter.iterator then
-    if iterating and not iterating.done then
+    if workers.innermost() and iterating and not iterating.done then
       return refuse(waiter, ONE_LOOP)
     end
     iterating = waiter

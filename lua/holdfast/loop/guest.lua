@@ -36,6 +36,7 @@ local attached, taking = false, false
 local armed -- when the descriptor becomes readable by itself; nil: never
 
 local function set_alarm(seconds)
+  armed = nil -- until it is known that it is set
   mailbox:alarm(seconds)
   armed = seconds and now() + seconds
 end
@@ -179,6 +180,7 @@ function loop.try_park(waiter, seconds)
     turn.abandon(waiter)
     return problem
   end
+  taking = taking and suspendable -- nobody drives the host in a turn, but one may have been interrupted
   turn.limit(waiter, seconds)
   if not suspendable then
     return drive(waiter)

@@ -43,11 +43,14 @@ end
 
 local ready, expired = new_queue(), new_queue() -- waiters whose coroutine is to be resumed
 
--- Takes the first of a queue out. The window does not slide: that would have the table rehashed again and again.
+-- Takes the first of a queue out. The window does not slide: that would have the table rehashed again and again. An
+-- interruption leaves places in which there is nobody, but none behind which the queue counts as one with somebody.
 local function advance(queue)
-  queue[queue.first] = nil
-  queue.first = queue.first + 1
-  if queue.first > queue.last then
+  local first = queue.first
+  queue[first] = nil
+  if first < queue.last then
+    queue.first = first + 1
+  else
     queue.first = 1
     queue.last = 0
   end
