@@ -194,31 +194,6 @@ describe("a worker", function()
   end)
 
   if not jit then -- which has one hook for all coroutines
-    it("leaves no hook to the next that has not struck yet", function()
-      local client = holdfast.new { server = "localhost" }
-      local failures, sum = {}, 0
-      client:on("error", function(event)
-        failures[#failures + 1] = event.message
-      end)
-      client:subscribe("t", function(message)
-        if message.payload == "1" then
-          debug.sethook(function()
-            error("of another", 0)
-          end, "", 20000)
-        else
-          for n = 1, 20000 do
-            sum = sum + n
-          end
-        end
-      end)
-      for n = 1, 3 do
-        core:message(1, "t", tostring(n), 1)
-      end
-      holdfast.sleep(0)
-      assert.same({}, failures)
-      assert.equal(2 * 200010000, sum)
-    end)
-
     -- Handlers that wait, throw, or come one after the other, with an error of a hook at some instruction of the
     -- library, at another one each time: it may end a handler that has begun, and no more.
     local KINDS = {
@@ -275,6 +250,32 @@ describe("a worker", function()
         until not where
       end)
     end
+
+    -- Behind those: Lua 5.1 keeps a hook by the address of its coroutine, where another one may be after it.
+    it("leaves no hook to the next that has not struck yet", function()
+      local client = holdfast.new { server = "localhost" }
+      local failures, sum = {}, 0
+      client:on("error", function(event)
+        failures[#failures + 1] = event.message
+      end)
+      client:subscribe("t", function(message)
+        if message.payload == "1" then
+          debug.sethook(function()
+            error("of another", 0)
+          end, "", 20000)
+        else
+          for n = 1, 20000 do
+            sum = sum + n
+          end
+        end
+      end)
+      for n = 1, 3 do
+        core:message(1, "t", tostring(n), 1)
+      end
+      holdfast.sleep(0)
+      assert.same({}, failures)
+      assert.equal(2 * 200010000, sum)
+    end)
 
     it("leaves no hook of one handler to the next", function()
       local client = holdfast.new { server = "localhost" }
