@@ -157,6 +157,16 @@ static hf_link_tls *tls(reader *r, int index) {
   return tls;
 }
 
+/* To a proxy itself. Whose key is pinned is the broker, where that can have one. */
+static hf_link_tls proxy_tls(const hf_client_options *options) {
+  const hf_link_tls *tls = hf_options_tls(options);
+  bool has_broker = options->ask_server;
+  for (size_t i = 0; i < options->engine.server_count; i++)
+    has_broker = has_broker || options->servers[i].tls;
+  return (hf_link_tls){
+      .ca = tls->ca, .crl = tls->crl, .ocsp = tls->ocsp, .pins = has_broker ? NULL : tls->pins, .verify = tls->verify};
+}
+
 static void authentication(reader *r) {
   if (!open_table(r->L, 1, "auth")) return;
   int at = lua_gettop(r->L);
@@ -293,7 +303,7 @@ static int read_all(lua_State *L) {
   authentication(&r);
   o->will = will(&r, 1);
   o->tls = tls(&r, 1);
-  o->proxy_tls = (hf_link_tls){.ca = hf_options_tls(o)->ca, .verify = hf_options_tls(o)->verify};
+  o->proxy_tls = proxy_tls(o);
   bounds(L, 1, "queue", &o->queue_messages, &o->queue_bytes);
   overflow(L, o);
   limits(L, o);

@@ -255,17 +255,29 @@ local function tls_problem(given, tls)
   end
 end
 
+-- What a proxy has no use for.
+local function proxy_tls_problem(tls)
+  for _, name in ipairs { "cert", "psk_identity", "alpn" } do
+    if tls[name] then
+      return ("tls.%s is for a broker, and no server's address begins with mqtts:// or wss://: "
+        .. "TLS to a proxy goes without it"):format(name)
+    end
+  end
+end
+
 function parts.tls(given, values)
-  if values.tls then
-    local wanted = values.ask_server or values.proxy and proxy.may_be_secure(values.proxy)
-    for _, server in ipairs(values.servers) do
-      wanted = wanted or server.tls
-    end
-    if wanted then
-      return (values.transport == "paho" and paho_problem(values.tls)) or tls_problem(given.tls, values.tls)
-    end
+  if values.tls == nil then
+    return nil
+  end
+  local has_broker = values.ask_server
+  for _, server in ipairs(values.servers) do
+    has_broker = has_broker or server.tls
+  end
+  if not has_broker and not (values.proxy and proxy.may_be_secure(values.proxy)) then
     return "tls is given, but no server's address begins with mqtts:// or wss://"
   end
+  return (values.transport == "paho" and paho_problem(values.tls)) or tls_problem(given.tls, values.tls)
+    or not has_broker and proxy_tls_problem(values.tls) or nil
 end
 
 function parts.backoff(given, values)

@@ -5,6 +5,7 @@ local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local proxies = require "spec.support.proxies"
+local revocation = require "spec.support.revocation"
 local sockets = require "socket_probe"
 
 local unpack = table.unpack or unpack
@@ -90,6 +91,35 @@ describe("a broker behind a proxy #broker", function()
       -- The system's certificates take their time where a sanitizer watches.
       name, _, phase = failure(client_of(server, "https://127.0.0.1:" .. before.port, { connect_timeout = 60 }))
       assert.are.same({ "tls_unknown_ca", "proxy" }, { name, phase })
+    end)
+  end)
+
+  it("is not reached by a proxy whose certificate is not what tls says of it", function()
+    revocation.make(folder)
+    local http = proxies.http()
+    local before = proxies.secure(http, folder)
+    local broker, secure = mosquitto.start(), process.free_port()
+    mosquitto.start { lines = secured(secure) }
+    local plain = "mqtt://localhost:" .. broker.port
+    holdfast.run(function()
+      local function meets(server, more)
+        local options = tls()
+        for name, value in pairs(more) do options[name] = value end
+        return client_of(server, "https://localhost:" .. before.port, { tls = options })
+      end
+      for name, more in pairs {
+        tls_revoked = { crl = folder .. "/revoked.crl" },
+        tls_ocsp = { ocsp = "require" },
+        tls_pin = { pin = ("A"):rep(43) .. "=" },
+      } do
+        local found, _, phase = failure(meets(plain, more))
+        assert.are.same({ name, "proxy" }, { found, phase })
+      end
+      local key = certificates.pin(folder, "server")
+      talks(meets(plain, { crl = folder .. "/none.crl", ocsp = "ask", pin = key }))
+      -- whose key is the broker's affair where that has one
+      local found, _, phase = failure(meets("mqtts://localhost:" .. secure, { pin = ("A"):rep(43) .. "=" }))
+      assert.are.same({ "tls_pin", "tls" }, { found, phase })
     end)
   end)
 

@@ -23,14 +23,7 @@ describe("a TLS stream", function()
 
   local function pem(name) return files.read(folder .. "/" .. name) end
 
-  -- As README says to compute it.
-  local function pin(name)
-    local pipe = assert(io.popen(("openssl x509 -pubkey -noout -in %s/%s.pem | openssl pkey -pubin -outform der | "
-      .. "openssl dgst -sha256 -binary | openssl base64"):format(folder, name)))
-    local text = pipe:read "*l"
-    pipe:close()
-    return text
-  end
+  local function pin(name) return certificates.pin(folder, name) end
 
   local function start(certificate, ...)
     server = tls_server.start { folder = folder, certificate = certificate, ... }

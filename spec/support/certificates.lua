@@ -87,6 +87,15 @@ function certificates.clients(folder, name, count)
     done]], "sh", folder, name, tostring(count)), "openssl failed, see " .. folder .. "/log")
 end
 
+--- What `tls.pin` has of a certificate's key, as README says to compute it.
+function certificates.pin(folder, name)
+  local pipe = assert(io.popen(("openssl x509 -pubkey -noout -in %s/%s.pem | openssl pkey -pubin -outform der | "
+    .. "openssl dgst -sha256 -binary | openssl base64"):format(folder, name)))
+  local text = pipe:read "*l"
+  pipe:close()
+  return text
+end
+
 --- The folder's path; remove it with process_probe.remove_folder.
 function certificates.make()
   local folder = assert(process.temporary_folder())

@@ -307,6 +307,9 @@ describe("options", function()
       { { queue = { store = 5 }, client_id = "a" }, "queue.store must be the name of a file, got 5" },
       { { will = { topic = "t", properties = {} }, protocol = 4 }, "will.properties need protocol = 5" },
       { { tls = {} }, "tls is given, but no server's address begins with mqtts:// or wss://" },
+      { { server = "mqtt://a", transport = "native", proxy = "https://p", tls = { cert = "/c", ca = "/a" } },
+        "tls.cert is for a broker, and no server's address begins with mqtts:// or wss://: TLS to a proxy goes without "
+          .. "it" },
       { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, got ""' },
       { { server = "mqtts://x", tls = { key = "k" } }, "tls.key needs a tls.cert" },
       { { server = "mqtts://x", tls = { key_password = "p" } }, "tls.key_password needs a tls.cert" },
