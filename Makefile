@@ -192,6 +192,10 @@ unit: $(CORE) spec-support ## the specs that need no broker, on LUA
 broker: $(CORE) spec-support ## the specs against a real broker, on LUA
 	@$(RUN_SPECS) --tags=broker
 
+roads: $(CORE) spec-support ## the specs of queue, session, policy and TLS by every road to a broker; ROAD=ws takes one
+	@.ci/deps test
+	@LUA=$(INTERPRETER) .ci/roads $(ROAD)
+
 soak: $(CORE) spec-support ## what takes long: each program of spec/soak for its share of MINUTES=10
 	@.ci/deps test
 	@eval "$$($(MAKE) --no-print-directory -s env)"; export LUA_PATH LUA_CPATH; \
@@ -276,5 +280,5 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all spec-support bench-programs fuzzers env deps test unit broker soak test-asan test-tsan test-gc cross fuzz prove \
-        lint demo bench doc install uninstall clean help
+.PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
+        prove lint demo bench doc install uninstall clean help

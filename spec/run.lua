@@ -2,9 +2,10 @@
 -- file and is told): `lua5.4 spec/run.lua [--only=text] [--jobs=N] [--transport=name] [--road=name] [--limit=seconds]
 -- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
 -- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
--- transport they want take that of `--transport`; with `--road` they take our own, and go that road (unix, ws, wss) to
--- every mosquitto. What failed is named again below all else, each with what it said in a few lines that begin with two
--- blanks; the last line counts; status 0 only if nothing failed.
+-- transport they want take that of `--transport`; with `--road` they take our own, and go that road to every mosquitto:
+-- unix, ws, wss, or through a proxy (http_proxy, https_proxy, socks5, socks5h). What failed is named again below all
+-- else, each with what it said in a few lines that begin with two blanks; the last line counts; status 0 only if
+-- nothing failed.
 
 local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too
 local MESSAGE = 20 -- lines of what a failure said that are repeated
@@ -44,19 +45,18 @@ local function transport_words(name, road)
   local words = { "HOLDFAST_SPEC_TRANSPORT=" .. quote(name),
     "HOLDFAST_SPEC_SCHEMA=" .. quote(root .. "/lua/holdfast/schema.lua"),
     "LUA_INIT=" .. quote("@" .. root .. "/spec/support/default_transport.lua") }
-  if road then
-    words[#words + 1] = "HOLDFAST_SPEC_ROAD=" .. quote(road)
-    words[#words + 1] = 'HOLDFAST_SPEC_SOCKETS="$folder"'
-    words[#words + 1] = road == "wss" and 'SSL_CERT_FILE="$folder/certificates/ca.pem"' or nil
+  for key, value in pairs(road) do
+    words[#words + 1] = key .. "=" .. quote(value)
   end
   return words
 end
 
+local build = os.getenv "HOLDFAST_BUILD" or (root .. "/build/" .. version)
+package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. root .. "/?.lua;" .. package.path
+package.cpath = build .. "/?.so;" .. build .. "/spec/?.so;" .. package.cpath
+
 local function environment(transport, road)
-  local build = os.getenv "HOLDFAST_BUILD" or (root .. "/build/" .. version)
-  local front = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. root .. "/?.lua;"
-  local path = quote(front .. package.path)
-  local cpath = quote(build .. "/?.so;" .. build .. "/spec/?.so;" .. package.cpath)
+  local path, cpath = quote(package.path), quote(package.cpath)
   local suffix = version:match "^5%.[2-9]$" and "_" .. version:gsub("%.", "_") or nil
   local words = { "LUA=" .. quote(interpreter), "LUA_PATH=" .. path, "LUA_CPATH=" .. cpath }
   if suffix then -- it may be set, and would hide the plain ones
@@ -120,7 +120,10 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local start = enter .. "export " .. environment(transport, road) .. "; timeout --foreground -k 10 " .. limit .. " " ..
+local folder = lines_of("mktemp -d")[1]
+local roads = road and require "spec.support.roads"
+local words = environment(transport, roads and roads.begin(road, folder) or {})
+local start = enter .. "export " .. words .. "; timeout --foreground -k 10 " .. limit .. " " ..
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "
 
 local total = { passed = 0, failed = 0, skipped = 0 }
@@ -190,7 +193,6 @@ end
 
 -- What a child says is kept in a file, and it rings the bell when it has said all. The bell is a FIFO, open for writing
 -- here too, so that it has no end.
-local folder = lines_of("mktemp -d")[1]
 os.execute("mkfifo " .. folder .. "/bell")
 local bell = assert(io.open(folder .. "/bell", "r+"))
 local running, next_file = 0, 1
@@ -199,7 +201,7 @@ local children = {}
 local function launch(index)
   local work = start .. quote(files[index]) .. [[; printf '\nstatus %s\n' $?]]
   local ring = ("echo %d > %s/bell"):format(index, folder)
-  children[index] = assert(io.popen(("folder=%s; (%s) > %s/%d 2>&1; %s"):format(folder, work, folder, index, ring)))
+  children[index] = assert(io.popen(("(%s) > %s/%d 2>&1; %s"):format(work, folder, index, ring)))
 end
 
 while next_file <= #files or running > 0 do
@@ -213,6 +215,9 @@ while next_file <= #files or running > 0 do
   judge(files[index], read_lines(assert(io.open(folder .. "/" .. index))))
 end
 bell:close()
+if roads then
+  roads.finish()
+end
 os.execute("rm -rf " .. folder)
 if matching == 0 then
   total.failed = 1

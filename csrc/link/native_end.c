@@ -107,7 +107,9 @@ void hf_native_stream_ended(hf_link *link) {
     ending.source = HF_SOURCE_NETWORK;
     ending.code = HF_NETWORK_CONNECT_FAILED;
   }
-  bool network = ending.source == HF_SOURCE_NETWORK;
+  bool network = ending.source == HF_SOURCE_NETWORK, by_tls = ending.source == HF_SOURCE_TLS;
+  if (by_tls && phase == HF_PHASE_WEBSOCKET)
+    ending.phase = HF_PHASE_TLS; /* TLS 1.3 refuses a client once it is through */
   if (link->state == HF_NATIVE_GREETING && network) {
     if (end.reason && !ending.text) ending.text = end.reason->text;
     ending.code = HF_NETWORK_CLOSED_BEFORE_CONNACK;

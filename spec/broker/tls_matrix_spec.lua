@@ -5,6 +5,7 @@ local diary = require "spec.support.diary"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local roads = require "spec.support.roads"
 local sockets = require "socket_probe"
 local transport = require "spec.support.transport"
 
@@ -191,6 +192,10 @@ describe("TLS #broker", function()
     none = "certificate required", intruder = "unknown ca", late = "certificate expired",
   } do
     it("tells that the client's certificate is not accepted: " .. certificate, function()
+      if (roads.name() or ""):find "^socks" then
+        pending "microsocks keeps a server's last words to itself when it cannot pass on the client's"
+        return
+      end
       local mine = certificate ~= "none" and
         { cert = file(certificate .. ".pem"), key = file(certificate .. ".key") } or nil
       fails(broker_with("server", { "require_certificate true" }), mine, "tls_client_certificate", "slow", "tls", words)
@@ -425,6 +430,10 @@ describe("TLS #broker", function()
     end
 
     it("connects where the key is known, and survives an outage", function()
+      if roads.framed() then
+        pending "mosquitto takes no shared keys where it speaks WebSocket"
+        return
+      end
       local port, broker = broker_with_keys()
       holdfast.run(function()
         local client, seen = new(port, shared("kitchen", KEY:upper()))

@@ -19,19 +19,32 @@ if next(given) then
   end
 end
 
-local road = os.getenv "HOLDFAST_SPEC_ROAD"
-if road then
+if os.getenv "HOLDFAST_SPEC_ROAD" then
+  local function real(name)
+    local where = os.getenv("HOLDFAST_SPEC_SCHEMA"):gsub("schema%.lua$", name .. ".lua")
+    return assert(loadfile(where))("holdfast." .. name)
+  end
+
   package.preload["holdfast.check"] = function()
-    local where = os.getenv("HOLDFAST_SPEC_SCHEMA"):gsub("schema%.lua$", "check.lua")
-    local check = assert(loadfile(where))("holdfast.check")
+    local check = real "check"
     local server_of = check.server
     function check.server(value)
       local server, problem = server_of(value)
-      if server and server.road == "tcp" and not server.tls then
+      if server then
         require("spec.support.roads").take(server)
       end
       return server, problem
     end
     return check
+  end
+
+  package.preload["holdfast.settings"] = function()
+    local settings = real "settings"
+    local build = settings.build
+    function settings.build(values, ...)
+      require("spec.support.roads").go_through(values)
+      return build(values, ...)
+    end
+    return settings
   end
 end

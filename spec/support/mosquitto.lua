@@ -43,12 +43,16 @@ local function write_config(broker, lines)
       "autosave_on_changes ", tostring(broker.persistent ~= "each second"), "\n")
   end
   for _, line in ipairs(roads.lines()) do file:write(line, "\n") end
-  for _, line in ipairs(lines or {}) do file:write(line, "\n") end
+  for _, line in ipairs(roads.through(lines or {})) do file:write(line, "\n") end
   file:close()
 end
 
 local function listens(broker)
   if not process.listens(broker.port) then return false end
+  for _, line in ipairs(roads.framed() and broker.lines or {}) do -- which come up one after the other
+    local port = tonumber(line:match "^listener (%d+) 127")
+    if port and not process.listens(port) then return false end
+  end
   local connection = not broker.socket or sockets.connect(broker.socket)
   if broker.socket and connection then connection:close() end
   return connection ~= nil

@@ -43,11 +43,17 @@ function Proxy:kill()
   return self
 end
 
+--- Ends this one alone.
+function Proxy:finish()
+  self:kill()
+  process.remove_folder(self.folder)
+end
+
 --- @tparam[opt] table options `login` (user name and password), `ports` that a way is opened to (default: any)
 function proxies.http(options)
   options = options or {}
   return start(function(self)
-    local lines = { "Port " .. self.port, "Listen 127.0.0.1", "Timeout 600", "MaxClients 100", "LogLevel Connect" }
+    local lines = { "Port " .. self.port, "Listen 127.0.0.1", "Timeout 600", "MaxClients 1000", "LogLevel Connect" }
     if options.login then
       lines[#lines + 1] = ("BasicAuth %s %s"):format(options.login[1], options.login[2])
     end
@@ -134,10 +140,7 @@ function proxies.secure(behind, folder)
 end
 
 function proxies.finish()
-  for _, proxy in ipairs(started) do
-    proxy:kill()
-    process.remove_folder(proxy.folder)
-  end
+  for _, proxy in ipairs(started) do proxy:finish() end
   started = {}
 end
 

@@ -1,13 +1,16 @@
 --- A broker that does what the spec says, packet by packet, where a real one could not be made to.
 --
 --     local broker = scripted.listen()          -- broker.port
---     local client = broker:accept()            -- TCP only
+--     local client = broker:accept()            -- TCP, and a WebSocket on such a road, only
 --     local connect = client:expect "connect"   -- a packet: type, flags, body, and what `fields` finds in it
 --     client:connack { session_present = true, properties = { scripted.two(33, 10) } }
 --
 -- Everything waits for at most a few seconds and throws when what was expected does not come.
 
+local proxies = require "spec.support.proxies"
+local roads = require "spec.support.roads"
 local sockets = require "socket_probe"
+local websocket = require "spec.support.websocket"
 
 local SOON = 5000
 
@@ -217,7 +220,19 @@ Broker.__index = Broker
 
 function scripted.listen()
   local socket, port = sockets.listen()
-  return setmetatable({ socket = socket, port = port }, Broker)
+  local self = setmetatable({ socket = socket, port = port }, Broker)
+  if roads.name() == "unix" then
+    self.placeholder, self.socket = socket, assert(sockets.listen_path(roads.socket(port)))
+  elseif roads.name() == "wss" then
+    self.front = proxies.secure(self, roads.certificates())
+    self.port = self.front.port
+  end
+  if roads.name() then roads.pave(self.port) end
+  return self
+end
+
+local function client_of(socket)
+  return setmetatable({ socket = roads.framed() and websocket.within(socket) or socket }, Client)
 end
 
 --- A connection of MQTT 5 that is written to by socket:send(bytes); what comes on it is the caller's affair.
@@ -226,13 +241,13 @@ function scripted.over(socket)
 end
 
 function Broker:accept(timeout)
-  return setmetatable({ socket = assert(self.socket:accept(timeout or SOON)) }, Client)
+  return client_of(assert(self.socket:accept(timeout or SOON)))
 end
 
 --- A connection that is there already, or nil.
 function Broker:accept_now()
   local socket = self.socket:accept(0)
-  return socket and setmetatable({ socket = socket }, Client)
+  return socket and client_of(socket)
 end
 
 --- Accepts, takes CONNECT and answers it: the client's connection and its CONNECT.
@@ -243,6 +258,10 @@ function Broker:welcome(options)
   return client, connect
 end
 
-function Broker:close() self.socket:close() end
+function Broker:close()
+  self.socket:close()
+  if self.placeholder then self.placeholder:close() end
+  if self.front then self.front:finish() end
+end
 
 return scripted

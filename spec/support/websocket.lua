@@ -72,4 +72,58 @@ function websocket.read(peer, timeout)
     payload = mask and probe.unmask(payload, mask) or payload }
 end
 
+-- ---- a peer that speaks MQTT within WebSocket ----
+
+local Peer = {}
+Peer.__index = Peer
+
+--- An accepted socket whose bytes are those within its frames; answers whoever has connected.
+function websocket.within(socket)
+  local _, fields = websocket.request(socket)
+  socket:send(websocket.welcome(fields))
+  return setmetatable({ socket = socket, rest = "" }, Peer)
+end
+
+-- Takes the next message, answers pings -> true, or nil and "timeout" or "closed".
+function Peer:more(timeout)
+  local first, why = self.socket:receive(1, timeout)
+  if not first then return nil, why end
+  local frame = websocket.read { receive = function(_, count, patience)
+    local start = first
+    first = ""
+    return start .. (#start < count and assert(self.socket:receive(count - #start, patience)) or "")
+  end }
+  if frame.opcode == 8 then return nil, "closed" end
+  if frame.opcode == 9 then self.socket:send(websocket.frame { opcode = 10, payload = frame.payload }) end
+  self.rest = self.rest .. (frame.opcode < 8 and frame.payload or "")
+  return true
+end
+
+function Peer:some(count, timeout)
+  local fine, why = #self.rest > 0, nil
+  if not fine then fine, why = self:more(timeout) end
+  if not fine then return nil, why end
+  local bytes = self.rest:sub(1, count)
+  self.rest = self.rest:sub(count + 1)
+  return bytes
+end
+
+function Peer:receive(count, timeout)
+  while #self.rest < count do
+    local fine, why = self:more(timeout)
+    if not fine then return nil, why end
+  end
+  local bytes = self.rest:sub(1, count)
+  self.rest = self.rest:sub(count + 1)
+  return bytes
+end
+
+function Peer:send(bytes)
+  return self.socket:send(websocket.frame { payload = bytes })
+end
+
+for _, name in ipairs { "half_close", "close", "reset" } do
+  Peer[name] = function(self) return self.socket[name](self.socket) end
+end
+
 return websocket

@@ -8,6 +8,7 @@ local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
 local probe = require "link_probe"
 local process = require "process_probe"
+local proxies = require "spec.support.proxies"
 local sockets = require "socket_probe"
 
 local SOON = 5000
@@ -223,9 +224,40 @@ function secure:begin()
 end
 
 function secure:over()
-  process.remove_folder(self.folder)
+  if self.folder then process.remove_folder(self.folder) end
   self.folder = nil
 end
+
+-- ---- and through proxies, one of each kind for all of its specs ----
+
+local function through(scheme, loss)
+  local world = setmetatable({ name = "native", title = "the native link through a proxy of " .. scheme, links = {},
+    attempt = {}, loss = loss }, { __index = native })
+
+  local function launch(self)
+    self.proxy = scheme == "socks5" and proxies.socks() or proxies.http()
+    if scheme ~= "https" then return end
+    self.folder = certificates.make()
+    self.proxy, self.attempt.proxy_ca = proxies.secure(self.proxy, self.folder), self.folder .. "/ca.pem"
+  end
+
+  function world:begin()
+    if not self.proxy then launch(self) end
+    native.begin(self)
+    self.attempt.proxy = ("%s://localhost:%d"):format(scheme, self.proxy.port)
+  end
+
+  function world:over()
+    proxies.finish()
+    self.proxy = nil
+    if self.folder then process.remove_folder(self.folder) end
+    self.folder = nil
+  end
+
+  return world
+end
+
+local http_proxy, https_proxy, socks5 = through("http", false), through("https", false), through("socks5", false)
 
 -- ---- Paho with whatever broker the spec brings ----
 
@@ -238,4 +270,5 @@ end
 
 alone.link = new_link
 
-return { fake = fake, paho = paho, native = native, unix = unix, websocket = websocket, secure = secure, alone = alone }
+return { fake = fake, paho = paho, native = native, unix = unix, websocket = websocket, secure = secure,
+  http_proxy = http_proxy, https_proxy = https_proxy, socks5 = socks5, alone = alone }
