@@ -398,8 +398,11 @@ describe("enhanced authentication #broker", function()
 
   it("once more ends with a connection that is renewed, of which nobody hears", function()
     holdfast.run(function()
-      client_of({ method = "K", start = function() return "" end },
-        { client_id = "k", session_expiry = 60, inbox = { bytes = 3000 } })
+      local has_come = false
+      client_of({ method = "K", start = function() return "" end, continue = function()
+        has_come = true
+        return ""
+      end }, { client_id = "k", session_expiry = 60, inbox = { bytes = 3000 } })
       local seen = diary.of(client)
       local readings = client:subscribe("a", { qos = 1 })
       client:start()
@@ -411,6 +414,9 @@ describe("enhanced authentication #broker", function()
         peer:publish { topic = "a", payload = ("x"):rep(1000), qos = 1, id = id }
       end
       local task = holdfast.spawn(client.reauthenticate, client, 20)
+      assert.are.equal("", heard("K", AGAIN))
+      ask("K", "behind all of them")
+      await(function() return has_come end) -- so the link has met them, too, and let some go
       local heard_of, over = {}
       repeat -- until the client leaves: what it reads makes room, and its PINGREQ asks how far the broker has read
         readings:receive(0.01)
