@@ -305,6 +305,38 @@ function delivery.connected(client)
   end
 end
 
+-- What had come before such a subscription was made may still be on its way, however late the program looks: until the
+-- broker's verdict, behind which nothing is, the topic tells.
+local function without_verdict(client)
+  local wishes = {}
+  for wish, subscription in pairs(client.wishes) do
+    if not subscription.qos_granted and not subscription.refusal then
+      wishes[wish] = true
+    end
+  end
+  return next(wishes) ~= nil and wishes or nil
+end
+
+--- There is a verdict on that wish.
+-- @tparam table client
+-- @tparam number wish
+function delivery.judged(client, wish)
+  client.unjudged[wish] = nil
+  if next(client.unjudged) == nil then
+    client.unjudged = nil
+  end
+end
+
+local function unjudged_for(client, message)
+  local wishes = wishes_for(client, message)
+  for index = #wishes, 1, -1 do
+    if not client.unjudged[wishes[index]] then
+      table.remove(wishes, index)
+    end
+  end
+  return wishes[1] and wishes
+end
+
 --- The program has had its turn, or there is no room for more: what is kept goes to who is there.
 -- @tparam table client
 function delivery.settle(client)
@@ -321,6 +353,7 @@ function delivery.settle(client)
     end
     early.first = index
     client.early = false
+    client.unjudged = without_verdict(client)
   end
 end
 
@@ -383,6 +416,10 @@ function delivery.deliver(client, message, wish, receipt)
     if hand.serial ~= serial or hand.finished >= serial then -- a handler has driven the loop
       return
     end
+  end
+  if not wish and client.unjudged then
+    wish = unjudged_for(client, message) or nil
+    several = wish ~= nil
   end
   if several or not wish and is_listened_to(client) then
     return deliver_to_many(client, message, several and wish or { wish }, receipt)

@@ -173,6 +173,9 @@ function mail.note(client, words)
 end
 
 function mail.granted(client, wish, qos, reason)
+  if client.unjudged then
+    delivery.judged(client, wish)
+  end
   local subscription = client.wishes[wish]
   if subscription then
     subscription:judge(qos, reason)
