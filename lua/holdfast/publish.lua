@@ -47,15 +47,7 @@ end
 -- @tparam number from id
 -- @tparam number to id
 function publish.outcomes(client, from, to)
-  local outcomes = client.outcomes
-  for id = from, to do
-    local waiter = outcomes[id]
-    if waiter then -- else it went on already, before an interruption
-      waiter.value = true
-      loop.unpark(waiter)
-      outcomes[id] = nil
-    end
-  end
+  loop.unpark_all(client.outcomes, from, to) -- but for who went on already, before an interruption
 end
 
 --- A publish could not be withdrawn: it has been sent.

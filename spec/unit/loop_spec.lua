@@ -214,6 +214,32 @@ describe("the built-in loop", function()
       assert.same({ 5, 2 }, { core.clock, core.clients[1].messages_consumed })
       assert.same({ "cannot resume dead coroutine", "error in holdfast.run: cannot resume dead coroutine" }, heard)
     end)
+
+    it("keeps nothing of one that was closed while it waited in a row with others", function()
+      local loop, turn = require "holdfast.loop", require "holdfast.loop.turn"
+      local waiters, closed, rest = { {}, {}, {} }, nil, nil
+      holdfast.run(function()
+        local tasks = {}
+        for place, waiter in ipairs(waiters) do
+          tasks[place] = holdfast.spawn(function()
+            waiter.thread_of = coroutine.running()
+            loop.park(waiter, place == 3 and 5 or nil)
+            return waiter.value, waiter.timed_out
+          end)
+        end
+        local joiner = holdfast.spawn(function() closed = { tasks[2]:join() } end)
+        holdfast.sleep(1)
+        coroutine.close(waiters[2].thread_of)
+        loop.unpark_all(waiters, 1, 4)
+        rest = { next(waiters) }
+        assert.same({ true }, { tasks[1]:join() })
+        assert.same({ true }, { tasks[3]:join() })
+        joiner:join()
+      end)
+      assert.same({}, rest)
+      assert.same({ nil, "cannot resume dead coroutine", "failed", "cannot resume dead coroutine" }, closed)
+      assert.is_false(turn.is_awaited())
+    end)
   end
 
   it("ends what was spawned with the run", function()

@@ -24,6 +24,9 @@ local loop = {
   task = workers.current,
   is_late = turn.is_late,
   unpark = turn.unpark,
+  unpark_all = turn.unpark_all,
+  poised = workers.poised,
+  suspend = turn.suspend,
   due = turn.due,
   is_gone = turn.is_gone,
   elsewhere = nil, -- `elsewhere()` answers why the loop must not be driven here, nil if it may
@@ -140,24 +143,6 @@ function loop.problem()
   return problem
 end
 
---- The worker in which the caller runs, if it can be suspended where it stands.
--- @treturn ?table for `suspend`; nil: only `park` can tell what there is to do
-function loop.poised()
-  local worker = current_worker()
-  if worker and not run.problem(worker) and can_yield() then
-    return worker
-  end
-end
-
---- Suspends the caller, as `park` would.
--- @tparam table worker of `poised`, in which nothing has happened since
--- @tparam table waiter
--- @tparam ?number seconds
-function loop.suspend(worker, waiter, seconds)
-  turn.limit(waiter, seconds)
-  return turn.suspend(worker, waiter)
-end
-
 --- As `park`, but what goes wrong in the loop meanwhile is returned, not raised.
 -- @tparam table waiter
 -- @tparam ?number seconds
@@ -170,8 +155,7 @@ function loop.try_park(waiter, seconds)
   if problem then
     return refuse(waiter, problem)
   elseif worker then
-    turn.limit(waiter, seconds)
-    return turn.suspend(worker, waiter)
+    return turn.suspend(worker, waiter, seconds)
   end
   if waiter.iterator then
     if workers.innermost() and iterating and not iterating.done then

@@ -23,7 +23,7 @@
 --   (`pollfd()` is readable, or `timeout()` is 0) the loop calls `dispatch(limit)`, which hands out up to `limit` mails
 --   and answers whether there were any; `settle()` comes before each wait for more
 --
--- and sixteen may be left out:
+-- and seventeen may be left out:
 --
 -- - `hold(object)`, `release(object)`: a client has been started, has ended. From one to the other the loop keeps the
 --   object alive while it runs, goes on running and attends to the mailbox; afterwards nothing of ours keeps it
@@ -46,6 +46,8 @@
 --   has nothing to do. Default: `settle`, at once
 -- - `poised()`, `suspend(worker, waiter, seconds)`: what the caller can be suspended in, nil if there is need for a
 --   closer look, which `park` takes; and `park` without that look. Default: nil
+-- - `unpark_all(waiters, from, to)`: has each of `waiters[from]` to `waiters[to]` that there is have the `value` true,
+--   unparks it and takes it out of the table. Default: by `unpark`
 -- - `due()`: seconds until the loop has something to do that no mail brings, nil if never. Default: nil
 --
 -- `waiter` is a table of the caller's; the loop owns its fields `done`, `timed_out`, `gone` (nobody comes back from
@@ -63,7 +65,7 @@ local loop = {}
 
 local FUNCTIONS = {
   "park", "unpark", "start", "attend", "hold", "release", "now", "sleep", "spawn", "run", "task", "due", "owing",
-  "is_gone", "problem", "serve", "is_late", "poised", "suspend", "starts_at_once",
+  "is_gone", "problem", "serve", "is_late", "poised", "suspend", "starts_at_once", "unpark_all",
 }
 
 local chosen -- a name, or a user's table
@@ -103,6 +105,17 @@ end
 
 function default.serve(...)
   return loop.start(...)
+end
+
+function default.unpark_all(waiters, from, to)
+  for place = from, to do
+    local waiter = waiters[place]
+    if waiter then
+      waiter.value = true
+      loop.unpark(waiter)
+      waiters[place] = nil
+    end
+  end
 end
 
 -- The choice ----------------------------------------------------------------------------------------------------------
@@ -229,7 +242,7 @@ end
 loop.now, loop.task, loop.due, loop.owing = default.now, default.task, default.due, default.owing
 loop.is_gone, loop.is_late, loop.serve = default.is_gone, default.is_late, default.serve
 loop.starts_at_once = default.starts_at_once
-loop.poised = default.poised
+loop.poised, loop.unpark_all = default.poised, default.unpark_all
 
 function loop.attend(mailbox, dispatch, settle)
   attention = { mailbox, dispatch, settle }

@@ -10,7 +10,7 @@ local stack = require "holdfast.loop.stack"
 local workers = require "holdfast.loop.workers"
 
 local can_yield = stack.can_yield
-local now, continue, flush = core.now, workers.continue, workers.flush
+local now, go_on_with, flush = core.now, workers.go_on, workers.flush
 local status, yield = coroutine.status, coroutine.yield
 
 local LENGTH = 0.005 -- seconds that a turn takes, and what the last one in it takes beyond
@@ -72,7 +72,9 @@ local function resume_all(queue)
       worker.waiter = nil -- it waits for nothing from here on, but what it parks on
       workers.begin(worker, worker.fn, worker.argument)
     elseif worker and worker.waiter == waiter then
-      continue(worker)
+      if go_on_with(worker) then
+        parked[worker] = nil -- it was ended where it stood
+      end
     elseif waiter and not worker and parked[waiter] then
       turn.wake(waiter)
       parked[waiter] = nil
@@ -114,6 +116,29 @@ function turn.unpark(waiter)
   if is_gone then
     parked[waiter.worker or waiter], waiter.gone = nil, true
     return false
+  end
+end
+
+--- Lets go on who is parked on the waiters in some places of a table, which have a `value` from then on and are taken
+-- out of it. Who is gone is heard of when its turn comes.
+-- @tparam table waiters
+-- @tparam number from
+-- @tparam number to
+function turn.unpark_all(waiters, from, to)
+  for place = from, to do
+    local waiter = waiters[place]
+    if waiter then
+      waiter.value = true
+      if waiter.due or not waiter.worker then
+        turn.unpark(waiter)
+      elseif not waiter.done then
+        local last = ready.last + 1
+        ready[last] = waiter
+        ready.last = last
+        waiter.done = true
+      end
+      waiters[place] = nil
+    end
   end
 end
 
@@ -223,7 +248,11 @@ end
 --- Suspends the worker that runs.
 -- @tparam table worker
 -- @tparam table waiter
-function turn.suspend(worker, waiter)
+-- @tparam ?number seconds as of `limit`
+function turn.suspend(worker, waiter, seconds)
+  if seconds then
+    turn.limit(waiter, seconds)
+  end
   waiter.worker, worker.waiter = worker, waiter
   parked[worker] = true
   repeat

@@ -24,6 +24,9 @@
 -- coroutine is the protection, so that a call that somebody else resumes throws at that one.
 -- @module holdfast.loop.workers
 local log = require "holdfast.log"
+local stack = require "holdfast.loop.stack"
+
+local can_yield = stack.can_yield
 
 local workers = {
   stray = nil, -- `stray(worker)` hears that a call has yielded by itself, to nobody
@@ -189,6 +192,25 @@ function workers.continue(worker, ...)
   end
 end
 
+--- As `continue`, which it leaves everything to but what happens again and again: a worker that waits, and waits anew.
+-- @tparam table worker
+-- @treturn ?boolean whether the worker goes on no more, where it has not said so itself
+function workers.go_on(worker)
+  if worker.state ~= "parked" or workers.foreign then
+    return workers.continue(worker)
+  end
+  worker.state, worker.below = "running", top
+  top = worker
+  local alive, word, failure = resume(worker.coroutine)
+  if alive and word == nil and worker.waiter and worker.state == "running" then
+    worker.state = "parked"
+    top = worker.below or nil
+    return
+  end
+  step(worker, alive, word, failure)
+  return not alive
+end
+
 --- Has workers run in coroutines of another library.
 -- @tparam function make `make(run, fail)` calls `run()` in one, and `fail(err, thread)` when that has thrown
 function workers.borrow(make)
@@ -346,6 +368,19 @@ function workers.current()
     return top
   end
   return known[thread or 0]
+end
+
+--- The same, if that worker can be suspended where the caller stands, and nothing speaks against it.
+-- @treturn ?table
+function workers.poised()
+  local thread, worker = running(), top
+  if not worker or worker.coroutine ~= thread then
+    worker = known[thread or 0]
+  end
+  local group = worker and worker.group -- of holdfast.loop.run, whose `problem` says it in words
+  if worker and not (group and (group.ended or worker.state == "dead")) and can_yield() then
+    return worker
+  end
 end
 
 --- Has a coroutine count as that of the worker which calls.
