@@ -2,7 +2,7 @@
 --
 --     local broker = mosquitto.start { lines = { "max_inflight_messages 20" } }
 --     broker.port
---     broker:kill() broker:restart() broker:freeze() broker:resume() broker:stop()
+--     broker:kill() broker:restart() broker:freeze() broker:resume() broker:stop() broker:has_read()
 --     mosquitto.finish()            -- after each spec: stops all of them, removes their folders
 --
 -- `lines` are lines of mosquitto.conf; those before `listener` (global ones) and those after it may be mixed, except
@@ -171,6 +171,18 @@ function Broker:reload(lines)
   write_config(self, lines)
   assert(process.kill(self.pid, "HUP"))
   return self
+end
+
+--- Whether it has read all that has been written to its connections over IPv4.
+function Broker:has_read()
+  local port, has_read = (":%04X"):format(self.port), true
+  for line in io.lines "/proc/net/tcp" do
+    local near, far, unsent, unread = line:match "^%s*%d+: %x+(:%x+) %x+(:%x+) %x+ (%x+):(%x+)"
+    if near == port and tonumber(unread, 16) > 0 or far == port and tonumber(unsent, 16) > 0 then
+      has_read = false -- and read on, to the end of the file
+    end
+  end
+  return has_read
 end
 
 --- Everything it has logged so far.
