@@ -161,6 +161,7 @@ struct hf_keeper {
   hf_mail *spares; /* events in reserve */
   size_t spare_count;
   hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
+  hf_mailbox *led;     /* of the Lua state whose thread turns the keeper and looks by itself; NULL: none */
   uint64_t seeds;
   int64_t now;
   int64_t hint_at;     /* HF_NEVER: there are no news of the network to pass on */

@@ -73,7 +73,7 @@ hf_event *hf_tell_make(hf_client *client, enum hf_event_kind kind) {
 
 void hf_tell_raise(hf_keeper *keeper) {
   if (!keeper->touched) return;
-  hf_mailbox_raise(keeper->touched);
+  if (keeper->touched != keeper->led) hf_mailbox_raise(keeper->touched);
   hf_mailbox_release(keeper->touched);
   keeper->touched = NULL;
 }

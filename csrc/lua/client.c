@@ -2,7 +2,9 @@
 #include <stdatomic.h>
 
 #include "keeper/keeper.h"
+#include "keeper/lead.h"
 #include "lua/handle.h"
+#include "stream/tls_token.h"
 #include "sys/memory.h"
 #include "sys/thread.h"
 
@@ -77,6 +79,7 @@ static int close_client(lua_State *L) {
   hf_client *client = check(L);
   if (hf_thread_forked()) return forked(L);
   hf_client_close(client, lua_isnoneornil(L, 2) ? 0 : unsigned_argument(L, 2), farewell_argument(L, 3));
+  hf_lead_hurry();
   return done(L, true);
 }
 
@@ -382,6 +385,7 @@ static int collect(lua_State *L) {
     tell_loss(L, client);
     hf_parting_remove(&h->parting);
     hf_client_release(client);
+    hf_lead_hurry();
   }
   return 0;
 }
@@ -425,6 +429,15 @@ static int lack_keeper(lua_State *L) {
   return failure(L, "there is no memory, thread or descriptor left for the keeper", "out_of_memory");
 }
 
+static bool by_token(const hf_link_tls *tls) {
+  return (tls->cert && hf_tls_token_is(tls->cert)) || (tls->key && hf_tls_token_is(tls->key));
+}
+
+/* Paho's lock may be held through a name look-up, and a token signs when it likes to. */
+static bool may_stall(const hf_client_options *options) {
+  return options->transport == HF_TRANSPORT_PAHO || by_token(hf_options_tls(options)) || by_token(&options->proxy_tls);
+}
+
 /* client(settings) -> handle, or nil, message, "forked", "out_of_memory" or "store_..." */
 static int new_client(lua_State *L) {
   static atomic_uint last_id; /* Lua states on other threads make clients too */
@@ -439,6 +452,7 @@ static int new_client(lua_State *L) {
   if (!keeper) return lack_keeper(L);
   hf_client_options *options = hf_lua_settings(L, 1);
   hf_store_problem problem;
+  if (may_stall(options)) hf_lead_never();
   h->client = hf_client_new(keeper, options, mailbox, atomic_fetch_add(&last_id, 1) + 1, &problem);
   if (!h->client) return failure(L, problem.text, hf_store_word(problem.code));
   hf_parting_add(&h->parting, h->client);

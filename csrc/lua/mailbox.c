@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/message_block.h"
+#include "keeper/lead.h"
 #include "keeper/trace.h"
 #include "lua/binding.h"
 #include "sys/alarm.h"
@@ -126,12 +127,20 @@ static int wait(lua_State *L) {
   }
   bool forked = hf_thread_forked();
   int64_t due = hf_clock_us() + (int64_t)(seconds * 1e6);
-  if (!forked && seconds * 1e6 > DOZE && set_clock(box, due)) {
-    lua_pushboolean(L, doze(box, due));
+  hf_led led = forked ? HF_LED_NOT : hf_lead(box->mails, forever ? INT64_MAX : due);
+  if (led != HF_LED_NOT) {
+    lua_pushboolean(L, led == HF_LED_TO_MAIL);
     return 1;
   }
-  struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
-  lua_pushboolean(L, ppoll(&poll, forked ? 0 : 1, forever ? NULL : &limit, NULL) > 0);
+  bool has_mail;
+  if (!forked && seconds * 1e6 > DOZE && set_clock(box, due)) {
+    has_mail = doze(box, due);
+  } else {
+    struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
+    has_mail = ppoll(&poll, forked ? 0 : 1, forever ? NULL : &limit, NULL) > 0;
+  }
+  hf_lead_waited();
+  lua_pushboolean(L, has_mail);
   return 1;
 }
 
@@ -300,6 +309,7 @@ static int collect(lua_State *L) {
   hf_alarm_close(&box->clock);
   hf_bridge_close(&box->bridge);
   if (box->mails) {
+    hf_lead_depart();
     if (box->traces) hf_trace_listen(hf_keeper_shared(), box->mails, HF_TRACE_OFF);
     hf_mailbox_shut(box->mails);
     hf_mailbox_release(box->mails);
@@ -332,6 +342,7 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   luaL_setmetatable(L, MAILBOX);
   box->mails = hf_mailbox_new(hf_event_discard);
   if (!box->mails) luaL_error(L, "holdfast: no memory, or no descriptor left, for the events of this Lua state");
+  hf_lead_arrive();
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
   return box->mails;

@@ -17,6 +17,7 @@ struct hf_mailbox {
   int stream; /* in place of `wakeup`; -1: none */
   unsigned references;
   bool raised; /* or about to be: the descriptor says when it is */
+  bool awake;  /* its taker looks before it waits */
   bool shut;
 };
 
@@ -92,11 +93,11 @@ static bool append(hf_mailbox *mailbox, hf_mail *first, hf_mail *last, bool rais
   else
     mailbox->first = first;
   mailbox->last = last;
-  bool quiet = !mailbox->raised;
-  bool claimed = raise && claim_hint(mailbox);
+  bool needed = raise && !mailbox->awake && !mailbox->raised;
+  bool claimed = needed && claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
   if (claimed) hf_wakeup_signal(&mailbox->wakeup);
-  return raise && quiet;
+  return needed;
 }
 
 bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail) {
@@ -123,6 +124,27 @@ void hf_mailbox_knock(hf_mailbox *mailbox) {
   bool claimed = claim_hint(mailbox);
   pthread_mutex_unlock(&mailbox->lock);
   if (claimed) hf_wakeup_signal(&mailbox->wakeup);
+}
+
+bool hf_mailbox_has_mail(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  bool has_mail = mailbox->first != NULL;
+  pthread_mutex_unlock(&mailbox->lock);
+  return has_mail;
+}
+
+void hf_mailbox_rise(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  mailbox->awake = true;
+  pthread_mutex_unlock(&mailbox->lock);
+}
+
+bool hf_mailbox_rest(hf_mailbox *mailbox) {
+  pthread_mutex_lock(&mailbox->lock);
+  bool is_empty = mailbox->first == NULL;
+  if (is_empty) mailbox->awake = false;
+  pthread_mutex_unlock(&mailbox->lock);
+  return is_empty;
 }
 
 hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox) {

@@ -25,7 +25,7 @@ hf_mailbox *hf_mailbox_new(hf_mail_discard discard); /* one reference; NULL: no 
 hf_mailbox *hf_mailbox_hold(hf_mailbox *mailbox);
 void hf_mailbox_release(hf_mailbox *mailbox); /* the last one frees, and discards what is left */
 
-/* Takes the mail over. True when this push raised the hint, false when it was raised already (or the box is shut). */
+/* Takes the mail over. True when this push raised the hint, false when it was raised already, or need not be. */
 bool hf_mailbox_push(hf_mailbox *mailbox, hf_mail *mail);
 
 /* The same without raising the hint: for a writer that pushes many and then calls hf_mailbox_raise. */
@@ -35,6 +35,13 @@ void hf_mailbox_raise(hf_mailbox *mailbox);
 
 /* Raises the hint though there may be nothing: whoever waits for it looks, and has had its host look around before. */
 void hf_mailbox_knock(hf_mailbox *mailbox);
+
+bool hf_mailbox_has_mail(hf_mailbox *mailbox);
+
+/* For a taker that looks before it waits: from hf_mailbox_rise on, until hf_mailbox_rest has found the box empty
+ * (true), a push raises no hint. */
+void hf_mailbox_rise(hf_mailbox *mailbox);
+bool hf_mailbox_rest(hf_mailbox *mailbox);
 
 /* Everything in it, oldest first, linked by `next`; NULL when empty. */
 hf_mail *hf_mailbox_take_all(hf_mailbox *mailbox);

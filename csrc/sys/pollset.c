@@ -1,7 +1,13 @@
+#define _GNU_SOURCE
 #include "sys/pollset.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -20,6 +26,7 @@ struct hf_pollset {
   int descriptor;
   uint32_t count, room; /* places that have ever been used, and that there is memory for */
   uint32_t first_free;  /* NOWHERE: none */
+  bool by_ms;           /* the system's wait knows no finer time */
   place *places;
   struct epoll_event events[AT_ONCE];
 };
@@ -112,6 +119,11 @@ static void tell(hf_pollset *set, const struct epoll_event *event) {
   about->watch->ready(about->watch, events);
 }
 
+static void tell_all(hf_pollset *set, int count) {
+  for (int i = 0; i < count; i++)
+    tell(set, &set->events[i]);
+}
+
 unsigned hf_pollset_wait(hf_pollset *set, int64_t due, int64_t *now) {
   int64_t wait = -1;
   if (due != INT64_MAX) {
@@ -121,7 +133,40 @@ unsigned hf_pollset_wait(hf_pollset *set, int64_t due, int64_t *now) {
   }
   int count = epoll_wait(set->descriptor, set->events, AT_ONCE, (int)wait);
   *now = hf_clock_ms();
-  for (int i = 0; i < count; i++)
-    tell(set, &set->events[i]);
+  tell_all(set, count);
   return count > 0 ? (unsigned)count : 0;
+}
+
+/* Linux has it from 5.11 on, the C library later. */
+static int wait_finely(hf_pollset *set, const struct timespec *left, const sigset_t *mask) {
+#ifdef SYS_epoll_pwait2
+  const struct { int64_t seconds, nanoseconds; } time = {left ? left->tv_sec : 0, left ? left->tv_nsec : 0};
+  return (int)syscall(SYS_epoll_pwait2, set->descriptor, set->events, AT_ONCE, left ? &time : NULL, mask, _NSIG / 8);
+#else
+  (void)set, (void)left, (void)mask;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+static int wait_twice(hf_pollset *set, const struct timespec *left, const sigset_t *mask) {
+  struct pollfd all = {.fd = set->descriptor, .events = POLLIN};
+  int count = ppoll(&all, 1, left, mask);
+  return count > 0 ? epoll_wait(set->descriptor, set->events, AT_ONCE, 0) : count;
+}
+
+bool hf_pollset_wait_until(hf_pollset *set, int64_t until, const sigset_t *mask, int64_t *now) {
+  struct timespec left = {0, 0};
+  bool forever = until == INT64_MAX;
+  int64_t us = forever ? 0 : hf_clock_us();
+  us = until > us ? until - us : 0;
+  left.tv_sec = (time_t)(us / 1000000);
+  left.tv_nsec = (long)(us % 1000000) * 1000;
+  int count = set->by_ms ? -1 : wait_finely(set, forever ? NULL : &left, mask);
+  if (!set->by_ms && count < 0 && errno != EINTR) set->by_ms = true;
+  if (set->by_ms) count = wait_twice(set, forever ? NULL : &left, mask);
+  bool undisturbed = count >= 0;
+  *now = hf_clock_ms();
+  tell_all(set, count);
+  return undisturbed;
 }

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/select.h>
 
 enum { HF_POLL_READ = 1, HF_POLL_WRITE = 2, HF_POLL_FAILED = 4 /* told whether asked for or not */ };
 
@@ -38,5 +39,9 @@ void hf_pollset_remove(hf_pollset *set, hf_watch *watch);
 /* Waits until `due` (ms on hf_clock_ms; INT64_MAX: without end; what is past: not at all), puts into `now` what that
  * clock says then, calls `ready` of those that are, and returns how many there were. Ends early on signals. */
 unsigned hf_pollset_wait(hf_pollset *set, int64_t due, int64_t *now);
+
+/* The same by the microsecond: `until` on hf_clock_us. `mask`: the signals that are blocked meanwhile, and only then;
+ * NULL: as they are. False: a signal has come. */
+bool hf_pollset_wait_until(hf_pollset *set, int64_t until, const sigset_t *mask, int64_t *now);
 
 #endif

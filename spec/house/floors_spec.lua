@@ -15,7 +15,7 @@ local BELOW = {
 
 -- The rooms of csrc/keeper, from the one that waits down to those that anybody may enter.
 local KEEPER = {
-  { about = "what waits", "thread" },
+  { about = "what waits", "thread", "lead", "ears" },
   { about = "what turns, and steps a client's engine: mail, time, the end of a turn",
     "keeper", "commands", "turn", "answers", "driver" },
   { about = "what a client is, and does on its way to a broker and with it",

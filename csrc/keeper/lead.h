@@ -1,0 +1,52 @@
+/* lead.h: who waits, works: a Lua thread that has nothing to do turns the keeper itself.
+ *
+ * A message costs a wake-up of each thread that it passes, which is more than all
+ * the rest. So while the one Lua state of the process waits in the built-in loop,
+ * its thread is given the keeper's turn; the keeper's own thread stands by
+ * meanwhile, on a timer that runs while Lua does. When that rings Lua is busy, or
+ * asleep elsewhere, and the keeper's thread goes on as if nothing had been. Nobody
+ * waits for anybody: whoever does not get the turn goes on as without it.
+ *
+ * It is given only to who has shown that it comes back soon, where no other Lua
+ * state is there and no library holds a lock that a turn would wait for. Signals
+ * are blocked in turns, and let through while it waits.
+ */
+#ifndef HF_KEEPER_LEAD_H
+#define HF_KEEPER_LEAD_H
+
+#include "sys/mailbox.h"
+
+typedef struct hf_ears hf_ears;
+
+/* ---- for the threads of Lua states ---- */
+
+void hf_lead_arrive(void); /* a Lua state that may wait is there */
+void hf_lead_depart(void);
+void hf_lead_never(void); /* from here on no other thread than the keeper's turns it */
+
+typedef enum hf_led {
+  HF_LED_NOT, /* wait in another way, and say hf_lead_waited then */
+  HF_LED_TO_MAIL /* there is some, or its hint is up */,
+  HF_LED_NOWHERE /* the time has come, or a signal, or somebody else is to turn */
+} hf_led;
+
+/* Turns the keeper until there is mail in `box`, or the time `until` (us on hf_clock_us; INT64_MAX: no end) has come.
+ */
+hf_led hf_lead(hf_mailbox *box, int64_t until);
+void hf_lead_waited(void);
+
+/* What has been asked of the keeper is not to wait for Lua to wait. */
+void hf_lead_hurry(void);
+
+/* ---- for the keeper's own ---- */
+
+void hf_lead_open(hf_ears *ears); /* from now on */
+
+/* After a turn in which something has happened: if a Lua thread waits that would take the next ones, they are its own,
+ * and true comes once they are no longer. False: go on. */
+bool hf_lead_give(void);
+
+/* The process ends: whoever has the turn gives it back. Any thread. */
+void hf_lead_end(void);
+
+#endif
