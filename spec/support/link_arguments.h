@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/properties.h"
+#include "link/link.h"
 #include "lua/compat.h"
 
 static inline const char *text_field(lua_State *L, int table, const char *name, const char *otherwise) {
@@ -72,6 +73,26 @@ static inline const hf_properties *read_properties(lua_State *L, int table, hf_g
   lua_pop(L, 4);
   properties->user = given->user;
   return properties;
+}
+
+typedef struct hf_given_proxy {
+  hf_proxy to;
+  hf_link_tls tls;
+  const char *address;
+} hf_given_proxy;
+
+/* table.proxy, an address on loopback, and table.proxy_ca, whom to trust that it is there. */
+static inline void read_proxy(lua_State *L, int table, hf_given_proxy *given, hf_link_attempt *attempt) {
+  const char *text = text_field(L, table, "proxy", NULL);
+  if (!text) return;
+  const char *problem = hf_proxy_parse((hf_bytes){text, strlen(text)}, &given->to);
+  if (problem) luaL_error(L, "proxy %s", problem);
+  given->tls = (hf_link_tls){.ca = text_field(L, table, "proxy_ca", NULL), .verify = true};
+  given->address = "127.0.0.1";
+  attempt->proxy = &given->to;
+  attempt->proxy_addresses = &given->address;
+  attempt->proxy_address_count = 1;
+  attempt->proxy_tls = given->to.tls ? &given->tls : NULL;
 }
 
 #endif

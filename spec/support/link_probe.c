@@ -109,17 +109,8 @@ static int open_link(lua_State *L) {
                         .verify = flag_field(L, 4, "verify")};
     attempt.tls = &tls;
   }
-  hf_proxy proxy;
-  hf_link_tls proxy_tls = {.ca = text_field(L, 2, "proxy_ca", NULL), .verify = true};
-  const char *address = text_field(L, 2, "proxy", NULL), *here = "127.0.0.1";
-  if (address) {
-    const char *problem = hf_proxy_parse((hf_bytes){address, strlen(address)}, &proxy);
-    if (problem) return luaL_error(L, "proxy %s", problem);
-    attempt.proxy = &proxy;
-    attempt.proxy_addresses = &here;
-    attempt.proxy_address_count = 1;
-    attempt.proxy_tls = proxy.tls ? &proxy_tls : NULL;
-  }
+  hf_given_proxy proxy;
+  read_proxy(L, 2, &proxy, &attempt);
   hf_link_will will;
   if (hf_lua_getfield(L, 2, "will") == LUA_TTABLE) {
     lua_getfield(L, 5, "properties");
