@@ -1,10 +1,12 @@
---- Handshakes in which bytes of the server's are not as it sent them; for a spec (some thousand) and the soak.
+--- Handshakes, and frames, in which bytes of the server's are not as it sent them; for a spec (some thousand) and the
+-- soak.
 --
 --     local told = handshakes.attack { seed = 1, bytes = 5000, folder = folder }
---     told.mutated, told.handshakes, told.reasons   -- a road each: "tls", "websocket"
+--     told.mutated, told.handshakes, told.reasons   -- a road each: "tls", "websocket", "frames"
 --
--- A man in the middle between a stream and openssl(1), TLS 1.2 and 1.3 in turn, with an OCSP response to be read; and a
--- server of WebSockets that says what is nearly right, and a frame behind it. Each stream opens, or ends with a reason
+-- A man in the middle between a stream and openssl(1), TLS 1.2 and 1.3 in turn, with an OCSP response to be read; a
+-- server of WebSockets that says what is nearly right, and a frame behind it; and one that opens as it should and then
+-- sends frames that are nearly right, until it is left. Each stream opens, or ends with a reason
 -- and words that can be shown, as soon as the server has hung up. A crash takes this process with it; the seed repeats
 -- it.
 local mutator = require "spec.support.mutator"
@@ -17,7 +19,9 @@ local websocket = require "spec.support.websocket"
 
 local handshakes = {}
 
-local QUIET = 30 -- ms without a byte from anybody, after which the server hangs up
+-- ms without a byte from anybody, after which the server hangs up: openssl(1) may have more to say, we have not
+local QUIET = { tls = 30, websocket = 3, frames = 3 }
+local CHUNK, LONGEST = 256, 32768 -- bytes of frames at a time, and of all
 
 -- One in so many bytes, each in its own way, and how many; nil: none.
 local function mutate(random, bytes, rarity)
@@ -58,7 +62,7 @@ end
 -- went either way; one that is `sound` is waited for.
 local function meet(world, told, listener, target, pass, sound)
   local one, near, quiet = world:open(target), nil, process.now()
-  local patience = sound and 10000 or QUIET
+  local patience = sound and 10000 or told.quiet
   repeat
     near = near or listener:accept(0)
     if near and pass(near) or not near then quiet = process.now() end
@@ -101,6 +105,39 @@ local function welcome(random, told, rarity)
   end
 end
 
+-- Frames of all kinds, none against the rules.
+local function frames(random)
+  local list, length = {}, 0
+  while length < LONGEST do
+    local size, opcode = random(random(4) == 1 and 2000 or 120), ({ 2, 2, 2, 9, 10 })[random(5)]
+    local payload = ("x"):rep(opcode > 2 and math.min(size, 125) or size)
+    list[#list + 1] = websocket.frame { opcode = opcode, payload = payload, fin = opcode > 2 or random(4) > 1 }
+    if opcode == 2 and list[#list]:byte() < 128 then
+      list[#list] = list[#list] .. websocket.frame { opcode = 9 } .. websocket.frame { opcode = 0, payload = payload }
+    end
+    length = length + #list[#list]
+  end
+  return table.concat(list)
+end
+
+local function chatter(random, told, rarity)
+  local text, at, all = "", 1, nil
+  return function(near)
+    text = text .. (near:some(4096, 0) or "")
+    if not all and text:find "\r\n\r\n$" then
+      near:send(websocket.welcome { ["sec-websocket-key"] = text:match "Sec%-WebSocket%-Key: (%S+)" })
+      all = frames(random)
+    elseif all and at <= #all then
+      local bytes, count = mutate(random, all:sub(at, at + CHUNK - 1), rarity)
+      if not near:send(bytes) then return false end
+      told.mutated, at = told.mutated + count, at + CHUNK
+    else
+      return false
+    end
+    return true
+  end
+end
+
 --- Until so many bytes have been mutated on each road, or the time is up; in the last of each nothing is.
 -- @tparam table options `seed`, `bytes`, `folder` (of spec.support.certificates, with spec.support.revocation),
 -- `seconds` (no end)
@@ -108,8 +145,8 @@ end
 function handshakes.attack(options)
   local random, world = mutator.random(options.seed), streams.new()
   local listener, port = sockets.listen(0)
-  local told = { tls = { mutated = 0, handshakes = 0, reasons = {} },
-    websocket = { mutated = 0, handshakes = 0, reasons = {} } }
+  local told = {}
+  for road, quiet in pairs(QUIET) do told[road] = { mutated = 0, handshakes = 0, reasons = {}, quiet = quiet } end
   local folder, servers = options.folder, {}
   for index, version in ipairs { "-tls1_2", "-tls1_3" } do
     servers[index] = tls_server.start { folder = folder, certificate = "server", version,
@@ -127,17 +164,18 @@ function handshakes.attack(options)
     far:close()
     return reason
   end
-  local function framed(rarity)
+  local function framed(road, server, rarity)
     local target = { host = "localhost", port = port, road = "websocket", path = "/mqtt" }
-    return meet(world, told.websocket, listener, target, welcome(random, told.websocket, rarity), not rarity)
+    return meet(world, told[road], listener, target, server(random, told[road], rarity), not rarity)
   end
-  while goes_on "tls" or goes_on "websocket" do
+  while goes_on "tls" or goes_on "websocket" or goes_on "frames" do
     local rarity = ({ 10, 100, 1000 })[random(3)]
     if goes_on "tls" then tls(rarity) end
-    if goes_on "websocket" then framed(rarity) end
+    if goes_on "websocket" then framed("websocket", welcome, rarity) end
+    if goes_on "frames" then framed("frames", chatter, rarity) end
   end
-  local reasons = tls() .. " " .. framed()
-  assert(reasons == "open open", reasons)
+  local reasons = tls() .. " " .. framed("websocket", welcome) .. " " .. framed("frames", chatter)
+  assert(reasons == "open open open", reasons)
   listener:close()
   tls_server.finish()
   return told
