@@ -1,27 +1,13 @@
 -- A service that is found by its name: a name server of the spec's own, in a network namespace, and two brokers.
-local process = require "process_probe"
-
-local NAMES = [[
-printf 'nameserver 127.0.0.1\n' > "$1/resolv.conf" && mount --bind "$1/resolv.conf" /etc/resolv.conf &&
-exec "${LUA:-lua5.4}" spec/support/finding_child.lua "$1"]]
+local named = require "spec.support.named"
 
 describe("a service #broker", function()
   it("is found, its brokers and its name server killed and back in each order, and nothing is lost", function()
-    local folder = process.temporary_folder()
-    local pid = assert(process.spawn({ "unshare", "--net", "--mount", "sh", "-c", NAMES, "sh", folder },
-      folder .. "/log"))
-    local ended = process.wait(pid, 60000)
-    local said = io.open(folder .. "/log"):read "*a"
-    if not ended then
-      process.kill(pid, "KILL")
-      process.wait(pid, 5000)
-    end
-    process.remove_folder(folder)
-    if said:find("unshare failed", 1, true) or said:find("mount: ", 1, true) then
-      pending("no namespaces to be had: " .. said)
+    local said, why = named.run "spec/support/finding_child.lua"
+    if not said then
+      pending(why)
       return
     end
-    assert.is_truthy(ended, said)
     assert.are.same({
       "connected to mqtt+srv://home.example",
       "the second broker\t0",

@@ -266,27 +266,40 @@ describe("a broker behind a proxy #broker", function()
     end)
   end)
 
-  it("is given up when the proxy never answers, or a byte at a time", function()
+  it("is given up when the proxy never answers, a byte at a time, or in 64 KiB", function()
     local port
     listener, port = assert(sockets.listen(0))
+    local before = proxies.secure({ port = port }, folder)
+    local http = { "HTTP/1.1 200 x\r\nA: " .. ("x"):rep(65536), "its answer is longer than 16 KiB" }
+    local socks = { "\5\0\5\0\0\3\255" .. ("x"):rep(255), "it is not SOCKS5" }
     holdfast.run(function()
-      for _, kind in ipairs { "http", "socks5h" } do
-        local client = client_of("mqtt://b.example", kind .. "://127.0.0.1:" .. port, { connect_timeout = 0.3 })
+      for _, case in ipairs { { "http", port, http }, { "https", before.port, http }, { "socks5", port, socks },
+        { "socks5h", port, socks } } do
+        local client = client_of("mqtt://127.0.0.1", ("%s://localhost:%d"):format(case[1], case[2]),
+          { connect_timeout = 0.5, tls = case[1] == "https" and tls() or nil })
+        local failed
+        client:on("failed", function(event)
+          failed = { event.reason.name, client:history()[#client:history()].phase, event.reason.text }
+        end)
         client:start()
-        local failed = assert(client:wait("failed", 5))
-        assert.are.same({ "connect_timeout", "proxy" }, { failed.reason.name, client:history()[1].phase })
-        local over
-        client:once("failed", function(event) over = event.reason.name end)
-        assert(listener:accept(2000)):close()
-        local peer
-        repeat
-          peer = peer or listener:accept(0)
-          if peer then peer:send(kind == "http" and "H" or "\5") end
-          holdfast.sleep(0.01)
-        until over or kind ~= "http" and peer
-        assert.are.equal(kind == "http" and "connect_timeout" or nil, over)
+        for _, how in ipairs { "silent", "slow", "long" } do
+          local peer, at = nil, 1
+          failed = nil
+          while not failed do
+            peer = peer or listener:accept(0)
+            if peer and how == "slow" then
+              pcall(peer.send, peer, case[3][1]:sub(at, at))
+              at = at + 1
+            elseif peer and how == "long" then
+              pcall(peer.send, peer, case[1]:find "^http" and case[3][1] or ("\0"):rep(65536))
+            end
+            holdfast.sleep(0.01)
+          end
+          local name = how == "long" and "proxy_handshake" or "connect_timeout"
+          assert.are.same({ name, "proxy", how == "long" and case[3][2] or failed[3] }, failed, how .. case[1])
+          if peer then peer:close() end
+        end
         client:close()
-        if peer then peer:close() end
       end
     end)
   end)

@@ -1,9 +1,7 @@
 -- A broker at a unix socket, through its death, its return and a silence.
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
-
--- The thread sanitizer looks at each byte that is copied: Lua alone is busy for seconds with strings of 64 MB.
-local LARGEST = os.getenv "HOLDFAST_SANITIZE" and 2 ^ 22 or 2 ^ 26
+local sizes = require "spec.support.sizes"
 
 describe("a broker at a unix socket #broker", function()
   after_each(mosquitto.finish)
@@ -71,26 +69,7 @@ describe("a broker at a unix socket #broker", function()
   end)
 
   it("takes and gives what is as large as nothing, and many MB, of eight clients at once", function()
-    local broker = mosquitto.start { socket = true, quiet = true, lines = { "max_queued_messages 0" } }
-    local sizes = { 0, 1, 125, 126, 65535, 65536, 1048576, LARGEST }
-    holdfast.run(function()
-      local done = 0
-      for index, size in ipairs(sizes) do
-        holdfast.spawn(function()
-          local topic, payload = "size/" .. index, ("%08d"):format(index):rep(math.ceil(size / 8)):sub(1, size)
-          local client = client_of({ "unix://" .. broker.socket },
-            { inbox = { bytes = 2 ^ 27 }, queue = { bytes = 2 ^ 27 } })
-          local subscription = client:subscribe(topic, { qos = 1 })
-          assert(client:connect(10))
-          assert(client:publish(topic, payload, { qos = 1, timeout = 60 }))
-          assert.is_true(assert(subscription:receive(60)).payload == payload)
-          client:close()
-          done = done + 1
-        end)
-      end
-      while done < #sizes do
-        holdfast.sleep(0.01)
-      end
-    end)
+    local broker = mosquitto.start { socket = true, quiet = true, lines = sizes.lines }
+    sizes.exchange(function() return client_of({ "unix://" .. broker.socket }, sizes.room) end)
   end)
 end)

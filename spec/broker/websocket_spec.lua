@@ -4,11 +4,9 @@ local front = require "spec.support.front"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local sizes = require "spec.support.sizes"
 local sockets = require "socket_probe"
 local websocket = require "spec.support.websocket"
-
--- The thread sanitizer looks at each byte that is copied: Lua alone is busy for seconds with strings of 64 MB.
-local LARGEST = os.getenv "HOLDFAST_SANITIZE" and 2 ^ 22 or 2 ^ 26
 
 describe("a broker behind WebSockets #broker", function()
   local folder, listener, bridging
@@ -61,37 +59,12 @@ describe("a broker behind WebSockets #broker", function()
     return own
   end
 
-  -- Of eight clients at once each has its own back.
-  local function exchange(server, more)
-    local sizes = { 0, 1, 125, 126, 65535, 65536, 1048576, LARGEST }
-    holdfast.run(function()
-      local done = 0
-      for index, size in ipairs(sizes) do
-        holdfast.spawn(function()
-          local topic, payload = "size/" .. index, ("%08d"):format(index):rep(math.ceil(size / 8)):sub(1, size)
-          local client = client_of(server, more)
-          local subscription = client:subscribe(topic, { qos = 1 })
-          assert(client:connect(20))
-          assert(client:publish(topic, payload, { qos = 1, timeout = 60 }))
-          assert.is_true(assert(subscription:receive(60)).payload == payload)
-          client:close()
-          done = done + 1
-        end)
-      end
-      while done < #sizes do
-        holdfast.sleep(0.01)
-      end
-    end)
-  end
-
-  local LARGE = { inbox = { bytes = 2 ^ 27 }, queue = { bytes = 2 ^ 27 } }
-
   it("takes and gives what is as large as nothing, and many MB, of eight clients at once, over ws and wss", function()
-    local broker = mosquitto.start { quiet = true, lines = { "max_queued_messages 0" } }
+    local broker = mosquitto.start { quiet = true, lines = sizes.lines }
     local port = bridge(broker.port)
-    exchange(("ws://127.0.0.1:%d/mqtt"):format(port), LARGE)
+    sizes.exchange(function() return client_of(("ws://127.0.0.1:%d/mqtt"):format(port), sizes.room) end)
     local before = front.start { port = port, certificates = folder }
-    exchange(("wss://127.0.0.1:%d/mqtt"):format(before.port), secure(LARGE))
+    sizes.exchange(function() return client_of(("wss://127.0.0.1:%d/mqtt"):format(before.port), secure(sizes.room)) end)
   end)
 
   it("must show a certificate that is trusted, as over mqtts", function()

@@ -7,31 +7,7 @@ local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local sockets = require "socket_probe"
 
-local folder = arg[1]
-local zone, log = folder .. "/zone", folder .. "/name_server"
-local name_server
-
-local function write_zone(lines)
-  local file = assert(io.open(zone, "w"))
-  file:write(table.concat(lines, "\n"), "\n")
-  file:close()
-end
-
-local function start_name_server()
-  name_server = assert(process.spawn({ os.getenv "LUA" or "lua5.4", "spec/support/name_server.lua", zone }, log))
-  local deadline = core.now() + 10
-  repeat
-    process.sleep(5)
-    local file = io.open(log)
-    local said = file and file:read "*a" or ""
-    assert(core.now() < deadline, said)
-  until said:find "answers"
-end
-
-local function kill_name_server()
-  process.kill(name_server, "KILL")
-  process.wait(name_server, 5000)
-end
+local name_server = require("spec.support.named").new(arg[1])
 
 local function say(...)
   print(...)
@@ -66,9 +42,9 @@ end
 assert(os.execute "ip link set lo up")
 local first, second = mosquitto.start(), mosquitto.start()
 local at = { first.port, second.port }
-write_zone { ("SRV _mqtt._tcp.home.example 0 0 0 %d b.example"):format(at[1]),
+name_server:write { ("SRV _mqtt._tcp.home.example 0 0 0 %d b.example"):format(at[1]),
   ("SRV _mqtt._tcp.home.example 0 1 0 %d c.example"):format(at[2]), "A b.example 127.0.0.1", "A c.example 127.0.0.1" }
-start_name_server()
+name_server:start()
 
 holdfast.run(function()
   local client = client_of "mqtt+srv://home.example"
@@ -96,13 +72,13 @@ holdfast.run(function()
   publish()
   assert(client:wait("ready", 10))
   say("the second broker", lost())
-  kill_name_server()
+  name_server:kill()
   publish()
   say("without a name server", lost())
   second:kill()
   publish()
   say("without either", failure(client, nil))
-  start_name_server()
+  name_server:start()
   say("the name server is back", failure(client, "name_server_failing"))
   second:restart()
   ready(client)
@@ -110,12 +86,12 @@ holdfast.run(function()
   second:kill()
   publish()
   say("without a broker", failure(client, nil))
-  kill_name_server()
+  name_server:kill()
   say("without either", failure(client, "connection_refused"))
   first:restart()
   holdfast.sleep(0.2)
   say("the broker is back", client:status().state ~= "connected" and failure(client, nil))
-  start_name_server()
+  name_server:start()
   ready(client)
   say("and the name server", lost())
   client:close()
@@ -133,7 +109,7 @@ holdfast.run(function()
   peer:close()
   proxy:close()
 
-  write_zone {}
+  name_server:write {}
   client = client_of "mqtt+srv://home.example"
   client:start()
   say("nobody knows", failure(client))
@@ -143,7 +119,7 @@ end)
 local certificate = certificates.make()
 local secure = mosquitto.start { lines = { "certfile " .. certificate .. "/server.pem", "keyfile " .. certificate
   .. "/server.key" } }
-write_zone { ("SRV _secure-mqtt._tcp.localhost 60 0 0 %d b.example"):format(secure.port),
+name_server:write { ("SRV _secure-mqtt._tcp.localhost 60 0 0 %d b.example"):format(secure.port),
   ("SRV _secure-mqtt._tcp.other.example 60 0 0 %d b.example"):format(secure.port), "A b.example 127.0.0.1" }
 holdfast.run(function()
   local client = client_of("mqtts+srv://localhost", { tls = { ca = certificate .. "/ca.pem" } })
@@ -154,6 +130,6 @@ holdfast.run(function()
   say("another one's", failure(client))
   client:close()
 end)
-kill_name_server()
+name_server:kill()
 mosquitto.finish()
 process.remove_folder(certificate)
