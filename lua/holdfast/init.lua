@@ -6,6 +6,24 @@
 -- All times are seconds, fractions allowed. A failure of the world is `nil, message, code` with a stable lowercase
 -- code; a mistake in a call is an error at the caller's line.
 -- @module holdfast
+local loaded, require_one = package.loaded, require
+loaded.holdfast = nil
+
+-- On Lua 5.1 and LuaJIT what was not read to its end (Ctrl-C, a hook that throws, no memory) cannot be read again, for
+-- the mark that stands there while it is read: that of this one is gone by now.
+local function require(name)
+  local fine, module = pcall(require_one, name)
+  if not fine then
+    for other, found in pairs(loaded) do
+      if type(found) ~= "table" and type(other) == "string" and other:find "^holdfast%." then
+        loaded[other] = nil
+      end
+    end
+    error(module, 0)
+  end
+  return module
+end
+
 local check = require "holdfast.check"
 local client = require "holdfast.client"
 local core = require "holdfast.core"
