@@ -102,7 +102,8 @@ end
 local work
 
 local function worked(self, shift, err, trace)
-  local is_mine = shift == self.holder
+  local has_not_begun = err ~= nil and not self.holder and shift == self.shifts
+  local is_mine = shift == self.holder or has_not_begun
   if err ~= nil then
     local item = is_mine and self.item
     if item then

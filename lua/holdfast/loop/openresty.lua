@@ -173,6 +173,7 @@ local function ensure_hands()
     hands:inherit(lost)
   end
   hands = hands or crew.new(complain, handling, yield)
+  hands:remind()
   local problem = ask_timer(hands, begin_hands)
   if problem then
     complain(problem)
