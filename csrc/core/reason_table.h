@@ -288,9 +288,9 @@
   ROW(CLIENT, HF_CLIENT_CONNECT_TIMEOUT, "connect_timeout", RETRY, RETRY, 0, MOVE,                                     \
       "the attempt took longer than connect_timeout")                                                                  \
   ROW(CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, "credentials_timeout", SLOW, SLOW, 0, FRESH,                              \
-      "the credentials function took longer than connect_timeout")                                                     \
+      "a function asked before the attempt (credentials, headers ...) took longer than connect_timeout")               \
   ROW(CLIENT, HF_CLIENT_CREDENTIALS_FAILED, "credentials_failed", SLOW, SLOW, 0, FRESH,                                \
-      "the credentials function failed")                                                                               \
+      "a function asked before the attempt (credentials, headers, server ...) failed")                                 \
   ROW(CLIENT, HF_CLIENT_SLOW_CONSUMER, "slow_consumer", RETRY, RETRY, 0, PLAIN,                                        \
       "messages came faster than they were handled")                                                                   \
   ROW(CLIENT, HF_CLIENT_SESSION_MISMATCH, "session_mismatch", RETRY, RETRY, 0, PLAIN,                                  \
