@@ -70,7 +70,7 @@ describe("nginx's worker #broker", function()
 
   for _, topic in ipairs { "all", "one" } do
     it("loses no message wherever it is interrupted: " .. topic, function()
-      local _, body = server:get("/go?topic=" .. topic, 60000)
+      local _, body = server:get("/go?topic=" .. topic, 120000)
       assert.matches("^%d%d+ fine\n$", body, server:log())
     end)
   end

@@ -115,6 +115,9 @@ local function run(self, worker, task)
     make_up_for(self, worker, task, problem)
   end
   self.running[worker] = nil
+  if not task.has_returned then
+    self.failed()
+  end
   if gethook() ~= hook then -- one that the task has left would end the next
     sethook(hook, mask, count)
   end
@@ -127,12 +130,23 @@ local function await_bell(self, worker)
   self.called = false
 end
 
-local function round(self, worker, problem)
-  if not problem then
-    await_bell(self, worker)
-  elseif self.running[worker] then
-    make_up_for(self, worker, self.running[worker], problem)
+-- Something was thrown in the round before.
+local function pick_up(self, worker, problem)
+  local task = self.running[worker]
+  if task then
+    make_up_for(self, worker, task, problem)
     self.running[worker] = nil
+  end
+  if self.breathing then
+    self:yield() -- for which nobody may have asked yet
+  end
+end
+
+local function round(self, worker, problem)
+  if problem then
+    pick_up(self, worker, problem)
+  else
+    await_bell(self, worker)
   end
   if next(self.idle) == nil and not self.over then
     ngx.thread.spawn(self.work, self)
@@ -181,11 +195,12 @@ end
 -- @tparam function complain `complain(words)` about what must not happen
 -- @tparam table span for all of its threads; whoever knows that nginx has had its turn begins it
 -- @tparam function yield `yield(crew)` has @{Crew:go_on} called once nginx has had its turn; may wait for that
+-- @tparam function failed `failed()` after a task that has thrown, perhaps before it had said what it owes
 -- @treturn table
-function crew.new(complain, span, yield)
+function crew.new(complain, span, yield, failed)
   return setmetatable({
     first = 1, last = 0, bell = semaphore.new(0), complain = complain, span = span, breathing = false,
-    yield = yield, work = work,
+    yield = yield, work = work, failed = failed,
     idle = {}, -- workers that wait for the bell, as a set
     running = {}, -- worker -> task
   }, Crew)

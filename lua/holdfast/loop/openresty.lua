@@ -164,15 +164,21 @@ local function yield(who)
   return who:go_on()
 end
 
+local function failed()
+  if settle then
+    loop.owing()
+  end
+end
+
 -- What is to be run waits where there cannot be a timer.
 local function ensure_hands()
   if hands and hands:is_lost() then
     complain "nginx has ended the timer in which handlers run; one of them has called ngx.exit"
     local lost = hands
-    hands = crew.new(complain, handling, yield)
+    hands = crew.new(complain, handling, yield, failed)
     hands:inherit(lost)
   end
-  hands = hands or crew.new(complain, handling, yield)
+  hands = hands or crew.new(complain, handling, yield, failed)
   hands:remind()
   local problem = ask_timer(hands, begin_hands)
   if problem then
