@@ -398,11 +398,8 @@ describe("enhanced authentication #broker", function()
 
   it("once more ends with a connection that is renewed, of which nobody hears", function()
     holdfast.run(function()
-      local has_come = false
-      client_of({ method = "K", start = function() return "" end, continue = function()
-        has_come = true
-        return ""
-      end }, { client_id = "k", session_expiry = 60, inbox = { bytes = 3000 } })
+      client_of({ method = "K", start = function() return "" end },
+        { client_id = "k", session_expiry = 60, inbox = { bytes = 3000 } })
       local seen = diary.of(client)
       local readings = client:subscribe("a", { qos = 1 })
       client:start()
@@ -410,26 +407,23 @@ describe("enhanced authentication #broker", function()
       peer:connack()
       peer:suback(expect("subscribe").id, 1)
       assert(client:wait("ready", 5))
-      for id = 1, 10 do
-        peer:publish { topic = "a", payload = ("x"):rep(1000), qos = 1, id = id }
-      end
-      local task = holdfast.spawn(client.reauthenticate, client, 20)
+      local task = holdfast.spawn(client.reauthenticate, client, 60)
       assert.are.equal("", heard("K", AGAIN))
-      ask("K", "behind all of them")
-      await(function() return has_come end) -- so the link has met them, too, and let some go
-      local heard_of, over = {}
-      repeat -- until the client leaves: what it reads makes room, and its PINGREQ asks how far the broker has read
+      -- More comes than is read, until some of it is let go; what is read then makes room, and the client leaves.
+      local id, over = 0
+      repeat
+        for _ = 1, 5 do
+          id = id + 1
+          pcall(peer.publish, peer, { topic = "a", payload = ("x"):rep(1000), qos = 1, id = id })
+        end
         readings:receive(0.01)
         local packet, why = peer:packet(0)
-        over = why == "closed"
-        if packet then
-          heard_of[packet.type] = true
-          if packet.type == "pingreq" then
-            peer:send("pingresp", "")
-          end
+        if packet and packet.type == "pingreq" then
+          pcall(peer.send, peer, "pingresp", "")
         end
+        over = packet and packet.type == "disconnect" or not packet and why ~= "timeout"
+        assert(id < 60000)
       until over
-      assert.is_true(heard_of.auth and heard_of.puback and heard_of.disconnect)
       begins "K"
       peer:connack { session_present = true }
       assert.are.equal("not_connected", select(3, task:join(20)))
