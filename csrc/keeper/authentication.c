@@ -96,6 +96,7 @@ void hf_authentication_anew(hf_client *client, const hf_command *command) {
   hf_bytes data = ours ? (hf_bytes){word, word ? strlen(word) : 0} : command->given.of[0];
   bool fine = can && (word || !ours);
   fine = fine && client->operations->authenticate(client->link, data, (hf_bytes){NULL, 0}, true);
+  if (word) explicit_bzero(word, strlen(word));
   free(word);
   if (fine && ours) memcpy(client->nonce, nonce, sizeof nonce);
   if (fine)

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE
 #include "keeper/tell.h"
 
 #include <stdlib.h>
@@ -148,8 +149,10 @@ static void free_publish(hf_mail *mail) {
 }
 
 static void free_event(hf_mail *mail) {
-  free(((hf_event *)mail)->text);
-  free(((hf_event *)mail)->reference);
+  hf_event *event = (hf_event *)mail;
+  if (event->text) explicit_bzero(event->text, event->length); /* what a broker says to let a client in */
+  free(event->text);
+  free(event->reference);
   free(mail);
 }
 

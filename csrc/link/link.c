@@ -1,6 +1,8 @@
+#define _DEFAULT_SOURCE
 #include "link/link.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void hf_link_mail_free(hf_mail *mail) {
   switch ((enum hf_link_mail)mail->kind) {
@@ -26,6 +28,8 @@ void hf_link_mail_free(hf_mail *mail) {
     free(((hf_link_answer *)mail)->text);
     break;
   case HF_LINK_AUTH:
+    explicit_bzero(((hf_link_auth *)mail)->data, ((hf_link_auth *)mail)->length);
+    break;
   case HF_LINK_RENEW:
     break;
   }

@@ -202,6 +202,12 @@ static void put_header(const hf_scram_client *client, char header[HEADER]) {
   snprintf(at, (size_t)(header + HEADER - at), ",r=");
 }
 
+/* The name is a secret, too. */
+static void drop(char *word) {
+  if (word) explicit_bzero(word, strlen(word));
+  free(word);
+}
+
 const char *hf_scram_prove(const hf_scram_client *client, hf_bytes said, hf_scram_words *words) {
   char header[HEADER];
   server_first first;
@@ -212,17 +218,17 @@ const char *hf_scram_prove(const hf_scram_client *client, hf_bytes said, hf_scra
   char *bare = hf_scram_first(client);
   size_t without_length = strlen(header) + first.nonce.length;
   size_t room = (bare ? strlen(bare) : 0) + said.length + without_length + 3;
-  char *without = malloc(without_length + 1), *text = malloc(room);
+  char *without = malloc(without_length + 1), *text = calloc(1, room);
   bool fine = bare && without && text;
   if (fine) snprintf(without, without_length + 1, "%s%.*s", header, (int)first.nonce.length, first.nonce.data);
   if (fine) snprintf(text, room, "%s,%.*s,%s", bare + strlen(head_of(client)), (int)said.length, said.data, without);
   fine = fine && put_words(client->hash, client->password, &first, text, without, words);
-  free(bare);
+  drop(bare);
   free(without);
-  free(text);
+  drop(text);
   if (fine) return NULL;
-  free(words->answer);
-  free(words->expected);
+  drop(words->answer);
+  drop(words->expected);
   *words = (hf_scram_words){NULL, NULL};
   return "memory is short";
 }

@@ -2,6 +2,8 @@
 -- HTTP-proxy's-port SOCKS-proxy's-port`. Lives through
 -- connections with every kind of secret, each with "planted" in it, and says everything that anybody can be shown.
 local holdfast = require "holdfast"
+local scram = require "scram_probe"
+local scripted = require "spec.support.scripted_broker"
 
 local plain, secure, keyed, folder, framed, http, socks = arg[1], arg[2], arg[3], arg[4], arg[5], arg[6], arg[7]
 
@@ -93,6 +95,64 @@ holdfast.run(function()
   asked_with({ Authorization = "Bearer planted-header" }, "ready")
   asked_with(function() return { ["X-Token"] = "planted-header" } end, "ready")
   asked_with(function() return { ["X-Token"] = "planted-header\n" } end, "failed")
+
+  -- A broker that lets in whoever says it so: its answers to the words of an exchange, in turn; the last is CONNACK's.
+  local function let_in_by(auth, wanted, ...)
+    local broker, answers = scripted.listen(), { ... }
+    local task = holdfast.spawn(function()
+      local peer
+      repeat
+        holdfast.sleep(0.002)
+        peer = broker:accept_now()
+      until peer
+      for turn = 1, #answers do
+        local packet
+        repeat
+          holdfast.sleep(0.002)
+          packet = peer:packet(0)
+        until packet
+        local answer = answers[turn](packet.properties)
+        local properties = scripted.text(21, auth.method) .. scripted.text(22, answer)
+        if turn < #answers then
+          peer:auth(0x18, properties)
+        else
+          peer:connack { properties = { properties } }
+        end
+      end
+      return peer
+    end)
+    live({ server = "mqtt://127.0.0.1:" .. broker.port, transport = "native", auth = auth }, wanted)
+    local peer = task:join(10)
+    peer:close()
+    broker:close()
+  end
+  local name, last = "SCRAM-SHA-256", nil
+  local login_of_scram = { method = name, username = "planted-user", password = "planted-scram" }
+  local function second(first)
+    local nonce = first:match "r=([%w+/]+)"
+    local said = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    last = select(2, scram.prove(name, login_of_scram.username, login_of_scram.password, nonce, said))
+    return said
+  end
+  let_in_by(login_of_scram, "connected", second, function() return last end)
+  let_in_by(login_of_scram, "failed", second, function() return "e=invalid-proof" end)
+  local functions = { method = "token", start = function() return "planted-first" end,
+    continue = function(said) return "planted-answer to " .. said, "planted-last" end }
+  let_in_by(functions, "connected", function() return "planted-asked" end, function() return "planted-last" end)
+  let_in_by(functions, "failed", function() return "planted-asked" end, function() return "planted-wrong" end)
+
+  -- PEM itself, with a note of the same secrecy in front of the key.
+  local function pem(path)
+    local file = assert(io.open(folder .. "/" .. path))
+    local text = file:read "*a"
+    file:close()
+    return text
+  end
+  for index, key in ipairs { pem "client.key", pem "other.key" } do
+    live({ server = secure, transport = "native", username = login.username, password = login.password,
+      tls = { ca = pem "ca.pem", cert = pem "client.pem", key = "planted-key\n" .. key,
+        key_password = "planted-phrase" } }, index == 1 and "ready" or "failed")
+  end
 end)
 
 -- What nobody may see in it.
