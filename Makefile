@@ -44,6 +44,8 @@ SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter csrc/lua/%,$(SOURCES))
 PLAIN   := $(filter-out csrc/lua/%,$(SOURCES))
 PROBES  := $(sort $(wildcard spec/support/*_probe.c))
+# The specs' QUIC server, where what it is made of is there.
+QUIC_SERVER := $(if $(wildcard /usr/include/ngtcp2/ngtcp2_crypto_gnutls.h),$(BUILD)/spec/quic_server)
 MODULES := $(shell find lua -name '*.lua' | sort)
 
 PLAIN_OBJECTS   := $(PLAIN:csrc/%.c=$(BUILD)/obj/%.o)
@@ -75,7 +77,7 @@ $(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJEC
 	$(call link,$^)
 
 # A probe is a small Lua module of one spec over the C floors, without the binding.
-spec-support: $(PROBE_MODULES) $(if $(filter address thread,$(SANITIZE)),$(HERE)/interpreter) ## build what specs load besides the module
+spec-support: $(PROBE_MODULES) $(QUIC_SERVER) $(if $(filter address thread,$(SANITIZE)),$(HERE)/interpreter) ## build what specs load besides the module
 
 PROBE_FLOORS = $(foreach floor,core mqtt sys store stream link,$(filter $(BUILD)/obj/$(floor)/%,$(PLAIN_OBJECTS)))
 
@@ -134,6 +136,11 @@ $(HERE)/spec/mqtt_probe.so: $(HERE)/obj/spec/mqtt_probe.o $(COUNTED)
 
 $(HERE)/spec/%.so: $(HERE)/obj/spec/%.o $(PROBE_FLOORS)
 	$(call link,$^)
+
+$(BUILD)/spec/quic_server: $(wildcard spec/support/quic_server.c spec/support/quic_server/*.[ch]) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@.$$$$ $(filter %.c,$^) \
+	  -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls && mv -f $@.$$$$ $@
 
 $(HERE)/interpreter: spec/support/interpreter.c Makefile
 	@mkdir -p $(@D)

@@ -1,0 +1,99 @@
+/* quic_server/control: a unix socket that takes a line and answers with one.
+ *
+ *     stats            {"connections":1, ...}; "open" are those that live
+ *     forget           no connection was ever there
+ *     close CODE       every connection is closed with that code of the application's
+ *     silent on|off    no datagram is read or sent
+ *     drop N in|out    so many of a hundred datagrams are lost
+ *     early refuse|accept
+ *     quit
+ *
+ * "ok", or "what?" and the line.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "server.h"
+
+void control_open(struct server *server) {
+  server->control = server->caller = -1;
+  const char *path = server->options.control;
+  if (!path) return;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) fail("--control: too long: %s", path);
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  unlink(path);
+  server->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (server->control < 0 || bind(server->control, (struct sockaddr *)&address, sizeof address) != 0 ||
+      listen(server->control, 8) != 0)
+    fail("%s: %s", path, strerror(errno));
+}
+
+void control_accept(struct server *server) {
+  int fresh = accept(server->control, NULL, NULL);
+  if (fresh < 0) return;
+  if (server->caller >= 0) close(server->caller);
+  server->caller = fresh;
+}
+
+static size_t write_stats(const struct server *server, char *text, size_t room) {
+  unsigned open = 0, ready = 0;
+  for (const struct connection *each = server->connections; each; each = each->next) {
+    open += !each->gone_after && !each->is_dead;
+    ready += !each->gone_after && !each->is_dead && each->is_done;
+  }
+  size_t length = (size_t)snprintf(text, room, "{\"open\":%u,\"ready\":%u", open, ready);
+#define PRINT(name)                                                                                                    \
+  length += (size_t)snprintf(text + length, room - length, ",\"" #name "\":%llu",                                      \
+                             (unsigned long long)server->counters.name);
+  COUNTERS(PRINT)
+#undef PRINT
+  length += (size_t)snprintf(text + length, room - length, "}\n");
+  return length;
+}
+
+static bool obey(struct server *server, const char *line) {
+  unsigned number;
+  char word[8];
+  if (strcmp(line, "forget") == 0) {
+    for (struct connection *each = server->connections; each; each = each->next)
+      each->is_dead = true;
+  } else if (sscanf(line, "close %u", &number) == 1) {
+    for (struct connection *each = server->connections; each; each = each->next)
+      if (!each->gone_after && !each->is_dead) connection_close(each, 0, number);
+  } else if (sscanf(line, "silent %7s", word) == 1 && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
+    server->is_silent = word[1] == 'n';
+  } else if (sscanf(line, "drop %u %7s", &number, word) == 2 && number <= 100 && strcmp(word, "in") == 0) {
+    server->drop_in = number;
+  } else if (sscanf(line, "drop %u %7s", &number, word) == 2 && number <= 100 && strcmp(word, "out") == 0) {
+    server->drop_out = number;
+  } else if (strcmp(line, "early refuse") == 0 || strcmp(line, "early accept") == 0) {
+    server->refuses_early = line[6] == 'r';
+  } else if (strcmp(line, "quit") == 0) {
+    server->quits = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void control_read(struct server *server) {
+  char line[256], answer[4096];
+  ssize_t length = recv(server->caller, line, sizeof line - 1, 0);
+  if (length <= 0) {
+    close(server->caller);
+    server->caller = -1;
+    return;
+  }
+  line[length] = 0;
+  line[strcspn(line, "\r\n")] = 0;
+  size_t size;
+  if (strcmp(line, "stats") == 0)
+    size = write_stats(server, answer, sizeof answer);
+  else
+    size = (size_t)snprintf(answer, sizeof answer, obey(server, line) ? "ok\n" : "what? %s\n", line);
+  if (send(server->caller, answer, size, MSG_NOSIGNAL) != (ssize_t)size) server->quits = true;
+}
