@@ -41,8 +41,8 @@ ATOMICS := $(shell echo 'int main(void) { static _Atomic(unsigned long long) n; 
 LIBS    := -lwslay -ldl -lresolv $(ATOMICS) # the last but one is for a C library that has it apart
 
 SOURCES := $(shell find csrc -name '*.c' | sort)
-BINDING := $(filter csrc/lua/%,$(SOURCES))
-PLAIN   := $(filter-out csrc/lua/%,$(SOURCES))
+BINDING := $(filter-out csrc/lua/quic.c,$(filter csrc/lua/%,$(SOURCES)))
+PLAIN   := $(filter-out csrc/lua/% csrc/quic/%,$(SOURCES))
 PROBES  := $(sort $(wildcard spec/support/*_probe.c))
 # The specs' QUIC server, where what it is made of is there.
 QUIC_SERVER := $(if $(wildcard /usr/include/ngtcp2/ngtcp2_crypto_gnutls.h),$(BUILD)/spec/quic_server)
@@ -51,9 +51,19 @@ MODULES := $(shell find lua -name '*.lua' | sort)
 PLAIN_OBJECTS   := $(PLAIN:csrc/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJECTS := $(BINDING:csrc/%.c=$(HERE)/obj/%.o)
 CORE            := $(HERE)/holdfast/core.so
+
+# A shared object of its own where the headers of what it is made of are: MQTT over QUIC.
+QUIC_HEADERS := ngtcp2/ngtcp2_crypto_gnutls.h gnutls/gnutls.h
+HAS_QUIC     := $(if $(filter-out 2,$(words $(foreach header,$(QUIC_HEADERS),$(firstword \
+                  $(wildcard /usr/include/$(header) /usr/local/include/$(header)))))),,yes)
+QUIC         := $(if $(HAS_QUIC),$(HERE)/holdfast/quic.so)
+QUIC_OBJECTS := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(filter csrc/quic/%,$(SOURCES)))
+# What it has of the floors below: a copy, which keeps no state of its own but what it is handed.
+QUIC_BELOW   := $(patsubst %,$(BUILD)/obj/%.o,core/heap core/reason sys/clock sys/loop sys/pollset sys/private sys/tcp_socket)
+QUIC_LIBS    := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls
 PROBE_MODULES   := $(PROBES:spec/support/%.c=$(HERE)/spec/%.so)
 
-all: $(CORE) ## build the module for LUA (default lua5.4)
+all: $(CORE) $(QUIC) ## build the module for LUA (default lua5.4)
 
 # Written aside and moved into place: a second make, or an interpreter that has the old file mapped, never sees half
 # of it.
@@ -66,14 +76,18 @@ define link
 $(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@.$$$$ $1 $(LIBS) && mv -f $@.$$$$ $@
 endef
 
-$(PLAIN_OBJECTS): $(BUILD)/obj/%.o: csrc/%.c Makefile
+$(PLAIN_OBJECTS) $(QUIC_OBJECTS): $(BUILD)/obj/%.o: csrc/%.c Makefile
 	$(call compile)
 
-$(BINDING_OBJECTS): $(HERE)/obj/%.o: csrc/%.c Makefile
+$(BINDING_OBJECTS) $(HERE)/obj/lua/quic.o: $(HERE)/obj/%.o: csrc/%.c Makefile
 	$(call compile,-I$(LUA_INCDIR))
 
 # The scripted link is for specs.
 $(CORE): $(filter-out $(BUILD)/obj/link/fake_%,$(PLAIN_OBJECTS)) $(BINDING_OBJECTS)
+	$(call link,$^)
+
+$(HERE)/holdfast/quic.so: LIBS := $(QUIC_LIBS) -ldl $(ATOMICS)
+$(HERE)/holdfast/quic.so: $(QUIC_OBJECTS) $(HERE)/obj/lua/quic.o $(QUIC_BELOW)
 	$(call link,$^)
 
 # A probe is a small Lua module of one spec over the C floors, without the binding.
@@ -176,7 +190,7 @@ $(BUILD)/bench/%: bench/%.c bench/arguments.h Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@ $(filter %.c %.o,$^) -Wl,--as-needed $(LIBS)
 
--include $(PLAIN_OBJECTS:.o=.d) $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) \
+-include $(PLAIN_OBJECTS:.o=.d) $(QUIC_OBJECTS:.o=.d) $(HERE)/obj/lua/quic.d $(COUNTED:.o=.d) $(BINDING_OBJECTS:.o=.d) \
   $(patsubst spec/support/%.c,$(HERE)/obj/spec/%.d,$(wildcard spec/support/*.c))
 
 env: ## eval "$(make -s env)": the build in front of LUA_PATH and LUA_CPATH
@@ -254,11 +268,12 @@ MODULE_FOLDER  := $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
 LIBRARY_FOLDER := $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
 COMMANDS       := $(notdir $(wildcard bin/*))
 
-install: $(CORE) ## into DESTDIR PREFIX (default /usr/local), for LUA
+install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	@for file in $(MODULES:lua/%=%); do \
 	  install -D -m 644 "lua/$$file" "$(MODULE_FOLDER)/$$file" || exit 1; \
 	done
 	install -D -m 755 $(CORE) "$(LIBRARY_FOLDER)/holdfast/core.so"
+	$(if $(QUIC),install -D -m 755 $(QUIC) "$(LIBRARY_FOLDER)/holdfast/quic.so")
 	@for command in $(COMMANDS); do \
 	  install -D -m 755 "bin/$$command" "$(DESTDIR)$(PREFIX)/bin/$$command" && \
 	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" || exit 1; \
@@ -267,7 +282,7 @@ install: $(CORE) ## into DESTDIR PREFIX (default /usr/local), for LUA
 # The commands stay while another Lua's modules are there: they name the Lua that they run on.
 uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
 	@for file in $(MODULES:lua/%=%); do rm -f "$(MODULE_FOLDER)/$$file"; done
-	rm -f "$(LIBRARY_FOLDER)/holdfast/core.so"
+	rm -f "$(LIBRARY_FOLDER)/holdfast/core.so" "$(LIBRARY_FOLDER)/holdfast/quic.so"
 	@for command in $(COMMANDS); do \
 	  if head -n 1 "$(DESTDIR)$(PREFIX)/bin/$$command" 2>/dev/null | grep -q ' $(INTERPRETER)$$'; then \
 	    rm -f "$(DESTDIR)$(PREFIX)/bin/$$command"; \
@@ -278,7 +293,7 @@ uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
 	done
 
 clean: ## remove what was built, by LuaRocks too
-	rm -rf build holdfast/core.so
+	rm -rf build holdfast/core.so holdfast/quic.so
 	find csrc -name '*.o' -delete
 
 help: ## this list

@@ -10,6 +10,7 @@ typedef enum hf_phase {
   HF_PHASE_DNS,
   HF_PHASE_TCP,
   HF_PHASE_PROXY, /* all that is between us and a server that is reached through one, the way to the proxy too */
+  HF_PHASE_QUIC,  /* until something has come back by UDP */
   HF_PHASE_TLS,
   HF_PHASE_WEBSOCKET,
   HF_PHASE_CONNACK,

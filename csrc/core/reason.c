@@ -76,11 +76,21 @@ static const char *const class_names[HF_CLASSES] = {
 };
 
 static const char *const source_names[HF_SOURCES] = {
-    [HF_SOURCE_CONNACK] = "connack",     [HF_SOURCE_CONNACK_V3] = "connack_v3", [HF_SOURCE_DISCONNECT] = "disconnect",
-    [HF_SOURCE_SUBACK] = "suback",       [HF_SOURCE_UNSUBACK] = "unsuback",     [HF_SOURCE_PUBACK] = "puback",
-    [HF_SOURCE_PAHO] = "paho",           [HF_SOURCE_NETWORK] = "network",       [HF_SOURCE_TLS] = "tls",
-    [HF_SOURCE_PROXY] = "proxy",         [HF_SOURCE_SOCKS] = "socks",           [HF_SOURCE_HTTP] = "http",
-    [HF_SOURCE_WEBSOCKET] = "websocket", [HF_SOURCE_CLIENT] = "client",
+    [HF_SOURCE_CONNACK] = "connack",
+    [HF_SOURCE_CONNACK_V3] = "connack_v3",
+    [HF_SOURCE_DISCONNECT] = "disconnect",
+    [HF_SOURCE_SUBACK] = "suback",
+    [HF_SOURCE_UNSUBACK] = "unsuback",
+    [HF_SOURCE_PUBACK] = "puback",
+    [HF_SOURCE_PAHO] = "paho",
+    [HF_SOURCE_NETWORK] = "network",
+    [HF_SOURCE_TLS] = "tls",
+    [HF_SOURCE_PROXY] = "proxy",
+    [HF_SOURCE_SOCKS] = "socks",
+    [HF_SOURCE_HTTP] = "http",
+    [HF_SOURCE_WEBSOCKET] = "websocket",
+    [HF_SOURCE_QUIC] = "quic",
+    [HF_SOURCE_CLIENT] = "client",
 };
 
 static int find(const char *const *names, int count, const char *name) {

@@ -35,6 +35,7 @@ typedef enum hf_source {
   HF_SOURCE_SOCKS,     /* hf_socks_code: the reply of a SOCKS5 proxy */
   HF_SOURCE_HTTP,      /* the status of an answer that is not the one that was hoped for */
   HF_SOURCE_WEBSOCKET, /* hf_websocket_code, or the code of the server's Close frame */
+  HF_SOURCE_QUIC,      /* hf_quic_code, or the code of the server's CONNECTION_CLOSE */
   HF_SOURCE_CLIENT,    /* hf_client_code: decided by this library */
   HF_SOURCES
 } hf_source;
@@ -104,6 +105,15 @@ typedef enum hf_websocket_code {
   HF_WEBSOCKET_RESTART = 1012,
   HF_WEBSOCKET_TRY_LATER = 1013,
 } hf_websocket_code;
+
+typedef enum hf_quic_code {
+  HF_QUIC_REFUSED = 0x02, /* up to here as RFC 9000 section 20.1 has them; or nobody listens */
+  HF_QUIC_VERSION = 1000, /* beyond what it has: it speaks no version that we do */
+  HF_QUIC_IDLE_TIMEOUT,
+  HF_QUIC_BLOCKED, /* nothing has come back */
+  HF_QUIC_MISSING, /* the part that brings QUIC is not there */
+  HF_QUIC_FAILED,  /* it broke the protocol of QUIC, or we cannot go on */
+} hf_quic_code;
 
 typedef enum hf_client_code {
   HF_CLIENT_CONNECT_TIMEOUT = 1,

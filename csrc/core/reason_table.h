@@ -285,6 +285,17 @@
   ROW(WEBSOCKET, HF_WEBSOCKET_TRY_LATER, "websocket_try_again_later", SLOW, SLOW, 0, MOVE, "the server is overloaded") \
   OTHERS(WEBSOCKET, 0, "websocket_closed", RETRY, RETRY, 0, PLAIN, "the server closed the WebSocket")                  \
                                                                                                                        \
+  ROW(QUIC, HF_QUIC_REFUSED, "quic_refused", RETRY, RETRY, 0, MOVE, "the server refused the connection over QUIC")      \
+  ROW(QUIC, HF_QUIC_VERSION, "quic_version", SLOW, SLOW, 0, MOVE, "the server speaks no version of QUIC that is known") \
+  ROW(QUIC, HF_QUIC_IDLE_TIMEOUT, "quic_idle_timeout", RETRY, RETRY, 0, PLAIN,                                         \
+      "nothing came over QUIC for longer than its idle timeout")                                                       \
+  ROW(QUIC, HF_QUIC_BLOCKED, "quic_blocked", RETRY, RETRY, 0, MOVE,                                                    \
+      "nothing came back by UDP: the server is not there, or something between does not let it through")               \
+  ROW(QUIC, HF_QUIC_MISSING, "quic_missing", SLOW, SLOW, 0, MOVE,                                                      \
+      "QUIC is in a module of its own, holdfast.quic of the package holdfast-quic, which is not loaded")               \
+  ROW(QUIC, HF_QUIC_FAILED, "quic_failed", RETRY, SLOW, 3, MOVE, "the connection over QUIC failed")                    \
+  OTHERS(QUIC, 0, "quic_closed", RETRY, RETRY, 0, PLAIN, "the server closed the connection over QUIC")                 \
+                                                                                                                       \
   ROW(CLIENT, HF_CLIENT_CONNECT_TIMEOUT, "connect_timeout", RETRY, RETRY, 0, MOVE,                                     \
       "the attempt took longer than connect_timeout")                                                                  \
   ROW(CLIENT, HF_CLIENT_CREDENTIALS_TIMEOUT, "credentials_timeout", SLOW, SLOW, 0, FRESH,                              \

@@ -15,11 +15,12 @@ static const struct {
                {"tcp", false, HF_ROAD_TCP, false},      {"ssl", true, HF_ROAD_TCP, false},
                {"mqtt+srv", false, HF_ROAD_TCP, true},  {"mqtts+srv", true, HF_ROAD_TCP, true},
                {"ws", false, HF_ROAD_WEBSOCKET, false}, {"wss", true, HF_ROAD_WEBSOCKET, false},
-               {"unix", false, HF_ROAD_UNIX, false}};
+               {"unix", false, HF_ROAD_UNIX, false},    {"quic", true, HF_ROAD_QUIC, false}};
 
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
 
-static const char *const roads[] = {[HF_ROAD_TCP] = "tcp", [HF_ROAD_WEBSOCKET] = "websocket", [HF_ROAD_UNIX] = "unix"};
+static const char *const roads[] = {
+    [HF_ROAD_TCP] = "tcp", [HF_ROAD_WEBSOCKET] = "websocket", [HF_ROAD_UNIX] = "unix", [HF_ROAD_QUIC] = "quic"};
 
 enum { ROADS = sizeof roads / sizeof roads[0] };
 
@@ -105,7 +106,7 @@ static const char *take_scheme(hf_bytes *text, hf_uri *uri, char *problem) {
     return NULL;
   }
   return say(problem, "has the unknown scheme ", name,
-             "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss and unix are known");
+             "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss, unix and quic are known");
 }
 
 /* Whether the text is a dotted quad; no leading zeros, which some resolvers read as octal. */
@@ -210,6 +211,7 @@ static const char *take_host(hf_bytes *text, hf_uri *uri, char *problem) {
 }
 
 uint16_t hf_uri_usual_port(hf_road road, bool tls) {
+  if (road == HF_ROAD_QUIC) return 14567; /* nobody has registered one; where the brokers that there are listen */
   if (road == HF_ROAD_WEBSOCKET) return tls ? 443 : 80;
   return tls ? 8883 : 1883;
 }

@@ -2,9 +2,9 @@
  *
  * "mqtt://host", "mqtts://host:8884", "tcp://" and "ssl://" as aliases,
  * "mqtt+srv://service" and "mqtts+srv://", IPv6 in brackets, a bare "host" or "host:port" as mqtt;
- * "unix:///run/broker.sock"; "ws://host/path?query" and "wss://". User info, and a path or query where there can be
- * none, are refused, never ignored. Pure, no memory: the parts point into the caller's text, or into the struct itself,
- * which then must not be copied. Any thread.
+ * "unix:///run/broker.sock"; "ws://host/path?query" and "wss://"; "quic://host". User info, and a path or query where
+ * there can be none, are refused, never ignored. Pure, no memory: the parts point into the caller's text, or into the
+ * struct itself, which then must not be copied. Any thread.
  */
 #ifndef HF_CORE_URI_H
 #define HF_CORE_URI_H
@@ -24,6 +24,7 @@ typedef enum hf_road { /* what carries the bytes to a server */
                        HF_ROAD_TCP,
                        HF_ROAD_WEBSOCKET,
                        HF_ROAD_UNIX, /* its host is the path of a socket, as the user wrote it, from the '/' on */
+                       HF_ROAD_QUIC, /* UDP, and TLS within: see stream/quic.h */
 } hf_road;
 
 const char *hf_road_name(hf_road road); /* "tcp" ... */
@@ -32,7 +33,8 @@ int hf_road_find(const char *name);     /* -1 when there is none */
 typedef struct hf_uri {
   hf_bytes host; /* without brackets, its zone behind a '%' alone; then it may point into this struct */
   hf_road road;
-  uint16_t port; /* 1883, 8883, 80 or 443 when the text has none; 0: there is none on its road, or it is a service */
+  uint16_t
+      port; /* 1883, 8883, 80, 443 or 14567 when the text has none; 0: there is none on its road, or it is a service */
   bool tls;
   bool ipv6;     /* the host is an IPv6 literal */
   bool service;  /* it is the name of a service, whose servers and ports a name server has (RFC 2782) */

@@ -5,6 +5,7 @@
 #include "keeper/route.h"
 #include "keeper/snapshot.h"
 #include "keeper/tell.h"
+#include "stream/quic.h"
 
 static hf_gate_input refuse(hf_failure *failure, hf_source source, int code) {
   *failure = (hf_failure){hf_reason_find(source, code), NULL};
@@ -88,7 +89,10 @@ static hf_gate_input find_trust(hf_client *client, hf_failure *failure) {
   const hf_link_tls *tls = hf_options_tls(client->options);
   bool to_proxy = client->proxy && client->proxy->tls;
   bool wanted = client->server->tls && (client->operations->exact || tls->cert);
-  if (wanted && client->operations->exact) client->context = hf_tls_context_find(tls);
+  if (wanted && client->server->road == HF_ROAD_QUIC)
+    client->context = hf_quic_context_find(tls);
+  else if (wanted && client->operations->exact)
+    client->context = hf_tls_context_find(tls);
   if (to_proxy) client->proxy_context = hf_tls_context_find(&client->options->proxy_tls);
   bool missing = (wanted && !client->context) || (to_proxy && !client->proxy_context);
   if (!missing || !keeper->means.trust) return HF_GATE_INPUT_TRUSTED;

@@ -72,6 +72,7 @@ static const hf_server *take(hf_client *client, const char *text) {
 static const hf_server *choose(hf_client *client, const char *list, const hf_server *now) {
   bool framed = now->road == HF_ROAD_WEBSOCKET;
   const char *scheme = framed ? (now->tls ? "wss" : "ws") : now->tls ? "mqtts" : "mqtt";
+  if (now->road == HF_ROAD_QUIC) scheme = "quic";
   const char *path = framed && now->path ? now->path : "";
   const char *at = list;
   while (*at) {

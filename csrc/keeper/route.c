@@ -90,7 +90,8 @@ static const char *host_of(const hf_client *client) {
 const hf_proxy *hf_route_find(const hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
-  if (server->road == HF_ROAD_UNIX || !client->operations->exact) return NULL;
+  bool by_tcp = server->road != HF_ROAD_UNIX && server->road != HF_ROAD_QUIC;
+  if (!by_tcp || !client->operations->exact) return NULL;
   if (options->ask_proxy) return client->given_proxy;
   const hf_proxy *proxy = server->tls ? options->proxy_secure : options->proxy;
   return proxy && options->no_proxy && hf_route_is_direct(options->no_proxy, host_of(client)) ? NULL : proxy;

@@ -5,6 +5,7 @@
 
 #include "keeper/inside.h"
 #include "link/tls_check.h"
+#include "stream/quic.h"
 
 static void look(const hf_tls_options *options, hf_tls_problem *problem) {
   hf_tls_finding finding;
@@ -18,7 +19,9 @@ static void make(hf_errand *errand) {
   hf_trusted *answer = (hf_trusted *)hf_question_of(errand);
   const hf_client *client = answer->question.mail.owner;
   const hf_tls_options *options = hf_options_tls(client->options);
-  if (answer->to_server && client->operations->exact)
+  if (answer->to_server && answer->by_quic)
+    answer->context = hf_quic_context_get(options, &answer->problem);
+  else if (answer->to_server && client->operations->exact)
     answer->context = hf_tls_context_get(options, &answer->problem);
   else if (answer->to_server)
     look(options, &answer->problem);
@@ -35,6 +38,7 @@ bool hf_trust_ask(hf_mailbox *inbox, hf_client *client, uint32_t generation) {
   hf_trusted *asked = hf_question_new(sizeof *asked, inbox, client, generation, HF_COMMAND_TRUSTED);
   if (!asked) return false;
   asked->to_server = client->server->tls && !client->context;
+  asked->by_quic = client->server->road == HF_ROAD_QUIC;
   asked->to_proxy = client->proxy && client->proxy->tls && !client->proxy_context;
   asked->question.errand = (hf_errand){.kind = HF_ERRAND_TLS, .work = make, .done = made};
   return hf_question_ask(&asked->question);

@@ -13,7 +13,8 @@
 typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the contexts first */
   hf_question question;
   bool to_server, to_proxy; /* what is wanted */
-  hf_tls_context *context;  /* NULL: there is a problem, or the link makes its own */
+  bool by_quic;
+  hf_tls_context *context; /* NULL: there is a problem, or the link makes its own */
   hf_tls_context *proxy_context;
   hf_tls_problem problem; /* reason NULL: there is none */
 } hf_trusted;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/quic.h"
 #include "sys/entropy.h"
 
 hf_loop *hf_native_loop;
@@ -204,15 +205,19 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .path = attempt->path,
                              .headers = attempt->headers,
                              .port = attempt->port,
+                             .patience = attempt->timeout,
+                             .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
                              .tls = tls};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
   if (!link->stream) out_of_memory(link);
 }
 
 /* A reference; NULL and no reason: there is no TLS. */
-static hf_tls_context *context_of(const hf_link_tls *tls, hf_tls_context *found, hf_tls_problem *problem) {
+static hf_tls_context *context_of(const hf_link_tls *tls, hf_tls_context *found, hf_road road,
+                                  hf_tls_problem *problem) {
   problem->reason = NULL;
   if (!tls) return NULL;
+  if (!found && road == HF_ROAD_QUIC) return hf_quic_context_get(tls, problem);
   return found ? hf_tls_context_hold(found) : hf_tls_context_get(tls, problem);
 }
 
@@ -233,8 +238,8 @@ static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_atte
     return;
   }
   hf_tls_problem problem;
-  hf_tls_context *proxy_tls = NULL, *tls = context_of(attempt->tls, attempt->context, &problem);
-  if (!problem.reason) proxy_tls = context_of(attempt->proxy_tls, attempt->proxy_context, &problem);
+  hf_tls_context *proxy_tls = NULL, *tls = context_of(attempt->tls, attempt->context, attempt->road, &problem);
+  if (!problem.reason) proxy_tls = context_of(attempt->proxy_tls, attempt->proxy_context, HF_ROAD_TCP, &problem);
   if (problem.reason)
     fail(link, problem.reason, HF_PHASE_NONE, problem.text);
   else

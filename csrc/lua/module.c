@@ -7,6 +7,7 @@
 
 #include "lua/binding.h"
 #include "lua/pure.h"
+#include "stream/quic.h"
 #include "stream/saslprep.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
@@ -48,6 +49,14 @@ static int absolute(lua_State *L) {
   return 1;
 }
 
+/* join_quic(part of holdfast.quic) -> nil, or why not */
+static int join_quic(lua_State *L) {
+  char problem[HF_QUIC_PROBLEM];
+  luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+  lua_pushstring(L, hf_quic_join(lua_touserdata(L, 1), problem) ? NULL : problem);
+  return 1;
+}
+
 /* saslprep(text, is_name) -> text in the form of RFC 4013; nil and what is wrong with it; or false, where that cannot
  * be said without a library that cannot be loaded */
 static int saslprep(lua_State *L) {
@@ -66,8 +75,13 @@ static int saslprep(lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg functions[] = {{"now", now},           {"random_id", random_id}, {"metrics", hf_lua_metrics},
-                                     {"absolute", absolute}, {"saslprep", saslprep},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"join_quic", join_quic},
+                                     {"now", now},
+                                     {"random_id", random_id},
+                                     {"metrics", hf_lua_metrics},
+                                     {"absolute", absolute},
+                                     {"saslprep", saslprep},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_holdfast_core(lua_State *L);
 

@@ -71,7 +71,7 @@ int hf_lua_status(lua_State *L, hf_client *client) {
 }
 
 static const char *phase_name(int phase) {
-  static const char *const names[] = {"none", "dns", "tcp", "proxy", "tls", "websocket", "connack", "up"};
+  static const char *const names[] = {"none", "dns", "tcp", "proxy", "quic", "tls", "websocket", "connack", "up"};
   return names[phase];
 }
 

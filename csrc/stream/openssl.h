@@ -57,6 +57,10 @@
   call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) call(X509_get_default_cert_file_env) \
   call(X509_get_ext_d2i) call(X509_get_subject_name) call(X509_verify_cert_error_string) call(d2i_OCSP_RESPONSE) \
   call(i2d_X509_PUBKEY) \
+  call(OPENSSL_sk_new_null) call(OPENSSL_sk_push) call(X509_STORE_CTX_free) call(X509_STORE_CTX_get0_chain) \
+  call(X509_STORE_CTX_get0_param) call(X509_STORE_CTX_init) call(X509_STORE_CTX_new) \
+  call(X509_STORE_CTX_set_default) call(X509_VERIFY_PARAM_set1) call(X509_VERIFY_PARAM_set_auth_level) \
+  call(X509_verify_cert) call(d2i_X509) /* of QUIC */ \
   call(EVP_DecodeBlock) call(EVP_sha512) call(HMAC) call(PKCS5_PBKDF2_HMAC) /* of SCRAM */
 // clang-format on
 
@@ -128,8 +132,10 @@ bool hf_openssl_load(char *problem);
 #define OPENSSL_cleanse hf_openssl_calls.OPENSSL_cleanse
 #define OPENSSL_init_crypto hf_openssl_calls.OPENSSL_init_crypto
 #define OPENSSL_init_ssl hf_openssl_calls.OPENSSL_init_ssl
+#define OPENSSL_sk_new_null hf_openssl_calls.OPENSSL_sk_new_null
 #define OPENSSL_sk_num hf_openssl_calls.OPENSSL_sk_num
 #define OPENSSL_sk_pop_free hf_openssl_calls.OPENSSL_sk_pop_free
+#define OPENSSL_sk_push hf_openssl_calls.OPENSSL_sk_push
 #define OPENSSL_sk_value hf_openssl_calls.OPENSSL_sk_value
 #define PEM_X509_INFO_read_bio hf_openssl_calls.PEM_X509_INFO_read_bio
 #define PEM_read_bio_PrivateKey hf_openssl_calls.PEM_read_bio_PrivateKey
@@ -201,15 +207,23 @@ bool hf_openssl_load(char *problem);
 #define X509_CRL_get0_nextUpdate hf_openssl_calls.X509_CRL_get0_nextUpdate
 #define X509_INFO_free hf_openssl_calls.X509_INFO_free
 #define X509_NAME_oneline hf_openssl_calls.X509_NAME_oneline
+#define X509_STORE_CTX_free hf_openssl_calls.X509_STORE_CTX_free
+#define X509_STORE_CTX_get0_chain hf_openssl_calls.X509_STORE_CTX_get0_chain
+#define X509_STORE_CTX_get0_param hf_openssl_calls.X509_STORE_CTX_get0_param
 #define X509_STORE_CTX_get_current_cert hf_openssl_calls.X509_STORE_CTX_get_current_cert
 #define X509_STORE_CTX_get_error hf_openssl_calls.X509_STORE_CTX_get_error
 #define X509_STORE_CTX_get_ex_data hf_openssl_calls.X509_STORE_CTX_get_ex_data
+#define X509_STORE_CTX_init hf_openssl_calls.X509_STORE_CTX_init
+#define X509_STORE_CTX_new hf_openssl_calls.X509_STORE_CTX_new
+#define X509_STORE_CTX_set_default hf_openssl_calls.X509_STORE_CTX_set_default
 #define X509_STORE_add_cert hf_openssl_calls.X509_STORE_add_cert
 #define X509_STORE_add_crl hf_openssl_calls.X509_STORE_add_crl
 #define X509_STORE_free hf_openssl_calls.X509_STORE_free
 #define X509_STORE_new hf_openssl_calls.X509_STORE_new
+#define X509_VERIFY_PARAM_set1 hf_openssl_calls.X509_VERIFY_PARAM_set1
 #define X509_VERIFY_PARAM_set1_host hf_openssl_calls.X509_VERIFY_PARAM_set1_host
 #define X509_VERIFY_PARAM_set1_ip_asc hf_openssl_calls.X509_VERIFY_PARAM_set1_ip_asc
+#define X509_VERIFY_PARAM_set_auth_level hf_openssl_calls.X509_VERIFY_PARAM_set_auth_level
 #define X509_VERIFY_PARAM_set_flags hf_openssl_calls.X509_VERIFY_PARAM_set_flags
 #define X509_check_host hf_openssl_calls.X509_check_host
 #define X509_check_ip_asc hf_openssl_calls.X509_check_ip_asc
@@ -222,8 +236,10 @@ bool hf_openssl_load(char *problem);
 #define X509_get_default_cert_file_env hf_openssl_calls.X509_get_default_cert_file_env
 #define X509_get_ext_d2i hf_openssl_calls.X509_get_ext_d2i
 #define X509_get_subject_name hf_openssl_calls.X509_get_subject_name
+#define X509_verify_cert hf_openssl_calls.X509_verify_cert
 #define X509_verify_cert_error_string hf_openssl_calls.X509_verify_cert_error_string
 #define d2i_OCSP_RESPONSE hf_openssl_calls.d2i_OCSP_RESPONSE
+#define d2i_X509 hf_openssl_calls.d2i_X509
 #define i2d_X509_PUBKEY hf_openssl_calls.i2d_X509_PUBKEY
 
 #endif

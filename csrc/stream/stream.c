@@ -1,6 +1,7 @@
 #include "stream/stream.h"
 
 #include "stream/proxy.h"
+#include "stream/quic.h"
 #include "stream/tcp.h"
 #include "stream/tls_stream.h"
 #include "stream/websocket.h"
@@ -14,6 +15,7 @@ static hf_stream *open_below(hf_loop *loop, const hf_stream_target *target, hf_s
 }
 
 hf_stream *hf_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
+  if (target->road == HF_ROAD_QUIC) return hf_quic_open(loop, target, watcher);
   bool framed = target->road == HF_ROAD_WEBSOCKET;
   return framed ? hf_websocket_open(loop, target, watcher, open_below) : open_below(loop, target, watcher);
 }

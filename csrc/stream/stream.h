@@ -49,6 +49,8 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   size_t address_count;           /* 1 or more; 0 as well where a proxy looks the name up */
   hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */
   uint16_t port;
+  uint32_t patience;            /* ms that the owner waits for it to open; 0: without end */
+  uint32_t quiet;               /* ms that it is silent at most while nothing comes; 0: without end */
   const char *path;             /* of a WebSocket: see hf_uri; NULL: none */
   const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
   hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */

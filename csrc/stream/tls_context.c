@@ -9,7 +9,9 @@
 
 #include "core/index.h"
 #include "stream/openssl.h"
+#include "stream/quic.h"
 #include "stream/tls_files.h"
+#include "stream/tls_judge.h"
 #include "stream/tls_ocsp.h"
 #include "stream/tls_pem.h"
 #include "stream/tls_pins.h"
@@ -32,6 +34,7 @@ struct hf_tls_context {
   hf_tls_trust *trust; /* NULL with a PSK */
   hf_tls_stamps stamps;
   hf_tls_tickets tickets;
+  _Atomic(hf_quic_half *) half; /* NULL: nobody has gone by QUIC yet */
   char *psk_identity;
   unsigned char *psk_key;
   char **pins; /* NULL-ended; NULL: any key will do */
@@ -180,6 +183,7 @@ static void destroy(hf_tls_context *context) {
   hf_tls_trust_drop(context->trust);
   hf_tls_stamps_free(&context->stamps);
   hf_tls_tickets_free(&context->tickets);
+  hf_quic_release(atomic_load(&context->half));
   if (context->psk_key) OPENSSL_cleanse(context->psk_key, context->psk_length);
   free(context->psk_key);
   if (context->psk_identity) OPENSSL_cleanse(context->psk_identity, strlen(context->psk_identity));
@@ -341,9 +345,34 @@ bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl) {
   return hf_tls_pins_hold((const char *const *)context->pins, ssl, context->verifies);
 }
 
+hf_quic_half *hf_tls_context_half(hf_tls_context *context) {
+  return atomic_load(&context->half);
+}
+
+hf_quic_half *hf_tls_context_keep_half(hf_tls_context *context, hf_quic_half *half) {
+  hf_quic_half *before = NULL;
+  return atomic_compare_exchange_strong(&context->half, &before, half) ? NULL : half;
+}
+
 static bool is_address(const char *host) {
   unsigned char address[16];
   return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+bool hf_tls_context_judge(hf_tls_context *context, const hf_bytes *chain, size_t count, const char *host,
+                          hf_tls_problem *problem) {
+  const hf_tls_expectation expected = {.store = context->trust ? hf_tls_trust_store(context->trust) : NULL,
+                                       .more = SSL_CTX_get0_param(context->ssl),
+                                       .host = host,
+                                       .pins = (const char *const *)context->pins,
+                                       .is_address = is_address(host),
+                                       .verifies = context->verifies};
+  hf_tls_finding finding;
+  if (hf_tls_judge(&expected, chain, count, &finding)) return true;
+  problem->reason = finding.code ? hf_reason_find(HF_SOURCE_TLS, finding.code)
+                                 : hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY);
+  snprintf(problem->text, sizeof problem->text, "%.*s", (int)sizeof problem->text - 1, finding.text);
+  return false;
 }
 
 bool hf_tls_use_init(hf_tls_use *use, hf_tls_context *context, const char *host, uint16_t port,

@@ -18,6 +18,15 @@ bool hf_tls_context_has_psk(const hf_tls_context *context);
  * when that began, under this same context; the chain that was verified then is not kept. */
 bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl);
 
+/* What QUIC has of its own of the same options (stream/quic.h); NULL: nothing yet. It is the context's from when it is
+ * kept, unless there was one already: then it is given back. */
+struct hf_quic_half *hf_tls_context_half(hf_tls_context *context);
+struct hf_quic_half *hf_tls_context_keep_half(hf_tls_context *context, struct hf_quic_half *half);
+
+/* The look at a server's chain (DER, its own first) where the handshake is not OpenSSL's. */
+bool hf_tls_context_judge(hf_tls_context *context, const hf_bytes *chain, size_t count, const char *host,
+                          hf_tls_problem *problem);
+
 typedef struct hf_tls_use { /* the application's data of each SSL made of a context */
   hf_tls_context *context;  /* a reference */
   char *host;               /* as in SNI and in the check: see hf_tls_use_init */

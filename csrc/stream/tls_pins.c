@@ -19,12 +19,17 @@ static bool is_pinned(const char *const *pins, X509 *certificate) {
   return *pins != NULL;
 }
 
+bool hf_tls_pins_hold_chain(const char *const *pins, const STACK_OF(X509) * chain) {
+  bool found = false;
+  for (int i = 0; !found && i < sk_X509_num(chain); i++)
+    found = is_pinned(pins, sk_X509_value(chain, i));
+  return found;
+}
+
 bool hf_tls_pins_hold(const char *const *pins, const SSL *ssl, bool verified) {
   X509 *own = SSL_get_peer_certificate(ssl);
   bool found = own && is_pinned(pins, own);
   X509_free(own);
   STACK_OF(X509) *chain = verified ? SSL_get0_verified_chain(ssl) : NULL;
-  for (int i = 1; !found && chain && i < sk_X509_num(chain); i++)
-    found = is_pinned(pins, sk_X509_value(chain, i));
-  return found;
+  return found || (chain && hf_tls_pins_hold_chain(pins, chain));
 }

@@ -14,6 +14,9 @@
  * (RFC 7469 section 2.6), else that of the server's own alone, since anybody can send the others along. */
 bool hf_tls_pins_hold(const char *const *pins, const SSL *ssl, bool verified);
 
+/* Likewise of the certificates in this list. */
+bool hf_tls_pins_hold_chain(const char *const *pins, const STACK_OF(X509) * chain);
+
 enum { HF_TLS_PIN = 44 /* characters */ };
 
 /* The pin of a certificate with a NUL at its end; false: there is no memory. */

@@ -10,6 +10,7 @@ local late = require "holdfast.late"
 local text = require "holdfast.text"
 
 local authenticating = late.module "holdfast.authenticating"
+local join = late.module "holdfast.join"
 
 local questions = {}
 
@@ -84,6 +85,10 @@ local function found_server(client, attempt)
   fine, problem = check.server(address, server_row)
   if not fine then
     return nil, "what the server function returned " .. problem
+  end
+  problem = join.problem(fine.road)
+  if problem then
+    return nil, "what the server function returned is reached by QUIC, and " .. problem
   end
   return address
 end

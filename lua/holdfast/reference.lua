@@ -3,7 +3,8 @@
 -- @module holdfast.reference
 local reference = {
   server = "where the broker is: mqtt://host:1883, mqtts://, mqtt+srv://service, mqtts+srv://, ws://host/path, wss://, "
-    .. "unix:///run/broker.sock; or a function(attempt) returning that, asked before each attempt; it may wait",
+    .. "unix:///run/broker.sock, quic://host; or a function(attempt) returning that, asked before each attempt; it "
+    .. "may wait",
   servers = "several, in order of preference",
   client_id = "default: random, kept for the client's life; false: the broker chooses",
   protocol = "MQTT 5, or 4 for MQTT 3.1.1",

@@ -7,6 +7,7 @@ local options = require "holdfast.options"
 local text = require "holdfast.text"
 local walk = require "holdfast.walk"
 
+local join = late.module "holdfast.join"
 local proxy = late.module "holdfast.proxy"
 
 local rules = {}
@@ -161,7 +162,7 @@ function parts.server(_, values)
   end
 end
 
-local ROADS = { unix = "a unix socket", websocket = "a WebSocket" }
+local ROADS = { unix = "a unix socket", websocket = "a WebSocket", quic = "reached by QUIC" }
 
 function parts.headers(given, values)
   if given.headers ~= nil and not has_road(values, "websocket") then
@@ -171,17 +172,21 @@ end
 
 function parts.road(given, values)
   for index, server in ipairs(values.servers) do
+    local place = given.server and "server" or ("servers in place %d"):format(index)
     local road = server.service and "the name of a service" or ROADS[server.road]
     if road and values.transport == "paho" then
-      return ('%s is %s, which Paho does not go by; say transport = "native"'):format(
-        given.server and "server" or ("servers in place %d"):format(index), road)
+      return ('%s is %s, which Paho does not go by; say transport = "native"'):format(place, road)
+    end
+    local missing = join.problem(server.road)
+    if missing then
+      return ("%s is reached by QUIC, and %s"):format(place, missing)
     end
   end
 end
 
 local function leads_anywhere(servers)
   for _, server in ipairs(servers) do
-    if server.road ~= "unix" then
+    if server.road ~= "unix" and server.road ~= "quic" then
       return true
     end
   end
@@ -194,7 +199,7 @@ function parts.proxy(given, values)
   elseif values.transport == "paho" then
     return 'proxy: Paho stops every client of the process while it waits for one; say transport = "native"'
   elseif not values.ask_server and not leads_anywhere(values.servers) then
-    return "proxy is given, but no server is reached by one: all are unix sockets"
+    return "proxy is given, but no server is reached by one: that takes TCP"
   end
   local problem
   values.proxy, problem = proxy.resolve(values.proxy)
@@ -239,6 +244,18 @@ local function paho_problem(tls)
   end
 end
 
+-- What GnuTLS is not asked to do, which QUIC is made with.
+local function quic_problem(tls)
+  for name, why in pairs { psk_key = "it has certificates only", ocsp = "it does not ask for that" } do
+    if tls[name] then
+      return ("tls.%s does not go with a server that is reached by QUIC: %s"):format(name, why)
+    end
+  end
+  if tls.key and tls.key:sub(1, 7):lower() == "pkcs11:" then
+    return "tls.key is a token's, which does not go with a server that is reached by QUIC; name a file"
+  end
+end
+
 local function tls_problem(given, tls)
   if (tls.psk_identity == nil) ~= (tls.psk_key == nil) then
     return tls.psk_key and "tls.psk_key needs a tls.psk_identity" or "tls.psk_identity needs a tls.psk_key"
@@ -274,9 +291,11 @@ function parts.tls(given, values)
     has_broker = has_broker or server.tls
   end
   if not has_broker and not (values.proxy and proxy.may_be_secure(values.proxy)) then
-    return "tls is given, but no server's address begins with mqtts:// or wss://"
+    return "tls is given, but no server's address begins with mqtts://, wss:// or quic://"
   end
-  return (values.transport == "paho" and paho_problem(values.tls)) or tls_problem(given.tls, values.tls)
+  return (values.transport == "paho" and paho_problem(values.tls))
+    or (has_road({ servers = values.servers }, "quic") and quic_problem(values.tls))
+    or tls_problem(given.tls, values.tls)
     or not has_broker and proxy_tls_problem(values.tls) or nil
 end
 

@@ -9,8 +9,9 @@ local BELOW = {
   sys = { core = true },
   link = { core = true, mqtt = true, sys = true, store = true, stream = true },
   store = { core = true, sys = true },
+  quic = { core = true, sys = true, stream = true },
   keeper = { core = true, sys = true, link = true, store = true, stream = true },
-  lua = { core = true, sys = true, link = true, store = true, stream = true, keeper = true },
+  lua = { core = true, sys = true, link = true, store = true, stream = true, keeper = true, quic = true },
 }
 
 -- The rooms of csrc/keeper, from the one that waits down to those that anybody may enter.
@@ -134,6 +135,22 @@ describe("the floors of csrc", function()
         if include.floor ~= "store" then
           offend(include, "only csrc/store knows SQLite")
         end
+      end
+    end
+    assert.same({}, offenders)
+    assert.is_true(seen > 0)
+  end)
+
+  it("know ngtcp2 and GnuTLS in csrc/quic only, which only its own door in csrc/lua knows", function()
+    local seen = 0
+    for _, include in ipairs(all) do
+      if include.name:match "^ngtcp2/" or include.name:match "^gnutls/" then
+        seen = seen + 1
+        if include.floor ~= "quic" then
+          offend(include, "only csrc/quic knows ngtcp2 and GnuTLS")
+        end
+      elseif include.name:match "^quic/" and include.floor ~= "quic" and include.path ~= "csrc/lua/quic.c" then
+        offend(include, "the rest must do without it: stream/quic.h")
       end
     end
     assert.same({}, offenders)

@@ -1,28 +1,54 @@
 -- The rockspec lists what there is, and installs without a network.
 local tree = require "spec.support.tree"
 
-local PATH = tree.files("rockspec", "*.rockspec")[1]
+local PATH = tree.files("rockspec", "holdfast-0*.rockspec")[1]
+local QUIC = tree.files("rockspec", "holdfast-quic-*.rockspec")[1]
 
-local function rockspec()
+local function rockspec(path)
   local environment = {}
   if setfenv then
-    setfenv(assert(loadfile(PATH)), environment)()
+    setfenv(assert(loadfile(path)), environment)()
   else
-    assert(loadfile(PATH, "t", environment))()
+    assert(loadfile(path, "t", environment))()
   end
   return environment
 end
 
 describe("the rockspec", function()
-  local spec = rockspec()
+  local spec = rockspec(PATH)
 
-  it("lists every C source but the scripted link, which is for specs", function()
-    local sources = { "csrc/link/fake_link.c" }
+  local function is_of_quic(source)
+    return source:find("^csrc/quic/") ~= nil or source == "csrc/lua/quic.c"
+  end
+
+  it("lists every C source but the scripted link, which is for specs, and QUIC, which has its own", function()
+    local sources, there = {}, {}
     for _, source in ipairs(spec.build.modules["holdfast.core"].sources) do
       sources[#sources + 1] = source
     end
-    table.sort(sources)
-    assert.same(tree.files("csrc", "*.c"), sources)
+    for _, source in ipairs(tree.files("csrc", "*.c")) do
+      if source ~= "csrc/link/fake_link.c" and not is_of_quic(source) then
+        there[#there + 1] = source
+      end
+    end
+    assert.same(there, sources)
+  end)
+
+  it("of QUIC lists all of its sources, is of the same version and asks for it", function()
+    local quic, there, listed = rockspec(QUIC), {}, {}
+    for _, source in ipairs(quic.build.modules["holdfast.quic"].sources) do
+      if is_of_quic(source) then
+        listed[#listed + 1] = source
+      end
+    end
+    for _, source in ipairs(tree.files("csrc", "*.c")) do
+      if is_of_quic(source) then
+        there[#there + 1] = source
+      end
+    end
+    assert.same(there, listed)
+    assert.equal(spec.version, quic.version)
+    assert.same({ "lua >= 5.1", "holdfast == " .. spec.version:match "^[^-]+" }, quic.dependencies)
   end)
 
   it("lists every Lua module under its name", function()
@@ -54,7 +80,8 @@ describe("the rockspec", function()
         cd "$folder/source"
         unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
         export HOME="$folder" http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1
-        luarocks --lua-version=5.4 make --tree "$folder/tree"
+        luarocks --lua-version=5.4 make --tree "$folder/tree" ]] .. PATH .. [[
+
         eval "$(luarocks --lua-version=5.4 path --tree "$folder/tree")"
         cd /
         "$folder/tree/bin/holdfast-fleet" --clients=100 --outage=1 | grep '^holdfast '

@@ -74,7 +74,7 @@ static inline void show_connected(lua_State *L, const hf_link_connected *mail) {
 }
 
 static inline void show_down(lua_State *L, const hf_link_down *mail) {
-  static const char *const phases[] = {"none", "dns", "tcp", "proxy", "tls", "websocket", "connack", "up"};
+  static const char *const phases[] = {"none", "dns", "tcp", "proxy", "quic", "tls", "websocket", "connack", "up"};
   set_text(L, "reason", mail->reason->name);
   set_text(L, "source", hf_source_name(mail->reason->source));
   set_number(L, "code", mail->code);

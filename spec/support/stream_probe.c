@@ -207,7 +207,7 @@ static int state(lua_State *L) {
 }
 
 static int phase(lua_State *L) {
-  static const char *const names[] = {"none", "dns", "tcp", "proxy", "tls", "websocket", "connack", "up"};
+  static const char *const names[] = {"none", "dns", "tcp", "proxy", "quic", "tls", "websocket", "connack", "up"};
   const hf_stream *stream = check_open(L)->stream;
   lua_pushstring(L, names[stream->operations->phase(stream)]);
   return 1;

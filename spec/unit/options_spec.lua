@@ -259,7 +259,7 @@ describe("options", function()
         "return_to_primary looks at one server, and the first of servers is a service; leave one of them out" },
       { { servers = { print } }, 'servers in place 1 must be a string such as "mqtt://localhost", got a function' },
       { { server = "http://x" },
-        "server has the unknown scheme 'http'; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss and unix are "
+        "server has the unknown scheme 'http'; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss, unix and quic are "
           .. "known, got \"http://x\"" },
       { { server = "mqtt://x:0" },
         "server has the port '0', which must be a number from 1 to 65535, got \"mqtt://x:0\"" },
@@ -306,7 +306,7 @@ describe("options", function()
         "queue.store needs a client_id: the broker knows the session that it belongs to by no other name" },
       { { queue = { store = 5 }, client_id = "a" }, "queue.store must be the name of a file, got 5" },
       { { will = { topic = "t", properties = {} }, protocol = 4 }, "will.properties need protocol = 5" },
-      { { tls = {} }, "tls is given, but no server's address begins with mqtts:// or wss://" },
+      { { tls = {} }, "tls is given, but no server's address begins with mqtts://, wss:// or quic://" },
       { { server = "mqtt://a", transport = "native", proxy = "https://p", tls = { cert = "/c", ca = "/a" } },
         "tls.cert is for a broker, and no server's address begins with mqtts:// or wss://: TLS to a proxy goes without "
           .. "it" },
@@ -341,11 +341,11 @@ describe("options", function()
         'proxy must be an address such as "http://proxy:3128", "environment", or a function, got a number' },
       { { proxy = "p:3128" }, "proxy must begin with http://, https://, socks5:// or socks5h://" },
       { { server = "unix:///run/broker", transport = "native", proxy = "http://p" },
-        "proxy is given, but no server is reached by one: all are unix sockets" },
+        "proxy is given, but no server is reached by one: that takes TCP" },
       { { servers = { "a", "b" }, transport = "native", proxy = "http://p", return_to_primary = 60 },
         "return_to_primary looks at the first server directly, which proxy does not allow; leave one of them out" },
       { { transport = "native", proxy = "http://p", tls = {} },
-        "tls is given, but no server's address begins with mqtts:// or wss://" },
+        "tls is given, but no server's address begins with mqtts://, wss:// or quic://" },
       { { server = "mqtts://x", tls = { alpn = "mqtt" } }, 'tls.alpn must be a list of names, got "mqtt"' },
       { { server = "mqtts://x", tls = { alpn = { ("x"):rep(256) } } },
         'tls.alpn must hold names of 1 to 255 bytes, got "' .. ("x"):rep(48) .. '" ... (256 bytes) in place 1' },

@@ -60,6 +60,11 @@ local RULES = {
     { 401, "slow", fresh_credentials = true }, { 403, "slow", fresh_credentials = true },
     { 404, "slow", may_switch = true }, { 429, "slow", may_switch = true }, { 500, "retry", may_switch = true },
   },
+  quic = {
+    { 0x02, "retry", may_switch = true }, { 1000, "slow", may_switch = true }, { 1001, "retry" },
+    { 1002, "retry", may_switch = true }, { 1003, "slow", may_switch = true },
+    { 1004, "retry", "slow", 3, may_switch = true },
+  },
 }
 
 -- Close frames of a WebSocket; smaller numbers are ours.
@@ -128,6 +133,10 @@ local NAMES = {
   },
   suback = { [0] = "granted_qos_0", "granted_qos_1", "granted_qos_2" },
   unsuback = { [0x11] = "no_subscription_existed" },
+  quic = {
+    [0x02] = "quic_refused", [1000] = "quic_version", [1001] = "quic_idle_timeout", [1002] = "quic_blocked",
+    [1003] = "quic_missing", [1004] = "quic_failed",
+  },
   puback = { [0x10] = "no_matching_subscribers", [0x92] = "packet_identifier_not_found" },
 }
 
@@ -138,7 +147,7 @@ local function as_rule(row, key)
 end
 
 local function is_catch_all(row)
-  return row.name:match "^unknown_" ~= nil or row.name == "websocket_closed"
+  return row.name:match "^unknown_" ~= nil or row.name == "websocket_closed" or row.name == "quic_closed"
 end
 
 describe("the table of reasons", function()
@@ -147,7 +156,7 @@ describe("the table of reasons", function()
   it("has the sources and classes that the documentation lists", function()
     assert.same({ "none", "retry", "slow", "switch", "stop" }, reason.classes)
     assert.same({ "connack", "connack_v3", "disconnect", "suback", "unsuback", "puback", "paho", "network", "tls",
-      "proxy", "socks", "http", "websocket", "client" }, reason.sources)
+      "proxy", "socks", "http", "websocket", "quic", "client" }, reason.sources)
   end)
 
   it("is found by its codes, row by row", function()
@@ -242,7 +251,7 @@ describe("an unknown code", function()
     unsuback = { "unknown_unsuback", "none" }, puback = { "unknown_puback", "none" },
     paho = { "unknown_paho", "retry" }, http = { "unknown_http", "slow", may_switch = true },
     proxy = { "unknown_proxy", "slow", may_switch = true }, socks = { "unknown_socks", "slow", may_switch = true },
-    websocket = { "websocket_closed", "retry" },
+    websocket = { "websocket_closed", "retry" }, quic = { "quic_closed", "retry" },
     network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
     client = { "unknown_client", "retry" },
   }

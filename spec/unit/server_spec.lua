@@ -34,6 +34,8 @@ describe("a server address", function()
     ["unix:///run/mosquitto/mosquitto.sock"] = { "/run/mosquitto/mosquitto.sock", 0, false, false, "unix" },
     ["mqtt+srv://example.com"] = { "example.com", 0, false, false, service = true },
     ["MQTTS+SRV://a.example."] = { "a.example.", 0, true, false, service = true },
+    ["quic://host"] = { "host", 14567, true, false, "quic" },
+    ["QUIC://[::1]:443"] = { "::1", 443, true, true, "quic" },
     ["ws://host"] = { "host", 80, false, false, "websocket" },
     ["WSS://host"] = { "host", 443, true, false, "websocket" },
     ["ws://host:8080/mqtt?a=b&c=%20@:"] = { "host", 8080, false, false, "websocket", "/mqtt?a=b&c=%20@:" },
@@ -52,7 +54,7 @@ describe("a server address", function()
 
   local AFTER = "must not have anything after host and port, but has "
   local PORT = ", which must be a number from 1 to 65535"
-  local KNOWN = "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss and unix are known"
+  local KNOWN = "; mqtt, mqtts, tcp, ssl, mqtt+srv, mqtts+srv, ws, wss, unix and quic are known"
   local LETTERS = ", and host names are letters, digits, '-' and '.'"
   local USER = "must not have a user name or password; they have options of their own"
   local BLANK = "must not contain spaces or control characters"

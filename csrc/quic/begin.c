@@ -1,0 +1,126 @@
+#include <ngtcp2/ngtcp2_crypto_gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quic/connection.h"
+#include "quic/part.h"
+#include "quic/verify.h"
+#include "sys/clock.h"
+
+enum {
+  WINDOW = 256 * 1024,       /* bytes that the peer may send before they are read, at first */
+  MOST_WINDOW = 1024 * 1024, /* and at most, where it is read as fast as it comes */
+  IDLE_AT_LEAST = 10000,     /* ms */
+  IDLE_USUALLY = 60000,      /* ms, where nobody asks for a sign of life */
+  CONNECTION_IDS = 4,        /* of the server's, that are kept for other paths */
+  CID = 16,                  /* bytes of ours */
+};
+
+ngtcp2_tstamp hf_quic_now(void) {
+  return (ngtcp2_tstamp)hf_clock_us() * NGTCP2_MICROSECONDS;
+}
+
+static ngtcp2_conn *conn_of(ngtcp2_crypto_conn_ref *reference) {
+  return ((hf_quic_connection *)reference->user_data)->conn;
+}
+
+int hf_quic_verify(gnutls_session_t session) {
+  const ngtcp2_crypto_conn_ref *reference = gnutls_session_get_ptr(session);
+  hf_quic_connection *c = reference->user_data;
+  unsigned count = 0;
+  const gnutls_datum_t *shown = gnutls_certificate_get_peers(session, &count);
+  enum { MOST = 16 };
+  hf_bytes chain[MOST];
+  if (!shown) count = 0;
+  if (count > MOST) count = MOST;
+  for (unsigned i = 0; i < count; i++)
+    chain[i] = (hf_bytes){(const char *)shown[i].data, shown[i].size};
+  return hf_quic_host_there->judge(c->plan->context, chain, count, c->plan->host, &c->distrust) ? 0 : -1;
+}
+
+static bool make_session(hf_quic_connection *c) {
+  const hf_quic_half *half = c->plan->half;
+  if (gnutls_init(&c->session, GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_SIGNAL) < 0) return false;
+  c->reference = (ngtcp2_crypto_conn_ref){.get_conn = conn_of, .user_data = c};
+  gnutls_session_set_ptr(c->session, &c->reference);
+  return ngtcp2_crypto_gnutls_configure_client_session(c->session) == 0 &&
+         gnutls_priority_set(c->session, half->priority) == 0 &&
+         gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, half->own) == 0 &&
+         gnutls_alpn_set_protocols(c->session, half->names, half->name_count, GNUTLS_ALPN_MANDATORY) == 0 &&
+         (c->plan->is_address ||
+          gnutls_server_name_set(c->session, GNUTLS_NAME_DNS, c->plan->host, strlen(c->plan->host)) == 0);
+}
+
+/* A server that is asked for a sign of life is judged by its answer; the idle timeout is the net below that, twice as
+ * long. */
+static ngtcp2_duration idle_timeout(uint32_t quiet) {
+  uint64_t ms = quiet ? 4ull * quiet : IDLE_USUALLY;
+  return (ms < IDLE_AT_LEAST ? IDLE_AT_LEAST : ms) * NGTCP2_MILLISECONDS;
+}
+
+static bool make_conn(hf_quic_connection *c) {
+  ngtcp2_settings settings;
+  ngtcp2_transport_params params;
+  ngtcp2_cid theirs = {.datalen = CID}, ours = {.datalen = CID};
+  if (gnutls_rnd(GNUTLS_RND_RANDOM, theirs.data, CID) < 0 || gnutls_rnd(GNUTLS_RND_RANDOM, ours.data, CID) < 0)
+    return false;
+  ngtcp2_settings_default(&settings);
+  settings.initial_ts = hf_quic_now();
+  settings.max_window = settings.max_stream_window = MOST_WINDOW;
+  if (c->plan->patience) settings.handshake_timeout = c->plan->patience * NGTCP2_MILLISECONDS;
+  ngtcp2_transport_params_default(&params);
+  params.initial_max_data = params.initial_max_stream_data_bidi_local = WINDOW;
+  params.max_idle_timeout = idle_timeout(c->plan->quiet);
+  params.active_connection_id_limit = CONNECTION_IDS;
+  hf_quic_socket *s = &c->socket;
+  const ngtcp2_path path = {.local = {&s->local.head, s->local_length}, .remote = {&s->remote.head, s->remote_length}};
+  if (ngtcp2_conn_client_new(&c->conn, &theirs, &ours, &path, NGTCP2_PROTO_VER_V1, &hf_quic_callbacks, &settings,
+                             &params, NULL, c) != 0)
+    return false;
+  ngtcp2_conn_set_tls_native_handle(c->conn, c->session);
+  return true;
+}
+
+hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_quic_address *to, socklen_t length,
+                                             void (*changed)(hf_quic_connection *connection, void *owner),
+                                             void *owner) {
+  hf_quic_connection *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  *c = (hf_quic_connection){.plan = plan,
+                            .changed = changed,
+                            .owner = owner,
+                            .timer = {.fire = hf_quic_fire},
+                            .task = {.run = hf_quic_run},
+                            .id = -1};
+  int error = hf_quic_socket_open(&c->socket, plan->loop, to, length, hf_quic_ready);
+  if (error)
+    hf_quic_fail_system(c, error);
+  else if (!make_session(c) || !make_conn(c))
+    hf_quic_end_with(c, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
+  hf_quic_connection_write_soon(c);
+  return c;
+}
+
+void hf_quic_connection_free(hf_quic_connection *c) {
+  ngtcp2_connection_close_error why;
+  ngtcp2_connection_close_error_default(&why);
+  why.type = NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION;
+  if (!c->ended) hf_quic_say_goodbye(c, &why);
+  hf_loop_stop(c->plan->loop, &c->timer);
+  hf_loop_cancel(c->plan->loop, &c->task);
+  hf_quic_socket_close(&c->socket, c->plan->loop);
+  ngtcp2_conn_del(c->conn);
+  if (c->session) gnutls_deinit(c->session);
+  free(c->held);
+  free(c);
+}
+
+void hf_quic_connection_adopt(hf_quic_connection *c, hf_quic_fifo *out, hf_quic_fifo *in) {
+  c->out = out;
+  c->in = in;
+  hf_quic_connection_write_soon(c);
+}
+
+bool hf_quic_connection_is_open(const hf_quic_connection *c) {
+  return c->id >= 0;
+}

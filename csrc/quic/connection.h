@@ -1,0 +1,107 @@
+/* connection.h: one QUIC connection with one address of a server, and the one stream in it.
+ *
+ * Made by a stream (csrc/quic/stream.c), which may have several under way and
+ * keeps one. It opens by itself, tells by `changed` that something is new, ends once, and
+ * belongs to its maker until hf_quic_connection_free. Bytes of the stream lie in
+ * two fifos of the maker's. Only the thread that turns the loop.
+ *
+ * `changed` is called from the loop alone, never from within a call of the
+ * maker's, and may free the connection: nothing comes after it. The rooms: begin
+ * (what a handshake is made with), called (what ngtcp2 tells), drive (datagrams,
+ * time), ends (why).
+ */
+#ifndef HF_QUIC_CONNECTION_H
+#define HF_QUIC_CONNECTION_H
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <ngtcp2/ngtcp2.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "quic/fifo.h"
+#include "quic/half.h"
+#include "quic/socket.h"
+#include "stream/stream.h"
+
+typedef struct hf_quic_connection hf_quic_connection;
+
+typedef struct hf_quic_plan { /* what all connections of a stream are made with; the stream's */
+  hf_loop *loop;
+  hf_tls_context *context; /* a reference */
+  hf_quic_half *half;      /* the context's */
+  char *host;              /* for SNI and the look at a certificate: without the dot at its end, or a zone */
+  bool is_address;         /* the host is one */
+  uint32_t patience;       /* ms until it must have opened; 0: without end */
+  uint32_t quiet;          /* see hf_stream_target */
+} hf_quic_plan;
+
+typedef struct hf_quic_end {
+  const hf_reason *reason; /* NULL: in good order */
+  int code;
+  char text[200];
+} hf_quic_end;
+
+struct hf_quic_connection {
+  const hf_quic_plan *plan;
+  void (*changed)(hf_quic_connection *connection, void *owner);
+  void *owner;
+  ngtcp2_conn *conn;
+  gnutls_session_t session;
+  ngtcp2_crypto_conn_ref reference; /* from the session to `conn` */
+  hf_quic_socket socket;
+  hf_timer timer; /* when ngtcp2 has something to do */
+  hf_task task;   /* something to be written, or told, outside of the maker's call */
+  hf_quic_fifo *out, *in;
+  uint8_t *held; /* a datagram that the system did not take; NULL: none */
+  size_t held_length;
+  int64_t id;              /* of the stream; -1: it has not opened */
+  int64_t heard_at;        /* ms; the last acknowledgement of bytes of the stream's */
+  int64_t waits_since;     /* ms; that something unacknowledged has been given */
+  hf_tls_problem distrust; /* what was found of the server; no reason: nothing wrong */
+  hf_quic_end end;
+  unsigned refusals; /* told by the system since something was received */
+  bool ended;
+  bool heard;      /* something has come from the server */
+  bool shaken;     /* the handshake is complete */
+  bool peer_ended; /* no more bytes come */
+  bool closed;     /* the stream, in both directions */
+  bool reset;      /* by the peer */
+  bool finishes;   /* the stream ends after what is in `out` */
+  bool finished;   /* and that has been given */
+  bool shut;       /* nothing more may be given */
+  bool news;       /* to be told */
+};
+
+/* NULL: memory is short. One that cannot begin has ended, which is told later. */
+hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_quic_address *to, socklen_t length,
+                                             void (*changed)(hf_quic_connection *connection, void *owner), void *owner);
+/* The peer is told, unless it has ended. */
+void hf_quic_connection_free(hf_quic_connection *connection);
+
+/* From then on the stream's bytes are in these; once the handshake is complete. */
+void hf_quic_connection_adopt(hf_quic_connection *connection, hf_quic_fifo *out, hf_quic_fifo *in);
+
+bool hf_quic_connection_is_open(const hf_quic_connection *connection); /* the stream is */
+
+void hf_quic_connection_write_soon(hf_quic_connection *connection);           /* at the end of the turn */
+void hf_quic_connection_write(hf_quic_connection *connection);                /* what can go out goes, now */
+void hf_quic_connection_taken(hf_quic_connection *connection, size_t length); /* so much was read of `in` */
+void hf_quic_connection_finish(hf_quic_connection *connection); /* what is in `out` goes, and then the stream's end */
+
+/* ---- for its rooms ---- */
+
+ngtcp2_tstamp hf_quic_now(void);
+extern const ngtcp2_callbacks hf_quic_callbacks;
+bool hf_quic_open_stream(hf_quic_connection *connection); /* false: it fails */
+
+/* It ends, because of what ngtcp2 (NGTCP2_ERR_...) or the system (errno) has answered; the peer is told. */
+void hf_quic_fail(hf_quic_connection *connection, int error);
+void hf_quic_fail_system(hf_quic_connection *connection, int error);
+void hf_quic_end_with(hf_quic_connection *connection, hf_source source, int code, const char *text);
+void hf_quic_say_goodbye(hf_quic_connection *connection, const ngtcp2_connection_close_error *why);
+
+void hf_quic_ready(hf_watch *watch, unsigned events);
+void hf_quic_fire(hf_timer *timer, int64_t now);
+void hf_quic_run(hf_task *task);
+
+#endif

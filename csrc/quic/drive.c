@@ -1,0 +1,186 @@
+/* Datagrams in and out, and time. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quic/connection.h"
+#include "sys/tcp_socket.h"
+
+enum {
+  DATAGRAM = 1500, /* bytes of the largest that we send */
+  LARGEST = 65536, /* and receive */
+  BURST = 64,      /* datagrams sent or read at once, at most; the rest has its turn after others */
+  PIECES = 16,     /* of the fifo, looked at for one datagram */
+  GONE = 3,        /* refusals in a row, after which nobody listens there any more */
+};
+
+static uint8_t incoming[LARGEST]; /* of whoever turns the loop */
+
+/* ---- out ---- */
+
+static void send_held(hf_quic_connection *c) {
+  if (!c->held || hf_quic_socket_send(&c->socket, c->held, c->held_length) == EAGAIN) return;
+  free(c->held);
+  c->held = NULL;
+  hf_pollset_change(c->plan->loop->pollset, &c->socket.watch, HF_POLL_READ);
+}
+
+/* What the system has no room for waits, or without memory is lost as on the way. */
+static void hold(hf_quic_connection *c, const uint8_t *datagram, size_t length) {
+  c->held = malloc(length);
+  if (!c->held) return;
+  memcpy(c->held, datagram, length);
+  c->held_length = length;
+  hf_pollset_change(c->plan->loop->pollset, &c->socket.watch, HF_POLL_READ | HF_POLL_WRITE);
+}
+
+static void note_given(hf_quic_connection *c, size_t count) {
+  if (c->out->given == c->out->gone) c->waits_since = c->plan->loop->now;
+  c->out->given += count;
+}
+
+/* One datagram into `buffer`; its length, 0: there is nothing to say or it may not be said now, < 0: an error. */
+static ngtcp2_ssize make(hf_quic_connection *c, uint8_t *buffer, bool *with_stream) {
+  hf_bytes pieces[PIECES];
+  ngtcp2_vec parts[PIECES];
+  size_t count = 0, total = 0;
+  bool last = false;
+  if (*with_stream && c->out && c->id >= 0 && !c->shut && !c->finished) {
+    count = hf_quic_fifo_rest(c->out, pieces, PIECES);
+    for (size_t i = 0; i < count; i++) {
+      parts[i] = (ngtcp2_vec){(uint8_t *)pieces[i].data, pieces[i].length};
+      total += pieces[i].length;
+    }
+    last = c->finishes && c->out->given + total == c->out->end;
+  }
+  ngtcp2_ssize taken = -1;
+  int64_t id = count || last ? c->id : -1;
+  ngtcp2_ssize length = ngtcp2_conn_writev_stream(c->conn, NULL, NULL, buffer, DATAGRAM, &taken,
+                                                  last ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE,
+                                                  id, parts, count, hf_quic_now());
+  if (length == NGTCP2_ERR_STREAM_DATA_BLOCKED || length == NGTCP2_ERR_STREAM_SHUT_WR ||
+      length == NGTCP2_ERR_STREAM_NOT_FOUND) {
+    *with_stream = false;
+    return make(c, buffer, with_stream);
+  }
+  if (taken > 0) note_given(c, (size_t)taken);
+  if (last && taken >= 0 && (size_t)taken == total) c->finished = true;
+  return length;
+}
+
+static void set_timer(hf_quic_connection *c) {
+  ngtcp2_tstamp due = ngtcp2_conn_get_expiry(c->conn);
+  bool never = due / NGTCP2_MILLISECONDS >= INT64_MAX / 2;
+  hf_loop_set(c->plan->loop, &c->timer, never ? INT64_MAX : (int64_t)(due / NGTCP2_MILLISECONDS) + 1);
+}
+
+void hf_quic_connection_write(hf_quic_connection *c) {
+  uint8_t buffer[DATAGRAM];
+  bool with_stream = true;
+  if (c->ended) return;
+  send_held(c);
+  for (int i = 0; !c->held; i++) {
+    if (i == BURST) {
+      hf_loop_later(c->plan->loop, &c->task);
+      break;
+    }
+    ngtcp2_ssize length = make(c, buffer, &with_stream);
+    if (length < 0) {
+      hf_quic_fail(c, (int)length);
+      return;
+    }
+    if (length == 0) break;
+    int error = hf_quic_socket_send(&c->socket, buffer, (size_t)length);
+    if (error == EAGAIN)
+      hold(c, buffer, (size_t)length);
+    else if (error)
+      hf_quic_fail_system(c, error);
+    if (c->ended) return;
+  }
+  set_timer(c);
+}
+
+void hf_quic_connection_write_soon(hf_quic_connection *c) {
+  hf_loop_later(c->plan->loop, &c->task);
+}
+
+void hf_quic_connection_taken(hf_quic_connection *c, size_t length) {
+  if (c->ended || length == 0) return;
+  ngtcp2_conn_extend_max_offset(c->conn, length);
+  if (!c->closed) ngtcp2_conn_extend_max_stream_offset(c->conn, c->id, length);
+  hf_quic_connection_write_soon(c);
+}
+
+void hf_quic_connection_finish(hf_quic_connection *c) {
+  c->finishes = true;
+  hf_quic_connection_write_soon(c);
+}
+
+/* ---- in, and time: what the loop calls ---- */
+
+/* The owner may free the connection in it: nothing comes after this. */
+static void tell(hf_quic_connection *c) {
+  bool news = c->news || c->ended;
+  c->news = false;
+  if (news) c->changed(c, c->owner);
+}
+
+static void read_one(hf_quic_connection *c, size_t length) {
+  hf_quic_socket *s = &c->socket;
+  const ngtcp2_path path = {.local = {&s->local.head, s->local_length}, .remote = {&s->remote.head, s->remote_length}};
+  c->refusals = 0;
+  c->heard = true;
+  int error = ngtcp2_conn_read_pkt(c->conn, &path, NULL, incoming, length, hf_quic_now());
+  if (error && !c->ended) hf_quic_fail(c, error);
+}
+
+static void read_all(hf_quic_connection *c) {
+  for (int i = 0; i < BURST && !c->ended; i++) {
+    ssize_t got = hf_quic_socket_receive(&c->socket, incoming, sizeof incoming);
+    if (got == 0) return;
+    if (got > 0)
+      read_one(c, (size_t)got);
+    else
+      hf_quic_fail_system(c, errno);
+  }
+}
+
+void hf_quic_ready(hf_watch *watch, unsigned events) {
+  hf_quic_connection *c = (hf_quic_connection *)((char *)watch - offsetof(hf_quic_connection, socket.watch));
+  if (c->ended) return;
+  if (events & (HF_POLL_READ | HF_POLL_FAILED)) read_all(c);
+  hf_quic_connection_write(c);
+  tell(c);
+}
+
+void hf_quic_fire(hf_timer *timer, int64_t now) {
+  hf_quic_connection *c = (hf_quic_connection *)((char *)timer - offsetof(hf_quic_connection, timer));
+  (void)now;
+  if (c->ended) return;
+  int error = ngtcp2_conn_handle_expiry(c->conn, hf_quic_now());
+  if (error) hf_quic_fail(c, error);
+  hf_quic_connection_write(c);
+  tell(c);
+}
+
+void hf_quic_run(hf_task *task) {
+  hf_quic_connection *c = (hf_quic_connection *)((char *)task - offsetof(hf_quic_connection, task));
+  hf_quic_connection_write(c);
+  tell(c);
+}
+
+/* What the system says of one datagram is not the end of a connection that is open: others may get through. Where
+ * nobody listens any more it says so each time. */
+void hf_quic_fail_system(hf_quic_connection *c, int error) {
+  char words[80];
+  bool refused = error == ECONNREFUSED;
+  if (c->heard && !(refused && ++c->refusals >= GONE)) return;
+  const char *said = strerror_r(error, words, sizeof words);
+  if (c->heard)
+    hf_quic_end_with(c, HF_SOURCE_NETWORK, HF_NETWORK_RESET, "nobody listens at the server's port any more");
+  else if (refused)
+    hf_quic_end_with(c, HF_SOURCE_QUIC, HF_QUIC_REFUSED, "nobody listens at the server's port");
+  else
+    hf_quic_end_with(c, HF_SOURCE_NETWORK, hf_socket_reason(error), said);
+}

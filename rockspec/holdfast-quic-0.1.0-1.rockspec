@@ -1,0 +1,60 @@
+rockspec_format = "3.0"
+package = "holdfast-quic"
+version = "0.1.0-1"
+
+source = {
+  url = "git+https://holdfast.example/holdfast.git",
+  tag = "v0.1.0",
+}
+
+description = {
+  summary = "MQTT over QUIC for holdfast",
+  detailed = [[
+    A module that holdfast loads when the first server is one of quic://. It brings ngtcp2 and GnuTLS, which nothing
+    else of holdfast needs, and is of use to no other program. Both packages must have one version.
+  ]],
+  license = "MIT",
+  maintainer = "holdfast maintainers",
+  labels = { "mqtt", "network", "iot", "quic" },
+}
+
+supported_platforms = { "linux" }
+
+dependencies = { "lua >= 5.1", "holdfast == 0.1.0" }
+
+external_dependencies = {
+  NGTCP2 = { header = "ngtcp2/ngtcp2.h", library = "ngtcp2" },
+  NGTCP2_CRYPTO = { header = "ngtcp2/ngtcp2_crypto_gnutls.h", library = "ngtcp2_crypto_gnutls" },
+  GNUTLS = { header = "gnutls/gnutls.h", library = "gnutls" },
+}
+
+build = {
+  type = "builtin",
+  modules = {
+    ["holdfast.quic"] = {
+      sources = {
+        "csrc/core/heap.c",
+        "csrc/core/reason.c",
+        "csrc/lua/quic.c",
+        "csrc/quic/begin.c",
+        "csrc/quic/called.c",
+        "csrc/quic/drive.c",
+        "csrc/quic/ends.c",
+        "csrc/quic/fifo.c",
+        "csrc/quic/half.c",
+        "csrc/quic/part.c",
+        "csrc/quic/socket.c",
+        "csrc/quic/stream.c",
+        "csrc/sys/clock.c",
+        "csrc/sys/loop.c",
+        "csrc/sys/pollset.c",
+        "csrc/sys/private.c",
+        "csrc/sys/tcp_socket.c",
+      },
+      defines = { "_POSIX_C_SOURCE=200809L", "_FILE_OFFSET_BITS=64", "_TIME_BITS=64" },
+      incdirs = { "csrc", "$(NGTCP2_INCDIR)", "$(NGTCP2_CRYPTO_INCDIR)", "$(GNUTLS_INCDIR)" },
+      libdirs = { "$(NGTCP2_LIBDIR)", "$(NGTCP2_CRYPTO_LIBDIR)", "$(GNUTLS_LIBDIR)" },
+      libraries = { "ngtcp2_crypto_gnutls", "ngtcp2", "gnutls", "pthread", "dl" },
+    },
+  },
+}
