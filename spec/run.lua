@@ -3,8 +3,8 @@
 -- [--tags=..] [--exclude-tags=..] [busted options] [path ...]`. Paths are files or folders, below spec/ by default.
 -- Most of what specs do is wait, so `--jobs` of them run at once (1 unless told). Clients that do not say which
 -- transport they want take that of `--transport`; with `--road` they take our own, and go that road to every mosquitto:
--- unix, ws, wss, or through a proxy (http_proxy, https_proxy, socks5, socks5h). What failed is named again below all
--- else, each with what it said in a few lines that begin with two blanks; the last line counts; status 0 only if
+-- unix, ws, wss, quic, or through a proxy (http_proxy, https_proxy, socks5, socks5h). What failed is named again below
+-- all else, each with what it said in a few lines that begin with two blanks; the last line counts; status 0 only if
 -- nothing failed.
 
 local LIMIT = 300 -- seconds for one file unless told: a hang is a failure too

@@ -106,6 +106,7 @@ function mosquitto.finish()
     process.remove_folder(broker.folder)
   end
   started = {}
+  if roads.name() == "quic" then require("spec.support.quic_server").finish() end
 end
 
 local function ended(broker)

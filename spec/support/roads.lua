@@ -10,7 +10,7 @@ local PROXIES = { http_proxy = "http://127.0.0.1:", https_proxy = "https://local
 local sockets = os.getenv "HOLDFAST_SPEC_SOCKETS"
 local through = os.getenv "HOLDFAST_SPEC_PROXY"
 
---- "unix", "ws", "wss", the kind of a proxy, or nil: plain TCP.
+--- "unix", "ws", "wss", "quic", the kind of a proxy, or nil: plain TCP.
 function roads.name()
   return os.getenv "HOLDFAST_SPEC_ROAD"
 end
@@ -38,9 +38,9 @@ end
 -- @tparam string folder where sockets and certificates stand
 -- @treturn table the environment that specs need: name -> value
 function roads.begin(name, folder)
-  assert(name == "unix" or FRAMED[name] or PROXIES[name], "there is no road " .. name)
+  assert(name == "unix" or name == "quic" or FRAMED[name] or PROXIES[name], "there is no road " .. name)
   local words = { HOLDFAST_SPEC_ROAD = name, HOLDFAST_SPEC_SOCKETS = folder }
-  if name == "wss" or name == "https_proxy" then
+  if name == "wss" or name == "quic" or name == "https_proxy" then
     assert(os.rename(require("spec.support.certificates").make(), folder .. "/certificates"))
     words.SSL_CERT_FILE = folder .. "/certificates/ca.pem"
   end
@@ -98,8 +98,11 @@ function roads.socket(port)
   return ("%s/%d"):format(sockets, port)
 end
 
---- Paves the way to a port: without it clients go there by plain TCP.
+--- Paves the way to a port: without it clients go there by plain TCP. A server of QUIC has the same number, of UDP.
 function roads.pave(port)
+  if roads.name() == "quic" then
+    require("spec.support.quic_server").start { upstream = port, port = port, folder = roads.certificates() }
+  end
   assert(io.open(roads.socket(port) .. ".paved", "w")):close()
 end
 
@@ -107,12 +110,15 @@ end
 
 --- Turns a server, as `holdfast.check` has it, into one of that road, if it leads there.
 function roads.take(server)
-  if server.road ~= "tcp" or server.service then return end
+  if server.road ~= "tcp" or server.service or server.tls and roads.name() == "quic" then return end
   local paved = io.open(roads.socket(server.port) .. ".paved")
   if not paved then return end
   paved:close()
   if through then
     server.proxied = true
+  elseif roads.name() == "quic" then
+    server.road, server.tls = "quic", true
+    assert(not require("holdfast.join").problem "quic")
   elseif roads.name() == "unix" then
     server.road, server.host, server.port, server.ipv6 = "unix", roads.socket(server.port), 0, false
   else
