@@ -155,6 +155,12 @@ static size_t list_addresses(const hf_resolved *resolved, uint32_t first, const 
   return count;
 }
 
+static uint32_t time_left(const hf_client *client) {
+  int64_t left = client->engine.deadline - client->keeper->now;
+  if (left > UINT32_MAX) return 0;
+  return left < 1 ? 1 : (uint32_t)left;
+}
+
 bool hf_gates_open(hf_client *client) {
   const hf_client_options *options = client->options;
   const hf_server *server = client->server;
@@ -195,6 +201,7 @@ bool hf_gates_open(hf_client *client) {
       .properties = options->properties,
       .session_expiry = options->session_expiry,
       .timeout = options->engine.connect_timeout,
+      .left = time_left(client),
       .maximum_packet_size = options->maximum_packet_size,
       .keep_alive = options->keep_alive,
       .ask_after = options->detect_within / 2,

@@ -158,6 +158,7 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   const hf_properties *properties; /* user properties of CONNECT */
   uint32_t session_expiry;         /* seconds; protocol 4: 0 means a clean session, anything else keeps it */
   uint32_t timeout;                /* ms; the link may give up by itself after it, the keeper surely does */
+  uint32_t left;                   /* ms of it, since there were other things to do before; 0: all */
   uint32_t maximum_packet_size;    /* that we accept; 0: no limit */
   uint16_t keep_alive;             /* seconds, as CONNECT tells the broker */
   uint32_t ask_after;              /* ms of silence after which the broker is asked for a sign of life; 0: keep_alive */

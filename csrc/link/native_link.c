@@ -205,7 +205,7 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .path = attempt->path,
                              .headers = attempt->headers,
                              .port = attempt->port,
-                             .patience = attempt->timeout,
+                             .patience = attempt->left ? attempt->left : attempt->timeout,
                              .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
                              .tls = tls};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
