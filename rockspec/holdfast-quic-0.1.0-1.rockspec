@@ -42,6 +42,7 @@ build = {
         "csrc/quic/ends.c",
         "csrc/quic/fifo.c",
         "csrc/quic/half.c",
+        "csrc/quic/move.c",
         "csrc/quic/part.c",
         "csrc/quic/socket.c",
         "csrc/quic/stream.c",

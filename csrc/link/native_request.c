@@ -76,6 +76,7 @@ void hf_native_request_ended(hf_link *link) {
 
 bool hf_native_probe(hf_link *link, uint32_t ticket) {
   if (link->state != HF_NATIVE_UP || link->starved || !hf_native_write_pingreq(link)) return false;
+  if (link->stream->operations->moved) link->stream->operations->moved(link->stream);
   link->probing = true;
   link->probe = ticket;
   return true;

@@ -72,8 +72,7 @@ static bool make_conn(hf_quic_connection *c) {
   params.initial_max_data = params.initial_max_stream_data_bidi_local = WINDOW;
   params.max_idle_timeout = idle_timeout(c->plan->quiet);
   params.active_connection_id_limit = CONNECTION_IDS;
-  hf_quic_socket *s = &c->socket;
-  const ngtcp2_path path = {.local = {&s->local.head, s->local_length}, .remote = {&s->remote.head, s->remote_length}};
+  const ngtcp2_path path = hf_quic_path_of(c->latest);
   if (ngtcp2_conn_client_new(&c->conn, &theirs, &ours, &path, NGTCP2_PROTO_VER_V1, &hf_quic_callbacks, &settings,
                              &params, NULL, c) != 0)
     return false;
@@ -92,7 +91,10 @@ hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_
                             .timer = {.fire = hf_quic_fire},
                             .task = {.run = hf_quic_run},
                             .id = -1};
-  int error = hf_quic_socket_open(&c->socket, plan->loop, to, length, hf_quic_ready);
+  for (size_t i = 0; i < HF_QUIC_SOCKETS; i++)
+    c->sockets[i].watch.descriptor = -1;
+  c->latest = &c->sockets[0];
+  int error = hf_quic_socket_open(c->latest, plan->loop, to, length, hf_quic_ready, c);
   if (error)
     hf_quic_fail_system(c, error);
   else if (!make_session(c) || !make_conn(c))
@@ -108,7 +110,8 @@ void hf_quic_connection_free(hf_quic_connection *c) {
   if (!c->ended) hf_quic_say_goodbye(c, &why);
   hf_loop_stop(c->plan->loop, &c->timer);
   hf_loop_cancel(c->plan->loop, &c->task);
-  hf_quic_socket_close(&c->socket, c->plan->loop);
+  for (size_t i = 0; i < HF_QUIC_SOCKETS; i++)
+    hf_quic_socket_close(&c->sockets[i], c->plan->loop);
   ngtcp2_conn_del(c->conn);
   if (c->session) gnutls_deinit(c->session);
   free(c->held);

@@ -71,6 +71,22 @@ static int stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *user
   return 0;
 }
 
+static int confirmed(ngtcp2_conn *conn, void *user) {
+  (void)conn;
+  ((hf_quic_connection *)user)->confirmed = true;
+  return 0;
+}
+
+static int path_validated(ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path,
+                          ngtcp2_path_validation_result result, void *user) {
+  hf_quic_connection *c = user;
+  (void)conn, (void)flags;
+  if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS || c->arrived) return 0;
+  c->arrived = c->moved_at && hf_quic_socket_at(c, &path->local) == c->latest;
+  if (c->arrived) c->moves++;
+  return 0;
+}
+
 static int stateless_reset(ngtcp2_conn *conn, const ngtcp2_pkt_stateless_reset *reset, void *user) {
   (void)conn, (void)reset;
   hf_quic_end_with(user, HF_SOURCE_NETWORK, HF_NETWORK_RESET,
@@ -121,6 +137,8 @@ const ngtcp2_callbacks hf_quic_callbacks = {
     .rand = draw,
     .get_new_connection_id = draw_id,
     .update_key = ngtcp2_crypto_update_key_cb,
+    .path_validation = path_validated,
+    .handshake_confirmed = confirmed,
     .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
     .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,

@@ -25,6 +25,8 @@
 
 typedef struct hf_quic_connection hf_quic_connection;
 
+enum { HF_QUIC_SOCKETS = 2 };
+
 typedef struct hf_quic_plan { /* what all connections of a stream are made with; the stream's */
   hf_loop *loop;
   hf_tls_context *context; /* a reference */
@@ -47,13 +49,17 @@ struct hf_quic_connection {
   void *owner;
   ngtcp2_conn *conn;
   gnutls_session_t session;
-  ngtcp2_crypto_conn_ref reference; /* from the session to `conn` */
-  hf_quic_socket socket;
-  hf_timer timer; /* when ngtcp2 has something to do */
-  hf_task task;   /* something to be written, or told, outside of the maker's call */
+  ngtcp2_crypto_conn_ref reference;        /* from the session to `conn` */
+  hf_quic_socket sockets[HF_QUIC_SOCKETS]; /* one, but for a while after it has moved */
+  hf_timer timer;                          /* when ngtcp2 has something to do */
+  hf_task task;                            /* something to be written, or told, outside of the maker's call */
   hf_quic_fifo *out, *in;
   uint8_t *held; /* a datagram that the system did not take; NULL: none */
   size_t held_length;
+  hf_quic_socket *held_by;
+  hf_quic_socket *latest;  /* of the sockets */
+  int64_t moved_at;        /* ms */
+  unsigned moves;          /* to another socket, that the peer has answered on */
   int64_t id;              /* of the stream; -1: it has not opened */
   int64_t heard_at;        /* ms; the last acknowledgement of bytes of the stream's */
   int64_t waits_since;     /* ms; that something unacknowledged has been given */
@@ -63,6 +69,9 @@ struct hf_quic_connection {
   bool ended;
   bool heard;      /* something has come from the server */
   bool shaken;     /* the handshake is complete */
+  bool confirmed;  /* and the server knows that */
+  bool stranded;   /* the system has no way any more from where we are */
+  bool arrived;    /* the peer answers on the latest socket, and the other may go */
   bool peer_ended; /* no more bytes come */
   bool closed;     /* the stream, in both directions */
   bool reset;      /* by the peer */
@@ -88,7 +97,15 @@ void hf_quic_connection_write(hf_quic_connection *connection);                /*
 void hf_quic_connection_taken(hf_quic_connection *connection, size_t length); /* so much was read of `in` */
 void hf_quic_connection_finish(hf_quic_connection *connection); /* what is in `out` goes, and then the stream's end */
 
+/* The network may be another one: goes on from a new socket, where that is possible (RFC 9000 section 9). */
+void hf_quic_connection_move(hf_quic_connection *connection);
+
 /* ---- for its rooms ---- */
+
+ngtcp2_path hf_quic_path_of(hf_quic_socket *socket);
+/* The open one at this address of ours; the latest, if there is none. */
+hf_quic_socket *hf_quic_socket_at(hf_quic_connection *connection, const ngtcp2_addr *local);
+void hf_quic_look_after_sockets(hf_quic_connection *connection); /* outside of what ngtcp2 calls */
 
 ngtcp2_tstamp hf_quic_now(void);
 extern const ngtcp2_callbacks hf_quic_callbacks;

@@ -20,19 +20,20 @@ static uint8_t incoming[LARGEST]; /* of whoever turns the loop */
 /* ---- out ---- */
 
 static void send_held(hf_quic_connection *c) {
-  if (!c->held || hf_quic_socket_send(&c->socket, c->held, c->held_length) == EAGAIN) return;
+  if (!c->held || hf_quic_socket_send(c->held_by, c->held, c->held_length) == EAGAIN) return;
   free(c->held);
   c->held = NULL;
-  hf_pollset_change(c->plan->loop->pollset, &c->socket.watch, HF_POLL_READ);
+  hf_pollset_change(c->plan->loop->pollset, &c->held_by->watch, HF_POLL_READ);
 }
 
 /* What the system has no room for waits, or without memory is lost as on the way. */
-static void hold(hf_quic_connection *c, const uint8_t *datagram, size_t length) {
+static void hold(hf_quic_connection *c, hf_quic_socket *by, const uint8_t *datagram, size_t length) {
   c->held = malloc(length);
   if (!c->held) return;
   memcpy(c->held, datagram, length);
   c->held_length = length;
-  hf_pollset_change(c->plan->loop->pollset, &c->socket.watch, HF_POLL_READ | HF_POLL_WRITE);
+  c->held_by = by;
+  hf_pollset_change(c->plan->loop->pollset, &by->watch, HF_POLL_READ | HF_POLL_WRITE);
 }
 
 static void note_given(hf_quic_connection *c, size_t count) {
@@ -41,7 +42,7 @@ static void note_given(hf_quic_connection *c, size_t count) {
 }
 
 /* One datagram into `buffer`; its length, 0: there is nothing to say or it may not be said now, < 0: an error. */
-static ngtcp2_ssize make(hf_quic_connection *c, uint8_t *buffer, bool *with_stream) {
+static ngtcp2_ssize make(hf_quic_connection *c, ngtcp2_path *way, uint8_t *buffer, bool *with_stream) {
   hf_bytes pieces[PIECES];
   ngtcp2_vec parts[PIECES];
   size_t count = 0, total = 0;
@@ -56,13 +57,13 @@ static ngtcp2_ssize make(hf_quic_connection *c, uint8_t *buffer, bool *with_stre
   }
   ngtcp2_ssize taken = -1;
   int64_t id = count || last ? c->id : -1;
-  ngtcp2_ssize length = ngtcp2_conn_writev_stream(c->conn, NULL, NULL, buffer, DATAGRAM, &taken,
+  ngtcp2_ssize length = ngtcp2_conn_writev_stream(c->conn, way, NULL, buffer, DATAGRAM, &taken,
                                                   last ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE,
                                                   id, parts, count, hf_quic_now());
   if (length == NGTCP2_ERR_STREAM_DATA_BLOCKED || length == NGTCP2_ERR_STREAM_SHUT_WR ||
       length == NGTCP2_ERR_STREAM_NOT_FOUND) {
     *with_stream = false;
-    return make(c, buffer, with_stream);
+    return make(c, way, buffer, with_stream);
   }
   if (taken > 0) note_given(c, (size_t)taken);
   if (last && taken >= 0 && (size_t)taken == total) c->finished = true;
@@ -85,15 +86,18 @@ void hf_quic_connection_write(hf_quic_connection *c) {
       hf_loop_later(c->plan->loop, &c->task);
       break;
     }
-    ngtcp2_ssize length = make(c, buffer, &with_stream);
+    ngtcp2_path_storage way;
+    ngtcp2_path_storage_zero(&way);
+    ngtcp2_ssize length = make(c, &way.path, buffer, &with_stream);
     if (length < 0) {
       hf_quic_fail(c, (int)length);
       return;
     }
     if (length == 0) break;
-    int error = hf_quic_socket_send(&c->socket, buffer, (size_t)length);
+    hf_quic_socket *by = hf_quic_socket_at(c, &way.path.local);
+    int error = hf_quic_socket_send(by, buffer, (size_t)length);
     if (error == EAGAIN)
-      hold(c, buffer, (size_t)length);
+      hold(c, by, buffer, (size_t)length);
     else if (error)
       hf_quic_fail_system(c, error);
     if (c->ended) return;
@@ -126,31 +130,32 @@ static void tell(hf_quic_connection *c) {
   if (news) c->changed(c, c->owner);
 }
 
-static void read_one(hf_quic_connection *c, size_t length) {
-  hf_quic_socket *s = &c->socket;
-  const ngtcp2_path path = {.local = {&s->local.head, s->local_length}, .remote = {&s->remote.head, s->remote_length}};
+static void read_one(hf_quic_connection *c, hf_quic_socket *from, size_t length) {
+  const ngtcp2_path path = hf_quic_path_of(from);
   c->refusals = 0;
   c->heard = true;
   int error = ngtcp2_conn_read_pkt(c->conn, &path, NULL, incoming, length, hf_quic_now());
   if (error && !c->ended) hf_quic_fail(c, error);
 }
 
-static void read_all(hf_quic_connection *c) {
+static void read_all(hf_quic_connection *c, hf_quic_socket *from) {
   for (int i = 0; i < BURST && !c->ended; i++) {
-    ssize_t got = hf_quic_socket_receive(&c->socket, incoming, sizeof incoming);
+    ssize_t got = hf_quic_socket_receive(from, incoming, sizeof incoming);
     if (got == 0) return;
     if (got > 0)
-      read_one(c, (size_t)got);
+      read_one(c, from, (size_t)got);
     else
       hf_quic_fail_system(c, errno);
   }
 }
 
 void hf_quic_ready(hf_watch *watch, unsigned events) {
-  hf_quic_connection *c = (hf_quic_connection *)((char *)watch - offsetof(hf_quic_connection, socket.watch));
+  hf_quic_socket *from = (hf_quic_socket *)((char *)watch - offsetof(hf_quic_socket, watch));
+  hf_quic_connection *c = from->owner;
   if (c->ended) return;
-  if (events & (HF_POLL_READ | HF_POLL_FAILED)) read_all(c);
+  if (events & (HF_POLL_READ | HF_POLL_FAILED)) read_all(c, from);
   hf_quic_connection_write(c);
+  hf_quic_look_after_sockets(c);
   tell(c);
 }
 
@@ -161,12 +166,14 @@ void hf_quic_fire(hf_timer *timer, int64_t now) {
   int error = ngtcp2_conn_handle_expiry(c->conn, hf_quic_now());
   if (error) hf_quic_fail(c, error);
   hf_quic_connection_write(c);
+  hf_quic_look_after_sockets(c);
   tell(c);
 }
 
 void hf_quic_run(hf_task *task) {
   hf_quic_connection *c = (hf_quic_connection *)((char *)task - offsetof(hf_quic_connection, task));
   hf_quic_connection_write(c);
+  hf_quic_look_after_sockets(c);
   tell(c);
 }
 
@@ -175,6 +182,7 @@ void hf_quic_run(hf_task *task) {
 void hf_quic_fail_system(hf_quic_connection *c, int error) {
   char words[80];
   bool refused = error == ECONNREFUSED;
+  if (c->confirmed && !refused) c->stranded = true;
   if (c->heard && !(refused && ++c->refusals >= GONE)) return;
   const char *said = strerror_r(error, words, sizeof words);
   if (c->heard)

@@ -23,10 +23,12 @@ static void end_well(hf_quic_connection *c) {
 /* One datagram, that may get lost; the peer then finds out by its own idle timeout. */
 void hf_quic_say_goodbye(hf_quic_connection *c, const ngtcp2_connection_close_error *why) {
   uint8_t buffer[LARGEST];
-  if (!c->conn || c->socket.watch.descriptor < 0) return;
+  ngtcp2_path_storage way;
+  ngtcp2_path_storage_zero(&way);
+  if (!c->conn || c->latest->watch.descriptor < 0) return;
   ngtcp2_ssize length =
-      ngtcp2_conn_write_connection_close(c->conn, NULL, NULL, buffer, sizeof buffer, why, hf_quic_now());
-  if (length > 0) hf_quic_socket_send(&c->socket, buffer, (size_t)length);
+      ngtcp2_conn_write_connection_close(c->conn, &way.path, NULL, buffer, sizeof buffer, why, hf_quic_now());
+  if (length > 0) hf_quic_socket_send(hf_quic_socket_at(c, &way.path.local), buffer, (size_t)length);
 }
 
 /* ---- what the peer says ---- */

@@ -16,8 +16,9 @@ static void tune(int descriptor, int family) {
 }
 
 int hf_quic_socket_open(hf_quic_socket *to, hf_loop *loop, const hf_quic_address *remote, socklen_t length,
-                        void (*ready)(hf_watch *watch, unsigned events)) {
-  *to = (hf_quic_socket){.watch = {.ready = ready, .descriptor = -1}, .remote = *remote, .remote_length = length};
+                        void (*ready)(hf_watch *watch, unsigned events), void *owner) {
+  *to = (hf_quic_socket){
+      .watch = {.ready = ready, .descriptor = -1}, .owner = owner, .remote = *remote, .remote_length = length};
   int descriptor = socket(remote->head.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return errno;
   hf_quic_host_there->mark(descriptor);

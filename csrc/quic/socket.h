@@ -21,13 +21,14 @@ typedef union hf_quic_address {
 
 typedef struct hf_quic_socket {
   hf_watch watch; /* its descriptor is -1 while the socket is not open */
+  void *owner;    /* whose `ready` it is */
   hf_quic_address local, remote;
   socklen_t local_length, remote_length;
 } hf_quic_socket;
 
 /* 0, or errno: it is not open. */
 int hf_quic_socket_open(hf_quic_socket *socket, hf_loop *loop, const hf_quic_address *remote, socklen_t length,
-                        void (*ready)(hf_watch *watch, unsigned events));
+                        void (*ready)(hf_watch *watch, unsigned events), void *owner);
 void hf_quic_socket_close(hf_quic_socket *socket, hf_loop *loop);
 
 /* 0: it is on its way, or as good as that; EAGAIN: not now; else errno. */

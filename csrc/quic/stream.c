@@ -352,6 +352,11 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   if (how->unacknowledged && q->chosen) how->quiet_for = q->plan.loop->now - q->chosen->waits_since;
 }
 
+static void moved(hf_stream *stream) {
+  const quic *q = of(stream);
+  if (q->state == HF_STREAM_OPEN) hf_quic_connection_move(q->chosen);
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -361,7 +366,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .attend = attend,
                                                 .progress = progress,
                                                 .finish = finish,
-                                                .abort = abort_now};
+                                                .abort = abort_now,
+                                                .moved = moved};
 
 static bool is_address(const char *host) {
   unsigned char address[16];

@@ -111,6 +111,9 @@ typedef struct hf_stream_operations {
   /* What this TLS connection to the server alone has, and the server knows as well ("tls-exporter", RFC 9266); once it
    * has opened. False, or NULL: there is none, and `binding` is as it was. */
   bool (*bind)(const hf_stream *stream, unsigned char binding[HF_STREAM_BINDING]);
+
+  /* The network may be another one than it was: goes on from there, if it can. NULL: it cannot. */
+  void (*moved)(hf_stream *stream);
 } hf_stream_operations;
 
 struct hf_stream { /* the head of every stream's own struct */

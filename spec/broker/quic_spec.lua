@@ -205,4 +205,45 @@ describe("a broker behind QUIC #broker", function()
       client:close()
     end)
   end)
+
+  it("goes on from another socket where the network is said to have changed, and loses nothing", function()
+    local server = serve()
+    holdfast.run(function()
+      local client = client_of(server)
+      local losses, came = 0, 0
+      client:on("lost", function() losses = losses + 1 end)
+      client:subscribe("moving", { qos = 2 }, function(message)
+        came = came + 1
+        assert.are.equal(tostring(came), message.payload)
+      end)
+      assert(client:connect(10))
+      for round = 1, 5 do
+        for number = 1, 20 do
+          assert(client:publish("moving", tostring((round - 1) * 20 + number), { qos = 2, timeout = 10 }))
+          if number == 10 then client:network_changed() end
+        end
+        server:await("migrations", round)
+      end
+      local deadline = process.now() + 10000
+      while came < 100 and process.now() < deadline do holdfast.sleep(0.01) end
+      assert.are.same({ 100, 0 }, { came, losses })
+      client:close()
+    end)
+  end)
+
+  it("is left at once where it does not answer from there either, and stays where it does not allow that", function()
+    local server = serve { ["no-migration"] = true }
+    holdfast.run(function()
+      local client = client_of(server, { detect_within = 2.5 })
+      local lost = losses_of(client)
+      assert(client:connect(10))
+      client:network_changed()
+      assert(client:publish("staying", "", { qos = 1, timeout = 10 }))
+      assert.are.equal(0, server:stats().migrations)
+      server:tell "silent on"
+      client:network_changed()
+      assert.is_true(({ probe_timeout = true, connection_lost = true })[lost(1).reason.name])
+      client:close()
+    end)
+  end)
 end)
