@@ -52,8 +52,8 @@
   call(X509_CRL_get0_nextUpdate) call(X509_INFO_free) call(X509_NAME_oneline) call(X509_STORE_CTX_get_current_cert) \
   call(X509_STORE_CTX_get_error) call(X509_STORE_CTX_get_ex_data) call(X509_STORE_add_cert) call(X509_STORE_add_crl) \
   call(X509_STORE_free) call(X509_STORE_new) call(X509_VERIFY_PARAM_set1_host) call(X509_VERIFY_PARAM_set1_ip_asc) \
-  call(X509_VERIFY_PARAM_set_flags) call(X509_check_host) call(X509_check_ip_asc) call(X509_free) \
-  call(X509_get0_notAfter) call(X509_get_X509_PUBKEY) call(X509_get_default_cert_dir) \
+  call(X509_VERIFY_PARAM_set_flags) call(X509_check_host) call(X509_check_ip_asc) call(X509_dup) call(X509_free) \
+  call(X509_get0_notAfter) call(X509_get0_pubkey) call(X509_get_X509_PUBKEY) call(X509_get_default_cert_dir) \
   call(X509_get_default_cert_dir_env) call(X509_get_default_cert_file) call(X509_get_default_cert_file_env) \
   call(X509_get_ext_d2i) call(X509_get_subject_name) call(X509_verify_cert_error_string) call(d2i_OCSP_RESPONSE) \
   call(i2d_X509_PUBKEY) \
@@ -227,8 +227,10 @@ bool hf_openssl_load(char *problem);
 #define X509_VERIFY_PARAM_set_flags hf_openssl_calls.X509_VERIFY_PARAM_set_flags
 #define X509_check_host hf_openssl_calls.X509_check_host
 #define X509_check_ip_asc hf_openssl_calls.X509_check_ip_asc
+#define X509_dup hf_openssl_calls.X509_dup
 #define X509_free hf_openssl_calls.X509_free
 #define X509_get0_notAfter hf_openssl_calls.X509_get0_notAfter
+#define X509_get0_pubkey hf_openssl_calls.X509_get0_pubkey
 #define X509_get_X509_PUBKEY hf_openssl_calls.X509_get_X509_PUBKEY
 #define X509_get_default_cert_dir hf_openssl_calls.X509_get_default_cert_dir
 #define X509_get_default_cert_dir_env hf_openssl_calls.X509_get_default_cert_dir_env

@@ -45,6 +45,15 @@ bool hf_tls_is_short(int error) {
   return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
+static bool wants_memory(unsigned long error) {
+  int reason = ERR_GET_REASON(error);
+  return error && (reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_INIT_FAIL);
+}
+
+bool hf_tls_is_starved(void) {
+  return wants_memory(ERR_peek_error()) || wants_memory(ERR_peek_last_error());
+}
+
 bool hf_tls_unread(hf_tls_finding *finding, const char *option, const char *path, int error) {
   char words[80];
   blame(finding, option, path, strerror_r(error, words, sizeof words));
@@ -57,6 +66,7 @@ bool hf_tls_unreadable(hf_tls_finding *finding, const char *option, const char *
   unsigned long error = ERR_peek_error();
   char words[100];
   if (ERR_GET_LIB(error) == ERR_LIB_SYS) return hf_tls_unread(finding, option, path, ERR_GET_REASON(error));
+  if (hf_tls_is_starved()) return false;
   const char *reason = error ? ERR_reason_error_string(error) : "there is none";
   snprintf(words, sizeof words, "no %s can be read from it (%s)", what, reason ? reason : "unknown error");
   return blame(finding, option, path, words);

@@ -29,5 +29,6 @@ bool hf_tls_unread(hf_tls_finding *finding, const char *option, const char *path
 
 /* Whether that says of the process, or of the system, that it has no descriptor or memory left. */
 bool hf_tls_is_short(int error);
+bool hf_tls_is_starved(void); /* what OpenSSL complains of is want of memory */
 
 #endif

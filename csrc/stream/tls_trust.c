@@ -40,8 +40,30 @@ static const char *option_of(const hf_tls_trust *trust) {
   return trust->ca ? "tls.ca" : "the system's authorities";
 }
 
+/* OpenSSL takes a certificate without its key where it finds no memory for that, or does not know the kind: read once
+ * more, it has one in the first case. */
+static bool has_no_key_yet(X509 *certificate) {
+  if (X509_get0_pubkey(certificate)) return false;
+  X509 *again = X509_dup(certificate);
+  bool short_of_memory = !again || X509_get0_pubkey(again);
+  X509_free(again);
+  return short_of_memory;
+}
+
+/* Takes all that has been read. False: memory is short; an authority that is missing is not noticed later. */
+static bool take_in(X509_STORE *store, const STACK_OF(X509_INFO) * found, size_t *certificates) {
+  for (int i = 0; i < sk_X509_INFO_num(found); i++) {
+    const X509_INFO *one = sk_X509_INFO_value(found, i);
+    if (one->crl && X509_STORE_add_crl(store, one->crl) != 1) return false;
+    if (!one->x509) continue;
+    if (has_no_key_yet(one->x509) || X509_STORE_add_cert(store, one->x509) != 1) return false;
+    ++*certificates;
+  }
+  return true;
+}
+
 /* Of a file, or of PEM, how many certificates there were; lists of revoked ones are taken as well. False: nothing could
- * be opened, whatever there is. */
+ * be opened, whatever there is, or read for want of memory. */
 static bool load_file(hf_tls_trust *trust, const char *path, size_t *certificates, hf_tls_finding *finding) {
   X509_STORE *store = trust->store;
   ERR_clear_error();
@@ -50,16 +72,11 @@ static bool load_file(hf_tls_trust *trust, const char *path, size_t *certificate
   if (ERR_GET_LIB(error) == ERR_LIB_SYS && hf_tls_is_short(ERR_GET_REASON(error)))
     return hf_tls_unread(finding, option_of(trust), path, ERR_GET_REASON(error));
   STACK_OF(X509_INFO) *found = file ? PEM_X509_INFO_read_bio(file, NULL, give_nothing, NULL) : NULL;
-  size_t count = 0;
-  for (int i = 0; found && i < sk_X509_INFO_num(found); i++) {
-    const X509_INFO *one = sk_X509_INFO_value(found, i);
-    if (one->x509) count += X509_STORE_add_cert(store, one->x509) == 1;
-    if (one->crl) X509_STORE_add_crl(store, one->crl);
-  }
+  *certificates = 0;
+  bool fine = found ? take_in(store, found, certificates) : !hf_tls_is_starved();
   sk_X509_INFO_pop_free(found, X509_INFO_free);
   BIO_free(file);
-  *certificates = count;
-  return true;
+  return fine;
 }
 
 /* As openssl-rehash(1) names them: eight hexadecimal digits, a dot, a number. */
@@ -114,13 +131,15 @@ static bool load_lists(hf_tls_trust *trust, const char *crl, hf_tls_finding *fin
   ERR_clear_error();
   BIO *file = hf_tls_pem_open(crl);
   STACK_OF(X509_INFO) *found = file ? PEM_X509_INFO_read_bio(file, NULL, give_nothing, NULL) : NULL;
-  for (int i = 0; found && i < sk_X509_INFO_num(found); i++) {
+  bool fine = true;
+  for (int i = 0; fine && found && i < sk_X509_INFO_num(found); i++) {
     X509_CRL *list = sk_X509_INFO_value(found, i)->crl;
-    if (!list || X509_STORE_add_crl(trust->store, list) != 1) continue;
+    if (!list) continue;
+    fine = X509_STORE_add_crl(trust->store, list) == 1;
     end_with(trust, list);
     count++;
   }
-  bool fine = count > 0 || hf_tls_unreadable(finding, "tls.crl", crl, "list of revoked certificates");
+  fine = fine && (count > 0 || hf_tls_unreadable(finding, "tls.crl", crl, "list of revoked certificates"));
   sk_X509_INFO_pop_free(found, X509_INFO_free);
   BIO_free(file);
   return fine;
