@@ -6,6 +6,7 @@
 , := ,
 LUA      ?= lua5.4
 PREFIX   ?= /usr/local
+CRATES   ?= /usr/share/cargo/registry
 CC       ?= cc
 # Whoever looks for faults wants lines in the reports, not speed: the whole tree again in half the time.
 CFLAGS   ?= $(if $(filter address thread,$(SANITIZE)),-O1 -g1,-O2 -g)
@@ -155,6 +156,18 @@ $(BUILD)/spec/quic_server: $(wildcard spec/support/quic_server.c spec/support/qu
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@.$$$$ $(filter %.c,$^) \
 	  -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls && mv -f $@.$$$$ $@
+
+# An independent implementation of QUIC. It takes minutes, so nothing else asks for it: who has it has its specs.
+# A folder of crates is all that is read: Debian's.
+.PHONY: quinn
+quinn: $(BUILD)/spec/quinn-pipe ## an independent QUIC server and client for specs (librust-quinn-dev, cargo, rustc)
+
+$(BUILD)/spec/quinn-pipe: $(wildcard spec/support/quinn/Cargo.toml spec/support/quinn/src/*) Makefile
+	@mkdir -p $(BUILD)/quinn $(@D)
+	cp -R spec/support/quinn/Cargo.toml spec/support/quinn/src $(BUILD)/quinn
+	cd $(BUILD)/quinn && cargo build --offline --config 'source.crates-io.replace-with="here"' \
+	  --config 'source.here.directory="$(CRATES)"'
+	cp $(BUILD)/quinn/target/debug/quinn-pipe $@.$$$$ && mv -f $@.$$$$ $@
 
 $(HERE)/interpreter: spec/support/interpreter.c Makefile
 	@mkdir -p $(@D)

@@ -6,8 +6,8 @@
 --     server:stats().migrations  server:tell "forget"  server:restart()  server:kill()
 --     quic_server.finish()       -- after each spec: stops all of them, removes their folders
 --
--- A restart keeps the port and the keys: tickets are taken by the server that comes back, and it resets what it does
--- not know any more.
+-- A restart keeps the port and the keys: tickets are taken by the server that comes back (early data is not, as GnuTLS
+-- has it), and it resets what it does not know any more.
 
 local process = require "process_probe"
 local sockets = require "socket_probe"
@@ -25,13 +25,20 @@ local function exists(path)
   return file ~= nil
 end
 
---- Where the program is.
--- @treturn ?string nil: it was not built, for want of ngtcp2
-function quic_server.program()
+--- Where a program is that is built for specs, whatever the Lua.
+-- @treturn ?string nil: it was not
+function quic_server.find(name)
   for place in package.cpath:gmatch "[^;]+" do
     local folder = place:match "^(.*)/[^/]+/spec/%?%.so$"
-    if folder and exists(folder .. "/spec/quic_server") then return folder .. "/spec/quic_server" end
+    local path = folder and ("%s/spec/%s"):format(folder, name)
+    if path and exists(path) then return path end
   end
+end
+
+--- Where the server is.
+-- @treturn ?string nil: it was not built, for want of ngtcp2
+function quic_server.program()
+  return quic_server.find "quic_server"
 end
 
 local function random_hex(bytes)

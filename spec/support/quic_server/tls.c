@@ -13,8 +13,10 @@ static void check(int result, const char *what) {
   if (result < 0) fail("%s: %s", what, gnutls_strerror(result));
 }
 
-/* RFC 8446, 8: whatever is replayed is refused; here a spec may have it all taken for replayed. */
-static int was_never_seen(void *context, time_t until, const gnutls_datum_t *key, const gnutls_datum_t *data) {
+/* RFC 8446, 8: what is replayed is refused; here a spec may have all of it taken for replayed. What is older than the
+ * server GnuTLS refuses without a word to us: after a restart sessions are taken up again, early data is not.
+ */
+static int was_seen_before(void *context, time_t until, const gnutls_datum_t *key, const gnutls_datum_t *data) {
   (void)until;
   (void)key;
   (void)data;
@@ -59,7 +61,7 @@ void tls_start(struct server *server) {
           options->authority);
   check(gnutls_priority_init(&server->priority, priority, NULL), "priority");
   check(gnutls_anti_replay_init(&server->anti_replay), "anti-replay");
-  gnutls_anti_replay_set_add_function(server->anti_replay, was_never_seen);
+  gnutls_anti_replay_set_add_function(server->anti_replay, was_seen_before);
   gnutls_anti_replay_set_ptr(server->anti_replay, server);
   read_key(options->ticket_key, ticket_key, sizeof ticket_key, "--ticket-key");
   read_key(options->reset_key, server->reset_key, sizeof server->reset_key, "--reset-key");
