@@ -45,8 +45,8 @@ SOURCES := $(shell find csrc -name '*.c' | sort)
 BINDING := $(filter-out csrc/lua/quic.c,$(filter csrc/lua/%,$(SOURCES)))
 PLAIN   := $(filter-out csrc/lua/% csrc/quic/%,$(SOURCES))
 PROBES  := $(sort $(wildcard spec/support/*_probe.c))
-# The specs' QUIC server, where what it is made of is there.
-QUIC_SERVER := $(if $(wildcard /usr/include/ngtcp2/ngtcp2_crypto_gnutls.h),$(BUILD)/spec/quic_server)
+# The specs' QUIC server, where what it is made of is there, and a network for it.
+QUIC_SERVER := $(if $(wildcard /usr/include/ngtcp2/ngtcp2_crypto_gnutls.h),$(BUILD)/spec/quic_server) $(BUILD)/spec/quic_noise
 MODULES := $(shell find lua -name '*.lua' | sort)
 
 PLAIN_OBJECTS   := $(PLAIN:csrc/%.c=$(BUILD)/obj/%.o)
@@ -156,6 +156,10 @@ $(BUILD)/spec/quic_server: $(wildcard spec/support/quic_server.c spec/support/qu
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@.$$$$ $(filter %.c,$^) \
 	  -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls && mv -f $@.$$$$ $@
+
+$(BUILD)/spec/quic_noise: spec/support/quic_noise.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(filter-out -fPIC -fvisibility=hidden,$(FLAGS)) -o $@.$$$$ $< && mv -f $@.$$$$ $@
 
 # An independent implementation of QUIC. It takes minutes, so nothing else asks for it: who has it has its specs.
 # A folder of crates is all that is read: Debian's.
