@@ -181,6 +181,49 @@ function modes.recover()
   end)
 end
 
+-- Leaves and comes back, time and again.
+function modes.reconnect()
+  holdfast.run(function()
+    local client = new { backoff = { strategy = "constant", min = 0.05, jitter = "none" } }
+    client:connect(30)
+    local seconds = 0
+    for _ = 1, given.rounds do
+      local start = now()
+      client:reconnect()
+      assert(client:wait("ready", 30))
+      seconds = seconds + now() - start
+    end
+    answer("seconds=%.6f", seconds)
+    client:close(5)
+  end)
+end
+
+-- Publishes to itself at QoS 1, 20 at once, through whatever network there is.
+function modes.lossy()
+  holdfast.run(function()
+    local client = new { connect_timeout = 30, backoff = { strategy = "constant", min = 0.05, jitter = "none" } }
+    local late, lost = {}, 0
+    client:subscribe(TOPIC, { qos = 1 }, function(message)
+      late[#late + 1] = now() - tonumber(message.payload)
+    end)
+    client:on("lost", function() lost = lost + 1 end)
+    assert(client:connect(120))
+    local ending = now() + given.seconds
+    for _ = 1, 20 do
+      holdfast.spawn(function()
+        while now() < ending do
+          client:publish(TOPIC, ("%.6f"):format(now()), { qos = 1, timeout = 60 })
+        end
+      end)
+    end
+    holdfast.sleep(given.seconds)
+    local count = #late
+    table.sort(late)
+    answer("messages=%d late=%.6f lost=%d", count, late[math.ceil(count * 0.99)] or given.seconds, lost)
+    client:close(0)
+  end)
+end
+
 local function resident()
   for line in io.lines "/proc/self/status" do
     local kilobytes = line:match "^VmRSS:%s*(%d+)"

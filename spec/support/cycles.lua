@@ -4,12 +4,14 @@
 --     report.slope          -- bytes of resident memory a cycle, over the second half
 --     report.descriptors    -- more at the end than after the first tenth; report.threads likewise
 --
--- In turn the client leaves by itself, the network resets the connection, a broker refuses it. Within `holdfast.run`
--- only.
+-- In turn the client leaves by itself, the network resets the connection, a broker refuses it. With `quic`, a folder of
+-- certificates, the client leaves by itself, the server closes the connection, or knows it no more. Within
+-- `holdfast.run` only.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local quic_server = require "spec.support.quic_server"
 local weathers = require "weather_probe"
 
 local cycles = {}
@@ -41,6 +43,26 @@ local function slope(samples)
   return (n * xy - x * y) / (n * xx - x ^ 2)
 end
 
+local function over_tcp(broker)
+  local weather, port = weathers.start(broker.port)
+  return { weather = weather, server = "mqtt://127.0.0.1:" .. port, finish = function() weather:close() end }
+end
+
+local function over_quic(broker, folder)
+  local server = quic_server.start { upstream = broker.port, folder = folder }
+  return { quic = server, server = "quic://localhost:" .. server.port, tls = { ca = folder .. "/ca.pem" },
+    finish = function() server:kill() end }
+end
+
+local ways_of_quic = {
+  function(it) it.client:reconnect() end,
+  function(it) it.quic:tell "close 5" end,
+  function(it)
+    it.quic:tell "forget"
+    it.client:post("cycles/forgotten", "")
+  end,
+}
+
 local ways = {
   function(it) it.client:reconnect() end,
   function(it) it.weather:cut(1, true) end,
@@ -54,22 +76,24 @@ local ways = {
 }
 
 --- Runs so many cycles, or as many as there is time for.
--- @tparam table options `count`, `seconds`, `say(words)`
+-- @tparam table options `count`, `seconds`, `say(words)`, `quic`
 -- @treturn table cycles, seconds, slope, threads, descriptors, before, after (samples)
 function cycles.run(options)
   local broker = mosquitto.start { quiet = true }
-  local weather, port = weathers.start(broker.port)
+  local it = options.quic and over_quic(broker, options.quic) or over_tcp(broker)
   local client = holdfast.new {
-    server = "mqtt://127.0.0.1:" .. port, backoff = { strategy = "constant", min = 0.001, jitter = "none" },
+    server = it.server, tls = it.tls, transport = it.quic and "native" or nil,
+    backoff = { strategy = "constant", min = 0.001, jitter = "none" },
     policy = { slow = { min = 0.001, max = 0.002 } },
   }
   client:subscribe("cycles/#", { qos = 1 })
   assert(client:connect(10))
-  local it, samples, began, done = { client = client, weather = weather }, {}, core.now(), 0
+  it.client = client
+  local samples, began, done, its_ways = {}, core.now(), 0, it.quic and ways_of_quic or ways
   local each = math.max(math.floor(options.count / 50), 5)
   while done < options.count and core.now() < began + options.seconds do
     done = done + 1
-    ways[done % #ways + 1](it)
+    its_ways[done % #its_ways + 1](it)
     assert(client:wait("ready", 20))
     if done % 3 == 0 then
       assert(client:publish("cycles/x", "x", { qos = done % 2 + 1, timeout = 20 }))
@@ -85,7 +109,7 @@ function cycles.run(options)
   end
   local took = core.now() - began
   client:close(1)
-  weather:close()
+  it.finish()
   broker:stop()
   local before, after = samples[1], samples[#samples]
   return {

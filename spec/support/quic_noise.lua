@@ -19,20 +19,19 @@ function quic_noise.start(options)
   for name, value in pairs(options) do words[#words + 1] = ("%s=%d"):format(name, value) end
   self.pid = assert(process.spawn(words, self.folder .. "/log"))
   started[#started + 1] = self
-  self.port = tonumber(self:said "port (%d+)\n")
+  self.port = tonumber(self:line(1):match "^port (%d+)$")
   return self
 end
 
---- Waits until it has said that.
-function quic_noise:said(pattern)
+--- Waits until it has said so many lines.
+-- @treturn string the last one
+function quic_noise:line(count)
   local deadline = process.now() + 10000
   while true do
-    local file = assert(io.open(self.folder .. "/log", "rb"))
-    local text = file:read "*a"
-    file:close()
-    local found = text:match(pattern)
-    if found then return found end
-    if process.now() > deadline then error(("quic_noise has not said %q: "):format(pattern) .. text, 2) end
+    local lines = {}
+    for line in io.lines(self.folder .. "/log") do lines[#lines + 1] = line end
+    if #lines >= count then return lines[count] end
+    if process.now() > deadline then error("quic_noise does not answer: " .. tostring(lines[#lines]), 2) end
     process.sleep(2)
   end
 end
@@ -44,10 +43,10 @@ end
 
 --- What it has done: `passed`, `moves`, and each of its options.
 function quic_noise:done()
-  self.asked = (self.asked or 0) + 1
+  self.asked = (self.asked or 1) + 1
   process.kill(self.pid, "HUP")
-  local line, counted = self:said("\n" .. ("passed=[^\n]*\n"):rep(self.asked - 1) .. "(passed=[^\n]*)\n"), {}
-  for name, value in line:gmatch "(%w+)=(%d+)" do counted[name] = tonumber(value) end
+  local counted = {}
+  for name, value in self:line(self.asked):gmatch "(%w+)=(%d+)" do counted[name] = tonumber(value) end
   return counted
 end
 
