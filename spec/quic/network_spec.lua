@@ -94,7 +94,8 @@ describe("over QUIC #broker", function()
     holdfast.run(function()
       local arrived, other = witness "noisy/there"
       local client = client_of("quic://127.0.0.1:" .. noise.port)
-      local back, number = {}, 0
+      local back, number, lost = {}, 0, 0
+      client:on("lost", function() lost = lost + 1 end)
       client:subscribe("noisy/there", { qos = 2 }, function(message)
         local which = tonumber((message.payload:match "^%d+"))
         back[which] = (back[which] or 0) + 1
@@ -115,6 +116,7 @@ describe("over QUIC #broker", function()
       until counted.MUTATE + counted.TRUNCATE + counted.REPEAT + counted.REORDER + counted.INVENT >= DATAGRAMS
       await(function() return #arrived == number and #back == number end, "seed " .. seed)
       for which = 1, number do assert.are.same({ 1, 1 }, { arrived[which], back[which] }) end
+      assert.are.equal(0, lost)
       client:close()
       other:close()
     end)
