@@ -7,6 +7,7 @@
 --     air:set { rate = 100000, loss = 0.02 }   -- bytes a second, part of the packets, each way
 --     air:cut() air:mend()              -- every packet is lost
 --     air:down() air:move()             -- its address is gone; there is another one
+--     air:roam()                        -- there is another one, and then the one that it had is gone
 --     air:capture(port) air:release()   -- whatever it connects to, it is port that answers
 --     air:finish()
 --
@@ -121,6 +122,15 @@ function Radio:move()
   self.address = self.address + 1
   inside(self, "ip address add 10.99.0.%d/16 dev there", self.address)
   inside(self, "ip link set there up")
+  return self
+end
+
+--- The interface of the program, which stays up, has another address, and then not the one any more that it had.
+function Radio:roam()
+  inside(self, "sh -c 'echo 1 >/proc/sys/net/ipv4/conf/there/promote_secondaries'") -- what is left stays
+  inside(self, "ip address add 10.99.0.%d/16 dev there", self.address + 1)
+  inside(self, "ip address delete 10.99.0.%d/16 dev there", self.address)
+  self.address = self.address + 1
   return self
 end
 
