@@ -7,4 +7,4 @@ for _, place in ipairs { "lua/resty", "lua/holdfast/loop/openresty.lua", "lua/ho
   "examples/openresty" } do
   files[place].std = "+ngx_lua"
 end
-files["rockspec/*.rockspec"].std = "+rockspec"
+files["rockspec/**/*.rockspec"].std = "+rockspec"

@@ -80,8 +80,7 @@ describe("the rockspec", function()
         cd "$folder/source"
         unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
         export HOME="$folder" http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1
-        luarocks --lua-version=5.4 make --tree "$folder/tree" ]] .. PATH .. [[
-
+        luarocks --lua-version=5.4 make --tree "$folder/tree"
         eval "$(luarocks --lua-version=5.4 path --tree "$folder/tree")"
         cd /
         "$folder/tree/bin/holdfast-fleet" --clients=100 --outage=1 | grep '^holdfast '
