@@ -169,6 +169,14 @@ static int64_t end_of(hf_ears *ears, int64_t until) {
   return due < near / 1000 ? due * 1000 : near;
 }
 
+void hf_ears_listen(hf_ears *ears) {
+  enum { UNHEARD = 1000 /* us */ };
+  int64_t now = hf_clock_us();
+  if (now - ears->heard < UNHEARD) return;
+  hf_pollset_wait(ears->keeper->loop.pollset, 0, &ears->keeper->loop.now);
+  ears->heard = now;
+}
+
 bool hf_ears_wait(hf_ears *ears, int64_t until, const sigset_t *mask) {
   const struct timespec nap = {.tv_nsec = NAP * 1000L};
   hf_keeper *keeper = ears->keeper;
@@ -176,10 +184,12 @@ bool hf_ears_wait(hf_ears *ears, int64_t until, const sigset_t *mask) {
   if (wants_nap(&ears->pace, keeper->mails)) {
     nanosleep(&nap, NULL);
     hf_pollset_wait(keeper->loop.pollset, 0, &keeper->loop.now);
+    ears->heard = hf_clock_us();
     return true;
   }
   int64_t end = hf_mailbox_rest(keeper->inbox) ? end_of(ears, until) : 0;
   bool undisturbed = hf_pollset_wait_until(keeper->loop.pollset, end, mask, &keeper->loop.now);
   hf_mailbox_rise(keeper->inbox);
+  ears->heard = hf_clock_us();
   return undisturbed;
 }

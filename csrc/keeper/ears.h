@@ -35,6 +35,7 @@ struct hf_ears {
   int64_t set;                            /* for this time; INT64_MAX: not */
   int64_t network_at, clock_at, alarm_at; /* when it is asked for; INT64_MAX: asking again would give no more */
   int64_t due;                            /* when the keeper wants to be turned again */
+  int64_t heard;                          /* us: when the pollset was last asked */
   hf_mailbox *guest;                      /* of the Lua state whose thread turns the keeper, a reference; NULL: none */
   hf_watch knock;                         /* of that one */
   hf_pace pace;
@@ -49,6 +50,9 @@ bool hf_ears_invite(hf_ears *ears, hf_mailbox *guest);
 
 /* Turns the keeper. False: it has been stopped, and there is nothing left to do. */
 bool hf_ears_turn(hf_ears *ears);
+
+/* Calls who is ready, where nobody has for a millisecond: for who takes turns and may leave without waiting. */
+void hf_ears_listen(hf_ears *ears);
 
 /* Waits until the keeper wants to be turned again, but not beyond `until` (us on hf_clock_us; INT64_MAX: no end), and
  * calls who is ready. `mask`: the signals that are blocked meanwhile, but in a nap; NULL: as they are. False: one has

@@ -13,7 +13,8 @@ enum {
   SOON = 1000, /* us within which it should be back, mostly */
   PROVEN = 16, /* that often more than not, before it is given the turn */
   DOUBTED = 8, /* below which it is not left with it */
-  LAPSE = 4    /* what being late once takes off that */
+  LAPSE = 4,   /* what being late once takes off that */
+  LONGEST = 64 /* turns, after which signals are let through that no wait has, since there was always something */
 };
 
 /* Nobody: a Lua thread has left it to come back, and the standby's timer runs. */
@@ -28,6 +29,7 @@ static struct {
   int64_t due;         /* us: when the standby rings, while nobody has the turn */
   unsigned states, proven;
   enum holder holder;
+  pthread_t by; /* whose turn it is, where it is a Lua thread's */
   bool never, has_standby;
 } lead = {.lock = PTHREAD_MUTEX_INITIALIZER, .standby = {-1, -1}};
 
@@ -85,6 +87,7 @@ static bool take(hf_mailbox *box, int64_t now) {
   bool mine = lead.holder == OF_NOBODY && now < lead.due && may_lead();
   if (mine) {
     lead.holder = OF_LUA;
+    lead.by = pthread_self();
     hf_alarm_set(&lead.standby, -1);
   } else if (lead.holder == OF_KEEPER) {
     lead.wanting = box;
@@ -110,12 +113,15 @@ static bool goes_on(void) {
 
 static hf_led turn(hf_ears *ears, hf_mailbox *box, int64_t until, const sigset_t *mask) {
   if (!hf_ears_invite(ears, box)) return HF_LED_NOT;
-  for (ears->knocked = false;;) {
+  ears->knocked = false;
+  hf_ears_listen(ears); /* mail may well come of each turn, so that none of them waits */
+  for (unsigned turns = 0; turns < LONGEST; turns++) {
     if (!hf_ears_turn(ears)) return HF_LED_NOWHERE;
     if (ears->knocked || hf_mailbox_has_mail(box)) return HF_LED_TO_MAIL;
     if (!goes_on() || hf_clock_us() >= until) return HF_LED_NOWHERE;
     if (!hf_ears_wait(ears, until, mask)) return HF_LED_NOWHERE;
   }
+  return HF_LED_NOWHERE;
 }
 
 hf_led hf_lead(hf_mailbox *box, int64_t until) {
@@ -198,6 +204,8 @@ bool hf_lead_give(void) {
 void hf_lead_end(void) {
   pthread_mutex_lock(&lead.lock);
   lead.never = true;
+  /* A signal handler that ends the process has come in a wait, to which it will not return. */
+  if (lead.holder == OF_LUA && pthread_equal(lead.by, pthread_self())) lead.holder = OF_NOBODY;
   hurry();
   pthread_mutex_unlock(&lead.lock);
 }

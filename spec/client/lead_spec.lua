@@ -10,12 +10,17 @@ local tree = require "spec.support.tree"
 -- A program that is led, says so, and waits for nothing.
 local LED = [[
   io.stdout:setvbuf "no"
+  local exits = arg[2] and require "exit_probe"
   local holdfast = require "holdfast"
   local client = holdfast.new { server = "mqtt://127.0.0.1:" .. arg[1], transport = "native" }
   local messages = client:subscribe "program"
   assert(client:connect(10))
   for _ = 1, 200 do
     assert(client:post("program", "x") and messages:receive(10))
+  end
+  if exits then
+    exits.watch()
+    exits.exit_on_term()
   end
   print "led"
   holdfast.sleep(60)
@@ -109,17 +114,50 @@ describe("a loop that waits #broker", function()
     assert.same({}, lost)
   end)
 
-  it("hears Ctrl-C", function()
+  it("hears its connection though mail comes of each of its turns, so that none of them waits", function()
+    be_led()
+    local began = core.now()
+    local longest
+    repeat
+      longest = 0
+      for _ = 1, 30 do
+        there_and_back(40)
+        client:post("lead", "x")
+        local turns = 0
+        repeat
+          assert(client:publish("elsewhere", "x", { qos = 0 }))
+          turns = turns + 1
+        until messages:receive(0) or core.now() - began > 30
+        longest = math.max(longest, turns)
+      end
+    until longest < 200 or core.now() - began > 30
+    assert.is_true(longest < 200, "a message has waited for " .. longest .. " turns")
+  end)
+
+  -- Sends a signal to a program that is led: how it ended, and what it has printed.
+  local function signalled(signal, word)
     local file = assert(io.open(folder .. "/program.lua", "w"))
     file:write(LED)
     file:close()
-    local words = { os.getenv "LUA", folder .. "/program.lua", tostring(broker.port) }
+    local words = { os.getenv "LUA", folder .. "/program.lua", tostring(broker.port), word }
     local pid, began = assert(process.spawn(words, folder .. "/output")), core.now()
     repeat
       process.sleep(20)
     until core.now() - began > 30 or tree.read(folder .. "/output"):find "led"
-    process.kill(pid, "INT")
-    assert.same({ "exited", 1 }, { process.wait(pid, 20000) })
-    assert.matches("interrupted", tree.read(folder .. "/output"))
+    process.kill(pid, signal)
+    local ended = { process.wait(pid, 20000) }
+    return ended, tree.read(folder .. "/output")
+  end
+
+  it("hears Ctrl-C", function()
+    local ended, output = signalled "INT"
+    assert.same({ "exited", 1 }, ended)
+    assert.matches("interrupted", output)
+  end)
+
+  it("gives the turn back where a signal handler of the host ends the process", function()
+    local ended, output = signalled("TERM", "exits")
+    assert.same({ "exited", 15 }, ended)
+    assert.matches("the keeper is gone", output)
   end)
 end)

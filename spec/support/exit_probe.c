@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <lauxlib.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool watched;
@@ -16,6 +18,13 @@ static bool watched;
 static int watch(lua_State *L) {
   (void)L;
   watched = true;
+  return 0;
+}
+
+/* exit_on_term(): SIGTERM calls exit(3) where it comes */
+static int exit_on_term(lua_State *L) {
+  (void)L;
+  signal(SIGTERM, exit);
   return 0;
 }
 
@@ -43,8 +52,10 @@ __attribute__((destructor)) static void tell(void) {
 
 LUALIB_API int luaopen_exit_probe(lua_State *L);
 int luaopen_exit_probe(lua_State *L) {
-  lua_createtable(L, 0, 1);
+  lua_createtable(L, 0, 2);
   lua_pushcfunction(L, watch);
   lua_setfield(L, -2, "watch");
+  lua_pushcfunction(L, exit_on_term);
+  lua_setfield(L, -2, "exit_on_term");
   return 1;
 }
