@@ -78,13 +78,14 @@ function authenticating.said(client, ticket, said)
   end, client, nil, answer, client, ticket, said)
 end
 
+-- Handing out what it comes from can be interrupted, and is done again: the waiter is known until it goes on.
 local function settle(client, value, ...)
   local waiter = client.reauthenticating
-  client.reauthenticating = nil
   if waiter and not waiter.done then
     waiter.value, waiter.message, waiter.code, waiter.reason = value, ...
     loop.unpark(waiter)
   end
+  client.reauthenticating = nil
 end
 
 --- It is over. Of one whose caller did not wait so long nobody hears.
@@ -93,7 +94,6 @@ end
 -- @tparam number how 0: it could not be begun, or its connection has been renewed; 1: the broker is content; 2: its
 -- connection is lost, of which the next event tells
 function authenticating.over(client, ticket, how)
-  registry.handed()
   local waiter = client.reauthenticating
   if not waiter or waiter.ticket ~= ticket then
     return
