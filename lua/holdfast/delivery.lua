@@ -327,13 +327,21 @@ function delivery.judged(client, wish)
   end
 end
 
+-- Of a wish that is gone no verdict comes any more.
 local function unjudged_for(client, message)
-  local wishes = wishes_for(client, message)
-  for index = #wishes, 1, -1 do
-    if not client.unjudged[wishes[index]] then
-      table.remove(wishes, index)
+  local wishes = {}
+  for wish in pairs(client.unjudged) do
+    local subscription = client.wishes[wish]
+    if not subscription then
+      client.unjudged[wish] = nil
+    elseif core.topic_matches(subscription.filter, message.topic) then
+      wishes[#wishes + 1] = wish
     end
   end
+  if next(client.unjudged) == nil then
+    client.unjudged = nil
+  end
+  table.sort(wishes)
   return wishes[1] and wishes
 end
 
