@@ -313,7 +313,10 @@ end
 -- Those that are built in.
 local SCRAM = { ["SCRAM-SHA-1"] = true, ["SCRAM-SHA-256"] = true, ["SCRAM-SHA-512"] = true }
 
--- The form that both sides compute with. Where that takes a library which is not there, the client cannot be made.
+local NAME = 20000 -- bytes; escaped, it is thrice as long, and must go into one property
+
+-- The form that both sides compute with, eleven times as long at worst. Where that takes a library which is not there,
+-- the client cannot be made.
 local function prepare(auth)
   for _, name in ipairs { "username", "password" } do
     local prepared, problem = core.saslprep(auth[name], name == "username")
@@ -321,6 +324,10 @@ local function prepare(auth)
       return ("auth.%s %s"):format(name, problem)
     end
     auth[name] = prepared or auth[name]
+  end
+  if #auth.username > NAME then
+    return ("auth.username must be at most %s bytes long in the form of RFC 4013, got %s"):format(text.number(NAME),
+      text.number(#auth.username))
   end
 end
 
@@ -334,6 +341,9 @@ local function binding_problem(values)
     if not server.tls then
       return ("auth.method = %s is bound to TLS, and %s has none; say mqtts:// or wss://, or leave -PLUS out"):format(
         text.describe(method), server.text)
+    elseif server.road == "quic" then
+      return ("auth.method = %s is bound to TLS, and for QUIC that is not there, by which %s is reached; leave -PLUS "
+        .. "out"):format(text.describe(method), server.text)
     end
   end
 end

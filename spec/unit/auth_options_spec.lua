@@ -52,6 +52,9 @@ describe("auth", function()
       { { auth = { username = "u" }, transport = "native" }, "auth.method is missing" },
       { { auth = { method = "SCRAM-SHA-1", username = (","):rep(20001), password = "S3CRET" }, transport = "native" },
         "auth.username must be at most 20,000 bytes long, got 20,001" },
+      { { auth = { method = "SCRAM-SHA-1", username = ("\239\183\186"):rep(607), password = "S3CRET" },
+        transport = "native" }, -- U+FDFA, one of which is 18 characters then
+        "auth.username must be at most 20,000 bytes long in the form of RFC 4013, got 20,031" },
   } do
     it("is refused: " .. case[2]:sub(1, 60), function()
       case[1].server = "mqtt://x"
