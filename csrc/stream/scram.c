@@ -7,7 +7,7 @@
 
 #include "stream/openssl.h"
 
-enum { DIGEST = 64, SALT = 512, HEAD = 16, HEADER = 80 };
+enum { DIGEST = 64, SALT = 512, HEAD = 16, HEADER = 80, NONCE = 60000 /* of both: our answer has all of it */ };
 
 static const struct {
   const char *name;
@@ -126,6 +126,7 @@ static const char *read_first(hf_bytes said, const char *nonce, server_first *fi
   if (take(&said, 'm').data) return "the broker demands an extension of SCRAM (m=), and none is known";
   first->nonce = take(&said, 'r');
   if (!goes_on(first->nonce, nonce)) return "the broker's word does not go on with our nonce";
+  if (first->nonce.length > NONCE) return "the broker's nonce is longer than 60,000 bytes";
   if (!read_salt(take(&said, 's'), first)) return "the broker's word has no salt, or one that is none";
   if (!read_iterations(take(&said, 'i'), first))
     return "the broker asks for fewer than 4,096 iterations, or more than 1,000,000";

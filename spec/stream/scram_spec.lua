@@ -69,6 +69,8 @@ describe("SCRAM", function()
     ["r=" .. WHOLE .. "\1,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
     ["r=" .. NONCE .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
     ["r=rOprNGfwEbeRWgbNEkqP%hvY,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = ANOTHER,
+    ["r=" .. WHOLE .. ("x"):rep(60001 - #WHOLE) .. ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] =
+      "the broker's nonce is longer than 60,000 bytes", -- an answer must go into one property
     ["r=" .. WHOLE] = NO_SALT,
     ["r=" .. WHOLE .. ",s=,i=4096"] = NO_SALT,
     ["r=" .. WHOLE .. ",s=W22,i=4096"] = NO_SALT,
