@@ -30,6 +30,13 @@ local function await(condition, seconds, what)
   end
 end
 
+-- Whether so many of each QoS are over for the broker, too: what it has saved before that it sends once more.
+local function has_been_told(broker, times)
+  local _, first = broker:log():gsub("Received PUBACK from steady", "")
+  local _, second = broker:log():gsub("Received PUBCOMP from steady", "")
+  return first >= times and second >= times
+end
+
 describe("an outage #broker", function()
   after_each(mosquitto.finish)
 
@@ -48,6 +55,7 @@ describe("an outage #broker", function()
           assert(client:connect(10))
           for cycle = 1, 3 do
             if persistent then
+              await(function() return has_been_told(broker, cycle - 1) end, 10, "the broker is not told")
               broker:save()
             end
             broker:kill()
