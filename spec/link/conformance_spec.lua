@@ -8,6 +8,12 @@ local function conforms(name, tag, protocols)
   local world = worlds[name]
 
   describe((world.title or "the " .. name .. " link") .. tag, function()
+    local missing = world.missing and world.missing()
+    if missing then
+      pending(missing)
+      return
+    end
+
     before_each(function() world:begin() end)
     after_each(function() world:finish() end)
     teardown(function() return world.over and world:over() end)
@@ -299,6 +305,7 @@ conforms("native", " #broker")
 conforms("unix", " #broker", { 5 })
 conforms("websocket", " #broker")
 conforms("secure", " #broker", { 5 })
+conforms("quic", " #broker", { 5 })
 conforms("http_proxy", " #broker", { 5 })
 conforms("https_proxy", " #broker", { 5 })
 conforms("socks5", " #broker", { 5 })

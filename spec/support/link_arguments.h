@@ -10,6 +10,7 @@
 #include "core/properties.h"
 #include "link/link.h"
 #include "lua/compat.h"
+#include "stream/quic.h"
 
 static inline const char *text_field(lua_State *L, int table, const char *name, const char *otherwise) {
   const char *text = hf_lua_getfield(L, table, name) == LUA_TNIL ? otherwise : lua_tostring(L, -1);
@@ -93,6 +94,13 @@ static inline void read_proxy(lua_State *L, int table, hf_given_proxy *given, hf
   attempt->proxy_addresses = &given->address;
   attempt->proxy_address_count = 1;
   attempt->proxy_tls = given->to.tls ? &given->tls : NULL;
+}
+
+/* join_quic(part of holdfast.quic) */
+static inline int join_quic(lua_State *L) {
+  char problem[HF_QUIC_PROBLEM];
+  if (!hf_quic_join(lua_touserdata(L, 1), problem)) return luaL_error(L, "%s", problem);
+  return 0;
 }
 
 #endif

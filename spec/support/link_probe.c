@@ -480,7 +480,8 @@ int luaopen_link_probe(lua_State *L) {
                                      {"fake_release", fake_release},
                                      {"__gc", collect},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"create", create}, {"fake_script", script}, {"fake_hold", hold}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"create", create}, {"fake_script", script}, {"fake_hold", hold}, {"join_quic", join_quic}, {NULL, NULL}};
   /* The keeper's thread has every signal blocked; this one plays it, and a write to a dead broker must not kill it. */
   sigset_t pipe;
   sigemptyset(&pipe);

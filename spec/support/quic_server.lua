@@ -41,6 +41,12 @@ function quic_server.program()
   return quic_server.find "quic_server"
 end
 
+--- Why there is none.
+-- @treturn ?string nil: there is one
+function quic_server.missing()
+  return not quic_server.program() and "not built: no libngtcp2-dev and libngtcp2-crypto-gnutls-dev" or nil
+end
+
 local function random_hex(bytes)
   local file = assert(io.open("/dev/urandom", "rb"))
   local text = file:read(bytes)

@@ -9,6 +9,7 @@ local mosquitto = require "spec.support.mosquitto"
 local probe = require "link_probe"
 local process = require "process_probe"
 local proxies = require "spec.support.proxies"
+local quic_server = require "spec.support.quic_server"
 local sockets = require "socket_probe"
 
 local SOON = 5000
@@ -228,6 +229,42 @@ function secure:over()
   self.folder = nil
 end
 
+-- The server in front of the broker stands for it: where the broker is silent, it is one that takes what is sent.
+local quic = setmetatable({ name = "native", title = "the native link over QUIC", links = {}, attempt = {},
+  loss = false, missing = quic_server.missing }, { __index = native })
+
+function quic:begin()
+  if not self.folder then probe.join_quic(require("holdfast.quic").part) end
+  self.folder = self.folder or certificates.make()
+  native.begin(self)
+  self.server = quic_server.start { upstream = self.broker.port, folder = self.folder }
+  self.attempt = { road = "quic", port = self.server.port, tls = { ca = self.folder .. "/ca.pem", verify = true } }
+end
+
+function quic:finish()
+  native.finish(self)
+  quic_server.finish()
+end
+
+function quic:vanish() self.server:kill() end
+
+function quic:stay_silent()
+  local port
+  self.silence, port = sockets.listen()
+  self.server:restart { upstream = port }
+end
+
+function quic:recover()
+  native.recover(self)
+  self.attempt.port = self.server.port
+  self.server:restart { upstream = self.broker.port }
+end
+
+function quic:over()
+  if self.folder then process.remove_folder(self.folder) end
+  self.folder = nil
+end
+
 -- ---- and through proxies, one of each kind for all of its specs ----
 
 local function through(scheme, loss)
@@ -271,4 +308,4 @@ end
 alone.link = new_link
 
 return { fake = fake, paho = paho, native = native, unix = unix, websocket = websocket, secure = secure,
-  http_proxy = http_proxy, https_proxy = https_proxy, socks5 = socks5, alone = alone }
+  quic = quic, http_proxy = http_proxy, https_proxy = https_proxy, socks5 = socks5, alone = alone }
