@@ -1,6 +1,5 @@
 -- A WebSocket to a scripted server: the handshake and every answer to it, frames however they are cut, control
--- frames, close codes (the cases of Autobahn's suite that concern a client of binary messages) and what is against the
--- protocol.
+-- frames, close codes and what is against the protocol. Autobahn's cases are in spec/stream/autobahn_spec.lua.
 local process = require "process_probe"
 local streams = require "spec.support.streams"
 local websocket = require "spec.support.websocket"
