@@ -4,8 +4,8 @@
 --
 --   1.1      text: with 1003, of any length and kind (below)
 --   1.2      binary, 0 to 65,536 bytes: spec/stream/websocket_spec.lua; 128, and in pieces of 997: below
---   2        ping and pong: below. Of pings that come at once the last is answered (RFC 6455 section 5.5.3), not each as
---            2.10 and 2.11 would have it where they come one by one
+--   2        ping and pong: below. Of pings that come at once the last is answered (RFC 6455 section 5.5.3), not
+--            each; one by one, as in 2.10 and 2.11, each is
 --   3        reserved bits: below
 --   4        reserved opcodes: below
 --   5        fragments: below, 5.18 in websocket_spec.lua
@@ -141,8 +141,9 @@ describe("Autobahn's case", function()
     for _, opcode in ipairs { 3, 4, 5, 6, 7, 11, 12, 13, 14, 15 } do
       local problem = opcode < 8 and "a frame of an unknown kind" or "a control frame of an unknown kind"
       left(frame { opcode = opcode }, "", problem)
-      left(frame { payload = "one" } .. frame { opcode = opcode, payload = "two" } .. frame { opcode = 9 }, "one", problem)
-      left(frame { payload = "one" } .. frame { opcode = opcode, payload = "two" }, "one", problem, 1002, 1)
+      local bytes = frame { payload = "one" } .. frame { opcode = opcode, payload = "two" } .. frame { opcode = 9 }
+      left(bytes, "one", problem)
+      left(bytes, "one", problem, 1002, 1)
     end
   end)
 
