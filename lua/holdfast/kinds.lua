@@ -86,7 +86,7 @@ end
 --- The name of a file or folder.
 function kinds.file(value, row)
   if type(value) ~= "string" or value == "" or value:find("%z") then
-    return wanted("the name of a file", value, row)
+    return wanted(row.type == "file" and "the name of a file" or "the name of a file, or PEM text", value, row)
   end
   return value
 end
@@ -105,7 +105,7 @@ function kinds.pem(value, row)
   if is_pem then
     return value
   elseif is_token(value) then
-    return nil, "cannot be a token's, only tls.key can; name a file"
+    return nil, "cannot be a token's, only tls.key can; name a file, or give PEM text"
   end
   return kinds.file(value, row)
 end
@@ -132,6 +132,16 @@ end
 -- The base64 of 32 bytes; the last digit has two bits that mean nothing, and are 0.
 local PIN = "^" .. ("[A-Za-z0-9+/]"):rep(42) .. "[AEIMQUYcgkosw048]=$"
 
+-- What is read of a list, if that is all there is in it: what lies behind a gap would be left out without a word.
+local function gap_problem(list, read)
+  for key in pairs(list) do
+    if not read[key] then
+      return nil, ("must be a list without gaps, got something in place %s behind %d"):format(describe(key), #read)
+    end
+  end
+  return read
+end
+
 --- Pins of public keys, one or a list; a list is kept.
 function kinds.pins(value, row)
   local list, pins = type(value) == "table" and value or { value }, {}
@@ -144,12 +154,7 @@ function kinds.pins(value, row)
   if #pins == 0 then
     return wanted("the base64 of a public key's SHA-256 (RFC 7469), 44 characters, or a list of such", value, row)
   end
-  for key in pairs(list) do
-    if not pins[key] then
-      return nil, ("must be a list without gaps, got something in place %s behind %d"):format(describe(key), #pins)
-    end
-  end
-  return pins
+  return gap_problem(list, pins)
 end
 
 --- A topic name, without wildcards (MQTT 5 section 4.7).
@@ -247,7 +252,7 @@ end
 
 --- A list of short names, as ALPN wants them (RFC 7301: 1 to 255 bytes each).
 function kinds.names(value, row)
-  if type(value) ~= "table" or #value == 0 then
+  if type(value) ~= "table" or #value == 0 and next(value) == nil then
     return wanted("a list of names", value, row)
   end
   local names = {}
@@ -257,7 +262,7 @@ function kinds.names(value, row)
     end
     names[index] = name
   end
-  return names
+  return gap_problem(value, names)
 end
 
 -- What a URI may show in a message: never what stands in front of an "@", were it "%40", nor what follows a ":" and is

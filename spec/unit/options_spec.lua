@@ -310,7 +310,7 @@ describe("options", function()
       { { server = "mqtt://a", transport = "native", proxy = "https://p", tls = { cert = "/c", ca = "/a" } },
         "tls.cert is for a broker, and no server's address begins with mqtts:// or wss://: TLS to a proxy goes without "
           .. "it" },
-      { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, got ""' },
+      { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, or PEM text, got ""' },
       { { server = "mqtts://x", tls = { key = "k" } }, "tls.key needs a tls.cert" },
       { { server = "mqtts://x", tls = { key_password = "p" } }, "tls.key_password needs a tls.cert" },
       { { server = "mqtts://x", tls = { cert = "c", key_password = function() end } },
