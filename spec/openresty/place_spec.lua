@@ -112,8 +112,11 @@ describe("resty.holdfast #broker", function()
         assert(holdfast:new { server = "mqtt://a", client_id = "same" }),
         assert(holdfast:new { server = "mqtt://a", client_id = "same-$pid" }),
         assert(holdfast:new { server = "mqtt://b" .. ngx.worker.id(), client_id = "same" }),
+        assert(holdfast:new { server = function() return "mqtt://c" end, client_id = "led",
+          transport = "native" }),
       }
     ]] }
+    local LED = 'has the client_id "led" and a function for its server, .- if both are led to one broker, it lets in only'
     local function count(pattern)
       return select(2, other:log():gsub(pattern, ""))
     end
@@ -121,12 +124,13 @@ describe("resty.holdfast #broker", function()
     repeat
       process.sleep(50)
       assert(process.now() < deadline, other:log())
-    until count 'has the client_id "same" at mqtt://a,' > 0
-    assert.are.equal(1, count "has the client_id", other:log())
+    until count 'has the client_id "same" at mqtt://a,' > 0 and count(LED) > 0
+    assert.are.equal(2, count "has the client_id", other:log())
     other:reload(15000)
     process.sleep(7500)
     assert.are.equal(2, count 'has the client_id "same" at mqtt://a,', other:log()) -- and once after the reload
-    assert.are.equal(2, count "has the client_id", other:log())
+    assert.are.equal(2, count(LED), other:log())
+    assert.are.equal(4, count "has the client_id", other:log())
   end)
 
   it("warns of a client for each request", function()

@@ -11,13 +11,17 @@ local LEAVING = 6.5 -- seconds that the worker before has to leave its client
 local WORDS = 'another client on this machine has the client_id "%s" at %s, perhaps that of another worker: a broker '
   .. "lets in only one of them, so they will take the connection from each other for ever; have $worker or "
   .. "ngx.worker.id() in it"
+-- Where a function has the servers, they may be two.
+local PERHAPS = 'another client on this machine has the client_id "%s" and a function for its server, too, perhaps that '
+  .. "of another worker: if both are led to one broker, it lets in only one of them, so they will take the connection "
+  .. "from each other for ever; have $worker or ngx.worker.id() in it"
 
 local told = {} -- name -> what makes this worker the one that tells
 
 local function tell(name, id, server)
   told[name] = told[name] or core.claim("told " .. name)
   if told[name] then
-    log.write("warning", WORDS:format(id, server), { client = id, event = "twin" })
+    log.write("warning", server and WORDS:format(id, server) or PERHAPS:format(id), { client = id, event = "twin" })
   end
 end
 
@@ -25,7 +29,7 @@ end
 -- @tparam holdfast.client client
 -- @tparam string id
 function identity.claim(client, id)
-  local server = client.servers[1] or { host = "", port = 0, text = "its server" } -- a function has them
+  local server = client.servers[1] or { host = "", port = 0 } -- a function has them
   local name = ngx.md5(("%s\0%s:%d"):format(id, server.host:lower(), server.port))
   local held, taken = core.claim(name)
   function client.let_go()
