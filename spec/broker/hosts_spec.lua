@@ -146,6 +146,34 @@ describe("in #broker", function()
         }, lines)
       end)
 
+      it("what a handler spawns is none of a run's that happens to go on", function()
+        if host == "copas" then
+          pending "there is no run there"
+          return
+        end
+        local lines = run(host, "children")
+        table.remove(lines)
+        local told = table.remove(lines, 3)
+        assert.matches("^error\terror in holdfast.run: the run's own$", told)
+        local rest = {}
+        for _, line in ipairs(lines) do
+          if not line:find "^%s" and not line:find "^stack traceback" then
+            rest[#rest + 1] = line
+          end
+        end
+        assert.same({ "returns\ttrue", "went on\ttrue", "throws\tfalse\tthe run's own", "went on\ttrue" }, rest)
+      end)
+
+      it("of two readers of a subscription one ends, and nothing is dropped while the other reads", function()
+        local lines = run(host, "readers")
+        assert.same({ "timeout", "301\t0" }, { lines[1], lines[2] })
+      end)
+
+      it("a loop that is left reads no more", function()
+        local lines = run(host, "leaving")
+        assert.same({ "1", "left\tnil", "15\t17" }, { lines[1], lines[2], lines[3] })
+      end)
+
       it("a protected call waits, with holdfast.pcall on Lua 5.1 too", function()
         local lines = run(host, "protected")
         assert.same({ "false\tafter the first", "the first", "false\tafter the second" },

@@ -1,7 +1,8 @@
 --- `run` and `spawn`: coroutines that belong together and end together.
 -- A run inside a run is a run like any other: it returns when its own function has returned, and ends what that one
 -- spawned. An error in a spawned coroutine ends its run, which raises it: a task that dies unseen helps nobody. What
--- belongs to no run that goes on, such as the child of a handler, belongs to the outermost one.
+-- belongs to no run that goes on, such as the child of a handler, belongs to the outermost one that drives the loop: one
+-- that a coroutine waits for, of another library's perhaps, has nothing to do with it.
 -- @module holdfast.loop.run
 local log = require "holdfast.log"
 local task = require "holdfast.task"
@@ -148,6 +149,19 @@ function run.run(fn, ...)
   return unpack(results, 1, results.count)
 end
 
+-- Whose are those that belong to nobody.
+local function outermost()
+  while active[1] and turn.is_gone(active[1].waiter) do
+    finish(active[1])
+  end
+  for _, group in ipairs(active) do
+    if not group.waiter.thread and not group.waiter.worker then
+      return group
+    end
+  end
+  return outside
+end
+
 --- Runs `fn(...)` in a coroutine of its own, which belongs to the run of its maker.
 -- @tparam function fn
 -- @param ... its arguments
@@ -156,10 +170,7 @@ function run.spawn(fn, ...)
   local worker = workers.current() or workers.innermost()
   local group = worker and worker.group
   if not group or group.ended then
-    while active[1] and turn.is_gone(active[1].waiter) do
-      finish(active[1])
-    end
-    group = active[1] or outside
+    group = outermost()
   end
   return launch(group, fn, ...)
 end
