@@ -153,5 +153,37 @@ describe("the loop of nginx", function()
       end
       assert.are.same({ 20, 2 }, { run, #ready })
     end)
+
+    -- What was owed first may be known by then to nobody but the one who was interrupted.
+    it("settles what a task owes whose end was interrupted after it had returned", function()
+      local ready = {}
+      install { thread = { spawn = function(fn, ...)
+        local thread = coroutine.create(fn)
+        ready[#ready + 1] = thread
+        assert(coroutine.resume(thread, ...))
+      end } }
+      waiting = function(bell)
+        while bell.resources == 0 do
+          coroutine.yield()
+        end
+      end
+      local said, settled, ended = {}, 0, 0
+      local crew = require("holdfast.loop.crew").new(function(words)
+        said[#said + 1] = words:match "^[^\n]*"
+      end, { begin = function() end, is_over = function() end }, error, function() settled = settled + 1 end)
+      crew:begin()
+      for _ = 1, 2 do
+        crew:add(function()
+          ended = ended + 1
+          if ended == 1 then
+            error("struck", 0)
+          end
+        end, nil, nil, function() end)
+      end
+      for index = 1, #ready do
+        assert(coroutine.resume(ready[index]))
+      end
+      assert.are.same({ { "struck" }, 3, 1 }, { said, ended, settled })
+    end)
   end
 end)

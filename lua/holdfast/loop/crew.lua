@@ -115,7 +115,7 @@ local function run(self, worker, task)
     make_up_for(self, worker, task, problem)
   end
   self.running[worker] = nil
-  if not task.has_returned then
+  if problem or not task.has_returned then
     self.failed()
   end
   if gethook() ~= hook then -- one that the task has left would end the next
@@ -136,6 +136,7 @@ local function pick_up(self, worker, problem)
   if task then
     make_up_for(self, worker, task, problem)
     self.running[worker] = nil
+    self.failed()
   end
   if self.breathing then
     self:yield() -- for which nobody may have asked yet
@@ -195,7 +196,7 @@ end
 -- @tparam function complain `complain(words)` about what must not happen
 -- @tparam table span for all of its threads; whoever knows that nginx has had its turn begins it
 -- @tparam function yield `yield(crew)` has @{Crew:go_on} called once nginx has had its turn; may wait for that
--- @tparam function failed `failed()` after a task that has thrown, perhaps before it had said what it owes
+-- @tparam function failed `failed()` after a task that has thrown, or its end, perhaps before it had said what it owes
 -- @treturn table
 function crew.new(complain, span, yield, failed)
   return setmetatable({
