@@ -352,6 +352,14 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   if (how->unacknowledged && q->chosen) how->quiet_for = q->plan.loop->now - q->chosen->waits_since;
 }
 
+/* RFC 9266; TLS is 1.3 here, always (RFC 9001 section 4.2). */
+static bool bind_to(const hf_stream *stream, unsigned char *binding) {
+  static const char label[] = "EXPORTER-Channel-Binding";
+  const quic *q = of(stream);
+  return q->state == HF_STREAM_OPEN && gnutls_prf_rfc5705(q->chosen->session, sizeof label - 1, label, 0, "",
+                                                          HF_STREAM_BINDING, (char *)binding) == 0;
+}
+
 static void moved(hf_stream *stream) {
   const quic *q = of(stream);
   if (q->state == HF_STREAM_OPEN) hf_quic_connection_move(q->chosen);
@@ -367,6 +375,7 @@ static const hf_stream_operations operations = {.state = state,
                                                 .progress = progress,
                                                 .finish = finish,
                                                 .abort = abort_now,
+                                                .bind = bind_to,
                                                 .moved = moved};
 
 static bool is_address(const char *host) {

@@ -276,8 +276,8 @@ end
 local function proxy_tls_problem(tls)
   for _, name in ipairs { "cert", "psk_identity", "alpn" } do
     if tls[name] then
-      return ("tls.%s is for a broker, and no server's address begins with mqtts:// or wss://: "
-        .. "TLS to a proxy goes without it"):format(name)
+      return ("tls.%s is for a broker, and no server's address begins with mqtts://, wss:// or "
+        .. "quic://: TLS to a proxy goes without it"):format(name)
     end
   end
 end
@@ -339,10 +339,7 @@ local function binding_problem(values)
   end
   for _, server in ipairs(values.servers) do
     if not server.tls then
-      return ("auth.method = %s is bound to TLS, and %s has none; say mqtts:// or wss://, or leave -PLUS out"):format(
-        text.describe(method), server.text)
-    elseif server.road == "quic" then
-      return ("auth.method = %s is bound to TLS, and for QUIC that is not there, by which %s is reached; leave -PLUS "
+      return ("auth.method = %s is bound to TLS, and %s has none; say mqtts://, wss:// or quic://, or leave -PLUS "
         .. "out"):format(text.describe(method), server.text)
     end
   end

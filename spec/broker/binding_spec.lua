@@ -1,9 +1,11 @@
--- SCRAM that is bound to its TLS connection (RFC 9266): what OpenSSL's own server has exported is what we sign.
+-- SCRAM that is bound to its TLS connection (RFC 9266): what OpenSSL's own server has exported, or GnuTLS's over
+-- QUIC, is what we sign.
 local certificates = require "spec.support.certificates"
 local diary = require "spec.support.diary"
 local holdfast = require "holdfast"
 local now = require("holdfast.core").now
 local process = require "process_probe"
+local quic_server = require "spec.support.quic_server"
 local scram = require "scram_probe"
 local scripted = require "spec.support.scripted_broker"
 local streams = require "stream_probe"
@@ -22,6 +24,7 @@ describe("channel binding #broker", function()
     if client then client:close() end
     client = nil
     tls_server.finish()
+    quic_server.finish()
   end)
 
   local function start(...)
@@ -52,6 +55,26 @@ describe("channel binding #broker", function()
     return assert(found[1], server:said()), found[2]
   end
 
+  local function await(take)
+    local deadline = now() + 20
+    local found
+    repeat
+      holdfast.sleep(0.005)
+      found = take()
+    until found or now() > deadline
+    return assert(found, "nothing has come")
+  end
+
+  local function expect(peer, kind)
+    local packet = await(function() return peer:packet(0) end)
+    assert.equal(kind, packet.type)
+    return packet.properties
+  end
+
+  local function bytes_of(hex)
+    return (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
+  end
+
   local function words(data)
     return scripted.text(METHOD, NAME) .. scripted.text(DATA, data)
   end
@@ -61,9 +84,7 @@ describe("channel binding #broker", function()
     holdfast.run(function()
       secure()
       local nonce = hear "p=tls%-exporter,,n=user,r=([%w+/]+)"
-      local binding = hear("Keying material: (%x+)"):gsub("%x%x", function(byte)
-        return string.char(tonumber(byte, 16))
-      end)
+      local binding = bytes_of((hear "Keying material: (%x+)"))
       local second = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
       local answer, last = scram.prove(NAME, "user", "pencil", nonce, second, binding)
       local peer = scripted.over { send = function(_, bytes) server:say(bytes) return #bytes end }
@@ -87,6 +108,29 @@ describe("channel binding #broker", function()
         payload = streams.unmask(bytes, mask)
       until #payload > 100
       assert.is_truthy(payload:find("p=tls-exporter,,n=user,r=", 1, true))
+    end)
+  end)
+
+  it("goes over QUIC", function()
+    local missing = quic_server.missing()
+    if missing then
+      pending(missing)
+      return
+    end
+    local broker = scripted.listen()
+    finally(function() broker:close() end)
+    local front = quic_server.start { upstream = broker.port, folder = folder }
+    holdfast.run(function()
+      connect("quic://localhost:" .. front.port)
+      local peer = await(function() return broker:accept_now() end)
+      local nonce = expect(peer, "connect"):match "p=tls%-exporter,,n=user,r=([%w+/]+)"
+      local second = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+      local answer, last = scram.prove(NAME, "user", "pencil", nonce, second, bytes_of(front:tell "binding"))
+      peer:auth(CONTINUE, words(second))
+      assert.is_truthy(expect(peer, "auth"):find(answer, 1, true))
+      peer:connack { properties = { words(last) } }
+      assert(client:connect(20))
+      peer:close()
     end)
   end)
 

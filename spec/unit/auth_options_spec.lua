@@ -41,8 +41,8 @@ describe("auth", function()
         'auth.method = "SCRAM-SHA-256-PLUS-PLUS" needs auth.start, auth.continue or both; SCRAM-SHA-1, SCRAM-SHA-256 '
           .. "and SCRAM-SHA-512 are built in, with -PLUS and without" },
       { { auth = { method = "SCRAM-SHA-256-PLUS", username = "u", password = "S3CRET" }, transport = "native" },
-        'auth.method = "SCRAM-SHA-256-PLUS" is bound to TLS, and mqtt://x has none; say mqtts:// or wss://, or leave '
-          .. "-PLUS out" },
+        'auth.method = "SCRAM-SHA-256-PLUS" is bound to TLS, and mqtt://x has none; say mqtts://, wss:// or quic://, '
+          .. "or leave -PLUS out" },
       { { auth = { method = "SCRAM-SHA-1", username = "u\216\167\49", password = "S3CRET" }, transport = "native" },
         "auth.username goes from left to right and from right to left in a way that RFC 4013 prohibits" },
       { { auth = { method = "SCRAM-SHA-1", username = "u", password = "S3CRET\7" }, transport = "native" },

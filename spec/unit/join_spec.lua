@@ -48,9 +48,5 @@ describe("a server that is reached by QUIC", function()
       problem { server = "quic://localhost", tls = { psk_key = "00", psk_identity = "a" } })
     assert.equal("tls.key is a token's, which does not go with a server that is reached by QUIC; name a file",
       problem { server = "quic://localhost", tls = { cert = "a.pem", key = "pkcs11:object=a" } })
-    assert.equal('auth.method = "SCRAM-SHA-256-PLUS" is bound to TLS, and for QUIC that is not there, by which '
-      .. "quic://localhost is reached; leave -PLUS out",
-      problem { servers = { "mqtts://localhost", "quic://localhost" },
-        auth = { method = "SCRAM-SHA-256-PLUS", username = "u", password = "p" } })
   end)
 end)

@@ -308,8 +308,8 @@ describe("options", function()
       { { will = { topic = "t", properties = {} }, protocol = 4 }, "will.properties need protocol = 5" },
       { { tls = {} }, "tls is given, but no server's address begins with mqtts://, wss:// or quic://" },
       { { server = "mqtt://a", transport = "native", proxy = "https://p", tls = { cert = "/c", ca = "/a" } },
-        "tls.cert is for a broker, and no server's address begins with mqtts:// or wss://: TLS to a proxy goes without "
-          .. "it" },
+        "tls.cert is for a broker, and no server's address begins with mqtts://, wss:// or quic://: TLS to a proxy "
+          .. "goes without it" },
       { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, or PEM text, got ""' },
       { { server = "mqtts://x", tls = { key = "k" } }, "tls.key needs a tls.cert" },
       { { server = "mqtts://x", tls = { key_password = "p" } }, "tls.key_password needs a tls.cert" },

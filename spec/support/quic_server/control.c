@@ -6,6 +6,7 @@
  *     silent on|off    no datagram is read or sent
  *     drop N in|out    so many of a hundred datagrams are lost
  *     early refuse|accept
+ *     binding          of the latest connection: what both ends export for RFC 9266, hexadecimal
  *     quit
  *
  * "ok", or "what?" and the line.
@@ -55,6 +56,18 @@ static size_t write_stats(const struct server *server, char *text, size_t room) 
   return length;
 }
 
+static size_t write_binding(const struct server *server, char *text, size_t room) {
+  static const char label[] = "EXPORTER-Channel-Binding";
+  const struct connection *latest = server->connections;
+  unsigned char binding[KEY_LENGTH];
+  size_t length = 0;
+  if (latest &&
+      gnutls_prf_rfc5705(latest->session, sizeof label - 1, label, 0, "", sizeof binding, (char *)binding) == 0)
+    for (size_t i = 0; i < sizeof binding; i++)
+      length += (size_t)snprintf(text + length, room - length, "%02x", binding[i]);
+  return length + (size_t)snprintf(text + length, room - length, "\n");
+}
+
 static bool obey(struct server *server, const char *line) {
   unsigned number;
   char word[8];
@@ -93,6 +106,8 @@ void control_read(struct server *server) {
   size_t size;
   if (strcmp(line, "stats") == 0)
     size = write_stats(server, answer, sizeof answer);
+  else if (strcmp(line, "binding") == 0)
+    size = write_binding(server, answer, sizeof answer);
   else
     size = (size_t)snprintf(answer, sizeof answer, obey(server, line) ? "ok\n" : "what? %s\n", line);
   if (send(server->caller, answer, size, MSG_NOSIGNAL) != (ssize_t)size) server->quits = true;
