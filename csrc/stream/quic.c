@@ -16,11 +16,16 @@ static const hf_quic_host host = {.mark = hf_private_mark,
                                   .judge = hf_tls_context_judge};
 
 bool hf_quic_join(const hf_quic_part *part, char *problem) {
+  static const char other[] = "it is of another version of holdfast";
   const hf_quic_part *before = NULL;
   if (atomic_load(&joined) == part) return true;
-  if (part->seam != HF_QUIC_SEAM || part->layout != HF_QUIC_LAYOUT || !part->join(&host, HF_QUIC_SEAM, HF_QUIC_LAYOUT))
-    snprintf(problem, HF_QUIC_PROBLEM, "it is of another version of holdfast: its seam is %u, here it is %u",
-             (unsigned)part->seam, (unsigned)HF_QUIC_SEAM);
+  if (part->seam != HF_QUIC_SEAM)
+    snprintf(problem, HF_QUIC_PROBLEM, "%s: its seam is %u, here it is %u", other, (unsigned)part->seam,
+             (unsigned)HF_QUIC_SEAM);
+  else if (part->layout != HF_QUIC_LAYOUT)
+    snprintf(problem, HF_QUIC_PROBLEM, "%s: its structs are others", other);
+  else if (!part->join(&host, HF_QUIC_SEAM, HF_QUIC_LAYOUT))
+    snprintf(problem, HF_QUIC_PROBLEM, "%s: it finds that we do not fit", other);
   else if (atomic_compare_exchange_strong(&joined, &before, part) || before == part)
     return true;
   else

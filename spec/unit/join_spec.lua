@@ -1,6 +1,7 @@
 -- QUIC is in a module of its own: what is said where that is missing, or is not ours.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
+local probe = require "quic_probe"
 
 describe("a server that is reached by QUIC", function()
   local cpath, path = package.cpath, package.path
@@ -31,6 +32,24 @@ describe("a server that is reached by QUIC", function()
     package.preload["holdfast.quic"] = function() error("libngtcp2.so.9: no such file\nand more", 0) end
     assert.equal("server is reached by QUIC, and " .. MISSING .. ", which cannot be loaded: libngtcp2.so.9: no such "
       .. "file", problem { server = "quic://localhost" })
+  end)
+
+  it("takes a module of the same version alone, and one of them in a process", function()
+    local function problem_of(part)
+      package.preload["holdfast.quic"] = function() return { part = part } end
+      package.loaded["holdfast.quic"], package.loaded["holdfast.join"] = nil, nil
+      return require("holdfast.join").problem "quic"
+    end
+    local own = package.loaded["holdfast.join"]
+    finally(function() package.loaded["holdfast.join"] = own end)
+    local OTHER = "holdfast.quic does not fit: it is of another version of holdfast: "
+    assert.equal(OTHER .. "its seam is 2, here it is 1", problem_of(probe.part { seam = 1 }))
+    assert.equal(OTHER .. "its structs are others", problem_of(probe.part { layout = 1 }))
+    assert.equal(OTHER .. "it finds that we do not fit", problem_of(probe.part { refuses = true }))
+    local one = probe.part {}
+    assert.is_nil(problem_of(one))
+    assert.is_nil(problem_of(one))
+    assert.equal("holdfast.quic does not fit: another one is loaded in this process", problem_of(probe.part {}))
   end)
 
   it("is not for Paho, nor goes it by a proxy, nor by what its TLS has not", function()
