@@ -4,15 +4,15 @@ local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local quic_server = require "spec.support.quic_server"
-
-if not quic_server.program() then
-  describe("a broker behind QUIC #broker", function()
-    it("is reached", function() pending "ngtcp2 is not there" end)
-  end)
-  return
-end
+local revocation = require "spec.support.revocation"
 
 describe("a broker behind QUIC #broker", function()
+  local missing = quic_server.missing()
+  if missing then
+    pending(missing)
+    return
+  end
+
   local folder, broker
 
   setup(function()
@@ -123,6 +123,19 @@ describe("a broker behind QUIC #broker", function()
     assert.are.equal("tls_pin", name_of(server, { tls = { verify = false, pin = { pin } } }))
   end)
 
+  it("is looked up in a list of what is revoked", function()
+    revocation.make(folder)
+    local server = serve()
+    for list, name in pairs { revoked = "tls_revoked", past = "tls_crl", strange = "tls_crl" } do
+      assert.are.equal(name, name_of(server, { tls = { ca = folder .. "/ca.pem", crl = folder .. "/" .. list .. ".crl" } }))
+    end
+    holdfast.run(function()
+      local client = client_of(server, { tls = { ca = folder .. "/ca.pem", crl = folder .. "/none.crl" } })
+      assert(client:connect(10))
+      client:close()
+    end)
+  end)
+
   it("asks for a certificate of the client's, and says which it does not take", function()
     local server = serve { authority = "ca" }
     assert.are.equal("tls_client_certificate", name_of(server))
@@ -202,6 +215,18 @@ describe("a broker behind QUIC #broker", function()
       assert.are.equal("connection_lost", lost(1).reason.name)
       server:tell "silent off"
       assert(client:ready(15))
+      client:close()
+    end)
+  end)
+
+  it("whose idle timeout is short is lost by that name where it falls silent", function()
+    local server = serve { idle = 2000 }
+    holdfast.run(function()
+      local client = client_of(server)
+      local lost = losses_of(client)
+      assert(client:connect(10))
+      server:tell "silent on"
+      assert.are.equal("quic_idle_timeout", lost(1).reason.name)
       client:close()
     end)
   end)
