@@ -318,6 +318,10 @@ void connection_turn(struct connection *connection) {
     connection->is_dead = now() >= connection->gone_after;
     return;
   }
+  if (connection->pipe.refused) { /* as a broker that is not there does by TCP */
+    connection_close(connection, 0, NO_BROKER);
+    return;
+  }
   if (now() >= ngtcp2_conn_get_expiry(connection->conn)) {
     int result = ngtcp2_conn_handle_expiry(connection->conn, now());
     if (result == NGTCP2_ERR_IDLE_CLOSE || result == NGTCP2_ERR_HANDSHAKE_TIMEOUT) {

@@ -32,7 +32,7 @@ void pipe_open(struct connection *connection, int64_t stream) {
   pipe->stream = stream;
   pipe->socket = connect_to_broker(&connection->server->options);
   pipe->connecting = pipe->socket >= 0;
-  pipe->broker_ended = pipe->socket < 0;
+  pipe->refused = pipe->socket < 0;
 }
 
 void pipe_take(struct connection *connection, const uint8_t *bytes, size_t length, bool ended) {
@@ -86,7 +86,7 @@ static bool finish_connecting(struct pipe *pipe) {
   socklen_t length = sizeof problem;
   getsockopt(pipe->socket, SOL_SOCKET, SO_ERROR, &problem, &length);
   pipe->connecting = false;
-  if (problem) lose_broker(pipe);
+  pipe->refused = problem != 0;
   return problem == 0;
 }
 

@@ -23,7 +23,8 @@ enum {
   MOST_VERSIONS = 4,
   CID_BUCKETS = 4096,
   CHUNK = 16384,
-  DATAGRAM = 2048
+  DATAGRAM = 2048,
+  NO_BROKER = 1 /* the code that a connection is closed with then */
 };
 
 struct options {
@@ -97,9 +98,9 @@ struct chunk {
 
 /* The connection's first stream, and the TCP connection to the broker. */
 struct pipe {
-  int64_t stream; /* -1: none yet */
-  int socket;     /* -1: none any more */
-  bool connecting;
+  int64_t stream;           /* -1: none yet */
+  int socket;               /* -1: none any more */
+  bool connecting, refused; /* refused: there is no broker */
   uint8_t *to_broker;
   size_t waiting, room;
   bool client_ended, told_broker; /* the client's FIN: came; was handed on */
