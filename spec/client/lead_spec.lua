@@ -156,6 +156,10 @@ describe("a loop that waits #broker", function()
   end)
 
   it("gives the turn back where a signal handler of the host ends the process", function()
+    if os.getenv "HOLDFAST_SANITIZE" == "thread" then
+      pending "ThreadSanitizer calls signal handlers later, out of the wait"
+      return
+    end
     local ended, output = signalled("TERM", "exits")
     assert.same({ "exited", 15 }, ended)
     assert.matches("the keeper is gone", output)
