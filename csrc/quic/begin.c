@@ -38,11 +38,22 @@ int hf_quic_verify(gnutls_session_t session) {
   return hf_quic_host_there->judge(c->plan->context, chain, count, c->plan->host, &c->distrust) ? 0 : -1;
 }
 
+/* RFC 9001 section 8.1: without a protocol that both know there is no connection. GnuTLS looks at what a server has
+ * chosen, and not at whether it has; it calls this before it has read a message, so that what follows the choice is
+ * awaited. */
+static int look_for_protocol(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                             const gnutls_datum_t *message) {
+  gnutls_datum_t chosen;
+  (void)type, (void)when, (void)incoming, (void)message;
+  return gnutls_alpn_get_selected_protocol(session, &chosen) == 0 ? 0 : GNUTLS_E_NO_APPLICATION_PROTOCOL;
+}
+
 static bool make_session(hf_quic_connection *c) {
   const hf_quic_half *half = c->plan->half;
   if (gnutls_init(&c->session, GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_SIGNAL) < 0) return false;
   c->reference = (ngtcp2_crypto_conn_ref){.get_conn = conn_of, .user_data = c};
   gnutls_session_set_ptr(c->session, &c->reference);
+  gnutls_handshake_set_hook_function(c->session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, look_for_protocol);
   return ngtcp2_crypto_gnutls_configure_client_session(c->session) == 0 &&
          gnutls_priority_set(c->session, half->priority) == 0 &&
          gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, half->own) == 0 &&

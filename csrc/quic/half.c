@@ -7,6 +7,8 @@
 
 #include "quic/verify.h"
 
+enum { LONGEST = 31 /* bytes of a name of ALPN that GnuTLS takes */ };
+
 /* What RFC 9001 section 4.2 and 5.3 leave of TLS: version 1.3, and no CCM of 8 bytes. */
 static const char PRIORITY[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:"
                                "+CHACHA20-POLY1305:%DISABLE_TLS13_COMPAT_MODE";
@@ -62,6 +64,8 @@ static bool take_names(hf_quic_half *half, const hf_tls_options *options, hf_tls
   for (const char *const *name = options->alpn && options->alpn[0] ? options->alpn : usual; *name; name++) {
     if (half->name_count == HF_QUIC_NAMES)
       return fail(problem, HF_SOURCE_TLS, HF_TLS_FAILED, "tls.alpn", "QUIC takes no more than eight names");
+    if (strlen(*name) > LONGEST)
+      return fail(problem, HF_SOURCE_TLS, HF_TLS_FAILED, "tls.alpn", "QUIC takes no name of more than 31 bytes");
     gnutls_datum_t *to = &half->names[half->name_count++];
     to->size = (unsigned)strlen(*name);
     to->data = (unsigned char *)strdup(*name);

@@ -154,8 +154,18 @@ describe("a broker behind QUIC #broker", function()
     server = serve { alpn = "h3" }
     assert.are.equal("tls_handshake", name_of(server))
     server:kill()
+    server = serve { alpn = "" } -- chooses none, and goes on
+    assert.are.same({ "tls_handshake", true }, { failure(server).reason.name, server:stats().handshakes == 0 })
+    server:kill()
     local event, phase = failure(server)
     assert.are.same({ "quic_refused", "quic" }, { event.reason.name, phase })
+  end)
+
+  it("is not asked by a name of a protocol that GnuTLS cannot send", function()
+    local server = serve()
+    local reason = failure(server, { tls = { ca = folder .. "/ca.pem", alpn = { ("m"):rep(32) } } }).reason
+    assert.are.equal("tls_failed", reason.name)
+    assert.is_truthy(reason.text:find("tls.alpn", 1, true))
   end)
 
   it("to which no UDP comes through is told by name within connect_timeout, and the next server is tried", function()

@@ -35,6 +35,12 @@ static int client_has_greeted(gnutls_session_t session, unsigned type, unsigned 
   return gnutls_alpn_get_selected_protocol(session, &chosen) == 0 ? 0 : GNUTLS_E_NO_APPLICATION_PROTOCOL;
 }
 
+static void choose_protocol(gnutls_session_t session, const char *name) {
+  gnutls_datum_t alpn = {.data = (unsigned char *)(uintptr_t)name, .size = (unsigned)strlen(name)};
+  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_POST, client_has_greeted);
+  check(gnutls_alpn_set_protocols(session, &alpn, 1, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE), "alpn");
+}
+
 static void read_key(const char *hex, uint8_t *key, size_t length, const char *what) {
   if (!hex) {
     check(gnutls_rnd(GNUTLS_RND_RANDOM, key, length), "gnutls_rnd");
@@ -86,7 +92,6 @@ void tls_open(struct connection *connection) {
   check(gnutls_priority_set(session, server->priority), "priority");
   if (tickets) check(gnutls_session_ticket_enable_server(session, &server->ticket_key), "tickets");
   if (ngtcp2_crypto_gnutls_configure_server_session(session) != 0) fail("ngtcp2 does not take the TLS session");
-  gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_POST, client_has_greeted);
   if (early) {
     gnutls_anti_replay_enable(session, server->anti_replay);
     check(gnutls_record_set_max_early_data_size(session, 0xffffffffu), "early data"); /* RFC 9001, 4.6.1 */
@@ -94,8 +99,7 @@ void tls_open(struct connection *connection) {
   connection->reference = (ngtcp2_crypto_conn_ref){.get_conn = conn_of, .user_data = connection};
   gnutls_session_set_ptr(session, &connection->reference);
   check(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, server->credentials), "credentials");
-  gnutls_datum_t alpn = {.data = (unsigned char *)(uintptr_t)options->alpn, .size = (unsigned)strlen(options->alpn)};
-  check(gnutls_alpn_set_protocols(session, &alpn, 1, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE), "alpn");
+  if (options->alpn[0]) choose_protocol(session, options->alpn);
   if (options->authority) {
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
     gnutls_session_set_verify_cert(session, NULL, 0);
