@@ -4,12 +4,16 @@
 
 #include "quic/connection.h"
 
+/* A server may say that it forgets at once: we do not ask it without a pause. */
+enum { ALIVE_AT_LEAST = 50 * NGTCP2_MILLISECONDS };
+
 static int complete(ngtcp2_conn *conn, void *user) {
   hf_quic_connection *c = user;
   const ngtcp2_transport_params *theirs = ngtcp2_conn_get_remote_transport_params(conn);
   ngtcp2_duration idle = ngtcp2_conn_get_local_transport_params(conn)->max_idle_timeout;
   if (theirs->max_idle_timeout && theirs->max_idle_timeout < idle) idle = theirs->max_idle_timeout;
-  ngtcp2_conn_set_keep_alive_timeout(conn, idle / 2);
+  c->keep_alive = idle / 2 < ALIVE_AT_LEAST ? ALIVE_AT_LEAST : idle / 2;
+  ngtcp2_conn_set_keep_alive_timeout(conn, c->keep_alive);
   c->shaken = c->news = true;
   return hf_quic_open_stream(c) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
@@ -34,7 +38,8 @@ static int receive(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t offse
   hf_quic_connection *c = user;
   (void)conn, (void)offset, (void)of_stream;
   if (id != c->id || !c->in) return 0;
-  if (hf_quic_fifo_add(c->in, data, length) < length) return NGTCP2_ERR_CALLBACK_FAILURE;
+  c->starved = hf_quic_fifo_add(c->in, data, length) < length;
+  if (c->starved) return NGTCP2_ERR_CALLBACK_FAILURE;
   if (flags & NGTCP2_STREAM_DATA_FLAG_FIN) c->peer_ended = true;
   c->news = true;
   return 0;
@@ -61,13 +66,6 @@ static int stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t size, uint64_t c
   hf_quic_connection *c = user;
   (void)conn, (void)size, (void)code, (void)of_stream;
   if (id == c->id) c->reset = c->peer_ended = c->news = true;
-  return 0;
-}
-
-static int stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *user, void *of_stream) {
-  hf_quic_connection *c = user;
-  (void)conn, (void)code, (void)of_stream;
-  if (id == c->id) c->shut = true;
   return 0;
 }
 
@@ -130,7 +128,6 @@ const ngtcp2_callbacks hf_quic_callbacks = {
     .acked_stream_data_offset = acknowledged,
     .stream_close = stream_closed,
     .stream_reset = stream_reset,
-    .stream_stop_sending = stop_sending,
     .recv_stateless_reset = stateless_reset,
     .recv_retry = ngtcp2_crypto_recv_retry_cb,
     .extend_max_local_streams_bidi = may_open,

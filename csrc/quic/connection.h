@@ -62,11 +62,14 @@ struct hf_quic_connection {
   unsigned moves;          /* to another socket, that the peer has answered on */
   int64_t id;              /* of the stream; -1: it has not opened */
   int64_t heard_at;        /* ms; the last acknowledgement of bytes of the stream's */
-  int64_t waits_since;     /* ms; that something unacknowledged has been given */
+  int64_t waits_since;     /* ms; that something unacknowledged has been given, or a shut window asked after */
   hf_tls_problem distrust; /* what was found of the server; no reason: nothing wrong */
   hf_quic_end end;
-  unsigned refusals; /* told by the system since something was received */
+  ngtcp2_duration keep_alive; /* until the peer is asked for a sign of life, where nothing waits */
+  unsigned refusals;          /* told by the system since something was received */
   bool ended;
+  bool starved;    /* there was no memory for what has come */
+  bool blocked;    /* by the peer's windows alone: bytes wait, and none is on its way */
   bool heard;      /* something has come from the server */
   bool shaken;     /* the handshake is complete */
   bool confirmed;  /* and the server knows that */
@@ -86,6 +89,9 @@ hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_
                                              void (*changed)(hf_quic_connection *connection, void *owner), void *owner);
 /* The peer is told, unless it has ended. */
 void hf_quic_connection_free(hf_quic_connection *connection);
+
+/* Whether the peer has been asked something, be it only whether it lives, and has not answered yet. */
+bool hf_quic_connection_asks(const hf_quic_connection *connection);
 
 /* From then on the stream's bytes are in these; once the handshake is complete. */
 void hf_quic_connection_adopt(hf_quic_connection *connection, hf_quic_fifo *out, hf_quic_fifo *in);

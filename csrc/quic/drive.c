@@ -12,6 +12,7 @@ enum {
   LARGEST = 65536, /* and receive */
   BURST = 64,      /* datagrams sent or read at once, at most; the rest has its turn after others */
   PIECES = 16,     /* of the fifo, looked at for one datagram */
+  ASK = 500,       /* ms until a peer whose window is shut is asked whether it lives, and again after its answer */
   GONE = 3,        /* refusals in a row, after which nobody listens there any more */
 };
 
@@ -63,6 +64,7 @@ static ngtcp2_ssize make(hf_quic_connection *c, ngtcp2_path *way, uint8_t *buffe
   if (length == NGTCP2_ERR_STREAM_DATA_BLOCKED || length == NGTCP2_ERR_STREAM_SHUT_WR ||
       length == NGTCP2_ERR_STREAM_NOT_FOUND) {
     *with_stream = false;
+    if (length == NGTCP2_ERR_STREAM_SHUT_WR) c->shut = c->news = true; /* by the peer (STOP_SENDING) */
     return make(c, way, buffer, with_stream);
   }
   if (taken > 0) note_given(c, (size_t)taken);
@@ -76,10 +78,31 @@ static void set_timer(hf_quic_connection *c) {
   hf_loop_set(c->plan->loop, &c->timer, never ? INT64_MAX : (int64_t)(due / NGTCP2_MILLISECONDS) + 1);
 }
 
+static uint64_t in_flight(const hf_quic_connection *c) {
+  ngtcp2_conn_stat stat;
+  ngtcp2_conn_get_conn_stat(c->conn, &stat);
+  return stat.bytes_in_flight;
+}
+
+bool hf_quic_connection_asks(const hf_quic_connection *c) {
+  return !c->ended && in_flight(c) > 0;
+}
+
+/* Where a window is shut nothing of the stream is on its way whose acknowledgement could fail to come: the peer is
+ * asked all the same, as TCP does. */
+static void look_after_window(hf_quic_connection *c) {
+  bool blocked = c->out && c->id >= 0 && c->out->end > c->out->given && c->out->given == c->out->gone;
+  if (blocked == c->blocked) return;
+  c->blocked = blocked;
+  ngtcp2_conn_set_keep_alive_timeout(
+      c->conn, blocked && c->keep_alive > ASK * NGTCP2_MILLISECONDS ? ASK * NGTCP2_MILLISECONDS : c->keep_alive);
+}
+
 void hf_quic_connection_write(hf_quic_connection *c) {
   uint8_t buffer[DATAGRAM];
   bool with_stream = true;
   if (c->ended) return;
+  bool asked = in_flight(c) > 0;
   send_held(c);
   for (int i = 0; !c->held; i++) {
     if (i == BURST) {
@@ -102,6 +125,8 @@ void hf_quic_connection_write(hf_quic_connection *c) {
       hf_quic_fail_system(c, error);
     if (c->ended) return;
   }
+  look_after_window(c);
+  if (c->blocked && !asked) c->waits_since = c->plan->loop->now;
   set_timer(c);
 }
 

@@ -124,7 +124,7 @@ static void end_by_tls(hf_quic_connection *c) {
 
 void hf_quic_fail(hf_quic_connection *c, int error) {
   if (c->ended) return;
-  switch (error) {
+  switch (c->starved ? NGTCP2_ERR_NOMEM : error) {
   case NGTCP2_ERR_DRAINING:
     end_by_peer(c);
     return;
@@ -138,7 +138,7 @@ void hf_quic_fail(hf_quic_connection *c, int error) {
     hf_quic_end_with(c, HF_SOURCE_QUIC, HF_QUIC_VERSION, c->end.text);
     return;
   case NGTCP2_ERR_NOMEM:
-    tell_peer(c, error);
+    tell_peer(c, NGTCP2_ERR_NOMEM);
     hf_quic_end_with(c, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
     return;
   case NGTCP2_ERR_CRYPTO:

@@ -56,7 +56,7 @@ ssize_t hf_quic_socket_receive(hf_quic_socket *socket, uint8_t *buffer, size_t r
   for (;;) {
     ssize_t got = recv(socket->watch.descriptor, buffer, room, 0);
     if (got > 0) return got;
-    if (got < 0 && errno == EAGAIN) return 0;
-    if (got < 0 && errno != EINTR) return -1;
+    if (got == 0 || errno == EAGAIN) return 0;
+    if (errno != EINTR) return -1;
   }
 }

@@ -34,7 +34,7 @@ void hf_quic_socket_close(hf_quic_socket *socket, hf_loop *loop);
 /* 0: it is on its way, or as good as that; EAGAIN: not now; else errno. */
 int hf_quic_socket_send(hf_quic_socket *socket, const uint8_t *datagram, size_t length);
 
-/* > 0: so many bytes; 0: none now; -1: errno. */
+/* > 0: so many bytes; 0: none now, or one that is empty; -1: errno. */
 ssize_t hf_quic_socket_receive(hf_quic_socket *socket, uint8_t *buffer, size_t room);
 
 #endif

@@ -12,6 +12,8 @@
 enum {
   STAGGER = 250,        /* ms between two attempts, as for TCP (stream/connect.h) */
   BLOCKED_AFTER = 5000, /* ms in which nothing comes back, at most: the first datagram has been sent three times then */
+  LINGER = 1000,        /* ms for what the peer has to say after it has said that it takes nothing any more */
+  FAMINE = 100,         /* ms until there may be memory again */
   ROOM = 256 * 1024,    /* bytes taken that the peer has not acknowledged, at most */
 };
 
@@ -27,13 +29,14 @@ typedef struct quic {
   hf_quic_plan plan;
   hf_quic_connection *chosen; /* the first that was complete; NULL: none yet */
   hf_quic_fifo out, in;
-  hf_timer timer; /* while it opens: the next attempt, or the end of hope; then of the patience of a leave */
+  hf_timer timer; /* while it opens: the next attempt, or the end of hope; then of a famine, the peer's last words, or
+                     the patience of a leave */
   hf_task task;   /* to tell of what nothing else will */
   void (*done)(void *owner);
   int64_t hopeless_at;
   hf_quic_end end; /* while it opens: the best of what went wrong; no reason, no code: nothing yet */
   hf_stream_state state;
-  bool attends, refused, leaving, heard;
+  bool attends, refused, leaving, heard, lingers;
   size_t next, under_way, count;
   candidate candidates[];
 } quic;
@@ -134,10 +137,12 @@ static bool begin_next(quic *q) {
   }
   candidate *one = &q->candidates[q->next++];
   one->connection = hf_quic_connection_begin(&q->plan, &one->address, one->length, changed, q);
-  if (!one->connection) return false;
-  q->under_way++;
+  if (one->connection)
+    q->under_way++;
+  else
+    note(q, &(hf_quic_end){.reason = hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY)});
   set_timer(q, q->next < q->count);
-  return true;
+  return q->under_way > 0;
 }
 
 static void give_up(quic *q) {
@@ -195,16 +200,26 @@ static void go_on_leaving(quic *q) {
   uint64_t length = q->in.end - q->in.gone;
   hf_quic_fifo_let_go(&q->in, q->in.end);
   bool heard = c->peer_ended && c->finished && q->out.gone == q->out.end;
-  if (c->ended || c->closed || c->reset || heard)
+  if (c->ended || c->shut || c->reset || heard)
     leave(q);
   else
     hf_quic_connection_taken(c, (size_t)length);
+}
+
+/* MQTT has no use for a connection that goes one way. */
+static void go_on(quic *q) {
+  hf_quic_connection *c = q->chosen;
+  if (q->state != HF_STREAM_OPEN) return;
+  if (c->shut && !c->peer_ended) c->reset = c->peer_ended = true;
+  tell(q);
 }
 
 static void fire(hf_timer *timer, int64_t now) {
   quic *q = (quic *)((char *)timer - offsetof(quic, timer));
   if (q->leaving)
     leave(q);
+  else if (q->chosen)
+    go_on(q);
   else if (now >= q->hopeless_at)
     is_blocked(q);
   else if (!begin_next(q))
@@ -226,7 +241,7 @@ static void finish(hf_stream *stream, uint32_t patience, void (*done)(void *owne
   q->done = done;
   q->leaving = true;
   free_connections(q);
-  if (q->state != HF_STREAM_OPEN || q->chosen->ended) {
+  if (q->state != HF_STREAM_OPEN || q->chosen->ended || q->chosen->shut) {
     hf_loop_later(q->plan.loop, &q->task);
     return;
   }
@@ -253,6 +268,10 @@ static void tell_open(quic *q) {
     q->state = HF_STREAM_ENDED;
     tell(q);
     return;
+  }
+  if (c->shut && !c->peer_ended && !q->lingers) {
+    q->lingers = true;
+    hf_loop_set(q->plan.loop, &q->timer, q->plan.loop->now + LINGER);
   }
   bool room = q->refused && q->out.end - q->out.gone < ROOM;
   if (room) q->refused = false;
@@ -331,6 +350,7 @@ static size_t write_some(hf_stream *stream, const void *bytes, size_t length) {
   size_t room = waits < ROOM ? (size_t)(ROOM - waits) : 0;
   size_t done = hf_quic_fifo_add(&q->out, bytes, length < room ? length : room);
   if (done < length) q->refused = true;
+  if (done < length && done < room) hf_loop_set(q->plan.loop, &q->timer, q->plan.loop->now + FAMINE);
   hf_quic_connection_write_soon(q->chosen);
   return done;
 }
@@ -349,7 +369,8 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
                               .acknowledged = q->out.gone,
                               .unacknowledged = q->out.given > q->out.gone,
                               .holds = q->out.end > q->out.given};
-  if (how->unacknowledged && q->chosen) how->quiet_for = q->plan.loop->now - q->chosen->waits_since;
+  how->probing = q->chosen && q->chosen->blocked && hf_quic_connection_asks(q->chosen);
+  if (q->chosen && (how->unacknowledged || how->probing)) how->quiet_for = q->plan.loop->now - q->chosen->waits_since;
 }
 
 /* RFC 9266; TLS is 1.3 here, always (RFC 9001 section 4.2). */

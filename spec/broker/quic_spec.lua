@@ -215,6 +215,50 @@ describe("a broker behind QUIC #broker", function()
     end)
   end)
 
+  it("that says that it takes nothing any more is lost, once it is told something", function()
+    local server = serve()
+    holdfast.run(function()
+      local client = client_of(server)
+      local lost = losses_of(client)
+      assert(client:connect(10))
+      server:tell "stop 5"
+      local is_lost = false
+      client:on("lost", function() is_lost = true end)
+      local deadline = process.now() + 20000
+      while not is_lost and process.now() < deadline do -- the first may have left before it has said so
+        client:publish("stopped", "", { qos = 0 })
+        holdfast.sleep(0.02)
+      end
+      assert.are.equal("connection_reset", lost(1).reason.name)
+      assert(client:publish("stopped", "", { qos = 1, timeout = 20 }))
+      client:close()
+    end)
+  end)
+
+  it("with a shut window is asked whether it lives, and lost by detect_within where it does not", function()
+    local slow = mosquitto.start {}
+    local server = quic_server.start { upstream = slow.port, folder = folder, buffer = 65536,
+      window = 65536, ["connection-window"] = 65536 }
+    holdfast.run(function()
+      local client = client_of(server, { detect_within = 2.5, queue = { bytes = 2 ^ 25 } })
+      local lost = losses_of(client)
+      assert(client:connect(10))
+      slow:freeze()
+      client:post("shut", ("x"):rep(2 ^ 24), { qos = 1 })
+      local taken
+      repeat
+        taken = server:await("stream_bytes_in", 65536).stream_bytes_in
+        holdfast.sleep(1)
+      until server:stats().stream_bytes_in == taken
+      server:await("datagrams_in", server:stats().datagrams_in + 2) -- it is asked whether it lives
+      server:freeze()
+      assert.are.equal("connection_lost", lost(1).reason.name) -- and not quic_idle_timeout
+      server:resume()
+      slow:resume()
+      client:close()
+    end)
+  end)
+
   it("that falls silent is lost within detect_within, and found again", function()
     local server = serve()
     holdfast.run(function()

@@ -102,6 +102,7 @@ static int stream_reset(ngtcp2_conn *conn, int64_t stream, uint64_t size, uint64
   (void)stream_user;
   struct connection *connection = user;
   if (stream != connection->pipe.stream) return 0;
+  if (connection->pipe.is_cut) return 0;
   connection->pipe.client_ended = true;
   return ngtcp2_conn_shutdown_stream_write(conn, stream, code) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }

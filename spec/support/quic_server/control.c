@@ -3,6 +3,8 @@
  *     stats            {"connections":1, ...}; "open" are those that live
  *     forget           no connection was ever there
  *     close CODE       every connection is closed with that code of the application's
+ *     stop CODE        of every stream no more is read (STOP_SENDING)
+ *     reset CODE       on every stream no more is said (RESET_STREAM)
  *     silent on|off    no datagram is read or sent
  *     drop N in|out    so many of a hundred datagrams are lost
  *     early refuse|accept
@@ -68,6 +70,14 @@ static size_t write_binding(const struct server *server, char *text, size_t room
   return length + (size_t)snprintf(text + length, room - length, "\n");
 }
 
+static void for_all_streams(struct server *server, int (*shut)(ngtcp2_conn *, int64_t, uint64_t), uint64_t code) {
+  for (struct connection *each = server->connections; each; each = each->next) {
+    if (each->gone_after || each->is_dead || each->pipe.stream < 0) continue;
+    each->pipe.is_cut = true;
+    shut(each->conn, each->pipe.stream, code);
+  }
+}
+
 static bool obey(struct server *server, const char *line) {
   unsigned number;
   char word[8];
@@ -77,6 +87,10 @@ static bool obey(struct server *server, const char *line) {
   } else if (sscanf(line, "close %u", &number) == 1) {
     for (struct connection *each = server->connections; each; each = each->next)
       if (!each->gone_after && !each->is_dead) connection_close(each, 0, number);
+  } else if (sscanf(line, "stop %u", &number) == 1) {
+    for_all_streams(server, ngtcp2_conn_shutdown_stream_read, number);
+  } else if (sscanf(line, "reset %u", &number) == 1) {
+    for_all_streams(server, ngtcp2_conn_shutdown_stream_write, number);
   } else if (sscanf(line, "silent %7s", word) == 1 && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
     server->is_silent = word[1] == 'n';
   } else if (sscanf(line, "drop %u %7s", &number, word) == 2 && number <= 100 && strcmp(word, "in") == 0) {

@@ -110,6 +110,7 @@ struct pipe {
   bool broker_ended, told_client;
   bool blocked; /* by the client's window, or the connection's; until the next datagram of the client */
   bool paused;
+  bool is_cut; /* one direction, on demand: the client's answer to that is not answered */
 };
 
 struct connection {
