@@ -1,6 +1,9 @@
 -- Memory that is short for the module's own threads again and again: on both transports connections are lost over it,
 -- and nothing else.
+local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
+local process = require "process_probe"
+local quic_server = require "spec.support.quic_server"
 local shim = require "spec.support.shim"
 
 local CODE = [[
@@ -64,8 +67,31 @@ holdfast.run(function()
 end)
 ]]
 
+local HELD = [[
+local famine = require "famine_probe"
+local holdfast = require "holdfast"
+holdfast.run(function()
+  local client = assert(holdfast.new { server = "quic://127.0.0.1:%d", transport = "native", tls = { ca = %q } })
+  assert(client:connect(10))
+  holdfast.sleep(0.2) -- what was sent is acknowledged
+  famine.every(1, "quic")
+  holdfast.spawn(function()
+    while famine.failed() == 0 do
+      holdfast.sleep(0.01)
+    end
+    famine.every(0)
+  end)
+  print(client:publish("held", "up", { qos = 1, timeout = 10 }))
+  print(famine.failed() > 0)
+  client:close()
+end)
+]]
+
 describe("memory that is short now and then #broker", function()
-  after_each(mosquitto.finish)
+  after_each(function()
+    quic_server.finish()
+    mosquitto.finish()
+  end)
 
   for _, transport in ipairs { "paho", "native" } do
     it("costs connections and nothing else: " .. transport, function()
@@ -73,4 +99,15 @@ describe("memory that is short now and then #broker", function()
       assert.equal("true\n120\t120\t0\nclosed\n", shim.run("famine_probe", CODE:format(broker.port, transport)))
     end)
   end
+
+  it("holds up what is sent over QUIC until there is some again, though nothing else stirs", function()
+    if not quic_server.program() then
+      pending "ngtcp2 is not there"
+      return
+    end
+    local folder = certificates.make()
+    local server = quic_server.start { upstream = mosquitto.start().port, folder = folder }
+    assert.equal("true\ntrue\n", shim.run("famine_probe", HELD:format(server.port, folder .. "/ca.pem")))
+    process.remove_folder(folder)
+  end)
 end)

@@ -3,6 +3,7 @@
  *
  * In such a process `require "famine_probe"` gives
  *   every(n)    of the requests for memory that the module makes off the main thread every n-th fails; 0: none does
+ *   every(n, "quic")   those that the module of QUIC makes, on any thread
  *   failed()    how many have failed
  * What Lua, Paho, OpenSSL and SQLite ask for is never refused, nor what the module asks for on Lua's thread, where a
  * refusal is an error of the caller's. A sanitizer's allocator is behind this one if there is one; nothing here is
@@ -19,7 +20,10 @@
 
 #include "lua/compat.h"
 
-static uintptr_t from, to; /* where the module lies */
+enum { PARTS = 2 };
+
+static uintptr_t from[PARTS], to[PARTS]; /* where the module lies, and that of QUIC */
+static atomic_bool quic_alone;
 static atomic_ulong rate, asked, refused;
 
 void *__libc_malloc(size_t size);
@@ -37,10 +41,14 @@ UNCHECKED static void *real_malloc(size_t size) {
   return __interceptor_malloc ? __interceptor_malloc(size) : __libc_malloc(size);
 }
 
+UNCHECKED static bool lies_in(int part, uintptr_t at) {
+  return at >= from[part] && at < to[part];
+}
+
 UNCHECKED static bool fails(const void *caller) {
   unsigned long every = atomic_load_explicit(&rate, memory_order_relaxed);
-  uintptr_t at = (uintptr_t)caller;
-  if (every == 0 || at < from || at >= to || gettid() == getpid()) return false;
+  bool quic = atomic_load_explicit(&quic_alone, memory_order_relaxed);
+  if (every == 0 || !lies_in(quic, (uintptr_t)caller) || (!quic && gettid() == getpid())) return false;
   if (atomic_fetch_add(&asked, 1) % every != every - 1) return false;
   atomic_fetch_add(&refused, 1);
   errno = ENOMEM;
@@ -81,19 +89,25 @@ UNCHECKED char *strndup(const char *text, size_t length) {
 }
 
 static int look(struct dl_phdr_info *about, size_t size, void *context) {
+  static const char *const names[PARTS] = {"/holdfast/core.so", "/holdfast/quic.so"};
+  int which = 0;
   (void)size, (void)context;
-  if (!strstr(about->dlpi_name, "/holdfast/core.so")) return 0;
+  while (which < PARTS && !strstr(about->dlpi_name, names[which]))
+    which++;
+  if (which == PARTS) return 0;
   for (int i = 0; i < about->dlpi_phnum; i++) {
     const ElfW(Phdr) *part = &about->dlpi_phdr[i];
     if (part->p_type != PT_LOAD || !(part->p_flags & PF_X)) continue;
-    from = about->dlpi_addr + part->p_vaddr;
-    to = from + part->p_memsz;
+    from[which] = about->dlpi_addr + part->p_vaddr;
+    to[which] = from[which] + part->p_memsz;
   }
-  return 1;
+  return 0;
 }
 
 static int set_rate(lua_State *L) {
-  if (!dl_iterate_phdr(look, NULL)) return luaL_error(L, "holdfast.core has not been loaded");
+  dl_iterate_phdr(look, NULL);
+  if (!to[0]) return luaL_error(L, "holdfast.core has not been loaded");
+  atomic_store(&quic_alone, lua_isstring(L, 2));
   atomic_store(&rate, (unsigned long)luaL_checkinteger(L, 1));
   return 0;
 }
