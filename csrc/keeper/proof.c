@@ -42,5 +42,6 @@ static void wipe(char *word) {
 void hf_proof_free(hf_proof *proof) {
   wipe(proof->words.answer);
   wipe(proof->words.expected);
+  explicit_bzero(proof->said, proof->length);
   free(proof);
 }

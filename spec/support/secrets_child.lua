@@ -130,7 +130,7 @@ holdfast.run(function()
   local login_of_scram = { method = name, username = "planted-user", password = "planted-scram" }
   local function second(first)
     local nonce = first:match "r=([%w+/]+)"
-    local said = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    local said = "r=" .. nonce .. "server,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,x=planted-extension"
     last = select(2, scram.prove(name, login_of_scram.username, login_of_scram.password, nonce, said))
     return said
   end
