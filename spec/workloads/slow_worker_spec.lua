@@ -23,9 +23,11 @@ holdfast.run(function()
 end)
 ]]
 
-local JOBS = program.size(150, 5000)
-local TAKES = program.size(0.02, 0.2)
-local INBOX = program.size(100, 1000)
+-- Over native a worker is as slow against the machine as a database is; over Paho it has more than fills its inbox.
+local SMALL = {
+  native = { jobs = 150, takes = 0.02, inbox = 100 }, paho = { jobs = 1500, takes = 0.002, inbox = 1000 },
+}
+local WHOLE = { jobs = 5000, takes = 0.2, inbox = 1000 }
 local KILLS = program.size(4, 20)
 
 describe("a slow worker #broker", function()
@@ -34,23 +36,28 @@ describe("a slow worker #broker", function()
     mosquitto.finish()
   end)
 
+  local function size_for(transport)
+    return program.size(SMALL[transport], WHOLE)
+  end
+
   local function worker(transport, protocol, host, kills)
+    local size = size_for(transport)
     local broker = mosquitto.start { quiet = true, lines = { "max_inflight_messages 0", "max_queued_messages 0" } }
     local address = "mqtt://127.0.0.1:" .. broker.port
     local account = accounts.new()
     local start = { code = WORKER, transport = transport, protocol = protocol, host = host,
-      arguments = { address, TAKES, INBOX } }
+      arguments = { address, size.takes, size.inbox } }
     local kept = 0 -- jobs that were begun while the thread that says so to the broker waited for a processor
     -- It stands still until the broker has read what it had written: that would be thrown away at the first error.
     local function kill(one)
       one:signal "STOP"
       local deadline = core.now() + 10
       repeat
-        assert(core.now() < deadline, "the broker does not read")
+        assert(core.now() < deadline, "it goes on, or the broker does not read")
         holdfast.sleep(0.01)
       until processor.is_stopped(one.pid) and broker:has_read()
       if one.waited then
-        kept = kept + math.floor((processor.waited(one.pid, one.thread) - one.waited) / TAKES)
+        kept = kept + math.min(math.floor((processor.waited(one.pid, one.thread) - one.waited) / size.takes), one.begun)
       end
       one:signal("KILL"):ended(5)
     end
@@ -58,7 +65,7 @@ describe("a slow worker #broker", function()
 
     local world = holdfast.new { server = address }
     assert(world:connect(10))
-    for number = 1, JOBS do
+    for number = 1, size.jobs do
       assert(world:post("jobs", tostring(number), { qos = 1 }))
       account:posted("jobs", number)
     end
@@ -74,27 +81,27 @@ describe("a slow worker #broker", function()
         if word == "begun" then
           beginnings = beginnings + 1
           disorder = disorder + (number < one.newest and 1 or 0)
-          one.newest = number
+          one.newest, one.begun = number, one.begun + 1
           one.inbox = tonumber(waiting)
           account:arrived("jobs", number)
         elseif word == "done" then
           account:handled("jobs", number)
         end
       end
-      if one.newest > 0 and one.pid then
+      if one.begun > 0 and one.pid then
         one.thread = one.thread or processor.thread(one.pid, "holdfast")
         one.waited = processor.waited(one.pid, one.thread)
       end
     end
     local function begin()
       one = account:watch(program.start(start))
-      one.newest = 0
+      one.newest, one.begun = 0, 0
     end
 
     -- Until so many are handled, or nothing happens any more.
     local function work_until(count)
       local latest, before = core.now(), beginnings -- what is repeated is no new one, but something happens
-      while account:count "handled" < count and core.now() < latest + 2 + 10 * TAKES do
+      while account:count "handled" < count and core.now() < latest + 2 + 10 * size.takes do
         look()
         if beginnings > before then
           latest, before = core.now(), beginnings
@@ -105,14 +112,14 @@ describe("a slow worker #broker", function()
 
     begin()
     for number = 1, kills do
-      work_until(account:count "handled" + JOBS / (KILLS + 3))
+      work_until(account:count "handled" + size.jobs / (KILLS + 3))
       account:note("kill %d after %d handled", number, account:count "handled")
       kill(one)
       look()
       inbox = inbox or one.inbox
       begin()
     end
-    work_until(JOBS)
+    work_until(size.jobs)
     account.programs = {} -- they have said too much
     account:note("%d beginnings, %d out of order within one life; %d waited in the inbox at the first kill; " ..
       "%d were begun while the machine kept a thread waiting", beginnings, disorder, inbox, kept)
@@ -129,7 +136,7 @@ describe("a slow worker #broker", function()
           local account, beginnings, disorder = worker(transport, protocol, host, KILLS)
           account:must { lost = 0, invented = 0, unhandled = { 0, KILLS } }
           assert(disorder == 0, account:words())
-          assert(beginnings <= JOBS + 2 * KILLS, account:words())
+          assert(beginnings <= size_for(transport).jobs + 2 * KILLS, account:words())
         end)
       end)
     elseif program.is_soak or protocol == 5 then
