@@ -77,21 +77,35 @@ local function is_whole(one)
   return true
 end
 
+local LAST = 12 -- attempts that a failure shows
+
+local function complain(one, ...)
+  print(one.name, ...)
+  local status, past = one.client:status(), one.client:history()
+  print("  is " .. status.state, "queued " .. status.queued.messages, "posted " .. one.sent)
+  for number = 1, one.sent do
+    if not one.heard[tostring(number)] then print("  has not heard " .. number) end
+  end
+  for index = math.max(1, #past - LAST + 1), #past do
+    local entry = past[index]
+    print(("  %.1f s ago"):format(entry.started), entry.phase, entry.name, entry.source, entry.code)
+  end
+end
+
 local function check(all, step)
   for _, one in ipairs(all) do
     post(one)
     local name, phase = expected(one)
-    local last
     local fine = await(function()
       local past = one.client:history()
-      last = past[#past]
+      local last = past[#past]
       if is_cut(one) or one.was_cut then
         return name and last.name == name and last.phase == phase or not name and one.client:status().ready
       end
       return one.client:status().ready
     end)
     one.was_cut = (is_cut(one) or one.was_cut) and name ~= nil
-    if not fine then print(one.name, step, "wanted", name, phase, "last", last.name, last.phase) end
+    if not fine then complain(one, step, "wanted", name, phase) end
   end
 end
 
@@ -120,7 +134,7 @@ holdfast.run(function()
       check(all, step .. ", " .. part .. " back")
     end
     for _, one in ipairs(all) do
-      if not await(function() return is_whole(one) end) then print(one.name, step, "messages are lost") end
+      if not await(function() return is_whole(one) end) then complain(one, step, "messages are lost") end
     end
   end
   for _, one in ipairs(all) do one.client:close(1) end
