@@ -127,7 +127,8 @@ describe("a broker behind QUIC #broker", function()
     revocation.make(folder)
     local server = serve()
     for list, name in pairs { revoked = "tls_revoked", past = "tls_crl", strange = "tls_crl" } do
-      assert.are.equal(name, name_of(server, { tls = { ca = folder .. "/ca.pem", crl = folder .. "/" .. list .. ".crl" } }))
+      local tls = { ca = folder .. "/ca.pem", crl = ("%s/%s.crl"):format(folder, list) }
+      assert.are.equal(name, name_of(server, { tls = tls }))
     end
     holdfast.run(function()
       local client = client_of(server, { tls = { ca = folder .. "/ca.pem", crl = folder .. "/none.crl" } })
