@@ -120,8 +120,15 @@ for _, file in ipairs(lines_of(enter .. "find " .. paths .. " -type f -name '*_s
   end
 end
 
-local folder = lines_of("mktemp -d")[1]
 local roads = road and require "spec.support.roads"
+local missing = roads and roads.missing(road)
+if missing then
+  print(("the road %s is %s"):format(road, missing))
+  print(("0 passed, 0 failed, %d skipped"):format(#files))
+  return
+end
+
+local folder = lines_of("mktemp -d")[1]
 local words = environment(transport, roads and roads.begin(road, folder) or {})
 local start = enter .. "export " .. words .. "; timeout --foreground -k 10 " .. limit .. " " ..
   quote(interpreter) .. " spec/run.lua --one-file -o spec/support/output.lua " .. options .. " "

@@ -33,6 +33,13 @@ local function proxy_of(name, folder)
   return PROXIES[name] .. (name == "https_proxy" and proxies.secure(proxy, folder .. "/certificates") or proxy).port
 end
 
+--- Why a road cannot be built here.
+-- @tparam string name
+-- @treturn ?string nil: it can
+function roads.missing(name)
+  return name == "quic" and require("spec.support.quic_server").missing() or nil
+end
+
 --- Builds a road for all files of a run. Proxies end with `roads.finish`, or with this process.
 -- @tparam string name
 -- @tparam string folder where sockets and certificates stand
