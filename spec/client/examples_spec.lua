@@ -2,6 +2,7 @@
 local certificates = require "spec.support.certificates"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local quic_server = require "spec.support.quic_server"
 local scram = require "scram_probe"
 local scripted = require "spec.support.scripted_broker"
 local tree = require "spec.support.tree"
@@ -69,6 +70,26 @@ describe("the example #broker", function()
     local first = ("\nwarning attempt 1 at mqtts://localhost:%d failed: tls_unknown_ca ("):format(port)
     assert.is_truthy(said:find(first, 1, true), said)
     assert.is_truthy(said:find("\ntls_unknown_ca: asleep after tls_unknown_ca: ", 1, true), said)
+  end)
+
+  it("quic.lua goes by QUIC, and by TCP where nobody answers", function()
+    local missing = quic_server.missing()
+    if missing then
+      pending(missing)
+      return
+    end
+    local folder = certificates.make()
+    local server = quic_server.start { upstream = address:match "%d+$", folder = folder }
+    finally(function()
+      quic_server.finish()
+      process.remove_folder(folder)
+    end)
+    local here = "quic://localhost:" .. server.port
+    local command = ("LUA examples/quic.lua %s ADDRESS %s/ca.pem 0"):format(here, folder)
+    assert.same({ "1 by " .. here, "2 by " .. here, "3 by " .. here }, run(command))
+    server:kill()
+    assert.same({ "failed: quic_refused at " .. here, "1 by " .. address, "2 by " .. address, "3 by " .. address },
+      run(command))
   end)
 
   describe("auth.lua", function()
@@ -217,7 +238,7 @@ describe("the example #broker", function()
   end)
 
   it("each has at most 60 lines", function()
-    for _, name in ipairs { "auth", "hello", "policy", "publish", "request_response", "tls" } do
+    for _, name in ipairs { "auth", "hello", "policy", "publish", "quic", "request_response", "tls" } do
       local _, lines = tree.read("examples/" .. name .. ".lua"):gsub("\n", "")
       assert.is_true(lines <= 60, name)
     end
