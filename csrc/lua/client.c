@@ -110,6 +110,13 @@ static int refused(lua_State *L, hf_client *client, hf_admission admission) {
   return failure(L, "not enough memory", "out_of_memory");
 }
 
+/* Whether a packet can be so long (MQTT 5 section 1.5.5), with a topic alias that a link may add. */
+static bool fits_a_packet(hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
+  enum { MOST = 268435455, HEADER = 2 + 2 + 4, ALIAS = 3 };
+  size_t more = properties ? hf_properties_publish_size(properties) + ALIAS : 0;
+  return HEADER + topic.length + payload.length + more <= MOST;
+}
+
 /* post(topic, payload, qos, retain, properties, notify, ttl, age, priority): `notify` is false, true or "await"; ttl
  * (nil: none) and age (0) in ms; priority from 0 (nil) to 9 */
 static int post(lua_State *L) {
@@ -126,6 +133,9 @@ static int post(lua_State *L) {
   luaL_argcheck(L, priority < HF_PRIORITIES, 10, "a priority from 0 to 9 expected");
   hf_properties given;
   const hf_properties *properties = hf_lua_check_properties(L, 6, "publish", &given);
+  if (!fits_a_packet(topic, payload, properties))
+    return failure(L, "with its properties the message is larger than a packet may be (MQTT 5 section 1.5.5)",
+                   "too_large");
   hf_publish *publish = hf_publish_new_by(hf_large_block, topic, payload, properties);
   if (!publish) return refused(L, client, HF_NO_MEMORY);
   publish->qos = (uint8_t)qos;

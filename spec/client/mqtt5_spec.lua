@@ -133,6 +133,20 @@ describe("MQTT 5 #broker", function()
     assert.equal(10000, count)
   end)
 
+  it("takes no message that its properties make larger than a packet may be", function()
+    local roomy = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port, queue = { bytes = 2 ^ 30 } }
+    local user, value = {}, ("x"):rep(65535)
+    for place = 1, 4096 do -- the last of which is too much
+      user[place] = { "n", value }
+    end
+    for _, call in ipairs { "post", "publish" } do
+      local id, message, code = roomy[call](roomy, "t", "x", { qos = 1, properties = { user = user } })
+      assert.same({ nil, "too_large" }, { id, code })
+      assert.equal("with its properties the message is larger than a packet may be (MQTT 5 section 1.5.5)", message)
+    end
+    roomy:close(1)
+  end)
+
   it("shares a subscription among clients", function()
     local second = holdfast.new { server = "mqtt://127.0.0.1:" .. broker.port }
     local seen = {}
