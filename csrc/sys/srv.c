@@ -37,26 +37,31 @@ static void read_target(const reader *from, const unsigned char *data, uint32_t 
   hf_service_add(found, host, numbers, ttl);
 }
 
-/* Whatever its name: that of the question, or the one which that is another name of. False: there are no more. */
-static bool read_record(reader *from, hf_service *found) {
+/* Whatever its name: that of the question, or the one which that is another name of; `alias` is how long that is so at
+ * least. False: there are no more. */
+static bool read_record(reader *from, hf_service *found, uint32_t *alias) {
   const unsigned char *record = past_name(from, RECORD);
   unsigned length = record ? number(record + 8) : 0;
   if (!record || (size_t)(from->end - from->at) < length) return false;
   const unsigned char *data = from->at;
   from->at += length;
-  if (number(record) == ns_t_srv && number(record + 2) == ns_c_in && length > NUMBERS)
-    read_target(from, data, (uint32_t)number(record + 4) << 16 | number(record + 6), found);
+  if (number(record + 2) != ns_c_in) return true;
+  uint32_t ttl = (uint32_t)number(record + 4) << 16 | number(record + 6);
+  if (number(record) == ns_t_srv && length > NUMBERS) read_target(from, data, ttl, found);
+  if (number(record) == ns_t_cname && ttl < *alias) *alias = ttl;
   return true;
 }
 
 hf_network_code hf_srv_read(const unsigned char *message, size_t length, hf_service *found) {
   reader from = {message, message + HEAD, message + length};
+  uint32_t alias = UINT32_MAX;
   *found = (hf_service){0};
   if (length < HEAD) return HF_NETWORK_NAME_SERVER_FAILING;
   for (unsigned left = number(message + 4); left > 0; left--)
     if (!past_name(&from, QUESTION)) return HF_NETWORK_NAME_SERVER_FAILING;
-  for (unsigned left = number(message + 6); left > 0 && read_record(&from, found); left--)
+  for (unsigned left = number(message + 6); left > 0 && read_record(&from, found, &alias); left--)
     ;
+  if (alias < found->ttl) found->ttl = alias;
   return found->count > 0 ? 0 : HF_NETWORK_NAME_NOT_FOUND;
 }
 

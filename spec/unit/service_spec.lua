@@ -77,6 +77,14 @@ describe("a name server's answer", function()
     assert.same({}, (service_probe.answer(message {})))
   end)
 
+  it("lives no longer than the other name that it was found under", function()
+    for _, records in ipairs { { record(5, 7, name "_mqtt._tcp.b"), srv(0, 0, 1, name "d") },
+      { srv(0, 0, 1, name "d"), record(5, 9, name "b"), record(5, 7, name "c"), record(5, 8, name "b") } } do
+      local servers, ttl = service_probe.answer(message(records))
+      assert.same({ { "0 0 d:1" }, 7 }, { servers, ttl })
+    end
+  end)
+
   it("leaves out what leads nowhere", function()
     assert.same({ "0 0 d:1" }, (service_probe.answer(message { srv(0, 0, 0, name "b"), srv(0, 0, 1, "\3b c\0"),
       srv(0, 0, 1, "\192\255"), srv(0, 0, 1, name "d"), record(33, 1, "\0\0\0\0\0\1") })))
