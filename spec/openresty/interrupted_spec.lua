@@ -29,6 +29,19 @@ describe("nginx's worker #broker", function()
         -- One message after the other, each time with an error at a line that has seen none.
         ["/go"] = [[
           jit.off() -- what is compiled calls no hook
+          -- Whether it is the reader, with nothing in hand: it has 1 s to come back, so a few such places must do.
+          local slow = 0
+          local function is_slow()
+            local is_reader, protected, level = false, 0, 3
+            local info = debug.getinfo(level, "Sf")
+            while info do
+              protected = protected + (info.func == xpcall and 1 or 0)
+              is_reader = is_reader or info.source:find("lua/holdfast/loop/openresty.lua", 1, true) ~= nil
+              level = level + 1
+              info = debug.getinfo(level, "Sf")
+            end
+            return is_reader and protected == 1
+          end
           local me, places, count, problem = coroutine.running(), {}, 0, nil
           repeat
             local struck
@@ -38,7 +51,11 @@ describe("nginx's worker #broker", function()
             debug.sethook(function(_, line)
               local source = not struck and coroutine.running() ~= me and debug.getinfo(2, "S").source
               local here = source and source:match "lua/holdfast/(.*)"
-              here = here and here ~= "loop/openresty.lua" and here .. ":" .. line -- whose reader has 1 s to come back
+              here = here and here ~= "loop/openresty.lua" and here .. ":" .. line
+              if here and not places[here] and is_slow() then
+                slow = slow + 1
+                here = slow <= 2 and here
+              end
               if here and not places[here] then
                 struck, places[here] = here, true
                 error("struck", 0)
