@@ -392,6 +392,26 @@ describe("a subscription", function()
       assert.equal("holdfast.subscription t (removed)", tostring(subscription))
     end)
 
+    it("answers at once, however often it is asked, and keeps nobody who has asked", function()
+      local loop = require "holdfast.loop"
+      local subscription = client:subscribe "t"
+      holdfast.sleep(1)
+      subscription:remove()
+      local calls, park, since = 0, loop.park, core.clock
+      function loop.park(...)
+        calls = calls + 1
+        return park(...)
+      end
+      for _ = 1, 100 do
+        assert.equal("removed", select(3, subscription:granted(5)))
+        assert.equal("removed", select(3, subscription:receive(5)))
+      end
+      loop.park = park
+      assert.same({ 0, since }, { calls, core.clock })
+      assert.same({ 0, 0 }, { subscription.askers.last, subscription.readers.last })
+      assert.is_nil(next(client.waiters))
+    end)
+
     it("gives back what was buffered", function()
       local subscription = client:subscribe "t"
       holdfast.run(function()
