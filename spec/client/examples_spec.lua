@@ -193,7 +193,8 @@ describe("the example #broker", function()
     end
 
     local hosts = { copas = "copas", cqueues = "cqueues", luv = "luv" }
-    for _, name in ipairs { "hello", "publish", "policy", "request_response", "copas", "cqueues", "luv" } do
+    for _, name in ipairs { "hello", "publish", "policy", "request_response", "alarm", "handled", "copas", "cqueues",
+      "luv" } do
       if not hosts[name] or pcall(require, hosts[name]) then
         it(name .. ".lua says so when the client gives up", function()
           local broker = scripted.listen()
@@ -220,6 +221,21 @@ describe("the example #broker", function()
           expect "lost: bad_authentication_method, asleep until woken"
         end)
       end
+    end
+
+    -- Their programs last for less than a second: the broker dies as soon as they are there.
+    for _, name in ipairs { "alarm", "handled" } do
+      it(name .. ".lua does what it says through the death of its broker", function()
+        local broker = scripted.listen()
+        begin(name, broker.port)
+        local client = broker:accept(10000)
+        client:expect "connect"
+        client:connack()
+        client:close()
+        broker:close()
+        mosquitto.start { port = broker.port }
+        expect(name == "alarm" and "house/smoke\tkitchen" or "booked: a cart")
+      end)
     end
 
     for _, name in ipairs { "hello", "publish" } do

@@ -6,18 +6,18 @@ end
 local mosquitto = require "spec.support.mosquitto"
 local nginx = require "spec.support.nginx"
 local process = require "process_probe"
+local scripted = require "spec.support.scripted_broker"
 local tree = require "spec.support.tree"
 
 describe("examples/openresty #broker", function()
   local broker, server
 
-  setup(function()
-    broker = mosquitto.start()
+  local function begin(broker_port)
     local root = tree.command("pwd -P")[1]
     server = nginx.run(function(port, folder)
       local file = assert(io.open(folder .. "/gateway.lua", "w"))
       local code, addresses = tree.read("examples/openresty/gateway.lua"):gsub("mqtt://localhost",
-        "mqtt://127.0.0.1:" .. broker.port)
+        "mqtt://127.0.0.1:" .. broker_port)
       local times
       code, times = code:gsub("set_timeouts%(nil, 5000%)", "set_timeouts(nil, 1000)")
       assert(addresses == 1 and times == 1)
@@ -31,6 +31,11 @@ describe("examples/openresty #broker", function()
       assert(count == 1)
       return text
     end, { "-g", "user root;" })
+  end
+
+  setup(function()
+    broker = mosquitto.start()
+    begin(broker.port)
   end)
 
   teardown(function()
@@ -87,6 +92,25 @@ describe("examples/openresty #broker", function()
     assert.are.same({ 200, "published\n" }, { server:get("/meters/kitchen/power", nil, "44") })
     eventually("/meters/kitchen/power", "^44\n$")
     assert.is_truthy(server:output():find "lost: connection_lost, again in %d%.%d s", server:output())
+  end)
+
+  it("answers 503 and says why when its clients give up", function()
+    nginx.finish()
+    local refusing = scripted.listen()
+    finally(function() refusing:close() end)
+    begin(refusing.port)
+    for _ = 1, 2 do -- one a worker
+      local client = refusing:accept(10000)
+      client:expect "connect"
+      client:connack()
+      client:disconnect(0x8C)
+    end
+    eventually("/status", "^gateway%-0%-%d+ is sleeping, 0 published\n$")
+    eventually("/status", "^gateway%-1%-%d+ is sleeping, 0 published\n$")
+    local status, body = server:get("/meters/kitchen/power", nil, "45")
+    assert.are.same({ 503, "timeout: not delivered within 1 s\n" }, { status, body })
+    local _, told = server:output():gsub("lost: bad_authentication_method, asleep until woken", "")
+    assert.are.equal(2, told, server:output())
   end)
 
   it("has at most 60 lines a file", function()
