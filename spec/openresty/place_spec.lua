@@ -116,7 +116,7 @@ describe("resty.holdfast #broker", function()
           transport = "native" }),
       }
     ]] }
-    local LED = 'has the client_id "led" and a function for its server, .- if both are led to one broker, it lets in only'
+    local LED = 'has the client_id "led" and a function for its server, .- if both are led to one broker,'
     local function count(pattern)
       return select(2, other:log():gsub(pattern, ""))
     end

@@ -1,8 +1,8 @@
 --- `run` and `spawn`: coroutines that belong together and end together.
 -- A run inside a run is a run like any other: it returns when its own function has returned, and ends what that one
 -- spawned. An error in a spawned coroutine ends its run, which raises it: a task that dies unseen helps nobody. What
--- belongs to no run that goes on, such as the child of a handler, belongs to the outermost one that drives the loop: one
--- that a coroutine waits for, of another library's perhaps, has nothing to do with it.
+-- belongs to no run that goes on, such as the child of a handler, belongs to the outermost one that drives the loop:
+-- one that a coroutine waits for, of another library's perhaps, has nothing to do with it.
 -- @module holdfast.loop.run
 local log = require "holdfast.log"
 local task = require "holdfast.task"

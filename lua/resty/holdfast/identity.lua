@@ -12,9 +12,9 @@ local WORDS = 'another client on this machine has the client_id "%s" at %s, perh
   .. "lets in only one of them, so they will take the connection from each other for ever; have $worker or "
   .. "ngx.worker.id() in it"
 -- Where a function has the servers, they may be two.
-local PERHAPS = 'another client on this machine has the client_id "%s" and a function for its server, too, perhaps that '
-  .. "of another worker: if both are led to one broker, it lets in only one of them, so they will take the connection "
-  .. "from each other for ever; have $worker or ngx.worker.id() in it"
+local PERHAPS = 'another client on this machine has the client_id "%s" and a function for its server, too, perhaps '
+  .. "that of another worker: if both are led to one broker, it lets in only one of them, so they will take the "
+  .. "connection from each other for ever; have $worker or ngx.worker.id() in it"
 
 local told = {} -- name -> what makes this worker the one that tells
 
