@@ -63,15 +63,21 @@ local function put_back(subscription, held)
   end
 end
 
+local function come_back(subscription, held)
+  if held.is_out then
+    finish(subscription, held)
+  else
+    put_back(subscription, held)
+  end
+end
+
 --- Who reads has come back: what it had has been handled.
 -- @tparam table subscription
 -- @tparam table who
 function hands.returns(subscription, who)
   local held = subscription.held_by[who]
-  if held and held.is_out then
-    finish(subscription, held)
-  elseif held then
-    put_back(subscription, held)
+  if held then
+    come_back(subscription, held)
   end
 end
 
@@ -129,6 +135,8 @@ buffer.look_after_hands = hands.look
 
 local function hold(subscription, who, held)
   held.who = setmetatable({ who }, weakly)
+  held.is_mains = who.caller == nil
+  held.by = who.subscription ~= nil and setmetatable({ caller = who.caller, thread = who.thread }, weakly)
   held.since, held.is_out = loop.now(), false
   subscription.in_hand[held], subscription.held_by[who] = true, held
   subscription.in_hands = subscription.in_hands + 1
@@ -194,10 +202,10 @@ end
 function hands.caller_leaves(subscription)
   local me, thread = reader.caller(), coroutine.running()
   for held in pairs(subscription.in_hand) do
-    local who = held.who[1]
-    local is_loop = who and who.subscription ~= nil
-    if is_loop and who.caller == me and who.thread == thread or who and who == (me or subscription) then
-      hands.returns(subscription, who)
+    local by = held.by -- a loop that was left by `break` may be collected before its caller says so
+    if by and by.caller == me and by.thread == thread and held.is_mains == (me == nil)
+      or held.who[1] == (me or subscription) then
+      come_back(subscription, held)
     end
   end
 end
