@@ -294,7 +294,7 @@
   ROW(QUIC, HF_QUIC_MISSING, "quic_missing", SLOW, SLOW, 0, MOVE,                                                      \
       "QUIC is in a module of its own, holdfast.quic of the package holdfast-quic, which is not loaded")               \
   ROW(QUIC, HF_QUIC_FAILED, "quic_failed", RETRY, SLOW, 3, MOVE, "the connection over QUIC failed")                    \
-  OTHERS(QUIC, 0, "quic_closed", RETRY, RETRY, 0, PLAIN, "the server closed the connection over QUIC")                 \
+  OTHERS(QUIC, 0, "quic_closed", RETRY, RETRY, 0, MOVE, "the server closed the connection over QUIC")                  \
                                                                                                                        \
   ROW(CLIENT, HF_CLIENT_CONNECT_TIMEOUT, "connect_timeout", RETRY, RETRY, 0, MOVE,                                     \
       "the attempt took longer than connect_timeout")                                                                  \

@@ -260,6 +260,19 @@ describe("a broker behind QUIC #broker", function()
     end)
   end)
 
+  it("that closes each connection at once is left for the next server", function()
+    local server = quic_server.start { upstream = process.free_port(), folder = folder }
+    holdfast.run(function()
+      local client = client_of(server, { servers = { "quic://localhost:" .. server.port,
+        "mqtt://localhost:" .. broker.port } })
+      client:start()
+      assert.are.equal("quic_closed", assert(client:wait("failed", 30)).reason.name)
+      assert(client:ready(30))
+      assert.are.equal("mqtt://localhost:" .. broker.port, client:status().server)
+      client:close()
+    end)
+  end)
+
   it("that falls silent is lost within detect_within, and found again", function()
     local server = serve()
     holdfast.run(function()
