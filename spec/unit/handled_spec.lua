@@ -484,31 +484,6 @@ describe("acknowledge = handled", function()
     end)
   end)
 
-  it("of a loop that was left by break is done with when that is said, though the loop has been collected", function()
-    local subscription = client:subscribe "t"
-    local function read(payload)
-      for message in subscription:messages() do
-        if message.payload == payload then
-          break
-        end
-      end
-      collectgarbage()
-      collectgarbage()
-    end
-    send("a", 1, 1)
-    send("b", 1, 1)
-    read "a"
-    subscription:leave()
-    sleep(0)
-    assert.equal(1, open())
-    holdfast.run(function()
-      read "b"
-      subscription:leave()
-    end)
-    assert.is_nil(subscription:receive(0))
-    assert.equal(0, open())
-  end)
-
   it("is refused over Paho, with the way out", function()
     local function refused(options)
       options.server = "mqtt://localhost"

@@ -1,0 +1,51 @@
+-- Messages that are acknowledged when they have been handled, and a loop that ends by break, on a virtual clock.
+local fake_core = require "spec.support.fake_core"
+
+describe("acknowledge = handled, by a reader", function()
+  local core, holdfast, client
+
+  before_each(function()
+    core, holdfast = fake_core.install()
+    holdfast.log(function() end)
+    client = holdfast.new { server = "mqtt://localhost", transport = "native", acknowledge = "handled" }
+  end)
+
+  after_each(fake_core.remove)
+
+  local function arrive(payload)
+    core:message(core.clients[core.made].number, "t", payload, 1).qos = 1
+  end
+
+  local function unacknowledged()
+    local count = 0
+    for _ in pairs(core.receipts) do
+      count = count + 1
+    end
+    return count
+  end
+
+  it("of a loop that was left by break is done with when that is said, though the loop has been collected", function()
+    local subscription = client:subscribe "t"
+    local function read(payload)
+      for message in subscription:messages() do
+        if message.payload == payload then
+          break
+        end
+      end
+      collectgarbage()
+      collectgarbage()
+    end
+    arrive "a"
+    arrive "b"
+    read "a"
+    subscription:leave()
+    holdfast.sleep(0)
+    assert.equal(1, unacknowledged())
+    holdfast.run(function()
+      read "b"
+      subscription:leave()
+    end)
+    assert.is_nil(subscription:receive(0))
+    assert.equal(0, unacknowledged())
+  end)
+end)
