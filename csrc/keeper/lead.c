@@ -160,17 +160,22 @@ void hf_lead_hurry(void) {
 
 /* ---- the keeper's ---- */
 
+/* There from the start where that can be: how many descriptors a process has does not depend on how busy it was. */
+static bool has_standby(void) {
+  if (!lead.has_standby) lead.has_standby = hf_alarm_init(&lead.standby, -1);
+  return lead.has_standby;
+}
+
 void hf_lead_open(hf_ears *ears) {
   pthread_mutex_lock(&lead.lock);
   lead.ears = ears;
+  has_standby();
   pthread_mutex_unlock(&lead.lock);
 }
 
 /* A reference to who is to be told. */
 static hf_mailbox *give(void) {
-  if (!lead.wanting || lead.proven < PROVEN || !may_lead()) return NULL;
-  if (!lead.has_standby) lead.has_standby = hf_alarm_init(&lead.standby, -1);
-  if (!lead.has_standby) return NULL;
+  if (!lead.wanting || lead.proven < PROVEN || !may_lead() || !has_standby()) return NULL;
   leave_to_nobody(hf_clock_us(), AWAY);
   return hf_mailbox_hold(lead.wanting);
 }
