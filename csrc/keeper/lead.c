@@ -29,7 +29,8 @@ static struct {
   int64_t due;         /* us: when the standby rings, while nobody has the turn */
   unsigned states, proven;
   enum holder holder;
-  pthread_t by; /* whose turn it is, where it is a Lua thread's */
+  pthread_t by;     /* whose turn it is, where it is a Lua thread's */
+  int64_t equip_at; /* ms: when a descriptor for it is asked for again */
   bool never, has_standby;
 } lead = {.lock = PTHREAD_MUTEX_INITIALIZER, .standby = {-1, -1}};
 
@@ -160,22 +161,22 @@ void hf_lead_hurry(void) {
 
 /* ---- the keeper's ---- */
 
-/* There from the start where that can be: how many descriptors a process has does not depend on how busy it was. */
-static bool has_standby(void) {
-  if (!lead.has_standby) lead.has_standby = hf_alarm_init(&lead.standby, -1);
-  return lead.has_standby;
-}
-
-void hf_lead_open(hf_ears *ears) {
+/* Nobody else writes what is looked at without the lock. */
+void hf_lead_equip(hf_ears *ears) {
+  enum { AGAIN = 1000 /* ms */ };
+  if (lead.has_standby) return;
+  int64_t now = hf_clock_ms();
+  if (now < lead.equip_at) return;
   pthread_mutex_lock(&lead.lock);
   lead.ears = ears;
-  has_standby();
+  lead.has_standby = hf_alarm_init(&lead.standby, -1);
+  lead.equip_at = now + AGAIN;
   pthread_mutex_unlock(&lead.lock);
 }
 
 /* A reference to who is to be told. */
 static hf_mailbox *give(void) {
-  if (!lead.wanting || lead.proven < PROVEN || !may_lead() || !has_standby()) return NULL;
+  if (!lead.wanting || lead.proven < PROVEN || !may_lead() || !lead.has_standby) return NULL;
   leave_to_nobody(hf_clock_us(), AWAY);
   return hf_mailbox_hold(lead.wanting);
 }

@@ -40,7 +40,9 @@ void hf_lead_hurry(void);
 
 /* ---- for the keeper's own ---- */
 
-void hf_lead_open(hf_ears *ears); /* from now on */
+/* At each turn: sees to what standing by takes, from the first on where a descriptor is left (how many a process has
+ * does not depend on how busy it was), else once a second. */
+void hf_lead_equip(hf_ears *ears);
 
 /* After a turn in which something has happened: if a Lua thread waits that would take the next ones, they are its own,
  * and true comes once they are no longer. False: go on. */

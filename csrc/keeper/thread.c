@@ -29,9 +29,10 @@ static void *run(void *argument) {
   hf_ears ears;
   hf_thread_name("holdfast");
   hf_ears_open(&ears, keeper);
-  hf_lead_open(&ears);
-  while (hf_ears_turn(&ears))
+  while (hf_ears_turn(&ears)) {
+    hf_lead_equip(&ears);
     if (keeper->mails == 0 || !hf_lead_give()) hf_ears_wait(&ears, INT64_MAX, NULL);
+  }
   hf_ears_close(&ears);
   pthread_mutex_lock(&ending);
   has_ended = true;

@@ -88,14 +88,17 @@ static int dirty(lua_State *L) {
 
 enum { DOZE = 1000000 }; /* us: so much later a wait may end that the machine has slept through */
 
+static bool has_clock(mailbox *box) {
+  return box->clock.descriptor >= 0 || hf_alarm_init(&box->clock, -1);
+}
+
 /* By a timer, since a timeout would not count a suspend that begins during it. One that rings a little early rings in
  * vain, which is cheaper than to set it at each wait. False: it cannot be had. */
 static bool set_clock(mailbox *box, int64_t due) {
   int64_t now = hf_clock_us();
   if (box->rings > now && box->rings <= due && due - DOZE <= box->rings) return true;
-  bool there = box->clock.descriptor >= 0 || hf_alarm_init(&box->clock, -1);
   double left = due > now ? (double)(due - now) / 1e6 : 0;
-  if (!there || !hf_alarm_set(&box->clock, left)) return false;
+  if (!has_clock(box) || !hf_alarm_set(&box->clock, left)) return false;
   box->rings = due;
   return true;
 }
@@ -127,13 +130,15 @@ static int wait(lua_State *L) {
   }
   bool forked = hf_thread_forked();
   int64_t due = hf_clock_us() + (int64_t)(seconds * 1e6);
+  bool is_long = !forked && seconds * 1e6 > DOZE;
+  if (is_long) has_clock(box); /* also when it is not needed this time: what a process has does not depend on that */
   hf_led led = forked ? HF_LED_NOT : hf_lead(box->mails, forever ? INT64_MAX : due);
   if (led != HF_LED_NOT) {
     lua_pushboolean(L, led == HF_LED_TO_MAIL);
     return 1;
   }
   bool has_mail;
-  if (!forked && seconds * 1e6 > DOZE && set_clock(box, due)) {
+  if (is_long && set_clock(box, due)) {
     has_mail = doze(box, due);
   } else {
     struct pollfd poll = {.fd = hf_mailbox_descriptor(box->mails), .events = POLLIN};
