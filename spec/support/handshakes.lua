@@ -140,7 +140,7 @@ end
 
 --- Until so many bytes have been mutated on each road, or the time is up; in the last of each nothing is.
 -- @tparam table options `seed`, `bytes`, `folder` (of spec.support.certificates, with spec.support.revocation),
--- `seconds` (no end)
+-- `seconds` (no end), `wanted`: by road, a reason that must have been met, too, if it takes fifty times the bytes
 -- @treturn table by road: mutated, handshakes, reasons (name -> how often)
 function handshakes.attack(options)
   local random, world = mutator.random(options.seed), streams.new()
@@ -155,7 +155,9 @@ function handshakes.attack(options)
   local context = assert(probe.context { ca = folder .. "/ca.pem", crl = folder .. "/none.crl", ocsp = "require" })
   local deadline = process.now() + 1000 * (options.seconds or 86400)
   local function goes_on(road)
-    return told[road].mutated < options.bytes and process.now() < deadline
+    local mutated, wanted = told[road].mutated, options.wanted and options.wanted[road]
+    local lacks = wanted and not told[road].reasons[wanted] and mutated < 50 * options.bytes
+    return (mutated < options.bytes or lacks) and process.now() < deadline
   end
   local function tls(rarity)
     local pass, far = through(random, told.tls, servers[random(2)], rarity)
