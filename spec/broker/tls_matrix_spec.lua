@@ -185,6 +185,10 @@ describe("TLS #broker", function()
   end)
 
   it("does not take a certificate of its own authority for the system's", function()
+    if roads.name() == "https_proxy" then
+      pending "the system trusts the authority of the proxy, which is the same"
+      return
+    end
     fails(broker_with "server", { ca = false }, "tls_unknown_ca", "slow")
   end)
 
@@ -243,10 +247,12 @@ describe("TLS #broker", function()
     fails(broker.port, nil, "tls_handshake", "retry")
   end)
 
+  local nowhere = roads.name() == "https_proxy" and "proxy" or "none" -- that one has a name, which is looked up before
+
   it("tells which file cannot be used and why, without asking the server", function()
     local port, broker = broker_with "server"
     local function says(tls, option, path, words)
-      fails(port, tls, "tls_file", "slow", "none", ("%s %s: %s"):format(option, file(path), words))
+      fails(port, tls, "tls_file", "slow", nowhere, ("%s %s: %s"):format(option, file(path), words))
     end
     local pem, key = file "client.pem", file "client.key"
     says({ ca = file "nothing.pem" }, "tls.ca", "nothing.pem", "No such file or directory")
@@ -269,7 +275,7 @@ describe("TLS #broker", function()
 
   it("shows the end of a long path, and nothing in it that could upset a terminal", function()
     local long = "/" .. ("a"):rep(150) .. "/b\27\nc.pem"
-    fails(broker_with "server", { ca = long }, "tls_file", "slow", "none",
+    fails(broker_with "server", { ca = long }, "tls_file", "slow", nowhere,
       "tls.ca ..." .. long:sub(-120):gsub("%c", " ") .. ": No such file or directory")
   end)
 
@@ -370,7 +376,7 @@ describe("TLS #broker", function()
         before = before + 1
         local name = seen:await("failed", before).event.reason.name
         assert(process.now() < deadline)
-      until name ~= transport.refused() and name ~= "closed_before_connack"
+      until not transport.absent(name) and name ~= "closed_before_connack"
       assert.equal("tls_hostname", seen:all("failed")[before].event.reason.name)
       client:close()
     end)

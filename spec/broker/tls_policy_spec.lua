@@ -6,34 +6,28 @@ local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 
 describe("a certificate that is not trusted #broker", function()
-  local trusted, strange
+  local folder
 
-  setup(function()
-    trusted, strange = certificates.make(), certificates.make()
-  end)
-
-  teardown(function()
-    process.remove_folder(trusted)
-    process.remove_folder(strange)
-  end)
+  setup(function() folder = certificates.make() end)
+  teardown(function() process.remove_folder(folder) end)
 
   after_each(mosquitto.finish)
 
-  local function lines(port, folder)
-    return { "listener " .. port .. " 127.0.0.1", "cafile " .. folder .. "/ca.pem",
-      "certfile " .. folder .. "/server.pem", "keyfile " .. folder .. "/server.key" }
+  local function lines(port, certificate)
+    return { "listener " .. port .. " 127.0.0.1", "certfile " .. folder .. "/" .. certificate .. ".pem",
+      "keyfile " .. folder .. "/" .. certificate .. ".key" }
   end
 
   local function new(port, policy)
     local client = holdfast.new {
-      server = "mqtts://127.0.0.1:" .. port, tls = { ca = trusted .. "/ca.pem" }, policy = policy,
+      server = "mqtts://127.0.0.1:" .. port, tls = { ca = folder .. "/ca.pem" }, policy = policy,
     }
     return client, diary.of(client)
   end
 
   it("is a slow reason, and the client is back by itself once there is a better one", function()
     local port = process.free_port()
-    local broker = mosquitto.start { lines = lines(port, strange) }
+    local broker = mosquitto.start { lines = lines(port, "stranger") }
     holdfast.run(function()
       local cautious, cautious_seen = new(port)
       local client, seen = new(port, { slow = { min = 0.5, max = 0.6 } })
@@ -45,7 +39,7 @@ describe("a certificate that is not trusted #broker", function()
       assert.is_true(event.retry_in >= 30 and event.retry_in <= 60, event.retry_in)
       assert.are.equal("tls", cautious:history()[1].phase)
       seen:await("failed", 2)
-      broker:restart(lines(port, trusted))
+      broker:restart(lines(port, "server"))
       seen:await "ready"
       assert.are.equal(1, cautious:status().counters.attempts)
       client:close(1)
@@ -55,7 +49,7 @@ describe("a certificate that is not trusted #broker", function()
 
   it("ends it after the third time in a row, where the policy says so", function()
     local port = process.free_port()
-    mosquitto.start { lines = lines(port, strange) }
+    mosquitto.start { lines = lines(port, "stranger") }
     holdfast.run(function()
       local client, seen = new(port, {
         tls_unknown_ca = { class = "slow", later = "stop", after = 3 }, slow = { min = 0.1, max = 0.1 },

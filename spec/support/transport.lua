@@ -17,6 +17,11 @@ function transport.refused()
   return transport.either { paho = "connect_failed", native = "connection_refused" }
 end
 
+--- Whether that says that nobody listens: the system does, or the proxy in between.
+function transport.absent(name)
+  return name == transport.refused() or name == "socks_connection_refused" or name == "proxy_5xx"
+end
+
 --- A broker that was killed: its system says so with unread bytes in the socket, or not.
 function transport.killed(name)
   return name == "connection_lost" or (transport.name() == "native" and name == "connection_reset")
