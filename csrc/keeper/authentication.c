@@ -35,12 +35,10 @@ bool hf_authentication_begin(hf_client *client) {
   return word != NULL;
 }
 
-static void tell_over(hf_client *client, uint32_t ticket, hf_authenticated how) {
-  hf_event *event = hf_tell_make(client, HF_EVENT_AUTHENTICATED);
-  if (!event) return;
-  event->ticket = ticket;
-  event->code = how;
-  hf_tell_send(client, event);
+static void tell_over(hf_client *client, hf_event *answer, hf_authenticated how) {
+  hf_tell_fill(client, answer, HF_EVENT_AUTHENTICATED);
+  answer->code = how;
+  hf_tell_send(client, answer);
 }
 
 static bool ask_lua(hf_client *client, hf_bytes said) {
@@ -89,7 +87,7 @@ hf_failure hf_authentication_proved(hf_client *client, const hf_proof *proof) {
 }
 
 /* Until it has begun, the nonce is that of the exchange before, which may not be over. */
-void hf_authentication_anew(hf_client *client, const hf_command *command) {
+void hf_authentication_anew(hf_client *client, hf_command *command) {
   char nonce[HF_SCRAM_NONCE];
   bool ours = client->options->auth.hash != HF_SCRAM_NONE, can = client->connected && client->link && !client->leaving;
   char *word = ours && can ? first_word(client, nonce) : NULL;
@@ -99,13 +97,18 @@ void hf_authentication_anew(hf_client *client, const hf_command *command) {
   if (word) explicit_bzero(word, strlen(word));
   free(word);
   if (fine && ours) memcpy(client->nonce, nonce, sizeof nonce);
-  if (fine)
-    client->exchange = command->wish;
-  else
-    tell_over(client, command->wish, HF_AUTHENTICATED_NOT);
+  hf_event *answer = command->answer;
+  command->answer = NULL;
+  if (!fine) {
+    tell_over(client, answer, HF_AUTHENTICATED_NOT);
+    return;
+  }
+  free(client->exchange); /* whose caller has gone */
+  client->exchange = answer;
 }
 
 void hf_authentication_over(hf_client *client, hf_authenticated how) {
-  if (client->exchange) tell_over(client, client->exchange, how);
-  client->exchange = 0;
+  hf_event *answer = client->exchange;
+  client->exchange = NULL;
+  if (answer) tell_over(client, answer, how);
 }

@@ -18,7 +18,7 @@ hf_failure hf_authentication_answered(hf_client *client, const hf_command *answe
 hf_failure hf_authentication_proved(hf_client *client, const hf_proof *proof);
 
 /* Once more, on a connection that is up. The first word of a function is in the command. */
-void hf_authentication_anew(hf_client *client, const hf_command *command);
+void hf_authentication_anew(hf_client *client, hf_command *command);
 
 /* What was under way on the connection, if anything was. */
 void hf_authentication_over(hf_client *client, hf_authenticated how);

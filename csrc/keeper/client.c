@@ -249,7 +249,15 @@ bool hf_client_authenticate(hf_client *client, uint32_t ticket, hf_bytes data, h
 }
 
 bool hf_client_reauthenticate(hf_client *client, uint32_t ticket, hf_bytes data) {
-  return send_words(client, HF_COMMAND_REAUTHENTICATE, ticket, data, (hf_bytes){NULL, 0}, false);
+  hf_event *answer = calloc(1, sizeof *answer);
+  hf_command *command = answer ? make_with(client, HF_COMMAND_REAUTHENTICATE, &(hf_given){{data}}) : NULL;
+  if (!command) {
+    free(answer);
+    return false;
+  }
+  answer->ticket = ticket;
+  command->answer = answer;
+  return post(command);
 }
 
 bool hf_client_delay(hf_client *client, uint32_t ticket, int64_t delay) {

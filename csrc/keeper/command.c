@@ -9,6 +9,7 @@
 void hf_command_free(hf_command *command) {
   for (const hf_bytes *part = command->given.of; part < command->given.of + HF_GIVEN_PARTS; part++)
     if (part->data) explicit_bzero((char *)part->data, part->length);
+  free(command->answer);
   free(command);
 }
 

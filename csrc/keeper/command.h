@@ -72,9 +72,10 @@ typedef struct hf_signal {
 typedef struct hf_command {
   hf_mail mail;
   uint64_t id;
-  int64_t number; /* a delay, a timeout */
-  uint32_t wish;  /* or a ticket */
-  bool failed;    /* the first part is why */
+  int64_t number;          /* a delay, a timeout */
+  uint32_t wish;           /* or a ticket */
+  bool failed;             /* the first part is why */
+  struct hf_event *answer; /* of REAUTHENTICATE what will be told; NULL: taken, or none */
   hf_given given; /* CREDENTIALS; of AUTHENTICATE the first two are what to say, and to expect; inside the block */
   char data[];
 } hf_command;

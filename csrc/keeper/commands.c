@@ -64,7 +64,7 @@ static void delay(hf_client *client, const hf_command *command) {
   hf_snapshot_attempt_ended(client);
 }
 
-static void handle(hf_client *client, const hf_command *command) {
+static void handle(hf_client *client, hf_command *command) {
   switch ((enum hf_command_kind)command->mail.kind) {
   case HF_COMMAND_START:
     start(client);

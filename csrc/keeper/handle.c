@@ -25,6 +25,7 @@ void hf_client_free(hf_client *client) {
   hf_given_forget(client);
   hf_walk_forget(client);
   free(client->nonce);
+  free(client->exchange);
   hf_begun_free(&client->marks[0]);
   hf_begun_free(&client->marks[1]);
   free_all((hf_mail *)client->removals);

@@ -99,7 +99,7 @@ struct hf_client {
   hf_given given;                /* of this attempt, what the user gives anew each time; owned */
   hf_given_server *given_server; /* of the latest attempt that the user has named a server for; NULL: none */
   char *nonce;                   /* of SCRAM's exchange; NULL: there was none */
-  uint32_t exchange;             /* ticket of the one that is under way on a connection that is up; 0: none */
+  hf_event *exchange;            /* what will be told of the one under way on a connection that is up; NULL: none */
   hf_label *labels;              /* of those that were */
   int64_t up_since;
   int64_t due[HF_DEADLINE_COUNT];

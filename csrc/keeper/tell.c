@@ -11,7 +11,8 @@
 /* What thousands of subscriptions or calls are told in one turn must leave room for `ready` and `lost`. So the broker's
  * later verdicts count by themselves, and what is told once a client or once a call not at all: NULL. */
 static atomic_size_t *count_of(hf_client *client, unsigned kind) {
-  bool once = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN || kind == HF_EVENT_GRANTED;
+  bool once = kind == HF_EVENT_CLOSED || kind == HF_EVENT_NOT_WITHDRAWN || kind == HF_EVENT_GRANTED ||
+              kind == HF_EVENT_AUTHENTICATED;
   if (once || kind == HF_EVENT_ROOM) return NULL;
   return kind == HF_EVENT_GRANTED_AGAIN ? &client->verdicts : &client->events;
 }

@@ -173,6 +173,27 @@ describe("a script that never looks", function()
     assert.equal("0 connecting 1", told[1])
   end)
 
+  it("has the answer to each reauthenticate all the same", function()
+    local client = world:client()
+    client:start()
+    world:turn()
+    for _ = 1, 1000 do
+      client:reconnect()
+      world:turn()
+    end
+    probe.script { connect = "silent" }
+    client:reconnect()
+    world:turn()
+    assert.is_true(client:reauthenticate(7, "word"))
+    assert.is_true(client:reauthenticate(8, "word"))
+    world:turn()
+    world.blind = false
+    world:turn()
+    local told = world:told(client)
+    assert.same({ AT_MOST + 2, "0 authenticated 7 0", "0 authenticated 8 0" },
+      { #told, told[#told - 1], told[#told] })
+  end)
+
   it("is kept a bounded number of verdicts, too", function()
     local client = world:client()
     for wish = 1, 100 do

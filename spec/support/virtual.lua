@@ -197,6 +197,7 @@ local kinds = {
   delay = function(mail) return "delay " .. mail[2].reason.name .. " " .. number(mail[3]) end,
   room = function() return "room" end,
   turn = function() return "turn" end,
+  authenticated = function(mail) return words("authenticated", number(mail[1]), number(mail[2])) end,
   message = function(mail)
     local message, wishes = mail[1], {}
     for _, wish in ipairs(type(mail[2]) == "table" and mail[2] or { mail[2] }) do
