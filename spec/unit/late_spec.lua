@@ -16,10 +16,11 @@ end
 
 local HOSTS = { cqueues = true, copas = true, luv = true, openresty = true, crew = true, guest = true }
 
--- What no program reads, or belongs to the fleet, or to another library's loop.
+-- What no program reads, or belongs to the fleet or the command, or to another library's loop.
 local function is_elsewhere(name)
   local host = name:match "^holdfast%.loop%.(%w+)$"
-  return name == "holdfast.reference" or name:find "^holdfast%.fleet%." ~= nil or host ~= nil and HOSTS[host] ~= nil
+  return name == "holdfast.reference" or name:find "^holdfast%.fleet%." ~= nil or name:find "^holdfast%.command" ~= nil
+     or host ~= nil and HOSTS[host] ~= nil
 end
 
 describe("what is read late", function()
