@@ -275,9 +275,18 @@ bench: ## holdfast beside raw Paho and libmosquitto; ARGS="--help" tells more
 	@.ci/deps bench
 	@bench/run $(ARGS)
 
-doc: ## the reference of lua/, as HTML in build/doc
+doc: ## the site of docs/, in build/site, and in build/doc what LDoc makes of the comments in lua/
 	@.ci/deps doc
 	ldoc -q --dir build/doc --project holdfast lua
+	mkdocs build -q -f docs/tools/mkdocs.yml
+	@docs/tools/links.py
+
+doc-links: doc ## and whether the addresses elsewhere are there
+	@docs/tools/links.py --outside
+
+doc-pictures: doc ## and each of its pages as a picture in build/pictures: light, dark, 400 pixels wide
+	@.ci/deps pictures
+	@docs/tools/pictures.py
 
 # Lua 5.1 and LuaJIT look in the same folders, and what is built with the headers of either serves both: they are one
 # installation, whose commands run on the Lua that was installed last.
@@ -320,4 +329,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        prove lint demo bench doc install uninstall clean help
+        prove lint demo bench doc doc-links doc-pictures install uninstall clean help
