@@ -176,16 +176,17 @@ end
 
 --- Enhanced authentication once more on the connection that stands, as before a token ends (MQTT 5 section 4.12.1).
 -- Where the broker is not content it ends the connection, and the next attempt begins anew.
--- @function client:reauthenticate
 -- @tparam holdfast.client client
 -- @tparam[opt] number timeout seconds; default: no end
 -- @treturn ?boolean true once the broker is content, or nil
 -- @treturn ?string message
--- @treturn ?string "not_connected", "busy", "lost", "timeout", "credentials_failed", "closed", "forked"; or, in one of
--- the functions that the client's connection waits for, its kind
--- @treturn ?table the reason, when lost
+-- @treturn ?string code: "not_connected", "busy", "lost", "timeout", "credentials_failed", "closed", "forked",
+-- "out_of_memory", "credentials", "backoff", "auth"
+-- @treturn ?holdfast.reason why, when lost
 -- @raise when the client has no `auth`, the timeout is no time, the caller stands where nothing can wait, or what
 -- `auth.start` throws
+-- @usage
+-- local fine, message, code = client:reauthenticate(10)
 function authenticating.reauthenticate(client, timeout)
   check.method(client, "handle", "client:reauthenticate")
   local problem = check.timeout_problem(timeout)

@@ -23,12 +23,12 @@ for _, row in ipairs(schema) do
 end
 
 --- A backoff.
--- @tparam[opt] table spec `strategy` ("exponential"; none, constant, linear, exponential, fibonacci, random,
--- decorrelated, spread), `min` (1 s), `max` (45 s), `factor` (2), `step` (1 s), `jitter` ("full"; none, full, equal, or
--- a fraction up to 1); with spread `clients` and `rate`; or `preset` alone, see @{holdfast.presets}
+-- @tparam[opt] holdfast.options.backoff spec
 -- @tparam[opt] number seed a whole number; the same one gives the same delays. Default: from the system
 -- @treturn holdfast.backoff
 -- @raise when the spec is wrong, naming the key
+-- @usage
+-- local backoff = holdfast.backoff.new({ strategy = "decorrelated", min = 0.5, max = 30 }, 42)
 function backoff.new(spec, seed)
   local values, problem = options.backoff(spec == nil and {} or spec, "backoff")
   if not values then
@@ -41,12 +41,17 @@ end
 
 --- Draws the next delay.
 -- @treturn ?number seconds; nil: never again (strategy "none")
+-- @usage
+-- local seconds = holdfast.backoff.new({ min = 1, max = 45 }):next()
 function Backoff:next()
   local delay = self.state:next()
   return delay and delay / 1000
 end
 
 --- Forgets the failures, after a success. The generator goes on, so that no sequence repeats.
+-- @usage
+-- local backoff = holdfast.backoff.new()
+-- backoff:reset()
 function Backoff:reset()
   self.state:reset()
 end
@@ -54,15 +59,21 @@ end
 --- Where the next delay will be.
 -- @treturn number seconds, at least
 -- @treturn number seconds, at most
+-- @usage
+-- local low, high = holdfast.backoff.new({ jitter = "equal" }):interval()
 function Backoff:interval()
   local low, high = self.state:interval()
   return low / 1000, high / 1000
 end
 
 --- The next delays, without drawing them.
--- @tparam number count
--- @treturn table an array of seconds
+-- @tparam number count how many
+-- @treturn {number,...} seconds
 -- @raise when `count` is no whole number from 0 to 1,000,000
+-- @usage
+-- for _, seconds in ipairs(holdfast.backoff.new():preview(5)) do
+--   print(seconds)
+-- end
 function Backoff:preview(count)
   if type(count) ~= "number" or count % 1 ~= 0 or count < 0 or count > 1000000 then
     error("preview: count must be a whole number from 0 to 1,000,000, got " .. text.describe(count), 2)

@@ -137,7 +137,11 @@ function Client:__close(problem)
 end
 
 --- Begins to hold the connection. A second call means nothing.
--- @treturn ?holdfast.client the client, or nil, message, "closed" or "forked"
+-- @treturn ?holdfast.client the client, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
+-- @usage
+-- assert(client:start())
 function Client:start()
   check.method(self, "handle", "client:start")
   if self.closing then
@@ -186,9 +190,14 @@ end
 -- @tparam[opt] number timeout seconds; default: that of `client.defaults.connect`, or no end
 -- @treturn ?boolean true, or nil
 -- @treturn ?string message
--- @treturn ?string "timeout", "sleeping", "closed" or "forked"
--- @treturn ?table the reason, when sleeping
+-- @treturn ?string code: "timeout", "sleeping", "closed", "forked", "out_of_memory", "credentials", "backoff", "auth"
+-- @treturn ?holdfast.reason why, when it sleeps
 -- @raise when the timeout is no time, or the caller stands where nothing can wait; then it is not started
+-- @usage
+-- local ready, message, code = client:connect(10)
+-- if not ready then
+--   print(code, message) --> timeout   not ready within 10 s; the last failure is connection_refused (...)
+-- end
 function Client:connect(timeout)
   check.method(self, "handle", "client:connect")
   timeout = defaults.timeout(self, "connect", timeout)
@@ -208,12 +217,16 @@ function Client:connect(timeout)
 end
 
 --- Waits until the client is ready: at once if it is, else as @{connect}, but it is not started.
--- @tparam[opt] number timeout seconds; default: no end
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.ready`, or no end
 -- @treturn ?boolean true, or nil
 -- @treturn ?string message
--- @treturn ?string "timeout", "sleeping", "closed" or "forked"
--- @treturn ?table the reason, when sleeping
--- @raise when the timeout is no time
+-- @treturn ?string code: "timeout", "sleeping", "closed", "forked", "credentials", "backoff", "auth"
+-- @treturn ?holdfast.reason why, when it sleeps
+-- @raise when the timeout is no time, or the client is not ready and the caller stands where nothing can wait
+-- @usage
+-- if client:ready(0) then
+--   print "connected, and every subscription is in place"
+-- end
 function Client:ready(timeout)
   check.method(self, "handle", "client:ready")
   timeout = defaults.timeout(self, "ready", timeout)
@@ -241,17 +254,25 @@ late.method(Client, "request", requesting)
 late.method(Client, "respond", requesting)
 
 --- How the connection stands.
--- @treturn ?table `state`, `server`, `attempt`, `retry_in`, `since` (seconds), `reason`, `ready`, `session_present`,
--- `client_id`, `keep_alive`, `session_expiry`, `protocol`, `queued` and `inbox` ({ messages, bytes }), `counters`;
--- or nil, message, "forked"
+-- @treturn ?holdfast.status or nil
+-- @treturn ?string message
+-- @treturn ?string code: "forked"
+-- @usage
+-- local status = client:status()
+-- print(status.state, status.queued.messages, status.retry_in)
 function Client:status()
   check.method(self, "handle", "client:status")
   return self.handle:status()
 end
 
---- The latest attempts, oldest first.
--- @treturn ?table an array of { server, started (seconds ago), phase, class, code, name, source, delay }; or nil,
--- message, "forked"
+--- The latest attempts, 16 at most, oldest first.
+-- @treturn ?{holdfast.attempt,...} or nil
+-- @treturn ?string message
+-- @treturn ?string code: "forked"
+-- @usage
+-- for _, attempt in ipairs(client:history()) do
+--   print(attempt.server, attempt.phase, attempt.name, attempt.delay)
+-- end
 function Client:history()
   check.method(self, "handle", "client:history")
   return self.handle:history()
@@ -271,17 +292,34 @@ end
 
 --- Leaves the sleep.
 -- @function Client:wake
--- @treturn ?boolean true, or nil, message, "closed" or "forked"
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
+-- @usage
+-- client:on("sleeping", function(event)
+--   if event.reason.name == "not_authorized" then
+--     holdfast.sleep(600) -- until somebody has mended it
+--     client:wake()
+--   end
+-- end)
 Client.wake = command "wake"
 
 --- Leaves the sleep, cuts a wait short; a connection that stands is made anew.
 -- @function Client:reconnect
--- @treturn ?boolean true, or nil, message, "closed" or "forked"
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
+-- @usage
+-- client:reconnect() -- with the certificate that has just been renewed
 Client.reconnect = command "reconnect"
 
 --- The network has changed: leaves the sleep, cuts a wait short, probes a connection that stands.
 -- @function Client:network_changed
--- @treturn ?boolean true, or nil, message, "closed" or "forked"
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
+-- @usage
+-- client:network_changed() -- the modem has dialled in again
 Client.network_changed = command "network_changed"
 
 --- The descriptor that is readable when there is something to hand out, for a loop of the user's own; with @{events}
@@ -289,6 +327,10 @@ Client.network_changed = command "network_changed"
 -- `holdfast.sleep(0)`. All clients of a Lua state share one; never read it, and let go of it before the last is closed.
 -- @treturn number
 -- @function Client:pollfd
+-- @usage
+-- local descriptor, seconds = client:pollfd(), client:timeout()
+-- -- poll it for as long as that; then:
+-- holdfast.sleep(0)
 function Client.pollfd()
   return core.mailbox():pollfd()
 end
@@ -296,6 +338,8 @@ end
 --- What to poll the descriptor for.
 -- @treturn string "r"
 -- @function Client:events
+-- @usage
+-- assert(client:events() == "r")
 function Client.events()
   return core.mailbox():events()
 end
@@ -303,6 +347,8 @@ end
 --- After which time there is something to do whether or not the descriptor is readable.
 -- @treturn ?number seconds; nil: never
 -- @function Client:timeout
+-- @usage
+-- local seconds = client:timeout() or math.huge
 function Client.timeout()
   return core.mailbox():timeout() or loop.due()
 end
@@ -310,11 +356,19 @@ end
 --- As @{pollfd}; with @{dirty} the client is an object that LuaSocket's `select` takes.
 -- @treturn number
 -- @function Client:getfd
+-- @usage
+-- local socket = require "socket"
+-- socket.select({ client }, nil, client:timeout())
+-- holdfast.sleep(0)
 Client.getfd = Client.pollfd
 
 --- Whether there is something to do although the descriptor is not readable.
 -- @treturn boolean
 -- @function Client:dirty
+-- @usage
+-- if client:dirty() then
+--   holdfast.sleep(0)
+-- end
 function Client.dirty()
   return Client.timeout() == 0
 end
@@ -330,11 +384,15 @@ end
 -- and again. It says goodbye to the broker, which throws the will away (MQTT 5 section 3.14.4); a client that ends in
 -- any other way has not said it, and the broker publishes the will. With `acknowledge = "handled"` no handler begins
 -- any more, and those under way may end within the time; what has not been handled comes again in its session, if kept.
--- @tparam[opt=0] ?number|table given seconds to deliver what is queued, at most; 0: does not wait at all, what is
--- queued is lost; or `timeout` (that) and `will` (true: the broker publishes the will all the same)
--- @treturn ?boolean true, or nil, message, "forked"
+-- @tparam[opt=0] ?number|holdfast.options.close given seconds to deliver what is queued, at most; 0: does not wait at
+-- all, what is queued is lost; or a table of options
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "forked"
 -- @raise when an option is none, or the timeout is not 0 and the caller stands where nothing can wait; then it stays
 -- open
+-- @usage
+-- client:close(5) -- gives what is queued up to five seconds
 function Client:close(given)
   check.method(self, "handle", "client:close")
   local values, problem = close_options(given)

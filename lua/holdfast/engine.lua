@@ -36,12 +36,14 @@ local function ms(seconds)
 end
 
 --- An engine.
--- @tparam[opt] table given the options of a client, of which it reads `servers`, `backoff`, `policy`,
--- `connect_timeout`, `stable_after`, `max_attempts` and `sleep_for`
+-- @tparam[opt] holdfast.options given of which it reads `servers`, `backoff`, `policy`, `connect_timeout`,
+-- `stable_after`, `max_attempts` and `sleep_for`
 -- @tparam[opt] number seed a whole number; the same one gives the same delays. Default: from the system
 -- @tparam[opt=0] number now seconds on the caller's clock
 -- @treturn holdfast.engine
 -- @raise when an option is wrong, naming the key
+-- @usage
+-- local engine = holdfast.engine.new({ connect_timeout = 5 }, 42, 0)
 function engine.new(given, seed, now)
   local copy = {}
   if type(given) == "table" then
@@ -70,12 +72,16 @@ end
 -- @tparam number now seconds on the caller's clock
 -- @tparam string input "start", "connected", "failed", "lost", "timer", "wake", "reconnect", "hint", "delay", "refuse",
 -- "hold", "release" or "close"
--- @param[opt] source of the reason, with "failed", "lost" and "hold"; the seconds to wait, with "delay"
+-- @tparam[opt] string|number source of the reason, with "failed", "lost" and "hold"; the seconds to wait, with "delay"
 -- @tparam[opt] number code of the reason, with "failed", "lost" and "hold"
--- @treturn table an array of what must be done and told, in order: "abandon", "disconnect", "connect", "probe",
+-- @treturn {string,...} what must be done and told, in order: "abandon", "disconnect", "connect", "probe",
 -- "tell_failed", "tell_lost", "tell_sleeping", "tell_connecting", "tell_connected", "tell_stable", "tell_closed"; empty
 -- when the input means nothing in this state
 -- @raise when an argument is wrong
+-- @usage
+-- local engine = holdfast.engine.new()
+-- print(table.concat(engine:step(0, "start"), ", ")) --> connect, tell_connecting
+-- print(table.concat(engine:step(1, "failed", "connack", 0x89), ", ")) --> tell_failed
 function Engine:step(now, input, source, code)
   local problem = time_problem("now", now)
   if problem then
@@ -101,6 +107,10 @@ end
 --- Where it stands.
 -- @treturn table `state`, `server` (its place in the list), `attempt`, `delay` (chosen last), `deadline` (when to step
 -- it with "timer"; nil: never), `since`, `down_since` (times in seconds), `reason`, `class`, `held`, `stable` ...
+-- @usage
+-- local engine = holdfast.engine.new()
+-- engine:step(0, "start")
+-- print(engine:state().state, engine:state().deadline) --> connecting  10.0
 function Engine:state()
   local state = self.machine:state()
   for _, name in ipairs { "delay", "deadline", "since", "down_since" } do
@@ -110,7 +120,11 @@ function Engine:state()
 end
 
 --- The whole behaviour.
--- @treturn table an array of { state, input, next, actions }
+-- @treturn {table,...} rows of { state, input, next, actions }
+-- @usage
+-- for _, row in ipairs(holdfast.engine.table()) do
+--   print(row.state, row.input, row.next, table.concat(row.actions, ", "))
+-- end
 function engine.table()
   return core.engine.table()
 end

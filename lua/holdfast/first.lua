@@ -89,9 +89,15 @@ end
 -- @tparam {table,...} objects subscriptions, tasks, and what `client:event` returns
 -- @tparam[opt] number timeout seconds; default: no end
 -- @treturn ?table the first in the list that is ready, or nil
--- @treturn number|string its place in the list; or why not
--- @treturn ?string "timeout", "forked", or "credentials" or "backoff" (called from that function of a client of theirs)
+-- @treturn number|string its place in the list; or message, why not
+-- @treturn ?string code: "timeout", "forked", "credentials", "backoff", "auth"
 -- @raise when there is no list, or something else in it, or the timeout is no time
+-- @usage
+-- local stop, lost = client:subscribe "stop", client:event "lost"
+-- local which = holdfast.first({ stop, lost }, 60)
+-- if which == lost then
+--   print(lost:wait(0).reason.name)
+-- end
 function first.of(objects, timeout)
   local problem = first.problem(objects) or check.timeout_problem(timeout)
   if problem then

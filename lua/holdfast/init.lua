@@ -62,11 +62,15 @@ setmetatable(holdfast, { __index = function(_, name)
 end })
 
 --- Makes a client. It does nothing before `start` or `connect`.
--- @tparam table options `server` or `servers`, and whatever README's table of options lists
--- @treturn ?holdfast.client or nil, message, "master" (in nginx's), "forked", "out_of_memory", or what is wrong with
--- `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign", "store_newer",
--- "store_other_client", "store_failed"; or "no_library" (Paho, OpenSSL or SQLite is missing)
+-- @tparam holdfast.options options `server` or `servers`, and what else is to differ from its default
+-- @treturn ?holdfast.client or nil
+-- @treturn ?string message
+-- @treturn ?string code: "master" (in nginx's master process), "forked", "out_of_memory", "no_library"; or what is
+-- wrong with `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign",
+-- "store_newer", "store_other_client", "store_failed"
 -- @raise when an option is wrong: names the key, what was wanted, what came
+-- @usage
+-- local client = assert(holdfast.new { server = "mqtt://localhost", client_id = "kitchen" })
 function holdfast.new(options)
   if options == holdfast then -- as it is with resty.holdfast
     error("holdfast.new: call it with a dot, holdfast.new { ... }", 2)
@@ -88,9 +92,14 @@ end
 -- A run inside a run is one like any other.
 -- @tparam function fn
 -- @param ... its arguments
--- @return what `fn` returns
+-- @return ... what `fn` returns
 -- @raise an error in `fn`, or in a coroutine that it spawned, as it was thrown (its traceback goes to the log); that
 -- the loop in use cannot be run from here
+-- @usage
+-- holdfast.run(function()
+--   assert(client:connect(10))
+--   assert(client:publish("meters/kitchen/power", "42", { qos = 1 }))
+-- end)
 function holdfast.run(fn, ...)
   local problem, run = function_problem(fn), nil
   if not problem then
@@ -107,6 +116,11 @@ end
 -- @tparam function fn
 -- @param ... its arguments
 -- @treturn holdfast.task
+-- @raise when `fn` is no function
+-- @usage
+-- local task = holdfast.spawn(client.publish, client, "meters/kitchen/power", "42", { qos = 1 })
+-- -- ... and when it matters:
+-- local delivered, message, code = task:join(5)
 function holdfast.spawn(fn, ...)
   local problem = function_problem(fn)
   if problem then
@@ -116,8 +130,10 @@ function holdfast.spawn(fn, ...)
 end
 
 --- Waits, while everything else goes on.
--- @tparam number seconds
--- @raise when it is no time
+-- @tparam number seconds 0: gives everything else a turn
+-- @raise when it is no time, or the caller stands where nothing can wait
+-- @usage
+-- holdfast.sleep(0.5)
 function holdfast.sleep(seconds)
   local problem = seconds == nil and "seconds must be a number, got nothing" or check.timeout_problem(seconds)
   if problem then
@@ -127,9 +143,13 @@ function holdfast.sleep(seconds)
 end
 
 --- Bounds the connection attempts of all clients of this process (a token bucket).
--- @tparam ?table options `attempts_per_second`, `burst` (default 1); nil: no bound
--- @treturn ?boolean true, or nil, message, "master", "forked" or "out_of_memory"
+-- @tparam ?holdfast.options.limit options nil: no bound
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "master" (in nginx's master process), "forked", "out_of_memory"
 -- @raise when an option is wrong
+-- @usage
+-- assert(holdfast.limit { attempts_per_second = 5, burst = 10 })
 function holdfast.limit(options)
   local misplaced, why = master()
   if misplaced then
@@ -145,8 +165,11 @@ function holdfast.limit(options)
   return core.limit(values.attempts_per_second, values.burst)
 end
 
---- Totals of this process since its start: `clients`, `attempts`, `connects`, `losses`, `sent`, `received` ...
--- @treturn table
+--- Totals of this process since its start.
+-- @treturn holdfast.metrics
+-- @usage
+-- local totals = holdfast.metrics()
+-- print(totals.clients, totals.connects, totals.losses)
 function holdfast.metrics()
   return core.metrics()
 end
@@ -156,10 +179,16 @@ end
 -- to `warn` on Lua 5.4, and nothing else is said.
 -- @tparam ?function|table listener `fn(level, message, fields)`, which must not wait, with level "debug", "info",
 -- "warning" or "error"; or a LuaLogging logger; nil: nobody listens
--- @tparam[opt] table options `trace`: also what Paho says of itself, as "debug", from "error" (little) over "protocol"
--- (a line a packet), "minimum" and "medium" to "maximum"; one Lua state of the process hears it
--- @treturn ?boolean true, or nil, message, "forked"
+-- @tparam[opt] holdfast.options.log options `trace`: also what Paho says of itself, as "debug"; one Lua state of the
+-- process hears it
+-- @treturn ?boolean true, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "forked"
 -- @raise when it is neither function nor logger, or an option is wrong
+-- @usage
+-- holdfast.log(function(level, message, fields)
+--   print(level, fields.client, message)
+-- end)
 function holdfast.log(listener, options)
   local problem, trace
   if log.is_logger(listener) then

@@ -14,12 +14,15 @@ local listening = {}
 
 --- Waits for the next event of a name.
 -- @tparam holdfast.client client
--- @tparam string name
--- @tparam[opt] number timeout seconds; default: no end
--- @treturn ?table the event, or nil
+-- @tparam holdfast.event_name name
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.wait`, or no end
+-- @treturn ?holdfast.event the event, or nil
 -- @treturn ?string message
--- @treturn ?string "timeout" or "closed"
--- @raise when the name is unknown or the timeout no time
+-- @treturn ?string code: "timeout", "closed", "forked", "credentials", "backoff", "auth"
+-- @raise when the name is unknown or the timeout no time, or the caller stands where nothing can wait
+-- @usage
+-- local event = client:wait("lost", 60)
+-- print(event and event.reason.name or "a quiet minute")
 function listening.wait(client, name, timeout)
   check.method(client, "handle", "client:wait")
   timeout = defaults.timeout(client, "wait", timeout)
@@ -52,9 +55,13 @@ end
 
 --- Keeps the newest event of a name from now on, until it is taken: nothing is missed between two waits.
 -- @tparam holdfast.client client
--- @tparam string name
--- @treturn table for `holdfast.first`; its `wait([timeout])` takes the event, or waits for one, as `client:wait` does
+-- @tparam holdfast.event_name name
+-- @treturn holdfast.latest for `holdfast.first`, too
 -- @raise when the name is unknown
+-- @usage
+-- local lost = client:event "lost"
+-- client:reconnect()
+-- print(lost:wait(5)) -- though it may have happened before this line
 function listening.event(client, name)
   check.method(client, "handle", "client:event")
   local problem = events.problem(name)
@@ -70,7 +77,16 @@ end
 
 Event.is_ready, Event.watch, Event.unwatch = is_over, waiting.watch, waiting.unwatch
 
--- Takes the newest, waiting for it.
+--- Takes the newest event, or waits for one.
+-- @tparam[opt] number timeout seconds; default: no end
+-- @treturn ?holdfast.event the event, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "timeout", "closed", "forked", "credentials", "backoff", "auth"
+-- @raise when the timeout is no time
+-- @usage
+-- local ready = client:event "ready"
+-- client:start()
+-- print(ready:wait(10).subscriptions)
 function Event:wait(timeout)
   check.method(self, "watchers", "event:wait")
   local problem = check.timeout_problem(timeout)
@@ -100,10 +116,14 @@ end
 
 --- Adds a handler for an event: `fn(event, client)` in a coroutine of its own, each time.
 -- @tparam holdfast.client client
--- @tparam string name
--- @tparam function fn
+-- @tparam holdfast.event_name name
+-- @tparam function fn `fn(event, client)`; may wait
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
+-- @usage
+-- client:on("lost", function(event)
+--   print(event.reason.name, event.retry_in)
+-- end)
 function listening.on(client, name, fn)
   check.method(client, "handle", "client:on")
   local problem = handler_problem(name, fn)
@@ -116,10 +136,12 @@ end
 
 --- Adds a handler for the next event of a name.
 -- @tparam holdfast.client client
--- @tparam string name
--- @tparam function fn
+-- @tparam holdfast.event_name name
+-- @tparam function fn `fn(event, client)`; may wait
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
+-- @usage
+-- client:once("ready", print)
 function listening.once(client, name, fn)
   check.method(client, "handle", "client:once")
   local problem = handler_problem(name, fn)
@@ -132,10 +154,12 @@ end
 
 --- Takes a handler out; one that is not there is no mistake.
 -- @tparam holdfast.client client
--- @tparam string name
+-- @tparam holdfast.event_name name
 -- @tparam function fn
 -- @treturn holdfast.client the client
 -- @raise when the name is unknown or `fn` no function
+-- @usage
+-- client:off("lost", print)
 function listening.off(client, name, fn)
   check.method(client, "handle", "client:off")
   local problem = handler_problem(name, fn)

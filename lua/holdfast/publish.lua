@@ -69,14 +69,19 @@ end
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
--- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `ttl` (seconds within which it must be
--- sent; default: `queue.ttl`), `priority` (0 to 9, which leaves the queue first), `timeout` (seconds; default: no end)
--- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network
--- @treturn ?string message when it is not; the reason (a table) when it is and the broker had something to say
--- @treturn ?string code: "credentials" or "backoff" (called from that function of this client), "timeout",
--- "refused", "expired", "overflow", "closed", "too_large" ...
--- @return "sent" or "withdrawn" after "timeout"; the reason after "refused"
+-- @tparam[opt] holdfast.options.publish given
+-- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network; or nil
+-- @treturn ?string|holdfast.reason message when it is not; when it is, the reason, if the broker had something to say
+-- @treturn ?string code: "timeout", "refused", "expired", "overflow", "closed", "kept", "disconnected", "too_large",
+-- "qos_not_supported", "retain_not_supported", "forked", "out_of_memory", "credentials", "backoff", "auth"; or what is
+-- wrong with `queue.store`: "store_full", "store_failed"
+-- @return "sent" or "withdrawn" after "timeout"; the reason after "refused" and "disconnected"
 -- @raise when an argument is wrong, or the caller stands where nothing can wait; then nothing is published
+-- @usage
+-- local delivered, message, code, more = client:publish("meters/kitchen/power", "42", { qos = 1, timeout = 5 })
+-- if code == "timeout" and more == "withdrawn" then
+--   print "it never left"
+-- end
 function publish.publish(client, topic, payload, given)
   local worker = loop.poised()
   if worker or not loop.problem() then
@@ -108,12 +113,15 @@ end
 -- @tparam holdfast.client client
 -- @tparam string topic no wildcards (MQTT 5 section 4.7)
 -- @tparam string payload
--- @tparam[opt] table given `qos` (0), `retain` (false), `properties` (MQTT 5), `ttl` (seconds within which it must be
--- sent; default: `queue.ttl`)
--- @treturn ?number id; the outcome comes as `delivered` or `dropped` if there is a handler for one of them by now
+-- @tparam[opt] holdfast.options.post given
+-- @treturn ?number id; the outcome comes as `delivered` or `dropped` if there is a handler for one of them by now; or
+-- nil
 -- @treturn ?string message
--- @treturn ?string code: "queue_full", "closed", "too_large", "forked"
+-- @treturn ?string code: "queue_full", "closed", "too_large", "forked", "out_of_memory"; or what is wrong with
+-- `queue.store`: "store_full", "store_failed"
 -- @raise when an argument is wrong
+-- @usage
+-- local id, message, code = client:post("meters/kitchen/power", "42", { qos = 1 })
 publish.post = core.poster(post)
 
 return publish

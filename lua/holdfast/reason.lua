@@ -15,12 +15,13 @@ for _, source in ipairs(reason.sources) do
 end
 
 --- A reason.
--- @tparam string source where the code comes from
+-- @tparam string source where the code comes from, one of `holdfast.reason.sources`
 -- @tparam number code as on the wire, for example 0x87; one that nobody has assigned gets the row of its range
--- @treturn table `name`, `class` (what follows), `code`, `source`, `text`; `later` and `after` ("`later` from the
--- `after`-th in a row on"), `floor` (seconds that a slow wait takes at least), `fresh_credentials`, `may_switch`
+-- @treturn holdfast.reason_row
 -- @raise when the source is unknown or the code no whole number of 16 bits
 -- @function holdfast.reason
+-- @usage
+-- print(holdfast.reason("connack", 0x89).class) --> slow
 local function find(_, source, code)
   if not known[source] then
     error("reason: " .. text.unknown("source", source, reason.sources), 2)
@@ -31,7 +32,11 @@ local function find(_, source, code)
 end
 
 --- Every row of the table, in order.
--- @treturn table an array of what `holdfast.reason(source, code)` answers
+-- @treturn {holdfast.reason_row,...} what `holdfast.reason(source, code)` answers
+-- @usage
+-- for _, row in ipairs(holdfast.reason.all()) do
+--   print(row.source, row.code, row.name, row.class)
+-- end
 function reason.all()
   return core.reason.all()
 end

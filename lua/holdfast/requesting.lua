@@ -169,17 +169,21 @@ local function checked(client, topic, payload, given)
   return values, submission.problem(topic, payload)
 end
 
---- Publishes a question and waits for its answer, through outages.
+--- Publishes a question and waits for its answer, through outages (MQTT 5 section 4.10).
 -- @tparam holdfast.client client
 -- @tparam string topic where it is asked
 -- @tparam string payload
--- @tparam[opt] table given `timeout` (30 seconds), `qos` of the question (1), `properties`; its `message_expiry` is the
--- timeout unless given
--- @treturn ?table the answer, a message; or nil
+-- @tparam[opt] holdfast.options.request given the question's `message_expiry` is the timeout unless given
+-- @treturn ?holdfast.message the answer, or nil
 -- @treturn ?string message
--- @treturn ?string "timeout", "closed", "sleeping", "refused" (the question, or the subscription to the answers),
--- "protocol" (the connection speaks 3.1.1) ...
+-- @treturn ?string code: "timeout", "closed", "sleeping", "refused" (the question, or the subscription to the answers),
+-- "protocol", "expired", "overflow", "disconnected", "too_large", "qos_not_supported", "forked", "out_of_memory",
+-- "credentials", "backoff", "auth"; or what is wrong with `queue.store`: "store_full", "store_failed"
+-- @return the reason after "refused", "disconnected" and "sleeping"
 -- @raise when an argument is wrong, the client's protocol is 4, or the caller stands where nothing can wait
+-- @usage
+-- local answer, message, code = client:request("adder/add", "1 2", { timeout = 5 })
+-- print(answer and answer.payload or message)
 function requesting.request(client, topic, payload, given)
   check.method(client, "handle", "client:request")
   local values, problem = checked(client, topic, payload, given)
@@ -234,14 +238,21 @@ local function send_answer(client, question, payload, given)
   end
 end
 
---- Answers the questions that match a filter: as @{holdfast.client.subscribe} with a handler that returns the answer.
+--- Answers the questions that match a filter: as `subscribe` with a handler that returns the answer.
 -- @tparam holdfast.client client
 -- @tparam string filter
--- @tparam[opt] table given as for `subscribe`; `qos` is 1 unless given
+-- @tparam[opt] holdfast.options.subscribe given `qos` is 1 unless given
 -- @tparam function fn `fn(question, subscription)` returns the payload of the answer, and options of `post` (`qos`
--- is 1 unless given); nil: none is sent, nor to a message that asks for none
--- @treturn ?holdfast.subscription or nil, message, "closed", "forked" or "out_of_memory"
+-- is 1 unless given); nil: none is sent, nor to a message that asks for none. May take the place of `given`
+-- @treturn ?holdfast.subscription or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
 -- @raise when an argument is wrong, or the client's protocol is 4
+-- @usage
+-- client:respond("adder/add", function(question)
+--   local one, other = question.payload:match "(%d+) (%d+)"
+--   return tostring(one + other)
+-- end)
 function requesting.respond(client, filter, given, fn)
   check.method(client, "handle", "client:respond")
   if fn == nil and check.is_callable(given) then

@@ -226,11 +226,14 @@ local function reading_problem(self, timeout)
 end
 
 --- Takes one message, waiting for it.
--- @tparam[opt] number timeout seconds; default: no end
--- @treturn ?table message `{ topic, payload, qos, retain, duplicate, properties }`, or nil
--- @treturn ?string why not
--- @treturn ?string "timeout", "removed" or "closed"
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.receive`, or no end
+-- @treturn ?holdfast.message or nil
+-- @treturn ?string message why not
+-- @treturn ?string code: "timeout", "removed", "closed", "forked", "credentials", "backoff", "auth"
 -- @raise when the subscription has a handler, or the timeout is no time
+-- @usage
+-- local message = meters:receive(60)
+-- print(message and message.payload or "nothing for a minute")
 function Subscription:receive(timeout)
   check.method(self, "wish", "subscription:receive")
   timeout = defaults.timeout(self.client, "receive", timeout)
@@ -259,6 +262,10 @@ local function end_loop(self, problem)
 end
 
 --- Ends the loop: its subscription is no longer read by it.
+-- @usage
+-- local take, _, _, closer = meters:messages(60)
+-- print(take())
+-- closer:close()
 function Loop:close()
   end_loop(self)
 end
@@ -324,12 +331,18 @@ end
 -- On Lua 5.1, which cannot suspend a `for`, only one coroutine at a time can wait in such a loop. One that is left by
 -- `break`, `return` or an error still counts as somebody who reads, for whom messages are kept, until it is closed: by
 -- Lua 5.4 itself, elsewhere by `closer:close()` or @{leave}.
--- @tparam[opt] number timeout seconds for each message, after which the loop ends; default: no end
+-- @tparam[opt] number timeout seconds for each message, after which the loop ends; default: that of
+-- `client.defaults.messages`, or no end
 -- @treturn function what a `for` loop calls for the next message
--- @return nil
--- @return nil
--- @treturn table closer, with `close` (and `__close`)
+-- @treturn nil
+-- @treturn nil
+-- @treturn holdfast.closer what closes the loop
 -- @raise when the subscription has a handler, or the timeout is no time
+-- @usage
+-- for message in meters:messages(60) do
+--   print(message.topic, message.payload)
+-- end
+-- print(meters:ended()) --> timeout, after a minute without a message
 function Subscription:messages(timeout)
   check.method(self, "wish", "subscription:messages")
   timeout = defaults.timeout(self.client, "messages", timeout)
@@ -346,6 +359,10 @@ end
 --- Says why the latest loop over the messages has ended.
 -- @treturn ?string "left" (closed before its end), "timeout", "removed" or "closed"; nil while it goes on, or before
 -- the first
+-- @usage
+-- if meters:ended() == "removed" then
+--   print "somebody has removed the subscription"
+-- end
 function Subscription:ended()
   check.method(self, "wish", "subscription:ended")
   return self.end_of_loop
@@ -354,6 +371,13 @@ end
 --- Says that nobody reads any more but who waits for a message right now: what closing a loop says of that one alone.
 -- Who reads again, or goes on with its loop, counts again. What the caller has in its hand has been handled.
 -- @treturn boolean true
+-- @usage
+-- for message in meters:messages() do
+--   if message.payload == "stop" then
+--     break
+--   end
+-- end
+-- meters:leave() -- Lua 5.4 needs no such line
 function Subscription:leave()
   check.method(self, "wish", "subscription:leave")
   self.end_of_loop = self.end_of_loop or "left"
@@ -363,12 +387,15 @@ function Subscription:leave()
 end
 
 --- Waits for the broker's verdict, or answers the latest.
--- @tparam[opt] number timeout seconds; default: no end
+-- @tparam[opt] number timeout seconds; default: that of `client.defaults.granted`, or no end
 -- @treturn ?number the granted QoS, which may be lower than the one asked for (MQTT 5 section 3.9.3), or nil
--- @treturn ?string why not
--- @treturn ?string "refused", "timeout", "removed" or "closed"
--- @treturn ?table the reason, when refused
--- @raise when the timeout is no time
+-- @treturn ?string message why not
+-- @treturn ?string code: "refused", "timeout", "removed", "closed", "forked", "credentials", "backoff", "auth"
+-- @treturn ?holdfast.reason why, when refused
+-- @raise when the timeout is no time, or there is no verdict yet and the caller stands where nothing can wait
+-- @usage
+-- local qos, message = meters:granted(10)
+-- print(qos and "granted" or message, qos)
 function Subscription:granted(timeout)
   check.method(self, "wish", "subscription:granted")
   timeout = defaults.timeout(self.client, "granted", timeout)
@@ -409,6 +436,8 @@ end
 --- Ends the subscription: the broker is told, the wish forgotten, what is buffered dropped. Nobody is given again what
 -- readers have in their hands, which is acknowledged.
 -- @treturn boolean true
+-- @usage
+-- meters:remove()
 function Subscription:remove()
   check.method(self, "wish", "subscription:remove")
   if self.removed then

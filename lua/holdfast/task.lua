@@ -91,12 +91,16 @@ end
 --- Waits until it is over. While somebody waits here, or in `holdfast.first`, an error in the task is
 -- told to him, and to nobody else.
 -- @tparam[opt] number timeout seconds; default: no end
--- @return what its function has returned; or nil
--- @treturn ?string why not
--- @treturn ?string "failed" (it has thrown), "cancelled", "ended" (the `run` that it belongs to has returned) or
--- "timeout"
--- @return what was thrown
+-- @return ... what its function has returned; or nil
+-- @treturn ?string message why not
+-- @treturn ?string code: "failed", "cancelled", "ended", "timeout"
+-- @return what was thrown, after "failed"
 -- @raise when the timeout is no time, or where nothing can wait
+-- @usage
+-- local task = holdfast.spawn(function()
+--   return 6 * 7
+-- end)
+-- print(task:join(1)) --> 42
 function Task:join(timeout)
   check.method(self, "joiners", "task:join")
   local problem = check.timeout_problem(timeout)
@@ -120,6 +124,7 @@ end
 
 --- Whether `join` would not wait, as @{holdfast.first} asks.
 -- @treturn boolean
+-- @local
 function Task:is_ready()
   return self.over
 end
@@ -141,6 +146,9 @@ end
 --- Ends it where it waits, or at its next wait. On Lua 5.4 its variables are closed. In nginx and in a loop of your own
 -- nobody but a coroutine can end it: there what it waits in is an error, once.
 -- @treturn boolean whether it was not over yet
+-- @usage
+-- local task = holdfast.spawn(holdfast.sleep, 3600)
+-- print(task:cancel()) --> true
 function Task:cancel()
   check.method(self, "joiners", "task:cancel")
   if self.over then

@@ -13,8 +13,11 @@ local row = {}
 -- @param given
 -- @tparam[opt="name"] string kind "name", which has no wildcards, or "filter"
 -- @treturn ?boolean true, or nil
--- @treturn ?string what is wrong: "topic must not be empty, got ..."
+-- @treturn ?string message what is wrong: "topic must not be empty, got ..."
 -- @raise when the kind is unknown
+-- @usage
+-- print(holdfast.topic.check("a/+/b")) --> nil and what is wrong
+-- print(holdfast.topic.check("a/+/b", "filter")) --> true
 function topic.check(given, kind)
   local test = kinds[kind == nil and "name" or kind]
   if not test then
@@ -33,6 +36,8 @@ end
 -- @tparam string name
 -- @treturn boolean
 -- @raise when one of them is none
+-- @usage
+-- print(holdfast.topic.match("a/+/b", "a/x/b")) --> true
 function topic.match(filter, name)
   local fine, problem = topic.check(filter, "filter")
   if fine then

@@ -74,13 +74,16 @@ end
 --- Wishes for messages, before the start, in an outage, at any time; kept through every reconnect.
 -- @tparam holdfast.client client
 -- @tparam string filter topic filter, also "$share/group/filter" (MQTT 5 sections 4.7 and 4.8.2)
--- @tparam[opt] table given `qos` (0), `ordered` (false: handlers of several messages may wait at the same time),
--- `buffer` (1000 messages kept while nobody reads), `acknowledge` ("arrived" or "handled"; default: the client's),
--- `handle_attempts` and `handle_pause` (likewise); MQTT 5 only: `no_local`, `retain_as_published`,
--- `retain_handling` ("always", "new", "never"), `identifier`, `properties` ({ user = ... })
--- @tparam[opt] function handler `handler(message, subscription)`; may take the place of `given`
--- @treturn ?holdfast.subscription or nil, message, "closed", "forked" or "out_of_memory"
+-- @tparam[opt] holdfast.options.subscribe given
+-- @tparam[opt] function handler `handler(message, subscription)`; may wait, and may take the place of `given`
+-- @treturn ?holdfast.subscription or nil
+-- @treturn ?string message
+-- @treturn ?string code: "closed", "forked", "out_of_memory"
 -- @raise when an argument is wrong
+-- @usage
+-- client:subscribe("meters/+/power", { qos = 1 }, function(message)
+--   print(message.topic, message.payload)
+-- end)
 function wishing.subscribe(client, filter, given, handler)
   check.method(client, "handle", "client:subscribe")
   given, handler = adapt(given), adapt(handler)

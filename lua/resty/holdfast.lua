@@ -113,11 +113,16 @@ end
 -- In `queue.store`, `$worker` stands for the same. At a reload the worker before has the store until it is told to
 -- leave: until then the answer is "store_locked".
 -- @tparam table self this module: call it with a colon
--- @tparam table given as for @{holdfast.new}
+-- @tparam holdfast.options given as for `holdfast.new`
 -- @treturn ?holdfast.client or nil
--- @treturn ?string what is wrong with the options, or with the place
--- @treturn ?string "master", "forked", "out_of_memory", or what is wrong with the store, as of @{holdfast.new}; nil for
--- bad options
+-- @treturn ?string message what is wrong with the options, or with the place
+-- @treturn ?string code: "master" (in nginx's master process), "forked", "out_of_memory", "no_library"; or what is
+-- wrong with `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign",
+-- "store_newer", "store_other_client", "store_failed"; nil for bad options
+-- @usage
+-- local holdfast = require "resty.holdfast"
+-- local client, problem = holdfast:new { server = "mqtt://localhost", client_id = "gateway-$worker-$pid" }
+-- assert(client, problem):start()
 function holdfast.new(self, given)
   local misplaced, why = master()
   if misplaced then
@@ -150,8 +155,16 @@ local kept
 --- The one client of this worker: made and started by the first call, which may be one of a request, answered to all
 -- later ones, whatever options they bring. After its `close` the next call makes another.
 -- @tparam table self this module: call it with a colon
--- @tparam table given as for @{new}
--- @treturn ?holdfast.client or nil, message, code as of @{new} and `start`
+-- @tparam holdfast.options given as for `new`
+-- @treturn ?holdfast.client or nil
+-- @treturn ?string message
+-- @treturn ?string code: "master" (in nginx's master process), "forked", "out_of_memory", "no_library"; or what is
+-- wrong with `queue.store`: "store_corrupt", "store_full", "store_read_only", "store_locked", "store_foreign",
+-- "store_newer", "store_other_client", "store_failed"; nil for bad options
+-- @usage
+-- local holdfast = require "resty.holdfast"
+-- local client = assert(holdfast:kept { server = "mqtt://localhost" })
+-- assert(client:publish("requests", ngx.var.uri, { timeout = 5 }))
 function holdfast.kept(self, given)
   if kept and not kept.closing then
     return kept
@@ -182,10 +195,12 @@ end
 
 --- Sets timeouts of `client.defaults` as other libraries of OpenResty have it, in milliseconds; nil: without end, as at
 -- first.
--- @tparam ?number connect for `connect`
--- @tparam ?number publish for `publish`
--- @tparam ?number receive for `receive` and `messages` of its subscriptions
+-- @tparam ?number connect milliseconds, for `connect`
+-- @tparam ?number publish milliseconds, for `publish`
+-- @tparam ?number receive milliseconds, for `receive` and `messages` of its subscriptions
 -- @raise when one is no time
+-- @usage
+-- client:set_timeouts(1000, 5000, 30000)
 function client.class:set_timeouts(connect, publish, receive)
   check.method(self, "handle", "client:set_timeouts")
   local for_connect, for_publish, for_receive = seconds("connect", connect), seconds("publish", publish),
@@ -211,10 +226,13 @@ end
 --- Bounds the connection attempts of all workers of this nginx together (a token bucket in a shared dict).
 -- A worker whose Lua does not answer within a second goes on with its own share of the bound. Call it in
 -- `init_worker_by_lua`, in each worker with the same values.
--- @tparam table given `attempts_per_second`, `burst` (default 1), `dict` (the name of a `lua_shared_dict`)
+-- @tparam holdfast.options.shared_limit given
 -- @treturn ?boolean true, or nil
--- @treturn ?string what is wrong
--- @treturn ?string "master", "forked" or "out_of_memory"; nil for bad options
+-- @treturn ?string message what is wrong
+-- @treturn ?string code: "master" (in nginx's master process), "forked", "out_of_memory"; nil for bad options
+-- @usage
+-- local holdfast = require "resty.holdfast"
+-- assert(holdfast.limit { attempts_per_second = 5, burst = 2, dict = "attempts" })
 function holdfast.limit(given)
   local misplaced, why = master()
   if misplaced then

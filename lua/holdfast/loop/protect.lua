@@ -26,7 +26,12 @@ end
 --- As Lua's `pcall`, in a coroutine that can be suspended where this is called.
 -- @tparam function fn
 -- @param ... its arguments
--- @treturn boolean true, and what `fn` returns; or false and what it has thrown
+-- @treturn boolean true, or false
+-- @return ... what `fn` returns; or what it has thrown
+-- @usage
+-- local fine, problem = holdfast.pcall(function()
+--   assert(client:publish("meters/kitchen/power", "42", { qos = 1 }))
+-- end)
 function protect.pcall(fn, ...)
   local caller = running()
   if not caller or not stack.can_yield() then
