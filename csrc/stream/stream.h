@@ -79,6 +79,14 @@ typedef struct hf_stream_progress { /* of the lowest layer: half a TLS record is
                    may leave it without one for a second or so (of two probes in half a second it answers one) */
 } hf_stream_progress;
 
+/* What became of bytes that went out before the handshake was complete (0-RTT, RFC 9001 section 4.6). */
+typedef enum hf_stream_early {
+  HF_STREAM_EARLY_NONE,     /* none did */
+  HF_STREAM_EARLY_OFFERED,  /* they are on their way, and the server has not said whether it takes them */
+  HF_STREAM_EARLY_ACCEPTED, /* it took them */
+  HF_STREAM_EARLY_REJECTED, /* it did not, and they have gone out again after the handshake */
+} hf_stream_early;
+
 typedef struct hf_stream_operations {
   hf_stream_state (*state)(const hf_stream *stream);
   hf_phase (*phase)(const hf_stream *stream);               /* how far the opening got */
