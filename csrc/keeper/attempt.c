@@ -22,7 +22,10 @@ static void wipe(hf_bytes *secret) {
 void hf_attempt_forget(hf_client *client) {
   free(client->resolved);
   client->resolved = NULL;
-  if (client->context) hf_tls_context_drop(client->context);
+  if (client->context) {
+    if (client->last_context) hf_tls_context_drop(client->last_context);
+    client->last_context = client->context;
+  }
   client->context = NULL;
   free(client->proxy_resolved);
   client->proxy_resolved = NULL;

@@ -22,6 +22,7 @@ void hf_client_free(hf_client *client) {
   hf_options_free(client->options);
   free(client->assigned_id);
   free(client->response_information);
+  if (client->last_context) hf_tls_context_drop(client->last_context);
   hf_given_forget(client);
   hf_walk_forget(client);
   free(client->nonce);

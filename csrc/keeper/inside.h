@@ -126,6 +126,7 @@ struct hf_client {
   hf_tls_context *proxy_context;   /* likewise, a reference */
   hf_resolved *resolved;           /* of the running attempt, where the link takes all addresses; NULL: none */
   hf_tls_context *context;         /* likewise, a reference; NULL: none */
+  hf_tls_context *last_context;    /* of the last attempt: a reference, for what tickets are in it; NULL: none */
   hf_address address;              /* of the running attempt; empty: the server as it is written */
   hf_walk *walks;                  /* of the services that it has to do with */
   const hf_service_server *target; /* of the running attempt, where its server is a service; NULL: none yet */

@@ -81,6 +81,8 @@ static void finish(hf_client *client) {
   hf_outbox_drop_all(client);
   if (client->link) client->operations->destroy(client->link);
   client->link = NULL;
+  if (client->last_context) hf_tls_context_drop(client->last_context);
+  client->last_context = NULL;
   hf_client_signal(client, HF_SIGNAL_REAP);
 }
 
