@@ -210,6 +210,7 @@ bool hf_gates_open(hf_client *client) {
       .receive_maximum = options->receive_maximum,
       .protocol = client->protocol,
       .clean_start = client->asked_clean,
+      .zero_rtt = options->zero_rtt,
   };
   return client->operations->open(client->link, client->generation, &attempt);
 }

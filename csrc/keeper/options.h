@@ -81,6 +81,7 @@ typedef struct hf_client_options {
   bool clean_start;       /* at the first connect only */
   bool end_session;       /* `close` ends the session: nobody could ever claim it again */
   bool watch_network;     /* hints come from the system, too */
+  bool zero_rtt;          /* CONNECT may go before QUIC's handshake is complete */
   bool ask_credentials;   /* the Lua side is asked before each attempt */
   bool ask_headers;       /* and for the headers, in the same question */
   bool ask_proxy;         /* and for the proxy, in place of the options' own */

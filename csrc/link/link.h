@@ -167,6 +167,7 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   uint16_t receive_maximum;        /* that we accept */
   uint8_t protocol;                /* 4 or 5 */
   bool clean_start;
+  bool zero_rtt; /* CONNECT may go before the handshake is complete, where the road can do that */
 } hf_link_attempt;
 
 typedef struct hf_link_figures { /* of one that holds messages back */

@@ -290,6 +290,7 @@ static int read_all(lua_State *L) {
   o->session_expiry = (uint32_t)whole(L, 1, "session_expiry", UINT32_MAX);
   o->end_session = flag(L, 1, "end_session");
   o->watch_network = flag(L, 1, "watch_network");
+  o->zero_rtt = flag(L, 1, "zero_rtt");
   o->ask_credentials = flag(L, 1, "ask_credentials");
   o->ask_headers = flag(L, 1, "ask_headers");
   o->ask_proxy = flag(L, 1, "ask_proxy");

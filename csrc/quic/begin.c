@@ -29,10 +29,9 @@ int hf_quic_verify(gnutls_session_t session) {
   hf_quic_connection *c = reference->user_data;
   unsigned count = 0;
   const gnutls_datum_t *shown = gnutls_certificate_get_peers(session, &count);
-  enum { MOST = 16 };
-  hf_bytes chain[MOST];
+  hf_bytes chain[HF_QUIC_CHAIN];
   if (!shown) count = 0;
-  if (count > MOST) count = MOST;
+  if (count > HF_QUIC_CHAIN) count = HF_QUIC_CHAIN;
   for (unsigned i = 0; i < count; i++)
     chain[i] = (hf_bytes){(const char *)shown[i].data, shown[i].size};
   return hf_quic_host_there->judge(c->plan->context, chain, count, c->plan->host, &c->distrust) ? 0 : -1;
@@ -41,25 +40,39 @@ int hf_quic_verify(gnutls_session_t session) {
 /* RFC 9001 section 8.1: without a protocol that both know there is no connection. GnuTLS looks at what a server has
  * chosen, and not at whether it has; it calls this before it has read a message, so that what follows the choice is
  * awaited. */
-static int look_for_protocol(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-                             const gnutls_datum_t *message) {
+static int look_for_protocol(gnutls_session_t session) {
   gnutls_datum_t chosen;
-  (void)type, (void)when, (void)incoming, (void)message;
   return gnutls_alpn_get_selected_protocol(session, &chosen) == 0 ? 0 : GNUTLS_E_NO_APPLICATION_PROTOCOL;
 }
 
-static bool make_session(hf_quic_connection *c) {
+static int look_at_message(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                           const gnutls_datum_t *message) {
+  const ngtcp2_crypto_conn_ref *reference = gnutls_session_get_ptr(session);
+  bool after = when == GNUTLS_HOOK_POST;
+  if (type == GNUTLS_HANDSHAKE_FINISHED && after) return look_for_protocol(session);
+  if (type != GNUTLS_HANDSHAKE_NEW_SESSION_TICKET || !incoming) return 0;
+  if (after)
+    hf_quic_keep_ticket(reference->user_data);
+  else
+    hf_quic_read_ticket(reference->user_data, message);
+  return 0;
+}
+
+static bool make_session(hf_quic_connection *c, const hf_quic_ticket *ticket, bool early) {
   const hf_quic_half *half = c->plan->half;
-  if (gnutls_init(&c->session, GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_SIGNAL) < 0) return false;
+  const unsigned flags = GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_SIGNAL;
+  if (gnutls_init(&c->session, early ? flags | GNUTLS_ENABLE_EARLY_DATA : flags) < 0) return false;
   c->reference = (ngtcp2_crypto_conn_ref){.get_conn = conn_of, .user_data = c};
   gnutls_session_set_ptr(c->session, &c->reference);
-  gnutls_handshake_set_hook_function(c->session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, look_for_protocol);
+  gnutls_handshake_set_hook_function(c->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, look_at_message);
   return ngtcp2_crypto_gnutls_configure_client_session(c->session) == 0 &&
          gnutls_priority_set(c->session, half->priority) == 0 &&
          gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, half->own) == 0 &&
          gnutls_alpn_set_protocols(c->session, half->names, half->name_count, GNUTLS_ALPN_MANDATORY) == 0 &&
          (c->plan->is_address ||
-          gnutls_server_name_set(c->session, GNUTLS_NAME_DNS, c->plan->host, strlen(c->plan->host)) == 0);
+          gnutls_server_name_set(c->session, GNUTLS_NAME_DNS, c->plan->host, strlen(c->plan->host)) == 0) &&
+         (!ticket->session.data ||
+          gnutls_session_set_data(c->session, ticket->session.data, ticket->session.length) == 0);
 }
 
 /* A server that is asked for a sign of life is judged by its answer; the idle timeout is the net below that, twice as
@@ -92,8 +105,9 @@ static bool make_conn(hf_quic_connection *c) {
 }
 
 hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_quic_address *to, socklen_t length,
-                                             void (*changed)(hf_quic_connection *connection, void *owner),
+                                             bool early, void (*changed)(hf_quic_connection *connection, void *owner),
                                              void *owner) {
+  hf_quic_ticket ticket;
   hf_quic_connection *c = calloc(1, sizeof *c);
   if (!c) return NULL;
   *c = (hf_quic_connection){.plan = plan,
@@ -106,9 +120,10 @@ hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_
     c->sockets[i].watch.descriptor = -1;
   c->latest = &c->sockets[0];
   int error = hf_quic_socket_open(c->latest, plan->loop, to, length, hf_quic_ready, c);
+  if (!error) early = hf_quic_choose_ticket(c, &ticket) && early && hf_quic_may_go_early(c, &ticket);
   if (error)
     hf_quic_fail_system(c, error);
-  else if (!make_session(c) || !make_conn(c))
+  else if (!make_session(c, &ticket, early) || !make_conn(c) || (early && !hf_quic_go_early(c, &ticket)))
     hf_quic_end_with(c, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
   hf_quic_connection_write_soon(c);
   return c;
@@ -126,12 +141,14 @@ void hf_quic_connection_free(hf_quic_connection *c) {
   ngtcp2_conn_del(c->conn);
   if (c->session) gnutls_deinit(c->session);
   free(c->held);
+  hf_quic_ticket_free(c->ticket);
   free(c);
 }
 
-void hf_quic_connection_adopt(hf_quic_connection *c, hf_quic_fifo *out, hf_quic_fifo *in) {
-  c->out = out;
-  c->in = in;
+void hf_quic_connection_adopt(hf_quic_connection *c) {
+  if (!c->out) hf_quic_fifo_give_again(c->plan->out); /* another one may have been given some of it */
+  c->out = c->plan->out;
+  c->in = c->plan->in;
   hf_quic_connection_write_soon(c);
 }
 

@@ -9,13 +9,15 @@ enum { ALIVE_AT_LEAST = 50 * NGTCP2_MILLISECONDS };
 
 static int complete(ngtcp2_conn *conn, void *user) {
   hf_quic_connection *c = user;
+  int error = hf_quic_look_back(c);
+  if (error) return error;
   const ngtcp2_transport_params *theirs = ngtcp2_conn_get_remote_transport_params(conn);
   ngtcp2_duration idle = ngtcp2_conn_get_local_transport_params(conn)->max_idle_timeout;
   if (theirs->max_idle_timeout && theirs->max_idle_timeout < idle) idle = theirs->max_idle_timeout;
   c->keep_alive = idle / 2 < ALIVE_AT_LEAST ? ALIVE_AT_LEAST : idle / 2;
   ngtcp2_conn_set_keep_alive_timeout(conn, c->keep_alive);
   c->shaken = c->news = true;
-  return hf_quic_open_stream(c) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+  return c->id >= 0 || hf_quic_open_stream(c) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 /* A server may allow no stream at first. */

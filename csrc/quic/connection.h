@@ -7,8 +7,8 @@
  *
  * `changed` is called from the loop alone, never from within a call of the
  * maker's, and may free the connection: nothing comes after it. The rooms: begin
- * (what a handshake is made with), called (what ngtcp2 tells), drive (datagrams,
- * time), ends (why).
+ * (what a handshake is made with), resume (what there is of one before), called
+ * (what ngtcp2 tells), drive (datagrams, time), ends (why).
  */
 #ifndef HF_QUIC_CONNECTION_H
 #define HF_QUIC_CONNECTION_H
@@ -21,6 +21,7 @@
 #include "quic/fifo.h"
 #include "quic/half.h"
 #include "quic/socket.h"
+#include "quic/ticket.h"
 #include "stream/stream.h"
 
 typedef struct hf_quic_connection hf_quic_connection;
@@ -31,10 +32,12 @@ typedef struct hf_quic_plan { /* what all connections of a stream are made with;
   hf_loop *loop;
   hf_tls_context *context; /* a reference */
   hf_quic_half *half;      /* the context's */
+  hf_quic_fifo *out, *in;  /* the stream's; of the connection that goes early, and of the one that is adopted */
   char *host;              /* for SNI and the look at a certificate: without the dot at its end, or a zone */
   bool is_address;         /* the host is one */
-  uint32_t patience;       /* ms until it must have opened; 0: without end */
-  uint32_t quiet;          /* see hf_stream_target */
+  uint16_t port;
+  uint32_t patience; /* ms until it must have opened; 0: without end */
+  uint32_t quiet;    /* see hf_stream_target */
 } hf_quic_plan;
 
 typedef struct hf_quic_end {
@@ -54,7 +57,10 @@ struct hf_quic_connection {
   hf_timer timer;                          /* when ngtcp2 has something to do */
   hf_task task;                            /* something to be written, or told, outside of the maker's call */
   hf_quic_fifo *out, *in;
-  uint8_t *held; /* a datagram that the system did not take; NULL: none */
+  hf_bytes ticket;       /* that was offered; data NULL: none */
+  uint32_t life;         /* s, of the one that has come */
+  hf_stream_early early; /* what became of what was in `out` at first */
+  uint8_t *held;         /* a datagram that the system did not take; NULL: none */
   size_t held_length;
   hf_quic_socket *held_by;
   hf_quic_socket *latest;  /* of the sockets */
@@ -68,33 +74,38 @@ struct hf_quic_connection {
   ngtcp2_duration keep_alive; /* until the peer is asked for a sign of life, where nothing waits */
   unsigned refusals;          /* told by the system since something was received */
   bool ended;
-  bool starved;    /* there was no memory for what has come */
-  bool blocked;    /* by the peer's windows alone: bytes wait, and none is on its way */
-  bool heard;      /* something has come from the server */
-  bool shaken;     /* the handshake is complete */
-  bool confirmed;  /* and the server knows that */
-  bool stranded;   /* the system has no way any more from where we are */
-  bool arrived;    /* the peer answers on the latest socket, and the other may go */
-  bool peer_ended; /* no more bytes come */
-  bool closed;     /* the stream, in both directions */
-  bool reset;      /* by the peer */
-  bool finishes;   /* the stream ends after what is in `out` */
-  bool finished;   /* and that has been given */
-  bool shut;       /* nothing more may be given */
-  bool news;       /* to be told */
+  bool starved;      /* there was no memory for what has come */
+  bool blocked;      /* by the peer's windows alone: bytes wait, and none is on its way */
+  bool heard;        /* something has come from the server */
+  bool shaken;       /* the handshake is complete */
+  bool resumed;      /* and the server has taken up the session of before */
+  bool allows_early; /* the ticket that has come does */
+  bool confirmed;    /* and the server knows that */
+  bool stranded;     /* the system has no way any more from where we are */
+  bool arrived;      /* the peer answers on the latest socket, and the other may go */
+  bool peer_ended;   /* no more bytes come */
+  bool closed;       /* the stream, in both directions */
+  bool reset;        /* by the peer */
+  bool finishes;     /* the stream ends after what is in `out` */
+  bool finished;     /* and that has been given */
+  bool shut;         /* nothing more may be given */
+  bool news;         /* to be told */
 };
 
-/* NULL: memory is short. One that cannot begin has ended, which is told later. */
+/* `early`: what is in the fifo goes before the handshake is complete, if a ticket allows that, and then once more if
+ * the server does not take it; only for one of a stream's at a time. NULL: memory is short. One that cannot begin has
+ * ended, which is told later. */
 hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_quic_address *to, socklen_t length,
-                                             void (*changed)(hf_quic_connection *connection, void *owner), void *owner);
+                                             bool early, void (*changed)(hf_quic_connection *connection, void *owner),
+                                             void *owner);
 /* The peer is told, unless it has ended. */
 void hf_quic_connection_free(hf_quic_connection *connection);
 
 /* Whether the peer has been asked something, be it only whether it lives, and has not answered yet. */
 bool hf_quic_connection_asks(const hf_quic_connection *connection);
 
-/* From then on the stream's bytes are in these; once the handshake is complete. */
-void hf_quic_connection_adopt(hf_quic_connection *connection, hf_quic_fifo *out, hf_quic_fifo *in);
+/* From then on it has the plan's fifos, from their beginning unless it went early; once the handshake is complete. */
+void hf_quic_connection_adopt(hf_quic_connection *connection);
 
 bool hf_quic_connection_is_open(const hf_quic_connection *connection); /* the stream is */
 
@@ -116,6 +127,15 @@ void hf_quic_look_after_sockets(hf_quic_connection *connection); /* outside of w
 ngtcp2_tstamp hf_quic_now(void);
 extern const ngtcp2_callbacks hf_quic_callbacks;
 bool hf_quic_open_stream(hf_quic_connection *connection); /* false: it fails */
+
+/* resume.c. A ticket that is worth offering, its bytes in the connection; false: there is none. */
+bool hf_quic_choose_ticket(hf_quic_connection *connection, hf_quic_ticket *ticket);
+bool hf_quic_may_go_early(const hf_quic_connection *connection, const hf_quic_ticket *ticket);
+bool hf_quic_go_early(hf_quic_connection *connection, const hf_quic_ticket *ticket); /* false: it fails */
+int hf_quic_look_back(hf_quic_connection *connection); /* the handshake is complete; NGTCP2_ERR_... */
+/* NewSessionTicket: what GnuTLS does not tell of it, and then the session that has it. */
+void hf_quic_read_ticket(hf_quic_connection *connection, const gnutls_datum_t *message);
+void hf_quic_keep_ticket(hf_quic_connection *connection);
 
 /* It ends, because of what ngtcp2 (NGTCP2_ERR_...) or the system (errno) has answered; the peer is told. */
 void hf_quic_fail(hf_quic_connection *connection, int error);

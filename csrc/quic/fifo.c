@@ -69,6 +69,10 @@ size_t hf_quic_fifo_take(hf_quic_fifo *fifo, void *buffer, size_t room) {
   return done;
 }
 
+void hf_quic_fifo_give_again(hf_quic_fifo *fifo) {
+  fifo->given = fifo->gone;
+}
+
 void hf_quic_fifo_clear(hf_quic_fifo *fifo) {
   while (fifo->first)
     free_first(fifo);

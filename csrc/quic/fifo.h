@@ -28,7 +28,8 @@ typedef struct hf_quic_fifo { /* one of zeros is empty */
 size_t hf_quic_fifo_add(hf_quic_fifo *fifo, const void *bytes, size_t length); /* fewer when memory is short */
 void hf_quic_fifo_let_go(hf_quic_fifo *fifo, uint64_t until);
 size_t hf_quic_fifo_take(hf_quic_fifo *fifo, void *buffer, size_t room); /* copies from the front, and lets go */
-void hf_quic_fifo_clear(hf_quic_fifo *fifo);                             /* the marks begin anew */
+void hf_quic_fifo_give_again(hf_quic_fifo *fifo); /* what was given and not let go has not been given */
+void hf_quic_fifo_clear(hf_quic_fifo *fifo);      /* the marks begin anew */
 
 /* What has not been given yet, in at most `most` pieces; how many. */
 size_t hf_quic_fifo_rest(const hf_quic_fifo *fifo, hf_bytes *pieces, size_t most);

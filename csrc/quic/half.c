@@ -85,6 +85,7 @@ static bool is_possible(const hf_tls_options *options, hf_tls_problem *problem) 
 
 hf_quic_half *hf_quic_half_prepare(const hf_tls_options *options, hf_tls_problem *problem) {
   hf_quic_half *half = calloc(1, sizeof *half);
+  if (half) hf_quic_tickets_init(&half->tickets);
   bool fine = half ? is_possible(options, problem) : starve(problem);
   if (fine && (gnutls_certificate_allocate_credentials(&half->own) < 0 ||
                gnutls_priority_init(&half->priority, PRIORITY, NULL) < 0))
@@ -105,5 +106,6 @@ void hf_quic_half_release(hf_quic_half *half) {
     free(half->names[i].data);
   if (half->priority) gnutls_priority_deinit(half->priority);
   if (half->own) gnutls_certificate_free_credentials(half->own);
+  hf_quic_tickets_clear(&half->tickets);
   free(half);
 }

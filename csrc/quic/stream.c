@@ -136,7 +136,8 @@ static bool begin_next(quic *q) {
     return q->under_way > 0;
   }
   candidate *one = &q->candidates[q->next++];
-  one->connection = hf_quic_connection_begin(&q->plan, &one->address, one->length, changed, q);
+  /* Only one goes early: what is said to two servers is said twice. */
+  one->connection = hf_quic_connection_begin(&q->plan, &one->address, one->length, q->next == 1, changed, q);
   if (one->connection)
     q->under_way++;
   else
@@ -171,7 +172,7 @@ static void choose(quic *q, candidate *one) {
   one->connection = NULL;
   free_connections(q);
   hf_loop_stop(q->plan.loop, &q->timer);
-  hf_quic_connection_adopt(q->chosen, &q->out, &q->in);
+  hf_quic_connection_adopt(q->chosen);
   q->end = (hf_quic_end){0};
 }
 
@@ -418,7 +419,10 @@ static bool make_plan(quic *q, const hf_stream_target *target) {
   plan->half = hf_quic_host_there->half(target->tls);
   plan->patience = target->patience;
   plan->quiet = target->quiet;
-  return true;
+  plan->port = target->port;
+  plan->out = &q->out;
+  plan->in = &q->in;
+  return hf_quic_fifo_add(&q->out, target->first.data, target->first.length) == target->first.length;
 }
 
 hf_stream *hf_quic_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {

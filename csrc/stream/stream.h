@@ -52,6 +52,9 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   uint32_t patience;            /* ms that the owner waits for it to open; 0: without end */
   uint32_t quiet;               /* ms that it is silent at most while nothing comes; 0: without end */
   const char *path;             /* of a WebSocket: see hf_uri; NULL: none */
+  hf_bytes first;               /* QUIC's: bytes that are written before all others, as soon as the road allows it: even
+                                   before the handshake is complete, when who listens can have them arrive again
+                                   (RFC 9001 section 9.2). May be secrets; length 0: none */
   const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
   hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
   const hf_stream_proxy *proxy; /* NULL: directly */

@@ -50,6 +50,7 @@ local reference = {
   return_to_primary =
     "connected to another server, look so often whether the first is back; default: only at the next outage",
   watch_network = "Linux: a link that comes up or an address that is new is a `network_changed()`",
+  zero_rtt = "QUIC: CONNECT goes with the first datagram to a server that knows us, where who listens can replay it",
   redirect = "follow a broker that names another server (MQTT 5 section 4.11), or an HTTP redirect",
   ["redirect.allow"] = 'hosts that may be followed; "*.example" stands for every name below',
   ["redirect.hops"] = "references followed in a row, without a stable connection between",

@@ -244,6 +244,14 @@ local function paho_problem(tls)
   end
 end
 
+function parts.zero_rtt(_, values)
+  if values.zero_rtt and not has_road(values, "quic") then
+    return "zero_rtt is given, but no server's address begins with quic://"
+  elseif values.zero_rtt and values.auth then
+    return "zero_rtt does not go with auth, whose exchange begins when the handshake is complete"
+  end
+end
+
 -- What GnuTLS is not asked to do, which QUIC is made with.
 local function quic_problem(tls)
   for name, why in pairs { psk_key = "it has certificates only", ocsp = "it does not ask for that" } do
@@ -376,7 +384,7 @@ function parts.auth(_, values)
 end
 
 local order = { "server", "road", "auth", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store",
-  "limits", "sleep", "primary", "proxy", "tls", "backoff" }
+  "limits", "sleep", "primary", "proxy", "zero_rtt", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }

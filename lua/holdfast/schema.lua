@@ -48,6 +48,7 @@ local schema = {
 
   { name = "return_to_primary", type = "seconds", unit = "s", above = 0 },
   { name = "watch_network", type = "boolean", default = false },
+  { name = "zero_rtt", type = "boolean", default = false },
   { name = "redirect", group = "optional" },
   { name = "redirect.allow", type = "names", required = true },
   { name = "redirect.hops", type = "whole", from = 1, to = 255, default = 3 },

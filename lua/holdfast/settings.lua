@@ -64,6 +64,7 @@ function settings.build(values, ephemeral)
     rules = values.rules,
     return_to_primary = ms(values.return_to_primary),
     watch_network = values.watch_network,
+    zero_rtt = values.zero_rtt,
     redirect_allow = values.redirect and values.redirect.allow,
     redirect_hops = values.redirect and values.redirect.hops,
     queue = { messages = values.queue.messages, bytes = values.queue.bytes, overflow = values.queue.overflow,

@@ -38,6 +38,7 @@ static const struct option {
     {"ticket-key", TEXT, offsetof(struct options, ticket_key)},
     {"reset-key", TEXT, offsetof(struct options, reset_key)},
     {"versions", TEXT, offsetof(struct options, versions)},
+    {"ticket-life", NUMBER, offsetof(struct options, ticket_life)},
     {"idle", NUMBER, offsetof(struct options, idle_ms)},
     {"handshake", NUMBER, offsetof(struct options, handshake_ms)},
     {"streams", NUMBER, offsetof(struct options, streams)},

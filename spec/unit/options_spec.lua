@@ -53,6 +53,7 @@ describe("options", function()
       ask_proxy = false,
       ask_delay = false,
       watch_network = false,
+      zero_rtt = false,
       connect_timeout = 10000,
       stable_after = 10000,
       max_attempts = 0,
@@ -310,6 +311,9 @@ describe("options", function()
       { { server = "mqtt://a", transport = "native", proxy = "https://p", tls = { cert = "/c", ca = "/a" } },
         "tls.cert is for a broker, and no server's address begins with mqtts://, wss:// or quic://: TLS to a proxy "
           .. "goes without it" },
+      { { server = "mqtts://x", zero_rtt = true }, "zero_rtt is given, but no server's address begins with quic://" },
+      { { server = function() end, transport = "native", zero_rtt = true, auth = { method = "X", start = print } },
+        "zero_rtt does not go with auth, whose exchange begins when the handshake is complete" },
       { { server = "mqtts://x", tls = { ca = "" } }, 'tls.ca must be the name of a file, or PEM text, got ""' },
       { { server = "mqtts://x", tls = { key = "k" } }, "tls.key needs a tls.cert" },
       { { server = "mqtts://x", tls = { key_password = "p" } }, "tls.key_password needs a tls.cert" },

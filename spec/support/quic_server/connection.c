@@ -64,14 +64,31 @@ static int stream_open(ngtcp2_conn *conn, int64_t stream, void *user) {
   return ngtcp2_conn_shutdown_stream(conn, stream, 1) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
+/* Where the packet of MQTT ends that a stream begins with; 0: these bytes do not say. */
+static uint64_t end_of_packet(const uint8_t *bytes, size_t length) {
+  uint64_t rest = 0;
+  for (size_t i = 1; i < length && i < 5; i++) {
+    rest |= (uint64_t)(bytes[i] & 0x7f) << 7 * (i - 1);
+    if (!(bytes[i] & 0x80)) return 1 + i + rest;
+  }
+  return 0;
+}
+
+/* Who listens can have early data arrive again: nothing may be in it but one CONNECT. */
+static void look_at_early(struct connection *connection, uint64_t offset, const uint8_t *bytes, size_t length) {
+  struct counters *counters = &connection->server->counters;
+  counters->early_bytes += length;
+  if (offset == 0 && bytes[0] >> 4 == 1) connection->early_end = end_of_packet(bytes, length);
+  if (offset + length > connection->early_end) counters->early_foreign++;
+}
+
 static int stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream, uint64_t offset, const uint8_t *bytes,
                        size_t length, void *user, void *stream_user) {
   (void)conn;
-  (void)offset;
   (void)stream_user;
   struct connection *connection = user;
   if (stream != connection->pipe.stream) return 0;
-  if (flags & NGTCP2_STREAM_DATA_FLAG_EARLY) connection->server->counters.early_bytes += length;
+  if (flags & NGTCP2_STREAM_DATA_FLAG_EARLY && length) look_at_early(connection, offset, bytes, length);
   pipe_take(connection, bytes, length, flags & NGTCP2_STREAM_DATA_FLAG_FIN);
   return 0;
 }

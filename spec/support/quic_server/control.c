@@ -8,6 +8,8 @@
  *     silent on|off    no datagram is read or sent
  *     drop N in|out    so many of a hundred datagrams are lost
  *     early refuse|accept
+ *     tickets forget   those that are out are not known any more
+ *     window BYTES     of a stream, that connections are allowed from now on
  *     binding          of the latest connection: what both ends export for RFC 9266, hexadecimal
  *     quit
  *
@@ -99,6 +101,10 @@ static bool obey(struct server *server, const char *line) {
     server->drop_out = number;
   } else if (strcmp(line, "early refuse") == 0 || strcmp(line, "early accept") == 0) {
     server->refuses_early = line[6] == 'r';
+  } else if (strcmp(line, "tickets forget") == 0) {
+    tls_forget_tickets(server);
+  } else if (sscanf(line, "window %u", &number) == 1) {
+    server->options.window = number;
   } else if (strcmp(line, "quit") == 0) {
     server->quits = true;
   } else {

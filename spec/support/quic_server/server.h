@@ -34,6 +34,7 @@ struct options {
   const char *alpn, *control;
   const char *tickets; /* off, resume, early, refused (offered, and then refused) */
   const char *ticket_key, *reset_key, *versions;
+  uint64_t ticket_life; /* s; 0: as GnuTLS has it, six hours */
   uint64_t idle_ms, handshake_ms, streams, one_way_streams, window, connection_window, buffer;
   bool retry, no_migration;
 };
@@ -45,6 +46,7 @@ struct options {
   X(resumed)                                                                                                           \
   X(early)                                                                                                             \
   X(early_bytes)                                                                                                       \
+  X(early_foreign)                                                                                                     \
   X(migrations)                                                                                                        \
   X(rebindings)                                                                                                        \
   X(validations)                                                                                                       \
@@ -115,6 +117,7 @@ struct pipe {
 
 struct connection {
   struct connection *next;
+  uint64_t early_end; /* of the MQTT packet that early data begins with; 0: not known yet */
   struct server *server;
   ngtcp2_conn *conn;
   ngtcp2_crypto_conn_ref reference;
@@ -154,6 +157,7 @@ ngtcp2_tstamp now(void);
 
 /* tls.c */
 void tls_start(struct server *server);
+void tls_forget_tickets(struct server *server);
 /* A session for a connection that its ngtcp2_conn is set in by then. */
 void tls_open(struct connection *connection);
 

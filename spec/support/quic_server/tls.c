@@ -55,6 +55,11 @@ static void read_key(const char *hex, uint8_t *key, size_t length, const char *w
   }
 }
 
+/* Those that are out are unknown from now on. */
+void tls_forget_tickets(struct server *server) {
+  check(gnutls_rnd(GNUTLS_RND_RANDOM, server->ticket_key.data, server->ticket_key.size), "gnutls_rnd");
+}
+
 void tls_start(struct server *server) {
   const struct options *options = &server->options;
   static uint8_t ticket_key[TICKET_KEY_LENGTH];
@@ -91,6 +96,7 @@ void tls_open(struct connection *connection) {
   gnutls_session_t session = connection->session;
   check(gnutls_priority_set(session, server->priority), "priority");
   if (tickets) check(gnutls_session_ticket_enable_server(session, &server->ticket_key), "tickets");
+  if (options->ticket_life) gnutls_db_set_cache_expiration(session, (int)options->ticket_life);
   if (ngtcp2_crypto_gnutls_configure_server_session(session) != 0) fail("ngtcp2 does not take the TLS session");
   if (early) {
     gnutls_anti_replay_enable(session, server->anti_replay);
