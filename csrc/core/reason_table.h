@@ -283,11 +283,11 @@
       "the server's policy forbids it")                                                                                \
   ROW(WEBSOCKET, HF_WEBSOCKET_RESTART, "websocket_service_restart", RETRY, RETRY, 0, MOVE_WIDE, "the server restarts") \
   ROW(WEBSOCKET, HF_WEBSOCKET_TRY_LATER, "websocket_try_again_later", SLOW, SLOW, 0, MOVE, "the server is overloaded") \
-  OTHERS(WEBSOCKET, 0, "websocket_closed", RETRY, RETRY, 0, PLAIN, "the server closed the WebSocket")                  \
+  OTHERS(WEBSOCKET, 0, "websocket_closed", RETRY, RETRY, 0, MOVE, "the server closed the WebSocket")                   \
                                                                                                                        \
   ROW(QUIC, HF_QUIC_REFUSED, "quic_refused", RETRY, RETRY, 0, MOVE, "the server refused the connection over QUIC")      \
   ROW(QUIC, HF_QUIC_VERSION, "quic_version", SLOW, SLOW, 0, MOVE, "the server speaks no version of QUIC that is known") \
-  ROW(QUIC, HF_QUIC_IDLE_TIMEOUT, "quic_idle_timeout", RETRY, RETRY, 0, PLAIN,                                         \
+  ROW(QUIC, HF_QUIC_IDLE_TIMEOUT, "quic_idle_timeout", RETRY, RETRY, 0, MOVE,                                          \
       "nothing came over QUIC for longer than its idle timeout")                                                       \
   ROW(QUIC, HF_QUIC_BLOCKED, "quic_blocked", RETRY, RETRY, 0, MOVE,                                                    \
       "nothing came back by UDP: the server is not there, or something between does not let it through")               \

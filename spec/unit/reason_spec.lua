@@ -61,7 +61,7 @@ local RULES = {
     { 404, "slow", may_switch = true }, { 429, "slow", may_switch = true }, { 500, "retry", may_switch = true },
   },
   quic = {
-    { 0x02, "retry", may_switch = true }, { 1000, "slow", may_switch = true }, { 1001, "retry" },
+    { 0x02, "retry", may_switch = true }, { 1000, "slow", may_switch = true }, { 1001, "retry", may_switch = true },
     { 1002, "retry", may_switch = true }, { 1003, "slow", may_switch = true },
     { 1004, "retry", "slow", 3, may_switch = true },
   },
@@ -251,7 +251,7 @@ describe("an unknown code", function()
     unsuback = { "unknown_unsuback", "none" }, puback = { "unknown_puback", "none" },
     paho = { "unknown_paho", "retry" }, http = { "unknown_http", "slow", may_switch = true },
     proxy = { "unknown_proxy", "slow", may_switch = true }, socks = { "unknown_socks", "slow", may_switch = true },
-    websocket = { "websocket_closed", "retry" }, quic = { "quic_closed", "retry", may_switch = true },
+    websocket = { "websocket_closed", "retry", may_switch = true }, quic = { "quic_closed", "retry", may_switch = true },
     network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
     client = { "unknown_client", "retry" },
   }
