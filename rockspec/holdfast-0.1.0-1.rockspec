@@ -98,6 +98,7 @@ build = {
         "csrc/keeper/resolver.c",
         "csrc/keeper/route.c",
         "csrc/keeper/snapshot.c",
+        "csrc/keeper/tally.c",
         "csrc/keeper/tell.c",
         "csrc/keeper/thread.c",
         "csrc/keeper/trace.c",

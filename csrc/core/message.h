@@ -15,6 +15,7 @@
 
 #include "core/heap.h"
 #include "core/index.h"
+#include "core/list.h"
 #include "core/mail.h"
 #include "core/properties.h"
 
@@ -30,6 +31,8 @@ typedef struct hf_publish {
   struct hf_publish *next, *previous; /* of the keeper's queue (line.h) */
   hf_heap_item timer;                 /* of the keeper's queue, until the deadline */
   hf_index_link by_id;                /* while the keeper has it, in flight or not */
+  hf_list_link by_age;                /* likewise, of all */
+  int64_t accepted;                   /* ms: when the keeper has got it */
   int64_t deadline;                   /* ms: not to be sent for the first time from then on; INT64_MAX: none */
   int64_t expires;                    /* ms: when its message expiry is over; INT64_MAX: it has none */
   size_t weight;                      /* bytes charged against the queue's bound; 0: no longer */
@@ -64,6 +67,7 @@ typedef struct hf_message {
   uint32_t wishes_inline[HF_WISHES_INLINE]; /* where `wishes` points unless there are more */
   uint64_t receipt;    /* of a link that waits for an acknowledgement of ours (link.h); 0: none does */
   uint64_t number;     /* under which Lua has been shown it; 0: not yet */
+  int64_t came;        /* us: when the keeper has got it */
   uint32_t identifier; /* the one subscription identifier that came with it and nothing else; 0: see `properties` */
   uint8_t qos;
   bool retain;

@@ -43,6 +43,8 @@ static const hf_reason rows[] = {HF_REASON_TABLE(REASON, REASON)};
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+_Static_assert((int)ROWS <= (int)HF_REASONS_AT_MOST, "whoever counts by reason has a place for each");
+
 const hf_reason *hf_reason_find(hf_source source, int code) {
   const hf_reason *found = &rows[ROWS - 1];
   bool status = (source == HF_SOURCE_HTTP || source == HF_SOURCE_PROXY) && code >= 100;

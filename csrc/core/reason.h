@@ -160,7 +160,9 @@ typedef struct hf_reason {
 /* Never NULL: an unassigned code gets the row of its range (name "unknown_..." ; of HTTP, "http_5xx" ...). */
 const hf_reason *hf_reason_find(hf_source source, int code);
 const hf_reason *hf_reason_row(size_t row); /* NULL past the end */
-size_t hf_reason_count(void);
+size_t hf_reason_count(void);               /* at most HF_REASONS_AT_MOST */
+
+enum { HF_REASONS_AT_MOST = 256 };
 
 /* One that a clock which is wrong may be behind: once that is set, it is worth an attempt. */
 bool hf_reason_is_about_time(const hf_reason *reason);

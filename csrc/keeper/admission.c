@@ -63,8 +63,8 @@ static void set_deadlines(hf_publish *publish, int64_t ttl, int64_t age) {
 
 static void overflow(hf_client *client, hf_publish *publish) {
   if (client->store) hf_store_claim(client->store, publish->id);
-  HF_COUNT(client, dropped, 1);
   publish->flags |= HF_PUBLISH_OVERFLOW;
+  hf_count_drop(client, publish);
   hf_publish *outcome = hf_client_outcome(client, publish, publish->flags & HF_PUBLISH_NOTIFY);
   if (!outcome) return;
   hf_client_hold(client);

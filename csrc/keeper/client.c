@@ -69,6 +69,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->protocol = options->protocol;
   hf_deadlines_init(client);
   hf_index_init(&client->outbox.all);
+  hf_list_init(&client->outbox.ages);
   client->outbox.breath_until = HF_NEVER;
   atomic_init(&client->references, 2);
   atomic_init(&client->next_publish, 1);
@@ -79,6 +80,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   client->server = &options->servers[0];
   client->snapshot.server = client->server->text;
   client->snapshot.deadline = INT64_MAX;
+  client->down_since = client->snapshot.down_since = client->snapshot.queued_since = INT64_MAX;
   client->snapshot.protocol = options->protocol;
   client->snapshot.transport = options->transport;
   client->snapshot.keep_alive = options->keep_alive;

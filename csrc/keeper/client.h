@@ -149,6 +149,8 @@ void hf_client_parked(hf_client *client);
 #define HF_COUNTERS(EACH)                                                                                              \
   EACH(attempts)                                                                                                       \
   EACH(connects)                                                                                                       \
+  EACH(reconnects)                                                                                                     \
+  EACH(failures)                                                                                                       \
   EACH(losses)                                                                                                         \
   EACH(sent)                                                                                                           \
   EACH(delivered)                                                                                                      \
@@ -172,6 +174,9 @@ typedef struct hf_status {
   const hf_reason *reason; /* NULL: none */
   int64_t deadline;        /* when the state ends by itself, on hf_clock_ms; INT64_MAX: it does not */
   int64_t since;
+  int64_t downtime;     /* ms that it was to be connected and was not, in all */
+  int64_t down_since;   /* the same, since then; INT64_MAX: it is, or is not to be */
+  int64_t queued_since; /* when the oldest message without an outcome was accepted; INT64_MAX: there is none */
   size_t queued_messages, queued_bytes, inbox_messages, inbox_bytes;
   size_t held_messages; /* of QoS 1 and 2 and not acknowledged, while the inbox is full; looked at once a second */
   int64_t held_since;   /* when one of them was last */
@@ -212,7 +217,56 @@ size_t hf_client_at_stake(hf_client *client);
 /* Copies up to HF_HISTORY records, oldest first; returns how many. */
 size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]);
 
-/* Totals of the process since its start. */
+/* ---- totals of the process since its start ---- */
+
 void hf_metrics(hf_counters *totals, size_t *clients);
+
+/* ms that clients have wanted to be connected and were not, of all of them, those that are gone too. */
+int64_t hf_metrics_downtime(void);
+
+typedef struct hf_reason_counts {
+  uint64_t failures; /* of attempts */
+  uint64_t losses;   /* of connections */
+} hf_reason_counts;
+
+void hf_metrics_of_reason(size_t row, hf_reason_counts *counts); /* hf_reason_row */
+
+/* EACH(name, word): why a message that was accepted has not been delivered; the first that its flags say. REFUSED: none
+ * of the others. */
+#define HF_DROPS(EACH)                                                                                                 \
+  EACH(WITHDRAWN, "withdrawn")                                                                                         \
+  EACH(KEPT, "kept")                                                                                                   \
+  EACH(CLOSED, "closed")                                                                                               \
+  EACH(TOO_LARGE, "too_large")                                                                                         \
+  EACH(QOS, "qos_not_supported")                                                                                       \
+  EACH(RETAIN, "retain_not_supported")                                                                                 \
+  EACH(GUILTY, "disconnected")                                                                                         \
+  EACH(OVERFLOW, "overflow")                                                                                           \
+  EACH(EXPIRED, "expired")                                                                                             \
+  EACH(REFUSED, "refused")
+
+enum {
+#define CAUSE(name, word) HF_DROP_##name,
+  HF_DROPS(CAUSE)
+#undef CAUSE
+      HF_DROP_CAUSES
+};
+
+/* By `flags` of the hf_publish, or by its number. */
+const char *hf_drop_name(uint32_t flags);
+const char *hf_drop_cause(size_t cause);
+uint64_t hf_metrics_of_drops(size_t cause);
+
+/* How long messages have waited from the turn of the keeper in which they came until Lua was given them: in how many
+ * it was up to each of the bounds (us) and above the one before, and in the last beyond all. */
+enum { HF_DISPATCH_BOUNDS = 17 };
+extern const int64_t hf_dispatch_bounds[HF_DISPATCH_BOUNDS];
+
+typedef struct hf_dispatch_counts {
+  uint64_t messages[HF_DISPATCH_BOUNDS + 1];
+  uint64_t microseconds; /* of all of them together */
+} hf_dispatch_counts;
+
+void hf_metrics_of_dispatch(hf_dispatch_counts *counts);
 
 #endif

@@ -134,7 +134,7 @@ static unsigned hush(hf_client *client, unsigned actions, int64_t uptime, const 
   if (!(actions & (HF_TELL_FAILED | HF_TELL_LOST | HF_TELL_CLOSED))) return actions;
   client->renewing = false;
   if (actions & HF_TELL_FAILED) {
-    HF_COUNT(client, losses, 1);
+    hf_snapshot_loss(client);
     tell_end(client, HF_EVENT_LOST, uptime, down, end_text(client, down));
   }
   return actions;
@@ -144,11 +144,12 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   actions = hush(client, actions, uptime, down);
   char *text = actions & (HF_TELL_FAILED | HF_TELL_LOST) ? end_text(client, down) : NULL;
   if (actions & HF_TELL_LOST) {
-    HF_COUNT(client, losses, 1);
+    hf_snapshot_loss(client);
     connection_over(client);
     hf_authentication_over(client, HF_AUTHENTICATED_LOST);
   }
   if (actions & (HF_TELL_FAILED | HF_TELL_LOST)) {
+    if (actions & HF_TELL_FAILED) hf_snapshot_failure(client);
     hf_snapshot_attempt_ended(client);
     tell_end(client, actions & HF_TELL_LOST ? HF_EVENT_LOST : HF_EVENT_FAILED, uptime, down, text);
   }
@@ -166,7 +167,7 @@ static void act(hf_client *client, unsigned actions, int64_t uptime, const hf_li
   }
   if (actions & HF_DO_PROBE && client->connected && client->due[HF_DUE_PROBE] == HF_NEVER) hf_wishes_probe(client);
   if (actions & HF_TELL_CONNECTED) {
-    HF_COUNT(client, connects, 1);
+    hf_snapshot_connect(client);
     hf_diagnosis_over(client);
     if (!client->renewing) tell_connected(client);
     hf_primary_connected(client);

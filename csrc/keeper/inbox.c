@@ -8,6 +8,7 @@
 #include "keeper/inside.h"
 #include "keeper/snapshot.h"
 #include "keeper/tell.h"
+#include "sys/clock.h"
 
 typedef struct identifiers { /* of subscriptions, that came with a message */
   const uint32_t *of;
@@ -145,6 +146,7 @@ static void append(hf_client *client, hf_mail *mail) {
 typedef struct handful {
   size_t messages[2], bytes[2]; /* by account: the inbox, the flood */
   size_t dropped;
+  int64_t came; /* us */
 } handful;
 
 static bool has_room(hf_client *client, const handful *one, bool flood) {
@@ -215,6 +217,7 @@ static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful 
   one->messages[flood]++;
   one->bytes[flood] += message->topic.length + message->payload.length;
   message->mail.kind = HF_EVENT_MESSAGE;
+  message->came = one->came;
   append(client, &message->mail);
   bool must_leave = over && message->qos > 0 && !holds_back(client);
   return must_leave && client->connected ? HF_INBOX_FULL : HF_INBOX_WELL;
@@ -223,7 +226,7 @@ static hf_inbox_verdict take_in(hf_client *client, hf_message *message, handful 
 /* A message has been acknowledged, perhaps, and must be accounted for, whatever has become of its connection. */
 hf_inbox_verdict hf_inbox_messages(hf_client *client, hf_mail **mails, size_t *count, const char **wrong) {
   hf_inbox_verdict verdict = HF_INBOX_WELL;
-  handful one = {0};
+  handful one = {.came = hf_clock_us()};
   size_t received = 0;
   hf_mail *mail = *mails;
   while (verdict == HF_INBOX_WELL && mail && mail->kind == HF_LINK_MESSAGE && mail->owner == client) {

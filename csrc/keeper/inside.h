@@ -101,7 +101,8 @@ struct hf_client {
   char *nonce;                   /* of SCRAM's exchange; NULL: there was none */
   hf_event *exchange;            /* what will be told of the one under way on a connection that is up; NULL: none */
   hf_label *labels;              /* of those that were */
-  int64_t up_since;
+  int64_t down_since;            /* it is to be connected, and is not; HF_NEVER: it is, or is not to be */
+  int64_t downtime;              /* ms of that, without what goes on */
   int64_t due[HF_DEADLINE_COUNT];
   hf_mail *waiting;             /* messages that nobody had the memory to say whose they are */
   hf_mail **last_waiting;       /* while there are any */

@@ -23,12 +23,18 @@ bool hf_outbox_empty(const hf_client *client) {
   return !outbox->again.first && !hf_lines_first(&outbox->fresh) && outbox->in_flight == 0;
 }
 
+int64_t hf_outbox_oldest(const hf_client *client) {
+  const hf_list_link *ages = &client->outbox.ages;
+  return hf_list_empty(ages) ? HF_NEVER : HF_OWNER(hf_publish, by_age, ages->next)->accepted;
+}
+
 /* Somebody knows its id, and may come back with it. */
 static bool is_asked_for(const hf_publish *publish) {
   return publish->flags & HF_PUBLISH_NOTIFY;
 }
 
 static void end(hf_client *client, hf_publish *publish, bool delivered) {
+  hf_list_remove(&publish->by_age);
   hf_heap_remove(&client->outbox.timers, &publish->timer);
   if (is_asked_for(publish)) hf_index_remove(&client->outbox.all, &publish->by_id);
   hf_trial_forget(client, publish);
@@ -36,7 +42,7 @@ static void end(hf_client *client, hf_publish *publish, bool delivered) {
   if (delivered)
     client->dues.delivered++;
   else if (!(publish->flags & HF_PUBLISH_KEPT))
-    HF_COUNT(client, dropped, 1);
+    hf_count_drop(client, publish);
   bool tell = publish->flags & HF_PUBLISH_NOTIFY && !client->reaped && !atomic_load(&client->quiet);
   bool plain = delivered && publish->result == 0 && publish->flags & HF_PUBLISH_AWAITED;
   hf_publish *outcome = hf_client_outcome(client, publish, tell);
@@ -85,6 +91,8 @@ static bool overfull(hf_client *client) {
 
 void hf_outbox_accept(hf_client *client, hf_publish *publish) {
   hf_outbox *outbox = &client->outbox;
+  publish->accepted = client->keeper->now;
+  hf_list_append(&outbox->ages, &publish->by_age);
   if (is_asked_for(publish)) hf_index_put(&outbox->all, &publish->by_id, (uint32_t)publish->id);
   if (client->finished) {
     drop(client, publish, HF_PUBLISH_CLOSED);

@@ -13,6 +13,7 @@
 #include "core/heap.h"
 #include "core/index.h"
 #include "core/line.h"
+#include "core/list.h"
 #include "keeper/event.h"
 #include "keeper/trial.h"
 
@@ -20,6 +21,7 @@ typedef struct hf_outbox {
   hf_line again;        /* came back from a link; goes out before what is fresh, in its first order [MQTT-4.6.0-1] */
   hf_lines fresh;       /* never lent to a link, by priority: what an overflow may drop */
   hf_heap timers;       /* of those in the lines that have a deadline and were not sent */
+  hf_list_link ages;    /* all of those in the lines and in flight, as they were accepted */
   hf_index all;         /* by id: of those in the lines and in flight, the ones whose outcome is asked for */
   uint64_t lent;        /* so many have been, each once: the places in `again` */
   size_t in_flight;     /* lent to the link */
@@ -42,5 +44,6 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish);
 void hf_outbox_withdraw(hf_client *client, hf_event *answer); /* takes it: HF_COMMAND_WITHDRAW */
 void hf_outbox_drop_all(hf_client *client);
 bool hf_outbox_empty(const hf_client *client);
+int64_t hf_outbox_oldest(const hf_client *client); /* when the oldest was accepted (ms); HF_NEVER: it is empty */
 
 #endif

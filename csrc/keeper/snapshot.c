@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "keeper/inside.h"
+#include "keeper/tally.h"
 #include "sys/clock.h"
 
 hf_shared_counters hf_totals;
@@ -18,15 +19,40 @@ void hf_count(hf_client *client, size_t counter, uint64_t amount) {
   atomic_fetch_add_explicit(at(&hf_totals, counter), amount, memory_order_relaxed);
 }
 
+void hf_count_drop(hf_client *client, const hf_publish *publish) {
+  HF_COUNT(client, dropped, 1);
+  hf_tally_drop(publish->flags);
+}
+
 static void read_counters(hf_shared_counters *from, hf_counters *to) {
 #define READ(name) to->name = atomic_load_explicit(&from->name, memory_order_relaxed);
   HF_COUNTERS(READ)
 #undef READ
 }
 
+/* Whether it is to be connected and is not. */
+static bool is_down(const hf_engine *engine) {
+  return engine->state == HF_STATE_CONNECTING || engine->state == HF_STATE_WAITING ||
+         engine->state == HF_STATE_SLEEPING;
+}
+
+static void watch_outage(hf_client *client) {
+  int64_t now = client->keeper->now, since = client->down_since;
+  bool down = is_down(&client->engine);
+  if (down == (since != HF_NEVER)) return;
+  client->down_since = down ? now : HF_NEVER;
+  if (down) {
+    hf_tally_outage(now);
+  } else {
+    client->downtime += now - since;
+    hf_tally_outage_over(since, now);
+  }
+}
+
 void hf_snapshot_publish(hf_client *client) {
   const hf_engine *engine = &client->engine;
   const char *id = client->assigned_id ? client->assigned_id : client->options->client_id;
+  watch_outage(client);
   pthread_mutex_lock(&client->lock);
   hf_status *status = &client->snapshot;
   status->reason = engine->reason;
@@ -38,6 +64,9 @@ void hf_snapshot_publish(hf_client *client) {
   status->deadline =
       engine->state == HF_STATE_WAITING || engine->state == HF_STATE_SLEEPING ? engine->deadline : HF_NEVER;
   status->since = engine->since;
+  status->downtime = client->downtime;
+  status->down_since = client->down_since;
+  status->queued_since = hf_outbox_oldest(client);
   status->protocol = client->protocol;
   status->ready = client->ready;
   bool in_line = hf_gate_takes((hf_gate)client->gate, HF_GATE_INPUT_LIMITED);
@@ -69,6 +98,7 @@ void hf_client_status(hf_client *client, hf_status *status) {
   status->queued_bytes = atomic_load(&client->queued_bytes);
   status->inbox_messages = atomic_load(&client->inbox_messages);
   status->inbox_bytes = atomic_load(&client->inbox_bytes);
+  if (status->down_since != HF_NEVER) status->downtime += hf_clock_ms() - status->down_since;
   read_counters(&client->counters, &status->counters);
 }
 
@@ -107,6 +137,21 @@ void hf_snapshot_attempt_ended(hf_client *client) {
     record->delay = waits ? engine->deadline - engine->since : HF_NO_TIME;
   }
   pthread_mutex_unlock(&client->lock);
+}
+
+void hf_snapshot_connect(hf_client *client) {
+  if (atomic_load_explicit(&client->counters.connects, memory_order_relaxed) > 0) HF_COUNT(client, reconnects, 1);
+  HF_COUNT(client, connects, 1);
+}
+
+void hf_snapshot_failure(hf_client *client) {
+  HF_COUNT(client, failures, 1);
+  hf_tally_failure(client->engine.reason);
+}
+
+void hf_snapshot_loss(hf_client *client) {
+  HF_COUNT(client, losses, 1);
+  hf_tally_loss(client->engine.reason);
 }
 
 size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]) {

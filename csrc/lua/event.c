@@ -1,18 +1,5 @@
 #include "lua/binding.h"
 
-static const char *why_dropped(uint32_t flags) {
-  if (flags & HF_PUBLISH_WITHDRAWN) return "withdrawn";
-  if (flags & HF_PUBLISH_KEPT) return "kept";
-  if (flags & HF_PUBLISH_CLOSED) return "closed";
-  if (flags & HF_PUBLISH_TOO_LARGE) return "too_large";
-  if (flags & HF_PUBLISH_QOS) return "qos_not_supported";
-  if (flags & HF_PUBLISH_RETAIN) return "retain_not_supported";
-  if (flags & HF_PUBLISH_GUILTY) return "disconnected";
-  if (flags & HF_PUBLISH_OVERFLOW) return "overflow";
-  if (flags & HF_PUBLISH_EXPIRED) return "expired";
-  return "refused";
-}
-
 enum {
   DROPPED = HF_PUBLISH_WITHDRAWN | HF_PUBLISH_CLOSED | HF_PUBLISH_TOO_LARGE | HF_PUBLISH_QOS | HF_PUBLISH_RETAIN |
             HF_PUBLISH_GUILTY | HF_PUBLISH_OVERFLOW | HF_PUBLISH_EXPIRED
@@ -23,7 +10,7 @@ static int push_outcome(lua_State *L, const hf_publish *publish) {
   bool delivered = told && publish->result < 0x80;
   hf_lua_pushint64(L, (int64_t)publish->id);
   lua_pushboolean(L, delivered);
-  lua_pushstring(L, delivered ? NULL : why_dropped(publish->flags));
+  lua_pushstring(L, delivered ? NULL : hf_drop_name(publish->flags));
   if (told && publish->result > 0)
     hf_lua_push_reason(L, hf_reason_find(HF_SOURCE_PUBACK, publish->result), HF_CLASS_NONE, publish->result, NULL);
   else if (publish->flags & HF_PUBLISH_GUILTY)

@@ -8,6 +8,7 @@
 
 #include "core/message_block.h"
 #include "keeper/lead.h"
+#include "keeper/tally.h"
 #include "keeper/trace.h"
 #include "lua/binding.h"
 #include "sys/alarm.h"
@@ -207,11 +208,24 @@ static bool open_receipt(mailbox *box, hf_message *message) {
   return message->number != 0;
 }
 
+/* Those that came in one turn of the keeper have waited as long. */
+static void count_dispatch(const hf_message *message, unsigned count) {
+  int64_t now = hf_clock_us();
+  while (message && count > 0) {
+    int64_t came = message->came;
+    unsigned alike = 0;
+    for (; message && count > 0 && message->came == came; count--, message = as_message(message->mail.next))
+      alike++;
+    hf_tally_dispatch(now > came ? now - came : 0, alike);
+  }
+}
+
 static void show(lua_State *L, mailbox *box, unsigned most) {
   unsigned count = run_of(box->pending, most < RUN ? most : RUN);
   hf_mail *mail = box->pending;
   for (unsigned i = 0; i < count && mail->kind == HF_EVENT_MESSAGE; i++, mail = mail->next)
     if (!open_receipt(box, (hf_message *)mail)) luaL_error(L, "not enough memory");
+  count_dispatch(as_message(box->pending), count);
   box->shown = count;
   box->serial++;
 }

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "link/link.h"
 #include "lua/binding.h"
 #include "sys/clock.h"
@@ -56,7 +58,13 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   set_number(L, "keep_alive", status.keep_alive);
   set_number(L, "session_expiry", status.session_expiry);
   set_number(L, "protocol", status.protocol);
+  set_seconds(L, "downtime", status.downtime);
   set_bounds(L, "queued", status.queued_messages, status.queued_bytes);
+  if (status.queued_since != INT64_MAX) {
+    lua_getfield(L, -1, "queued");
+    set_seconds(L, "oldest", now - status.queued_since);
+    lua_pop(L, 1);
+  }
   set_bounds(L, "inbox", status.inbox_messages, status.inbox_bytes);
   lua_getfield(L, -1, "inbox");
   if (status.held_messages > 0) {
@@ -99,12 +107,65 @@ int hf_lua_history(lua_State *L, hf_client *client) {
   return 1;
 }
 
+/* An array of those that there have been. */
+static void push_reasons(lua_State *L) {
+  int count = 0;
+  lua_newtable(L);
+  for (size_t row = 0; row < hf_reason_count(); row++) {
+    const hf_reason *reason = hf_reason_row(row);
+    hf_reason_counts counts;
+    hf_metrics_of_reason(row, &counts);
+    if (counts.failures == 0 && counts.losses == 0) continue;
+    lua_createtable(L, 0, 4);
+    set_text(L, "name", reason->name);
+    set_text(L, "source", hf_source_name(reason->source));
+    set_number(L, "failures", counts.failures);
+    set_number(L, "losses", counts.losses);
+    lua_rawseti(L, -2, ++count);
+  }
+}
+
+/* What a store keeps for the next client is not dropped. */
+static void push_drops(lua_State *L) {
+  lua_createtable(L, 0, HF_DROP_CAUSES);
+  for (size_t cause = 0; cause < HF_DROP_CAUSES; cause++)
+    if (cause != HF_DROP_KEPT) set_number(L, hf_drop_cause(cause), hf_metrics_of_drops(cause));
+}
+
+/* With the last bucket, which is infinite, as large as `count`. */
+static void push_dispatch(lua_State *L) {
+  hf_dispatch_counts counts;
+  uint64_t messages = 0;
+  hf_metrics_of_dispatch(&counts);
+  lua_createtable(L, 0, 3);
+  lua_createtable(L, HF_DISPATCH_BOUNDS + 1, 0);
+  for (int i = 0; i <= HF_DISPATCH_BOUNDS; i++) {
+    messages += counts.messages[i];
+    lua_createtable(L, 0, 2);
+    lua_pushnumber(L, i < HF_DISPATCH_BOUNDS ? (lua_Number)hf_dispatch_bounds[i] / 1e6 : (lua_Number)HUGE_VAL);
+    lua_setfield(L, -2, "le");
+    set_number(L, "count", messages);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "buckets");
+  set_number(L, "count", messages);
+  lua_pushnumber(L, (lua_Number)counts.microseconds / 1e6);
+  lua_setfield(L, -2, "sum");
+}
+
 int hf_lua_metrics(lua_State *L) {
   hf_counters totals;
   size_t clients;
   hf_metrics(&totals, &clients);
-  lua_createtable(L, 0, 11);
+  lua_createtable(L, 0, 24);
   set_number(L, "clients", clients);
   fill_counters(L, &totals);
+  set_seconds(L, "downtime", hf_metrics_downtime());
+  push_reasons(L);
+  lua_setfield(L, -2, "reasons");
+  push_drops(L);
+  lua_setfield(L, -2, "drops");
+  push_dispatch(L);
+  lua_setfield(L, -2, "dispatch");
   return 1;
 }

@@ -70,8 +70,8 @@ describe("status", function()
     other:start()
     world:turn()
     assert.same({
-      attempts = 3, connects = 2, losses = 1, sent = 2, delivered = 1, dropped = 1, received = 1, inbox_dropped = 0,
-      unclaimed = 0, parked = 0, events_dropped = 0,
+      attempts = 3, connects = 2, reconnects = 1, failures = 1, losses = 1, sent = 2, delivered = 1, dropped = 1,
+      received = 1, inbox_dropped = 0, unclaimed = 0, parked = 0, events_dropped = 0,
     }, client:status().counters)
     local after = core.metrics()
     for name, expected in pairs {
