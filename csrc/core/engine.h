@@ -4,9 +4,9 @@
  * it answers what must be done (HF_DO_*) and what must be told (HF_TELL_*), and
  * leaves in `deadline` the time at which the caller has to step it with
  * HF_INPUT_TIMER. The table in engine.c (states x inputs -> state, actions) is
- * the whole behaviour, and README prints the same one. Options are shared by
- * any number of engines and never written; the engine owns no memory and knows
- * no clock, no link and no thread. Any thread may call, one at a time per engine.
+ * the whole behaviour, and docs/reference/states.md prints the same one. Options are
+ * shared by any number of engines and never written; the engine owns no memory
+ * and knows no clock, no link and no thread. Any thread may call, one at a time per engine.
  */
 #ifndef HF_CORE_ENGINE_H
 #define HF_CORE_ENGINE_H
@@ -136,7 +136,7 @@ const char *hf_state_name(int state); /* "waiting"; NULL when there is none */
 const char *hf_input_name(int input); /* "connected"; for columns too */
 int hf_input_find(const char *name);  /* of those that hf_engine_step takes; -1 when there is none */
 
-/* The table, for the spec that compares the README with it (input < HF_COLUMNS): false when the input means nothing in
+/* The table, for the spec of docs/reference/states.md (input < HF_COLUMNS): false when the input means nothing in
  * this state. */
 bool hf_engine_row(hf_state state, hf_input input, hf_state *next, unsigned *actions);
 

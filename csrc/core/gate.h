@@ -2,8 +2,8 @@
  *
  * A state machine beside the engine's, which is `connecting` all the while: at
  * each gate something is waited for, and what comes says which gate is next, and
- * what has to be done. The table (gate_table.h) is the whole of it, and README
- * prints the same one. Pure, static data: any thread.
+ * what has to be done. The table (gate_table.h) is the whole of it, and
+ * docs/reference/states.md prints the same one. Pure, static data: any thread.
  */
 #ifndef HF_CORE_GATE_H
 #define HF_CORE_GATE_H

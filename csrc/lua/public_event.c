@@ -1,4 +1,4 @@
-/* The events that users see: their names and fields, once. README's table has the same ones. */
+/* The events that users see: their names and fields, once. docs/reference/events.md has the same ones. */
 #include "lua/binding.h"
 
 typedef struct field {

@@ -1,4 +1,4 @@
---- What each option is for, in a line: README's tables are made of it, and no program reads it.
+--- What each option is for, in a line: docs/reference is made of it, and no program reads it.
 -- By the name of the option, of those of calls behind that of the first call that has it.
 -- @module holdfast.reference
 local reference = {

@@ -1,5 +1,5 @@
---- Every option there is, of a client and of its calls: from here values are checked and defaults taken, and README's
--- tables are verified. What each is for stands in @{holdfast.reference}.
+--- Every option there is, of a client and of its calls: from here values are checked and defaults taken, and the
+-- tables of docs/reference are verified. What each is for stands in @{holdfast.reference}.
 -- A row: `name` (dots lead into a nested table), `type` (a function of @{holdfast.check}), `unit`, `default`, the
 -- bounds its type reads, `secret` (never shown in a message). A row with `group` opens a nested table: "defaults"
 -- stands in for one that is not given, "optional" leaves it out.

@@ -1,5 +1,5 @@
 -- A broker that is silent, since its network drops all packets or it is stopped itself, is noticed in the time that
--- README promises for the native transport. #broker
+-- docs/measurements.md promises for the native transport. #broker
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
 local notice = require "spec.support.notice"

@@ -187,7 +187,7 @@ describe("what a client with a will ends by itself #broker", function()
     error "it does not end"
   end
 
-  if transport.name() == "native" then -- Paho leaves such a broker itself: README, limits of Paho
+  if transport.name() == "native" then -- Paho leaves such a broker itself: docs/transports/paho.md
     it("ends without a goodbye: no PINGRESP", function()
       local connection = connect { keep_alive = 1 }
       connection:suback(connection:expect("subscribe").id, 1)

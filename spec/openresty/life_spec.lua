@@ -315,7 +315,7 @@ describe("a client in nginx #broker", function()
     finally(function()
       process.remove_folder(folder)
     end)
-    local code = tree.read("README.md"):match "```lua\n(local client %-%- nil until.-)```"
+    local code = tree.read("docs/hosts/openresty.md"):match "```lua\n(local client %-%- nil until.-)```"
     code = code:gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. broker.port):gsub("/var/lib/gateway", folder)
       :gsub("^local client", 'local holdfast = require "resty.holdfast"\nclient = nil')
     server = nginx.start { init_worker = code, locations = {
@@ -361,8 +361,8 @@ describe("a client in nginx #broker", function()
     assert.is_true(server:quit(2500), "it did not leave" .. server:log())
   end)
 
-  it("runs the code of README.md", function()
-    local code = tree.read("README.md"):match '```lua\n(local holdfast = require "resty.holdfast".-)```'
+  it("runs the code of docs/hosts/openresty.md", function()
+    local code = tree.read("docs/hosts/openresty.md"):match '```lua\n(local holdfast = require "resty.holdfast".-)```'
     code = code:gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. broker.port):gsub("local client", "client")
     server = nginx.start {
       init_worker = code, http = "lua_shared_dict meters 64k;", locations = {

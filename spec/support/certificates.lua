@@ -87,7 +87,7 @@ function certificates.clients(folder, name, count)
     done]], "sh", folder, name, tostring(count)), "openssl failed, see " .. folder .. "/log")
 end
 
---- What `tls.pin` has of a certificate's key, as README says to compute it.
+--- What `tls.pin` has of a certificate's key, as docs/security.md says to compute it.
 function certificates.pin(folder, name)
   local pipe = assert(io.popen(("openssl x509 -pubkey -noout -in %s/%s.pem | openssl pkey -pubin -outform der | "
     .. "openssl dgst -sha256 -binary | openssl base64"):format(folder, name)))

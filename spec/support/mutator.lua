@@ -254,8 +254,8 @@ local function properties_overrun(packet, at)
   return false
 end
 
---- Whether a property of MQTT 5 reaches past the end of its packet, which Paho does not notice (README, "What it does
--- not do"): it reads on, and takes a PUBLISH for one with a payload of less than nothing.
+--- Whether a property of MQTT 5 reaches past the end of its packet, which Paho does not notice
+-- (docs/transports/paho.md): it reads on, and takes a PUBLISH for one with a payload of less than nothing.
 -- @tparam string packet
 -- @treturn boolean
 function mutator.overruns(packet)

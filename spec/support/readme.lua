@@ -1,4 +1,4 @@
---- The tables that README.md shows of what the code knows: rendered from the code, so that a spec can compare.
+--- The tables that docs/reference shows of what the code knows: rendered from the code, so that a spec can compare.
 local core = require "holdfast.core"
 local reference = require "holdfast.reference"
 

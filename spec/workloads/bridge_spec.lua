@@ -141,7 +141,7 @@ describe("a bridge #broker", function()
 
   -- Paho acknowledges as messages arrive, so that the client can only step away from the broker when the inbox is full:
   -- a reader that waits for a publish of the same client waits for ever then, and what comes before a reader has begun
-  -- is kept only as far as its buffer goes. README, limits of Paho.
+  -- is kept only as far as its buffer goes. docs/transports/paho.md.
   local function can(transport, clients, reader)
     return transport == "native" or clients == 2 and (reader == "handler" or reader == "ordered")
   end

@@ -16,7 +16,7 @@ local SERVICE = [[
 local holdfast = require "holdfast"
 
 local client = holdfast.new { server = arg[1], client_id = "service",
-  stable_after = tonumber(arg[2]), -- shorter than a broker stays: README
+  stable_after = tonumber(arg[2]), -- shorter than a broker stays: docs/reference/options.md
   will = { topic = "presence", payload = "crashed", qos = 1 } }
 client:on("ready", print)
 local stop = client:subscribe("stop", { qos = 1 })

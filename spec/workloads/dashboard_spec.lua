@@ -39,7 +39,7 @@ local RETAINED = program.size(3000, 50000)
 local FLOOD = program.size(4, 10) -- seconds
 local RATE = program.size(3000, 20000) -- messages a second
 local SCREEN = program.size(0.2, 1)
--- Over Paho what is retained must fit, or the client leaves before SUBACK and is sent it anew: README, limits of Paho.
+-- Over Paho what is retained must fit, or the client leaves before SUBACK and is sent it anew: docs/transports/paho.md.
 local INBOX = { native = nil, paho = 4 * RETAINED }
 
 describe("a dashboard #broker", function()
@@ -126,7 +126,7 @@ describe("a dashboard #broker", function()
         holdfast.run(function()
           local account, pauses, sent, seen, dropped, one, kept = dashboard(transport, protocol, host)
           account:close { memory = { -math.huge, 60000 }, descriptors = 0, gap = { 0, 1 } }
-          -- Over Paho a burst of QoS 1 that fills the inbox ends the connection, once in a while. README, limits.
+          -- Over Paho a burst of QoS 1 that fills the inbox ends the connection now and then: docs/transports/paho.md.
           local allowed = transport == "paho" and one:count "^lost: slow_consumer" or 0
           assert(one:count "^lost" == allowed and allowed <= 1, account:words())
           local late = pauses[math.ceil(#pauses * 0.99)]

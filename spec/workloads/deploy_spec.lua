@@ -1,5 +1,5 @@
 -- 14, a deploy: the old process still runs while the new one starts with the same client id and store. The store says
--- who is at home; without one the two would fight over the session, which mosquitto 2.0.11 does not tell them (README).
+-- who is at home; without one the two would fight over the session (docs/delivery.md).
 -- #broker
 local accounts = require "spec.support.account"
 local core = require "holdfast.core"

@@ -87,10 +87,10 @@ describe("a program with children #broker", function()
     for number = 1, account:highest "children" do
       account:posted("children", number)
     end
-    -- What mosquitto had released, and not yet heard to be complete, it sends anew after its restart (README). Threads
+    -- What mosquitto had released, and not yet heard to be complete, it sends again (docs/delivery.md). Threads
     -- for names and the disk come and go.
     account:close { doubled = { 0, 3 }, threads = { -2, 2 }, descriptors = { -2, 2 }, gap = { 0, 10 } }
-    -- Paho's socket is closed in children only from CONNACK on: README, limits of Paho.
+    -- Paho's socket is closed in children only from CONNACK on: docs/transports/paho.md.
     assert(transport == "paho" or one:count "^leak" == 0, account:words())
     world:close(1)
   end

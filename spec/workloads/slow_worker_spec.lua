@@ -141,7 +141,7 @@ describe("a slow worker #broker", function()
       end)
     elseif program.is_soak or protocol == 5 then
       -- Paho acknowledges as messages arrive: what the inbox held at the kill is lost with it, and what had begun. It
-      -- holds more than its bound: what Paho has read until the client, with its inbox full, has left. README, limits.
+      -- holds more than its bound: what Paho has read until the client has left: docs/transports/paho.md.
       it("loses no more than what its inbox held: " .. way, function()
         holdfast.run(function()
           local account, _, _, inbox = worker(transport, protocol, host, 1)

@@ -225,7 +225,7 @@ describe("tenants #broker", function()
       until count == #wanted
     end
 
-    -- Over Paho each connection is made under the one lock of all: README, limits of Paho.
+    -- Over Paho each connection is made under the one lock of all: docs/transports/paho.md.
     local patience = program.size(10, transport == "paho" and 150 or 30)
     await("beside TLS that stands still", at[0], 1, patience)
     local until_then = core.now() + SLOW
@@ -300,7 +300,7 @@ describe("tenants #broker", function()
             end
           end
           -- Over Paho, with one lock for all, some ping comes too late, and some attempt is over when the broker takes
-          -- it: README, limits of Paho. Each such connection has its will.
+          -- it: docs/transports/paho.md. Each such connection has its will.
           local wills, counts = {}, {}
           for _, will in ipairs(seen.wills) do
             counts[will] = (counts[will] or 0) + 1
@@ -314,7 +314,7 @@ describe("tenants #broker", function()
           for number in pairs(seen.readies) do
             assert(number % 3 ~= 2 and (number % 3 == 1 or number % 10 ~= 0), number .. " was let in")
           end
-          -- None waits for as long as TLS stands still elsewhere; over Paho not most of a few: README, limits of Paho.
+          -- None waits for as long as TLS stands still elsewhere; over Paho not most of a few: docs/transports/paho.md.
           if transport == "native" then
             assert(seen.held[#seen.held] < SLOW, account:words())
           elseif not program.is_soak then

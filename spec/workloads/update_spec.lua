@@ -110,7 +110,7 @@ describe("an update #broker", function()
   end
 
   -- Over Paho a large message that comes down shuts out the answer to a ping, and one on its way up hides that nobody
-  -- is there any more: README, limits of Paho.
+  -- is there any more: docs/transports/paho.md.
   local function can(transport, way)
     return transport == "native" or way == "down" and not program.is_soak
   end

@@ -130,7 +130,7 @@ describe("a web API #broker", function()
     over = true
     go_on(TIMEOUT + 1)
     -- The broker's log says what it was given. mosquitto acknowledges before it saves: what it was killed with is its
-    -- loss (README), and no other.
+    -- loss (docs/delivery.md), and no other.
     local given = {} -- when last: before it was killed, or since
     for at, which in broker:log():gmatch "()Received PUBLISH from api%-[^\n]*'orders/(%d+)'" do
       given[tonumber(which)] = at > before and "since" or "before"

@@ -81,7 +81,7 @@ describe("a year #broker", function()
       it("costs no more at its end than at its beginning: " .. program.way(transport, protocol, host), function()
         holdfast.run(function()
           local account = year(transport, protocol, host)
-          -- Over Paho and 3.1.1 what the broker had not released when a client was closed is lost: README, limits.
+          -- Over Paho and 3.1.1 what was not released when a client was closed is lost: docs/transports/paho.md.
           account:close { descriptors = { -2, 1 }, memory = { -math.huge, 1000 }, gap = { 0, 60 },
             lost = transport == "paho" and protocol == 4 and { 0, DAYS / 10 } or 0 }
         end)
