@@ -271,6 +271,9 @@ demo: ## a subscriber living through a broker's death and return
 	@$(MAKE) --no-print-directory -s all
 	@examples/demo.sh
 
+images: all ## draws the pictures of docs/images anew: a recording of the demo, simulated fleets
+	@docs/tools/record
+
 bench: ## holdfast beside raw Paho and libmosquitto; ARGS="--help" tells more
 	@.ci/deps bench
 	@bench/run $(ARGS)
@@ -329,4 +332,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        prove lint demo bench doc doc-links doc-pictures install uninstall clean help
+        prove lint demo images bench doc doc-links doc-pictures install uninstall clean help

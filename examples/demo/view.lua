@@ -79,7 +79,7 @@ function view.draw()
     "  next       " .. next_attempt(status),
     "  reason     " .. (status.state ~= "connected" and status.reason and status.reason.name or "-"),
     "",
-    string.format("  messages   %d sent   %d received   %s   %d duplicates   (%d wait at the publisher)", count.sent,
+    string.format("  messages   %d sent   %d received   %s   %d duplicates   %d queued", count.sent,
       count.received, paint(count:lost() > 0 and "31" or "32", count:lost() .. " lost"), count.duplicates,
       math.max(0, count.sent - count.acknowledged)),
     "",
