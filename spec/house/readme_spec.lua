@@ -110,6 +110,25 @@ describe("every page", function()
     end
   end)
 
+  it("has options that holdfast.new takes", function()
+    local holdfast = require "holdfast"
+    local anything = setmetatable({}, { __index = function() return "anything" end })
+    local taken = 0
+    for _, block in ipairs(pages.blocks "lua") do
+      for options in block.text:gmatch "holdfast\"?%)?[.:]%l+%s*(%b{})" do
+        local given = assert((loadstring or load)("local ngx, os = ... return " .. options))(anything, anything)
+        if given.queue then given.queue.store = nil end -- a file that is somebody else's
+        if given.server or given.servers then
+          local fine, client, problem = pcall(holdfast.new, given)
+          assert.is_truthy(fine and client, block.place .. ": " .. tostring(fine and problem or client))
+          client:close()
+          taken = taken + 1
+        end
+      end
+    end
+    assert.is_true(taken >= 15, taken)
+  end)
+
   it("links to what is there", function()
     local checked = 0
     for _, path in ipairs(pages.all()) do
