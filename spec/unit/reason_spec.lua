@@ -251,7 +251,8 @@ describe("an unknown code", function()
     unsuback = { "unknown_unsuback", "none" }, puback = { "unknown_puback", "none" },
     paho = { "unknown_paho", "retry" }, http = { "unknown_http", "slow", may_switch = true },
     proxy = { "unknown_proxy", "slow", may_switch = true }, socks = { "unknown_socks", "slow", may_switch = true },
-    websocket = { "websocket_closed", "retry", may_switch = true }, quic = { "quic_closed", "retry", may_switch = true },
+    websocket = { "websocket_closed", "retry", may_switch = true },
+    quic = { "quic_closed", "retry", may_switch = true },
     network = { "unknown_network", "retry" }, tls = { "unknown_tls", "slow" },
     client = { "unknown_client", "retry" },
   }
