@@ -23,11 +23,6 @@ bool hf_outbox_empty(const hf_client *client) {
   return !outbox->again.first && !hf_lines_first(&outbox->fresh) && outbox->in_flight == 0;
 }
 
-int64_t hf_outbox_oldest(const hf_client *client) {
-  const hf_list_link *ages = &client->outbox.ages;
-  return hf_list_empty(ages) ? HF_NEVER : HF_OWNER(hf_publish, by_age, ages->next)->accepted;
-}
-
 /* Somebody knows its id, and may come back with it. */
 static bool is_asked_for(const hf_publish *publish) {
   return publish->flags & HF_PUBLISH_NOTIFY;

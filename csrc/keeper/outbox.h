@@ -44,6 +44,5 @@ void hf_outbox_delivered(hf_client *client, hf_publish *publish);
 void hf_outbox_withdraw(hf_client *client, hf_event *answer); /* takes it: HF_COMMAND_WITHDRAW */
 void hf_outbox_drop_all(hf_client *client);
 bool hf_outbox_empty(const hf_client *client);
-int64_t hf_outbox_oldest(const hf_client *client); /* when the oldest was accepted (ms); HF_NEVER: it is empty */
 
 #endif

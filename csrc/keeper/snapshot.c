@@ -49,6 +49,11 @@ static void watch_outage(hf_client *client) {
   }
 }
 
+static int64_t oldest_in_queue(const hf_client *client) {
+  const hf_list_link *ages = &client->outbox.ages;
+  return hf_list_empty(ages) ? HF_NEVER : HF_OWNER(hf_publish, by_age, ages->next)->accepted;
+}
+
 void hf_snapshot_publish(hf_client *client) {
   const hf_engine *engine = &client->engine;
   const char *id = client->assigned_id ? client->assigned_id : client->options->client_id;
@@ -66,7 +71,7 @@ void hf_snapshot_publish(hf_client *client) {
   status->since = engine->since;
   status->downtime = client->downtime;
   status->down_since = client->down_since;
-  status->queued_since = hf_outbox_oldest(client);
+  status->queued_since = oldest_in_queue(client);
   status->protocol = client->protocol;
   status->ready = client->ready;
   bool in_line = hf_gate_takes((hf_gate)client->gate, HF_GATE_INPUT_LIMITED);
