@@ -174,6 +174,17 @@ describe("in #broker", function()
         assert.same({ "1", "left\tnil", "15\t17" }, { lines[1], lines[2], lines[3] })
       end)
 
+      it("functions that the connection waits for are answered at once where they publish on it", function()
+        local lines = run(host, "own")
+        assert.same({ "credentials: credentials, backoff: backoff, credentials: credentials", "0\ttrue" },
+          { lines[1], lines[2] })
+      end)
+
+      it("an error comes out as it went in", function()
+        local lines = run(host, "thrown")
+        assert.same({ "nil\tplain\tfailed\tplain", "true", "false\tprotected" }, { lines[1], lines[2], lines[3] })
+      end)
+
       it("a protected call waits, with holdfast.pcall on Lua 5.1 too", function()
         local lines = run(host, "protected")
         assert.same({ "false\tafter the first", "the first", "false\tafter the second" },

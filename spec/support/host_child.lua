@@ -31,6 +31,7 @@ end
 
 local main = {} -- scenes in a coroutine of the host
 require("spec.support.host_readers")(main, options)
+require("spec.support.host_errors")(main, options)
 
 -- The whole life of a client. The host is recognised by itself where it can be.
 function main.outage()
