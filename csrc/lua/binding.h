@@ -78,5 +78,6 @@ void hf_lua_open_public_event(lua_State *L); /* events, an array of { name =, th
 void hf_lua_open_claim(lua_State *L);
 void hf_lua_open_mailbox(lua_State *L);
 void hf_lua_open_client(lua_State *L);
+void hf_lua_open_console(lua_State *L); /* pushes the table holdfast.core.console */
 
 #endif

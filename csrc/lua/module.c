@@ -104,5 +104,7 @@ int luaopen_holdfast_core(lua_State *L) {
   lua_setfield(L, -2, "engine");
   hf_lua_open_fleet(L);
   lua_setfield(L, -2, "fleet");
+  hf_lua_open_console(L);
+  lua_setfield(L, -2, "console");
   return 1;
 }

@@ -45,6 +45,8 @@ local function declare_identity(command)
   close()
 end
 
+local OCSP = { "ask", "require" }
+
 local function declare_tls(command)
   local option, flag, close = group(command, "TLS")
   option("--cafile", "FILE", "Certificates to trust; the system's unless given.")
@@ -56,7 +58,7 @@ local function declare_tls(command)
   option("--pin", "SHA256", "The key that the broker must have, base64; may be repeated."):count "*"
   option("--crl", "FILE", "Lists of revoked certificates.")
   option("--ocsp", "HOW", "ask or require a proof that nothing is revoked."):convert(
-    values.choice("--ocsp", { ask = "ask", require = "require" }, { "ask", "require" }))
+    values.word("--ocsp", OCSP))
   option("--psk-identity", "NAME", "With --psk in place of certificates.")
   option("--psk", "HEX", "A key that broker and client share.")
   flag("--insecure", "Do not check the broker's certificate.")
@@ -66,7 +68,7 @@ end
 local function declare_road(command)
   local option, _, close = group(command, "The way to the broker")
   option("--transport", "NAME", "native or paho; unless given, native where the address or an option needs it.")
-    :convert(values.choice("--transport", { native = "native", paho = "paho" }, { "native", "paho" }))
+    :convert(values.word("--transport", { "native", "paho" }))
   option("--proxy", "URL", "http://, https://, socks5:// or socks5h://, or the word environment.")
   option("--header", "'NAME: VALUE'", "Of a WebSocket's request; may be repeated."):count "*":convert(function(word)
     local name, value = word:match "^([^%s:]+):%s*(.*)$"
@@ -82,8 +84,8 @@ end
 
 local function declare_log(command)
   local option, flag, close = group(command, "What is said on the standard error")
-  option("--log-level", "LEVEL", "debug, info, warning (unless given) or error."):convert(values.choice("--log-level",
-    { debug = "debug", info = "info", warning = "warning", error = "error" }, { "debug", "info", "warning", "error" }))
+  option("--log-level", "LEVEL", "debug, info, warning (unless given) or error."):convert(values.word("--log-level",
+    { "debug", "info", "warning", "error" }))
   flag("-d --debug", "The same as --log-level debug, and a line for each packet.")
   flag("--quiet", "Nothing but errors: no word of an outage.")
   close()
@@ -228,6 +230,13 @@ local function default_transport()
   end
 end
 
+--- The transport that a client made of this will have.
+-- @tparam table made of `client`
+-- @treturn string
+function options.transport(made)
+  return made.transport or default_transport()
+end
+
 local function transport_of(arguments, made)
   local why = not arguments.transport and default_transport() ~= "native" and native_reason(made)
   if not why then
@@ -309,7 +318,7 @@ function options.listen(holdfast, arguments, name)
   local least = LEVELS[arguments.debug and "debug" or arguments.log_level or arguments.quiet and "error" or "warning"]
   holdfast.log(function(level, message)
     if LEVELS[level] >= least then
-      io.stderr:write(("holdfast %s: %s: %s\n"):format(name, level, message))
+      io.stderr:write(("holdfast %s: %s\n"):format(name, message))
     end
   end, arguments.debug and { trace = "protocol" } or nil)
 end

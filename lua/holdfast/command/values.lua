@@ -68,6 +68,18 @@ function values.choice(option, choices, shown)
   end
 end
 
+--- One of some words, as it is.
+-- @tparam string option its name, for messages
+-- @tparam table words
+-- @treturn function
+function values.word(option, words)
+  local choices = {}
+  for _, word in ipairs(words) do
+    choices[word] = word
+  end
+  return values.choice(option, choices, words)
+end
+
 --- A quality of service.
 -- @tparam string option its name, for messages
 -- @treturn function
