@@ -25,7 +25,10 @@ local function user_properties(message)
   return table.concat(words, " ")
 end
 
-local function time_of(at)
+--- A time of the wall clock, as RFC 3339 has it.
+-- @tparam number at
+-- @treturn string
+function format.time(at)
   local zone = os.date("%z", at):gsub("(%d%d)$", ":%1") -- RFC 3339
   return os.date("%Y-%m-%dT%H:%M:%S", at) .. zone
 end
@@ -61,7 +64,7 @@ local FIELDS = { "time", "topic", "qos", "retain", "duplicate", "payload_bytes",
 function format.json(message, at)
   local is_text = json.is_text(message.payload)
   return json.object(FIELDS, {
-    time = time_of(at), topic = message.topic, qos = message.qos, retain = message.retain or false,
+    time = format.time(at), topic = message.topic, qos = message.qos, retain = message.retain or false,
     duplicate = message.duplicate or nil, payload_bytes = #message.payload,
     payload = is_text and message.payload or nil,
     payload_base64 = not is_text and json.base64(message.payload) or nil,
@@ -78,7 +81,7 @@ local LETTERS = {
   x = function(message) return hexadecimal(message.payload, "%02x") end,
   X = function(message) return hexadecimal(message.payload, "%02X") end,
   j = format.json,
-  I = function(_, at) return time_of(at) end,
+  I = function(_, at) return format.time(at) end,
   U = function(_, at) return text.format("%.0f", at) end,
   C = function(message) return property(message, "content_type") end,
   D = function(message) return property(message, "correlation_data") end,
