@@ -33,8 +33,9 @@ local function tell_return(self, client)
   end)
 end
 
--- Asleep for good: nobody wakes a command.
-local function watch_end(self, client)
+--- Has a client that will not try again end the command: nobody wakes it.
+-- @tparam holdfast.client client
+function Session:depend_on(client)
   client:on("sleeping", function(event)
     if not event.wake_in then
       self.refusal = self.refusal or event.reason
@@ -70,7 +71,7 @@ function session.open(name, arguments, shape)
   if not arguments.quiet then
     tell_return(self, self.client)
   end
-  watch_end(self, self.client)
+  self:depend_on(self.client)
   return self
 end
 
