@@ -291,11 +291,15 @@ doc-pictures: doc ## and each of its pages as a picture in build/pictures: light
 	@.ci/deps pictures
 	@docs/tools/pictures.py
 
+manual: $(CORE) ## the manual page of the command holdfast, and its tables in docs/command.md
+	@eval "$$(.ci/env $(VERSION) '$(HERE)')"; $(INTERPRETER) docs/tools/manual.lua
+
 # Lua 5.1 and LuaJIT look in the same folders, and what is built with the headers of either serves both: they are one
 # installation, whose commands run on the Lua that was installed last.
 MODULE_FOLDER  := $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
 LIBRARY_FOLDER := $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
 COMMANDS       := $(notdir $(wildcard bin/*))
+MANUAL_FOLDER  := $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	@for file in $(MODULES:lua/%=%); do \
@@ -305,7 +309,8 @@ install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	$(if $(QUIC),install -D -m 755 $(QUIC) "$(LIBRARY_FOLDER)/holdfast/quic.so")
 	@for command in $(COMMANDS); do \
 	  install -D -m 755 "bin/$$command" "$(DESTDIR)$(PREFIX)/bin/$$command" && \
-	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" || exit 1; \
+	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" && \
+	  install -D -m 644 "docs/man/$$command.1" "$(MANUAL_FOLDER)/$$command.1" || exit 1; \
 	done
 
 # The commands stay while another Lua's modules are there: they name the Lua that they run on.
@@ -314,7 +319,7 @@ uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
 	rm -f "$(LIBRARY_FOLDER)/holdfast/core.so" "$(LIBRARY_FOLDER)/holdfast/quic.so"
 	@for command in $(COMMANDS); do \
 	  if head -n 1 "$(DESTDIR)$(PREFIX)/bin/$$command" 2>/dev/null | grep -q ' $(INTERPRETER)$$'; then \
-	    rm -f "$(DESTDIR)$(PREFIX)/bin/$$command"; \
+	    rm -f "$(DESTDIR)$(PREFIX)/bin/$$command" "$(MANUAL_FOLDER)/$$command.1"; \
 	  fi; \
 	done
 	@for folder in "$(MODULE_FOLDER)" "$(LIBRARY_FOLDER)"; do \
@@ -332,4 +337,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        prove lint demo images bench doc doc-links doc-pictures install uninstall clean help
+        prove lint demo images bench doc doc-links doc-pictures manual install uninstall clean help
