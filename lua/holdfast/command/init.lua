@@ -100,6 +100,9 @@ local function joined(words, commands)
   return made
 end
 
+-- Those that end well at a signal do so from here on, be it that one comes while they are read.
+local CATCHING = { watch = true, sub = true, pub = true, bench = true }
+
 local function complain(err, name, problem)
   err:write("holdfast", name and " " .. name or "", ": ", problem, "\n")
 end
@@ -111,6 +114,9 @@ end
 -- @treturn number the exit status
 function command.main(words, out, err)
   out, err = out or io.stdout, err or io.stderr
+  if CATCHING[words[1]] then
+    core.console.catch()
+  end
   local found, argparse = pcall(require, "argparse")
   if not found then
     complain(err, nil, MISSING)

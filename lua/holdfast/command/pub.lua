@@ -278,7 +278,9 @@ function pub.run(arguments)
   end
   if not arguments.stdin_line then
     payload, problem = payload_of(arguments)
-    if not payload then
+    if core.console.caught() then
+      return exit.signal(core.console.caught())
+    elseif not payload then
       io.stderr:write("holdfast pub: ", problem, "\n")
       return exit.failed
     end

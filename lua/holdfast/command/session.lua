@@ -43,7 +43,7 @@ function Session:depend_on(client)
   end)
 end
 
---- Makes a client, and says what goes wrong.
+--- Makes a client, and says what goes wrong. Signals are caught by then.
 -- @tparam string name of the subcommand
 -- @tparam table arguments
 -- @tparam[opt] function shape given the table for `holdfast.new` to change
@@ -51,18 +51,13 @@ end
 function session.open(name, arguments, shape)
   local self = setmetatable({ name = name, arguments = arguments }, Session)
   options.listen(holdfast, arguments, name)
-  local made, problem, status = options.client(arguments)
+  local made, problem = options.client(arguments)
+  local status
   if made and shape then
     problem = shape(made)
   end
   if not problem then
-    local fine, why = console.catch()
-    problem, status = not fine and why, exit.failed
-  end
-  if not problem then
     self.client, problem, status = options.new(holdfast, made)
-  else
-    status = made and status or exit.wrong
   end
   if problem then
     self:say(problem)
