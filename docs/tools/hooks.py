@@ -31,9 +31,14 @@ def original_of(source):
     return re.sub(r"\.md$", "", source[len("source/"):]) if source.startswith("source/") else f"docs/{source}"
 
 
+def is_page(path):
+    """Whether a path in the repository is part of the site as it is."""
+    return path.startswith("docs/") and not path.startswith(f"docs/{UNPUBLISHED}")
+
+
 def place_of(path):
     """The path in the site of a path in the repository."""
-    if path.startswith("docs/"):
+    if is_page(path):
         return path[len("docs/"):]
     return f"source/{path}" if path.endswith((".svg", ".png")) else f"source/{path}.md"
 
@@ -78,7 +83,7 @@ def on_files(files, config):
     known = set()
     while waiting:
         for path in follow(*waiting.pop())[1]:
-            if path in known or path.startswith("docs/"):
+            if path in known or is_page(path):
                 continue
             known.add(path)
             source = place_of(path)

@@ -19,7 +19,7 @@ from pathlib import Path
 SITE = Path("build/site").resolve()
 PICTURES = Path("build/pictures")
 LOOKS = {"light": (1280, "light"), "dark": (1280, "dark"), "narrow": (400, "light")}
-TALLEST = 12000  # pixels of a picture
+TALLEST, MOST = 2400, 4  # pixels of a picture, and pictures of a page: its beginning, if it is long
 
 SEARCH = """new Promise((resolve) => {
   const field = document.querySelector(".md-search__input");
@@ -98,10 +98,11 @@ def look(browser, page, name, width, scheme):
     browser.call("Page.navigate", url=page.as_uri())
     browser.wait("Page.loadEventFired")
     wide, tall = browser.value("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    picture = browser.call("Page.captureScreenshot", captureBeyondViewport=True,
-                           clip={"x": 0, "y": 0, "width": width, "height": min(tall, TALLEST), "scale": 1})
-    target = PICTURES / f"{'-'.join(page.relative_to(SITE).with_suffix('').parts)}.{name}.png"
-    target.write_bytes(base64.b64decode(picture["data"]))
+    base = "-".join(page.relative_to(SITE).with_suffix("").parts)
+    for number, top in enumerate(range(0, min(tall, TALLEST * MOST), TALLEST), 1):
+        clip = {"x": 0, "y": top, "width": width, "height": min(tall - top, TALLEST), "scale": 1}
+        picture = browser.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        (PICTURES / f"{base}.{name}.{number}.png").write_bytes(base64.b64decode(picture["data"]))
     if wide > width:
         yield f"{wide} pixels wide in a window of {width}"
     for event in browser.events:
