@@ -195,7 +195,7 @@ $(HERE)/fuzz/native $(HERE)/fuzz/proxy $(HERE)/fuzz/websocket: spec/support/scri
 $(HERE)/fuzz/proxy $(HERE)/fuzz/websocket: LIBS += -lcrypto # likewise
 
 # The bench's C programs: raw Paho and libmosquitto, a server that costs next to nothing, and the core alone.
-bench-programs: $(patsubst %,$(BUILD)/bench/%,raw_paho raw_mosquitto raw_socket peer matching)
+bench-programs: $(patsubst %,$(BUILD)/bench/%,raw_paho raw_mosquitto raw_socket peer matching wire)
 
 $(BUILD)/bench/raw_mosquitto: LIBS += -lmosquitto
 

@@ -20,6 +20,7 @@ local function new(options)
   options.server = options.server or given.server or "mqtt://127.0.0.1:" .. (options.port or given.port)
   options.port = nil
   options.keep_alive = 60
+  options.zero_rtt = given.zero_rtt == 1 or nil
   options.tls = given.ca and given.ca ~= "" and { ca = given.ca } or nil
   return holdfast.new(options)
 end
@@ -194,6 +195,21 @@ function modes.reconnect()
       seconds = seconds + now() - start
     end
     answer("seconds=%.6f", seconds)
+    client:close(5)
+  end)
+end
+
+-- Likewise, with a pause between, and says each time when it was ready.
+function modes.comeback()
+  holdfast.run(function()
+    local client = new { backoff = { strategy = "constant", min = 0.05, jitter = "none" } }
+    client:connect(30)
+    for _ = 1, given.rounds do
+      holdfast.sleep(0.6) -- what the handshake has left to say is over
+      client:reconnect()
+      assert(client:wait("ready", 30))
+      answer("ready=%.6f", now())
+    end
     client:close(5)
   end)
 end

@@ -4,7 +4,7 @@ package.path = "bench/?.lua;" .. package.path
 local HELP = [[
 usage: bench/run [part ...] [--runs=N] [--count=N] [--raw-burst=SECONDS] [--lua=NAME]
 
-Parts (all of them unless named; scale, start, crowd, tickets and quic only if named):
+Parts (all of them unless named; scale, start, crowd, tickets, quic and comeback only if named):
   receive   64 B messages from a server that costs next to nothing, QoS 0 and 1
   publish   64 B messages to such a server, QoS 0 and 1
   store     64 B messages at QoS 1 to such a server, in memory and on disk: Paho's file store, queue.store
@@ -28,6 +28,8 @@ Parts (all of them unless named; scale, start, crowd, tickets and quic only if n
   tickets   a full handshake of TLS, and one with a ticket: CPU of a connect, memory of a client after the first
   quic      MQTT over QUIC beside mqtts and mqtt: first accept to subscribed, packets of a reconnect, messages a second
             and the 99th percentile of delivery where 0, 5 and 20 % of packets are lost each way (as root)
+  comeback  a reconnect over a link of 100 ms each way, by mqtt, mqtts and QUIC with its tickets and without, and with
+            CONNECT before the handshake: round trips, and packets and bytes up to `ready`, as captured (as root)
   start     a script that connects, publishes once and closes, beside mosquitto_pub, a script that does nothing, and
             luamqtt where that is installed; CPU less Lua's own start, as a multiple of mosquitto_pub's
 
@@ -300,6 +302,10 @@ local of_clients = require "clients" {
 }
 function run_part.quic()
   require "quic"(given, say)
+end
+
+function run_part.comeback()
+  require "comeback"(given, say)
 end
 
 for name, run in pairs(of_clients) do
