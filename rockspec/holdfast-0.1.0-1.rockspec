@@ -182,6 +182,7 @@ build = {
         "csrc/store/sqlite.c",
         "csrc/store/store.c",
         "csrc/store/tend.c",
+        "csrc/store/ticket.c",
         "csrc/stream/connect.c",
         "csrc/stream/openssl.c",
         "csrc/stream/proxy.c",

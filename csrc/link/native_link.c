@@ -189,6 +189,15 @@ static void fail(hf_link *link, const hf_reason *reason, hf_phase phase, const c
                                          .text = text});
 }
 
+/* What the stream wants to know after the end of the process. */
+static hf_bytes look_in_store(void *owner, const unsigned char *key) {
+  return hf_store_ticket_of(((hf_link *)owner)->store, key);
+}
+
+static void keep_in_store(void *owner, const unsigned char *key, hf_bytes secret) {
+  hf_store_keep_ticket(((hf_link *)owner)->store, key, secret);
+}
+
 /* Of the two contexts, NULL where there is no TLS. */
 static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_context *tls, hf_tls_context *proxy_tls) {
   const hf_proxy *proxy = attempt->proxy;
@@ -212,6 +221,7 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
       .patience = attempt->left ? attempt->left : attempt->timeout,
       .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
       .tls = tls};
+  if (link->store) target.vault = (hf_stream_vault){look_in_store, keep_in_store, link};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
   if (!link->stream) out_of_memory(link);
 }

@@ -36,6 +36,8 @@ typedef struct hf_quic_plan { /* what all connections of a stream are made with;
   char *host;              /* for SNI and the look at a certificate: without the dot at its end, or a zone */
   bool is_address;         /* the host is one */
   uint16_t port;
+  hf_stream_vault vault; /* of functions that are NULL: none */
+  unsigned char key[HF_STREAM_VAULT_KEY];
   uint32_t patience; /* ms until it must have opened; 0: without end */
   uint32_t quiet;    /* see hf_stream_target */
 } hf_quic_plan;
@@ -136,6 +138,7 @@ int hf_quic_look_back(hf_quic_connection *connection); /* the handshake is compl
 /* NewSessionTicket: what GnuTLS does not tell of it, and then the session that has it. */
 void hf_quic_read_ticket(hf_quic_connection *connection, const gnutls_datum_t *message);
 void hf_quic_keep_ticket(hf_quic_connection *connection);
+void hf_quic_forget_tickets(const hf_quic_connection *connection); /* of this server */
 
 /* It ends, because of what ngtcp2 (NGTCP2_ERR_...) or the system (errno) has answered; the peer is told. */
 void hf_quic_fail(hf_quic_connection *connection, int error);

@@ -12,8 +12,7 @@ void hf_quic_end_with(hf_quic_connection *c, hf_source source, int code, const c
   c->end.reason = hf_reason_find(source, code);
   c->end.code = code;
   if (text != c->end.text) snprintf(c->end.text, sizeof c->end.text, "%s", text);
-  if (c->heard && (source == HF_SOURCE_TLS || (source == HF_SOURCE_QUIC && !c->shaken)))
-    hf_quic_tickets_forget(&c->plan->half->tickets, c->plan->host, c->plan->port);
+  if (c->heard && (source == HF_SOURCE_TLS || (source == HF_SOURCE_QUIC && !c->shaken))) hf_quic_forget_tickets(c);
   hf_loop_stop(c->plan->loop, &c->timer);
 }
 

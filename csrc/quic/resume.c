@@ -24,11 +24,18 @@ static bool is_fine(const hf_quic_connection *c, const hf_quic_ticket *ticket) {
          hf_quic_host_there->judge(c->plan->context, ticket->chain, ticket->chain_length, c->plan->host, &problem);
 }
 
+void hf_quic_forget_tickets(const hf_quic_connection *c) {
+  const hf_quic_plan *plan = c->plan;
+  hf_quic_tickets_forget(&plan->half->tickets, plan->host, plan->port);
+  if (plan->vault.keep) plan->vault.keep(plan->vault.owner, plan->key, (hf_bytes){0});
+}
+
 bool hf_quic_choose_ticket(hf_quic_connection *c, hf_quic_ticket *ticket) {
   const hf_quic_plan *plan = c->plan;
   c->ticket = hf_quic_tickets_take(&plan->half->tickets, plan->host, plan->port);
+  if (!c->ticket.data && plan->vault.look) c->ticket = plan->vault.look(plan->vault.owner, plan->key);
   if (c->ticket.data && hf_quic_ticket_read(c->ticket, ticket) && is_fine(c, ticket)) return true;
-  if (c->ticket.data) hf_quic_tickets_forget(&plan->half->tickets, plan->host, plan->port);
+  if (c->ticket.data) hf_quic_forget_tickets(c);
   hf_quic_ticket_free(c->ticket);
   c->ticket = (hf_bytes){0};
   *ticket = (hf_quic_ticket){0};
@@ -160,7 +167,9 @@ void hf_quic_keep_ticket(hf_quic_connection *c) {
                            .takes_early = c->allows_early};
   read_limits(ngtcp2_conn_get_remote_transport_params(c->conn), ticket.limits);
   take_chain(c, &ticket);
-  hf_quic_tickets_put(&plan->half->tickets, plan->host, plan->port, hf_quic_ticket_pack(&ticket));
+  const hf_bytes packed = hf_quic_ticket_pack(&ticket);
+  if (packed.data && plan->vault.keep) plan->vault.keep(plan->vault.owner, plan->key, packed);
+  hf_quic_tickets_put(&plan->half->tickets, plan->host, plan->port, packed);
   explicit_bzero(session.data, session.size);
   gnutls_free(session.data);
 }

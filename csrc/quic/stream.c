@@ -241,6 +241,7 @@ static void finish(hf_stream *stream, uint32_t patience, void (*done)(void *owne
   quic *q = of(stream);
   q->done = done;
   q->leaving = true;
+  q->plan.vault = (hf_stream_vault){0};
   free_connections(q);
   if (q->state != HF_STREAM_OPEN || q->chosen->ended || q->chosen->shut) {
     hf_loop_later(q->plan.loop, &q->task);
@@ -420,6 +421,8 @@ static bool make_plan(quic *q, const hf_stream_target *target) {
   plan->patience = target->patience;
   plan->quiet = target->quiet;
   plan->port = target->port;
+  if (target->vault.look && hf_quic_host_there->fingerprint(plan->context, plan->host, plan->port, plan->key))
+    plan->vault = target->vault;
   plan->out = &q->out;
   plan->in = &q->in;
   return hf_quic_fifo_add(&q->out, target->first.data, target->first.length) == target->first.length;

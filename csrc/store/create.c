@@ -29,7 +29,9 @@ static const char schema[] = "PRAGMA page_size = 1024;" /* what one small messag
                              "  released INTEGER NOT NULL);"
                              "CREATE TABLE received (packet_id INTEGER PRIMARY KEY, packet BLOB NOT NULL);"
                              "CREATE TABLE moment (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,"
-                             "  clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL);";
+                             "  clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL);"
+                             "CREATE TABLE ticket (place INTEGER PRIMARY KEY, key BLOB NOT NULL, secret BLOB NOT NULL,"
+                             "  turn INTEGER NOT NULL);";
 
 static int fill(sqlite3 *database, const char *client_id) {
   char ending[120];

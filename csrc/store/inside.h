@@ -40,6 +40,7 @@ typedef enum hf_store_statement {
   HF_STORE_SESSION,
   HF_STORE_FORGET_FLIGHTS,
   HF_STORE_FORGET_RECEIVED,
+  HF_STORE_TICKET,
   HF_STORE_STATEMENTS
 } hf_store_statement;
 
@@ -59,6 +60,17 @@ typedef struct hf_store_moment { /* ms of each clock at once */
   int64_t wall;
   int64_t own; /* the store's: see age.c */
 } hf_store_moment;
+
+enum { HF_STORE_TICKETS = 8 };
+
+typedef struct hf_store_ticket {
+  unsigned char key[HF_STORE_TICKET_KEY];
+  char *secret; /* NULL: none any more under this key */
+  size_t length;
+  uint64_t turn; /* in which they were kept */
+  bool used;
+  bool dirty; /* not as in the file */
+} hf_store_ticket;
 
 typedef struct hf_store_lock {
   struct hf_store_lock *next;
@@ -99,7 +111,9 @@ struct hf_store {
   size_t done_count, done_room;
   size_t messages; /* in the file */
   hf_store_late *first_late, *last_late;
-  bool overdue;           /* they could not be written */
+  bool overdue; /* they could not be written */
+  hf_store_ticket tickets[HF_STORE_TICKETS];
+  uint64_t ticket_turns;
   uint64_t noted, places; /* places of hf_store_take_note: written, given */
   hf_store_problem news;
   bool has_news;
@@ -156,6 +170,13 @@ bool hf_store_write_late(hf_store *store);                           /* the lock
 int hf_store_write_note(hf_store *store, const hf_store_note *note); /* likewise */
 void hf_store_prune_late(hf_store *store);
 void hf_store_forget_late(hf_store *store);
+
+/* ticket.c: the lock held; but the first two, of which one is for an open that begins, the other for `mind` held. */
+int hf_store_read_tickets(hf_store *store);
+bool hf_store_has_new_tickets(const hf_store *store);
+bool hf_store_write_tickets(hf_store *store);
+void hf_store_write_tickets_again(hf_store *store);
+void hf_store_forget_tickets(hf_store *store); /* the store ends */
 
 /* tend.c: `slow` held, the lock not. */
 hf_store_code hf_store_wait_for_disk(hf_store *store);

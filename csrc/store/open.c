@@ -53,6 +53,7 @@ static const char *const statements[HF_STORE_STATEMENTS] = {
     [HF_STORE_SESSION] = "UPDATE about SET protocol = ?",
     [HF_STORE_FORGET_FLIGHTS] = "DELETE FROM flight",
     [HF_STORE_FORGET_RECEIVED] = "DELETE FROM received",
+    [HF_STORE_TICKET] = "INSERT OR REPLACE INTO ticket VALUES (?1, ?2, ?3, ?4)",
 };
 
 static hf_store_code judge(hf_store *store, int result, hf_store_problem *problem) {
@@ -153,10 +154,12 @@ static hf_store_code read_about(hf_store *store, const char *client_id, hf_store
 static hf_store_code read_moment(hf_store *store, hf_store_problem *problem) {
   sqlite3_stmt *row = NULL;
   hf_store_moment last = {.clock = 0};
-  char upgrade[300];
+  char upgrade[480];
   snprintf(upgrade, sizeof upgrade,
            "CREATE TABLE IF NOT EXISTS moment (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,"
-           " clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL); PRAGMA user_version = %d;",
+           " clock INTEGER NOT NULL, wall INTEGER NOT NULL, own INTEGER NOT NULL);"
+           "CREATE TABLE IF NOT EXISTS ticket (place INTEGER PRIMARY KEY, key BLOB NOT NULL, secret BLOB NOT NULL,"
+           " turn INTEGER NOT NULL); PRAGMA user_version = %d;",
            HF_STORE_VERSION);
   int result = sqlite3_exec(store->database, upgrade, NULL, NULL, NULL);
   if (!result)
@@ -246,6 +249,7 @@ hf_store_code hf_store_open_all(hf_store *store, const char *client_id, hf_store
   if (!code) code = check_all(store, problem);
   if (!code && client_id) code = read_about(store, client_id, problem);
   if (!code && client_id) code = read_moment(store, problem);
+  if (!code && client_id) code = judge(store, hf_store_read_tickets(store), problem);
   if (!code) compact(store);
   if (!code) code = prepare(store, problem);
   if (!code) sqlite3_wal_hook(store->database, counted, store);

@@ -253,6 +253,7 @@ void hf_store_write_rest(hf_store *store) {
   bool fine = hf_store_write_late(store);
   while (fine && count == BATCH && (count = look_at_done(store, ids)) > 0)
     fine = write_done(store, ids, count);
+  if (fine) hf_store_write_tickets(store);
 }
 
 void hf_store_commit(hf_store *store) {
@@ -262,7 +263,7 @@ void hf_store_commit(hf_store *store) {
 
 bool hf_store_wants_commit(hf_store *store) {
   pthread_mutex_lock(&store->mind);
-  bool wants = !store->ailing && (store->done_count > 0 || store->first_late);
+  bool wants = !store->ailing && (store->done_count > 0 || store->first_late || hf_store_has_new_tickets(store));
   pthread_mutex_unlock(&store->mind);
   return wants;
 }
@@ -298,6 +299,7 @@ void hf_store_free(hf_store *store) {
   hf_store_lock_drop(store->shut); /* after SQLite's own: closing any descriptor of the file lets those go */
   hf_store_left(store);
   hf_store_forget_late(store);
+  hf_store_forget_tickets(store);
   hf_store_recent_end(store);
   pthread_mutex_destroy(&store->mind);
   pthread_mutex_destroy(&store->lock);

@@ -149,6 +149,18 @@ typedef struct hf_store_note {
 uint64_t hf_store_take_note(hf_store *store, hf_store_note note);
 uint64_t hf_store_noted(hf_store *store);
 
+/* ---- tickets: secrets by which a later process comes back to a server faster. Few, and none is worth failing for ----
+ */
+
+enum { HF_STORE_TICKET_KEY = 32, HF_STORE_TICKET_MOST = 65536 /* bytes */ };
+
+/* What is kept under a key; the caller's, to be wiped and freed. Length 0: nothing. Does not wait. */
+hf_bytes hf_store_ticket_of(hf_store *store, const unsigned char *key);
+
+/* In place of what was kept under this key; of more than a few, the one that was kept longest ago goes. Length 0:
+ * nothing is kept under it any more. Does not wait: hf_store_commit writes it. */
+void hf_store_keep_ticket(hf_store *store, const unsigned char *key, hf_bytes secret);
+
 /* ---- the disk ---- */
 
 /* Whether hf_store_tend has something to do. Does not wait. */

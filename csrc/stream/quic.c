@@ -13,7 +13,8 @@ static const hf_quic_host host = {.mark = hf_private_mark,
                                   .hold = hf_tls_context_hold,
                                   .drop = hf_tls_context_drop,
                                   .half = hf_tls_context_half,
-                                  .judge = hf_tls_context_judge};
+                                  .judge = hf_tls_context_judge,
+                                  .fingerprint = hf_tls_context_fingerprint};
 
 bool hf_quic_join(const hf_quic_part *part, char *problem) {
   static const char other[] = "it is of another version of holdfast";

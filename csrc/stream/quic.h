@@ -37,6 +37,8 @@ typedef struct hf_quic_host {   /* of ours, for the part */
    * not. */
   bool (*judge)(hf_tls_context *context, const hf_bytes *chain, size_t count, const char *host,
                 hf_tls_problem *problem);
+  /* See stream/tls_context.h: of HF_STREAM_VAULT_KEY bytes. */
+  bool (*fingerprint)(const hf_tls_context *context, const char *host, uint16_t port, unsigned char *fingerprint);
 } hf_quic_host;
 
 typedef struct hf_quic_part {

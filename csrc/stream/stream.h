@@ -42,6 +42,15 @@ typedef struct hf_stream_proxy { /* on the way to a server */
   hf_tls_context *tls;          /* to the proxy itself; NULL: plain */
 } hf_stream_proxy;
 
+enum { HF_STREAM_VAULT_KEY = 32 /* bytes */ };
+
+/* Where a stream's secrets of a few KB may outlive the process. Until the stream is left. */
+typedef struct hf_stream_vault {
+  hf_bytes (*look)(void *owner, const unsigned char *key); /* whoever asks wipes and frees it; length 0: nothing */
+  void (*keep)(void *owner, const unsigned char *key, hf_bytes secret); /* copied; length 0: nothing any more */
+  void *owner;
+} hf_stream_vault;
+
 typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, but the context of tls */
   const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
   const char *place;              /* whose addresses these are in its stead, and for a proxy to look up; NULL: none */
@@ -58,6 +67,7 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
   hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
   const hf_stream_proxy *proxy; /* NULL: directly */
+  hf_stream_vault vault;        /* of functions that are NULL: none */
 } hf_stream_target;
 
 typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDED } hf_stream_state;

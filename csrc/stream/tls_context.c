@@ -41,7 +41,7 @@ struct hf_tls_context {
   size_t psk_length, references;
   hf_tls_ocsp ocsp;
   bool verifies, listed, has_secret;
-  unsigned char identity[IDENTITY];
+  unsigned char identity[IDENTITY], likeness[IDENTITY];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,15 +64,16 @@ static bool digest_text(EVP_MD_CTX *digest, const char *text) {
   return digest_bytes(digest, text, text ? strlen(text) : 0);
 }
 
-/* Of all that a server, or a check of it, could tell two clients apart by; a secret leaves no trace but in it. */
-static bool identify(const hf_tls_options *options, unsigned char *identity) {
+/* Of all that a server, or a check of it, could tell two clients apart by; a secret leaves no trace but in it, and none
+ * in a likeness. */
+static bool identify(const hf_tls_options *options, bool secrets, unsigned char *identity) {
   EVP_MD_CTX *digest = EVP_MD_CTX_new();
   bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) && digest_text(digest, options->ca) &&
-              digest_text(digest, options->cert) && digest_text(digest, options->key) &&
-              digest_text(digest, options->key_password) && digest_text(digest, options->crl) &&
+              digest_text(digest, options->cert) && digest_text(digest, secrets ? options->key : NULL) &&
+              digest_text(digest, secrets ? options->key_password : NULL) && digest_text(digest, options->crl) &&
               digest_bytes(digest, &options->ocsp, sizeof options->ocsp) &&
               digest_text(digest, options->psk_identity) &&
-              digest_bytes(digest, options->psk_key.data, options->psk_key.length) &&
+              digest_bytes(digest, secrets ? options->psk_key.data : NULL, options->psk_key.length) &&
               digest_bytes(digest, &options->verify, sizeof options->verify);
   const char *const *const lists[] = {options->alpn, options->pins};
   for (size_t i = 0; fine && i < sizeof lists / sizeof lists[0]; i++) {
@@ -81,6 +82,23 @@ static bool identify(const hf_tls_options *options, unsigned char *identity) {
     fine = fine && digest_text(digest, NULL);
   }
   fine = fine && EVP_DigestFinal_ex(digest, identity, NULL);
+  EVP_MD_CTX_free(digest);
+  return fine;
+}
+
+bool hf_tls_context_fingerprint(const hf_tls_context *context, const char *host, uint16_t port,
+                                unsigned char fingerprint[HF_TLS_FINGERPRINT]) {
+  EVP_MD_CTX *digest = EVP_MD_CTX_new();
+  bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) &&
+              digest_bytes(digest, context->likeness, IDENTITY) && digest_text(digest, host) &&
+              digest_bytes(digest, &port, sizeof port);
+  for (size_t i = 0; fine && i < context->stamps.count; i++) {
+    const struct stat *about = hf_tls_stamps_at(&context->stamps, i);
+    const int64_t file[] = {(int64_t)about->st_dev, (int64_t)about->st_ino, about->st_size, about->st_mtim.tv_sec,
+                            about->st_mtim.tv_nsec};
+    fine = digest_bytes(digest, file, sizeof file);
+  }
+  fine = fine && EVP_DigestFinal_ex(digest, fingerprint, NULL);
   EVP_MD_CTX_free(digest);
   return fine;
 }
@@ -204,7 +222,7 @@ static hf_tls_context *make(const hf_tls_options *options, const unsigned char *
   context->ocsp = options->ocsp;
   context->has_secret = options->cert || options->psk_identity;
   context->ssl = SSL_CTX_new(TLS_client_method());
-  bool fine = context->ssl && furnish(context, options, finding);
+  bool fine = context->ssl && identify(options, false, context->likeness) && furnish(context, options, finding);
   ERR_clear_error();
   if (fine) return context;
   destroy(context);
@@ -282,7 +300,7 @@ hf_tls_context *hf_tls_context_get(const hf_tls_options *options, hf_tls_problem
   }
   pthread_once(&once, prepare);
   hf_tls_context *context = NULL;
-  if (identify(options, identity)) {
+  if (identify(options, true, identity)) {
     context = find(identity, 0);
     if (context) return context;
     context = make(options, identity, &finding);
@@ -301,7 +319,7 @@ hf_tls_context *hf_tls_context_find(const hf_tls_options *options) {
   unsigned char identity[IDENTITY];
   if (!hf_tls_is_there()) return NULL;
   pthread_once(&once, prepare);
-  return identify(options, identity) ? find(identity, HF_TLS_LOOK) : NULL;
+  return identify(options, true, identity) ? find(identity, HF_TLS_LOOK) : NULL;
 }
 
 hf_tls_context *hf_tls_context_hold(hf_tls_context *context) {

@@ -23,6 +23,13 @@ bool hf_tls_context_has_pinned(const hf_tls_context *context, SSL *ssl);
 struct hf_quic_half *hf_tls_context_half(hf_tls_context *context);
 struct hf_quic_half *hf_tls_context_keep_half(hf_tls_context *context, struct hf_quic_half *half);
 
+/* What tells the tickets of this identity with a server apart from all others, over the end of the process: a digest
+ * of the options but for what is secret in them, of the state of the files with our own certificate and key, and of
+ * the server. The trust is not in it: who takes a ticket from a file judges its chain anew. False: no memory. */
+enum { HF_TLS_FINGERPRINT = 32 };
+bool hf_tls_context_fingerprint(const hf_tls_context *context, const char *host, uint16_t port,
+                                unsigned char fingerprint[HF_TLS_FINGERPRINT]);
+
 /* The look at a server's chain (DER, its own first) where the handshake is not OpenSSL's. */
 bool hf_tls_context_judge(hf_tls_context *context, const hf_bytes *chain, size_t count, const char *host,
                           hf_tls_problem *problem);

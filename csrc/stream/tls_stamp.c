@@ -45,6 +45,10 @@ void hf_tls_stamps_free(hf_tls_stamps *stamps) {
   *stamps = (hf_tls_stamps){0};
 }
 
+const struct stat *hf_tls_stamps_at(const hf_tls_stamps *stamps, size_t place) {
+  return &stamps->list[place].about;
+}
+
 bool hf_tls_stamps_hold(hf_tls_stamps *stamps, int64_t now, int64_t age) {
   if (now - stamps->looked_at < age) return true;
   for (size_t i = 0; i < stamps->count; i++) {

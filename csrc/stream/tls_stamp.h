@@ -24,6 +24,9 @@ enum { HF_TLS_LOOK = 1000 /* ms between two looks at the same files, for those w
 bool hf_tls_stamps_add(hf_tls_stamps *stamps, const char *path); /* false: no memory */
 void hf_tls_stamps_free(hf_tls_stamps *stamps);
 
+/* What stat(2) said of the one at that place; zeros: there is no such file. */
+const struct stat *hf_tls_stamps_at(const hf_tls_stamps *stamps, size_t place);
+
 /* No file of the list has changed, come or gone; without a look at them if the last one is younger than `age`. */
 bool hf_tls_stamps_hold(hf_tls_stamps *stamps, int64_t now, int64_t age);
 

@@ -6,6 +6,7 @@ local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local quic_server = require "spec.support.quic_server"
 local revocation = require "spec.support.revocation"
+local store_probe = require "store_probe"
 
 describe("coming back over QUIC #broker", function()
   local missing = quic_server.missing()
@@ -232,6 +233,79 @@ describe("coming back over QUIC #broker", function()
       client:reconnect()
       assert.are.equal("tls_unknown_ca", assert(client:wait("failed", 20)).reason.name)
       client:close()
+    end)
+  end)
+
+  describe("in another process, by what a store has kept,", function()
+    local ca, store
+
+    before_each(function()
+      local place = folder .. "/" .. process.now()
+      ca, store = place .. ".pem", place
+      files.write(ca, files.read(folder .. "/ca.pem"))
+      serve()
+    end)
+
+    local function spawn(stay)
+      os.remove(store .. ".log")
+      local words = { os.getenv "LUA" or "lua5.4", "spec/support/comeback_child.lua",
+        "quic://localhost:" .. server.port, ca, store, stay }
+      return assert(process.spawn(words, store .. ".log"))
+    end
+
+    local function said()
+      return files.read(store .. ".log")
+    end
+
+    local function run()
+      local pid = spawn()
+      assert.are.equal("exited", (process.wait(pid, 30000)), said())
+      return said()
+    end
+
+    local function await(fine)
+      local deadline = process.now() + 20000
+      while not fine() do
+        assert(process.now() < deadline, said())
+        process.sleep(5)
+      end
+    end
+
+    it("takes it up again, though the one before was killed", function()
+      local pid = spawn "stay"
+      await(function() return (files.read(store .. "-wal") or ""):find("HFQ1", 1, true) end)
+      process.kill(pid, "KILL")
+      process.wait(pid, 5000)
+      assert.are.equal("ready\n", run())
+      assert.are.same({ 2, 1, 1 }, counted())
+      assert.are.equal("ready\n", run())
+      assert.are.same({ 3, 2, 2 }, counted())
+      assert.are.equal("600", store_probe.mode(store))
+    end)
+
+    it("does not, where what it finds is cut, changed, empty or another's", function()
+      run()
+      for number, change in ipairs { "substr(secret, 1, length(secret) / 2)", "substr(secret, 2)", "x'00'",
+        "substr(secret, 1, 200) || x'ff' || substr(secret, 202)", "zeroblob(length(secret))" } do
+        store_probe.sql(store, "UPDATE ticket SET secret = " .. change)
+        assert.are.equal("ready\n", run())
+        assert.are.same({ number + 1, 0, 0 }, counted())
+      end
+      server:tell "tickets forget"
+      assert.are.equal("ready\n", run())
+      assert.are.same({ 7, 0, 0 }, counted())
+      assert.are.equal("ready\n", run())
+      assert.are.same({ 8, 1, 1 }, counted())
+    end)
+
+    it("looks at the chain of then by the trust of now", function()
+      run()
+      files.write(ca, files.read(folder .. "/strange.pem"))
+      assert.are.equal("tls_unknown_ca\n", run())
+      assert.are.same({ 1, 0, 0 }, counted())
+      files.write(ca, files.read(folder .. "/ca.pem"))
+      assert.are.equal("ready\n", run())
+      assert.are.same({ 2, 0, 0 }, counted())
     end)
   end)
 end)

@@ -17,7 +17,9 @@
 #include "core/wire.h"
 #include "famine.h"
 #include "lua/compat.h"
+#include "store/sqlite.h"
 #include "store/store.h"
+#include "sys/library.h"
 
 static const char *const class_name = "store_probe.store";
 
@@ -273,6 +275,33 @@ static int protocol(lua_State *L) {
   return 1;
 }
 
+static const unsigned char *ticket_key(lua_State *L) {
+  size_t length;
+  const char *key = luaL_checklstring(L, 2, &length);
+  luaL_argcheck(L, length == HF_STORE_TICKET_KEY, 2, "a key of 32 bytes wanted");
+  return (const unsigned char *)key;
+}
+
+/* keep_ticket(key, secret); ticket(key) -> what is kept under it, "" if nothing */
+static int keep_ticket(lua_State *L) {
+  hf_bytes secret;
+  secret.data = luaL_checklstring(L, 3, &secret.length);
+  hf_store_keep_ticket(check(L), ticket_key(L), secret);
+  return 0;
+}
+
+static int ticket(lua_State *L) {
+  hf_bytes secret = hf_store_ticket_of(check(L), ticket_key(L));
+  lua_pushlstring(L, secret.data ? secret.data : "", secret.length);
+  free((char *)secret.data);
+  return 1;
+}
+
+static int wants_commit(lua_State *L) {
+  lua_pushboolean(L, hf_store_wants_commit(check(L)));
+  return 1;
+}
+
 static int wants_tending(lua_State *L) {
   lua_pushboolean(L, hf_store_wants_tending(check(L)));
   return 1;
@@ -313,6 +342,18 @@ static int make_link(lua_State *L) {
   return 1;
 }
 
+/* sql(path, statements): what has been done to the file of a store that nobody has open */
+static int sql(lua_State *L) {
+  char problem[HF_LIBRARY_PROBLEM];
+  sqlite3 *database = NULL;
+  if (!hf_sqlite_load(problem)) return luaL_error(L, "%s", problem);
+  int result = sqlite3_open_v2(luaL_checkstring(L, 1), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+  if (!result) result = sqlite3_exec(database, luaL_checkstring(L, 2), NULL, NULL, NULL);
+  sqlite3_close(database);
+  if (result) return luaL_error(L, "SQLite says %d", result);
+  return 0;
+}
+
 /* packet(publish, protocol, packet id) -> bytes: a PUBLISH as it goes over the wire */
 static int packet(lua_State *L) {
   lua_pushnil(L);
@@ -328,6 +369,9 @@ static int packet(lua_State *L) {
 
 int luaopen_store_probe(lua_State *L) {
   static const luaL_Reg methods[] = {{"append", append},
+                                     {"keep_ticket", keep_ticket},
+                                     {"ticket", ticket},
+                                     {"wants_commit", wants_commit},
                                      {"read", read_all},
                                      {"read_received", read_received},
                                      {"claim", claim},
@@ -354,9 +398,9 @@ int luaopen_store_probe(lua_State *L) {
                                      {"free", collect},
                                      {"__gc", collect},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"open", open_store}, {"file_size", file_size}, {"mode", mode},
-                                       {"link", make_link},  {"packet", packet},       {"starve", starve},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"open", open_store}, {"file_size", file_size}, {"mode", mode}, {"link", make_link},
+      {"packet", packet},   {"starve", starve},       {"sql", sql},   {NULL, NULL}};
   luaL_newmetatable(L, class_name);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

@@ -1,0 +1,19 @@
+-- Run by resumption_spec: connects with a store and says how that went; "stay" has it wait to be killed.
+-- Arguments: server, authorities, store, whether to stay.
+local holdfast = require "holdfast"
+
+local server, ca, store, stay = (table.unpack or unpack)(arg)
+
+holdfast.run(function()
+  local client = assert(holdfast.new { server = server, client_id = "comeback", transport = "native", zero_rtt = true,
+    tls = { ca = ca }, queue = { store = store }, backoff = { strategy = "constant", min = 0.05, jitter = "none" } })
+  local why
+  client:on("failed", function(event) why = event.reason.name end)
+  client:start()
+  while not why and not client:ready(0.01) do holdfast.sleep(0.01) end
+  if not why then assert(client:publish("settle", "", { qos = 1, timeout = 10 })) end
+  print(why or "ready")
+  io.stdout:flush()
+  if stay then holdfast.sleep(60) end
+  client:close(5)
+end)
