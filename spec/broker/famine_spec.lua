@@ -87,6 +87,36 @@ holdfast.run(function()
 end)
 ]]
 
+local COMEBACK = [[
+local famine = require "famine_probe"
+local holdfast = require "holdfast"
+holdfast.log(function() end)
+holdfast.run(function()
+  local client = assert(holdfast.new { server = "quic://127.0.0.1:%d", transport = "native", zero_rtt = true,
+    tls = { ca = %q }, backoff = { strategy = "constant", min = 0.01, jitter = "none" },
+    policy = { slow = { strategy = "constant", min = 0.01, jitter = "none" } } })
+  assert(client:connect(10))
+  local came, requests, before, came_before = 0, 0, nil, nil
+  client:on("ready", function() came = came + 1 end)
+  repeat -- the n-th of a reconnect's fails, with enough afterwards
+    requests, before, came_before = requests + 1, famine.failed(), came
+    famine.every(requests, "quic")
+    client:reconnect()
+    local left = 5000
+    repeat
+      holdfast.sleep(0.002)
+      left = left - 1
+      if famine.failed() > before then famine.every(0) end
+    until came > came_before or left == 0
+    assert(left > 0)
+    famine.every(0)
+    assert(client:publish("back", tostring(requests), { qos = 1, timeout = 20 }))
+  until famine.failed() == before or requests == 200
+  print(requests > 5 and requests < 200)
+  client:close()
+end)
+]]
+
 describe("memory that is short now and then #broker", function()
   after_each(function()
     quic_server.finish()
@@ -99,6 +129,19 @@ describe("memory that is short now and then #broker", function()
       assert.equal("true\n120\t120\t0\nclosed\n", shim.run("famine_probe", CODE:format(broker.port, transport)))
     end)
   end
+
+  it("costs a reconnect over QUIC one attempt, or its ticket", function()
+    if not quic_server.program() then
+      pending "ngtcp2 is not there"
+      return
+    end
+    local folder = certificates.make()
+    local server = quic_server.start { upstream = mosquitto.start().port, folder = folder }
+    assert.equal("true\n", shim.run("famine_probe", COMEBACK:format(server.port, folder .. "/ca.pem")))
+    local stats = server:stats()
+    assert.is_true(stats.resumed > 0 and stats.early > 0 and stats.early_foreign == 0)
+    process.remove_folder(folder)
+  end)
 
   it("holds up what is sent over QUIC until there is some again, though nothing else stirs", function()
     if not quic_server.program() then

@@ -108,6 +108,8 @@ static int set_rate(lua_State *L) {
   dl_iterate_phdr(look, NULL);
   if (!to[0]) return luaL_error(L, "holdfast.core has not been loaded");
   atomic_store(&quic_alone, lua_isstring(L, 2));
+  atomic_store(&rate, 0);
+  atomic_store(&asked, 0);
   atomic_store(&rate, (unsigned long)luaL_checkinteger(L, 1));
   return 0;
 }
