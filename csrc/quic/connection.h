@@ -59,7 +59,7 @@ struct hf_quic_connection {
   hf_timer timer;                          /* when ngtcp2 has something to do */
   hf_task task;                            /* something to be written, or told, outside of the maker's call */
   hf_quic_fifo *out, *in;
-  hf_bytes ticket;       /* that was offered; data NULL: none */
+  hf_bytes ticket;       /* that was offered, until the handshake is complete; data NULL: none */
   uint32_t life;         /* s, of the one that has come */
   hf_stream_early early; /* what became of what was in `out` at first */
   uint8_t *held;         /* a datagram that the system did not take; NULL: none */

@@ -103,14 +103,21 @@ static int go_again(hf_quic_connection *c) {
   return ngtcp2_conn_early_data_rejected(c->conn);
 }
 
-int hf_quic_look_back(hf_quic_connection *c) {
-  c->resumed = gnutls_session_is_resumed(c->session) != 0;
+static int settle_early(hf_quic_connection *c) {
   if (c->early != HF_STREAM_EARLY_OFFERED) return 0;
   if (!(gnutls_session_get_flags(c->session) & GNUTLS_SFLAGS_EARLY_DATA)) return go_again(c);
   c->early = HF_STREAM_EARLY_ACCEPTED;
   if (keeps_its_word(c)) return 0;
   hf_quic_end_with(c, HF_SOURCE_QUIC, HF_QUIC_FAILED, "the server allows less than when it gave the ticket");
   return NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+int hf_quic_look_back(hf_quic_connection *c) {
+  c->resumed = gnutls_session_is_resumed(c->session) != 0;
+  int error = settle_early(c);
+  hf_quic_ticket_free(c->ticket);
+  c->ticket = (hf_bytes){0};
+  return error;
 }
 
 /* ---- for the next time ---- */

@@ -68,6 +68,27 @@ describe("quinn's server #broker", function()
     assert.are.equal(5, noise:done().moves)
   end)
 
+  it("takes CONNECT early by its tickets, and not without", function()
+    holdfast.run(function()
+      for _, early in ipairs { false, true } do
+        local client = client_of(server.port, { zero_rtt = early, tls = { ca = folder .. "/ca.pem",
+          alpn = { "mqtt", early and "early" or nil } } }) -- tickets of its own
+        assert(client:connect(20))
+        for _ = 1, 3 do
+          assert(client:publish("settle", "", { qos = 1, timeout = 10 }))
+          client:reconnect()
+          assert(client:wait("ready", 20))
+        end
+        client:close()
+      end
+    end)
+    local early, late = 0, 0
+    for word in server:said():gmatch "stream: (%a+)" do
+      early, late = early + (word == "early" and 1 or 0), late + (word == "late" and 1 or 0)
+    end
+    assert.are.same({ 3, 5 }, { early, late })
+  end)
+
   it("has a certificate that is looked at", function()
     local other = quinn.start("server", 1, folder .. "/expired.pem", folder .. "/expired.key")
     holdfast.run(function()

@@ -63,6 +63,7 @@ async fn join(first: Option<Vec<u8>>, tcp: TcpStream, send: SendStream, receive:
 
 async fn serve(broker: u16, connection: Connection) -> Outcome<()> {
     let (send, receive) = connection.accept_bi().await?;
+    println!("stream: {}", if receive.is_0rtt() { "early" } else { "late" });
     let tcp = TcpStream::connect(loopback(broker)).await?;
     tcp.set_nodelay(true)?;
     join(None, tcp, send, receive).await?;
