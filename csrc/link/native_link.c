@@ -102,8 +102,9 @@ void hf_native_forget_connect(hf_link *link) {
 
 /* The stream takes it whole, but for one that a huge will makes larger than a socket's buffer. */
 static void greet(hf_link *link) {
-  size_t taken = link->handed ? link->connect_length
-                              : link->stream->operations->write(link->stream, link->connect, link->connect_length);
+  size_t taken = link->stream->took_first
+                     ? link->connect_length
+                     : link->stream->operations->write(link->stream, link->connect, link->connect_length);
   size_t rest = link->connect_length - taken;
   uint8_t *at = rest ? hf_out_reserve(&link->out, rest) : NULL;
   link->state = HF_NATIVE_GREETING;
@@ -206,21 +207,19 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                                .addresses = attempt->proxy_address_count ? attempt->proxy_addresses : &proxy_host,
                                .address_count = attempt->proxy_address_count ? attempt->proxy_address_count : 1,
                                .tls = proxy_tls};
-  link->handed = attempt->zero_rtt && attempt->road == HF_ROAD_QUIC && !link->auth;
-  hf_stream_target target = {
-      .host = attempt->host,
-      .place = attempt->place,
-      .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
-      .address_count = attempt->address_count ? attempt->address_count : 1,
-      .proxy = proxy ? &way : NULL,
-      .road = attempt->road,
-      .first = {link->handed ? (const char *)link->connect : NULL, link->handed ? link->connect_length : 0},
-      .path = attempt->path,
-      .headers = attempt->headers,
-      .port = attempt->port,
-      .patience = attempt->left ? attempt->left : attempt->timeout,
-      .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
-      .tls = tls};
+  hf_stream_target target = {.host = attempt->host,
+                             .place = attempt->place,
+                             .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
+                             .address_count = attempt->address_count ? attempt->address_count : 1,
+                             .proxy = proxy ? &way : NULL,
+                             .road = attempt->road,
+                             .path = attempt->path,
+                             .headers = attempt->headers,
+                             .port = attempt->port,
+                             .patience = attempt->left ? attempt->left : attempt->timeout,
+                             .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
+                             .tls = tls};
+  if (attempt->zero_rtt && !link->auth) target.first = (hf_bytes){(const char *)link->connect, link->connect_length};
   if (link->store) target.vault = (hf_stream_vault){look_in_store, keep_in_store, link};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
   if (!link->stream) out_of_memory(link);

@@ -106,7 +106,6 @@ struct hf_link {
   bool forgetting;     /* messages of this connection go unanswered from now on */
   bool blames;         /* a publish of ours is what the broker broke the protocol over */
   bool clean;          /* asked to begin without a session */
-  bool handed;         /* CONNECT has been given to the stream with its target */
   bool starved;        /* something could not be written for want of memory: the connection ends in this turn */
 };
 

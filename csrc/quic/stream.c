@@ -432,7 +432,7 @@ hf_stream *hf_quic_stream_open(hf_loop *loop, const hf_stream_target *target, hf
   quic *q = calloc(1, sizeof *q + target->address_count * sizeof(candidate));
   if (!q) return NULL;
   uint32_t hope = target->patience ? target->patience - target->patience / 10 : BLOCKED_AFTER;
-  *q = (quic){.stream = {.operations = &operations, .watcher = watcher},
+  *q = (quic){.stream = {.operations = &operations, .watcher = watcher, .took_first = target->first.length > 0},
               .plan = {.loop = loop},
               .timer = {.fire = fire},
               .task = {.run = run},

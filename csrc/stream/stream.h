@@ -58,12 +58,12 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   size_t address_count;           /* 1 or more; 0 as well where a proxy looks the name up */
   hf_road road;                   /* HF_ROAD_UNIX: the one address is a path, and there is no port */
   uint16_t port;
-  uint32_t patience;            /* ms that the owner waits for it to open; 0: without end */
-  uint32_t quiet;               /* ms that it is silent at most while nothing comes; 0: without end */
-  const char *path;             /* of a WebSocket: see hf_uri; NULL: none */
-  hf_bytes first;               /* QUIC's: bytes that are written before all others, as soon as the road allows it: even
-                                   before the handshake is complete, when who listens can have them arrive again
-                                   (RFC 9001 section 9.2). May be secrets; length 0: none */
+  uint32_t patience; /* ms that the owner waits for it to open; 0: without end */
+  uint32_t quiet;    /* ms that it is silent at most while nothing comes; 0: without end */
+  const char *path;  /* of a WebSocket: see hf_uri; NULL: none */
+  hf_bytes first; /* bytes that a stream which can writes before all others, as soon as the road allows it: even before
+                     the handshake is complete, when who listens can have them arrive again (RFC 9001 section 9.2). May
+                     be secrets; length 0: none. See took_first */
   const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
   hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
   const hf_stream_proxy *proxy; /* NULL: directly */
@@ -140,6 +140,7 @@ typedef struct hf_stream_operations {
 struct hf_stream { /* the head of every stream's own struct */
   const hf_stream_operations *operations;
   hf_stream_watcher watcher;
+  bool took_first; /* once it has opened: it writes, or has written, what its target had to come first */
 };
 
 /* NULL when memory is short; everything else that goes wrong, at once or later, is an end that `changed` tells. */
