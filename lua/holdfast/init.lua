@@ -35,6 +35,8 @@ local master = require "holdfast.master"
 local registry = require "holdfast.registry"
 local walk = require "holdfast.walk"
 
+local metrics = late.module "holdfast.metrics"
+local prometheus = late.module "holdfast.prometheus"
 local text = late.module "holdfast.text"
 
 local holdfast = { _VERSION = core.VERSION }
@@ -165,13 +167,31 @@ function holdfast.limit(options)
   return core.limit(values.attempts_per_second, values.burst)
 end
 
---- Totals of this process since its start.
+--- Totals of this process since its start, and how the clients of this Lua state stand: docs/metrics.md.
 -- @treturn holdfast.metrics
 -- @usage
 -- local totals = holdfast.metrics()
 -- print(totals.clients, totals.connects, totals.losses)
 function holdfast.metrics()
-  return core.metrics()
+  return metrics.totals()
+end
+
+--- The same, and each client of this Lua state, as text for Prometheus. Nothing waits, and nothing goes over the
+-- network: whoever serves it does that.
+-- @tparam[opt] table options `format` ("openmetrics", the default, or "text", the classic one), `labels`
+-- ({ name = value }, on every series), `clients` (of so many each has series of its own, with its id in the label
+-- `client`, the oldest first; default: 100; 0: of none)
+-- @treturn string the text
+-- @treturn string its content type, for HTTP
+-- @raise when an option is wrong
+-- @usage
+-- local text, content_type = holdfast.prometheus { labels = { app = "gateway" } }
+function holdfast.prometheus(options)
+  local values, problem = walk.process("prometheus", options)
+  if problem then
+    error("prometheus: " .. problem, 2)
+  end
+  return prometheus.text(values)
 end
 
 --- Sets where the library's own words go: what happens to each connection, warnings, and errors in handlers that no

@@ -250,6 +250,28 @@ function kinds.proxy(value, row)
   return value
 end
 
+-- What metrics have of their own.
+local TAKEN = { cause = true, client = true, holdfast_client_state = true, le = true, quantile = true, reason = true,
+  source = true, state = true, version = true, worker = true }
+
+--- Labels of metrics, { name = value } (OpenMetrics 1.0, "Label Names").
+function kinds.labels(value, row)
+  if type(value) ~= "table" then
+    return wanted("a table of names and values", value, row)
+  end
+  for name, one in pairs(value) do
+    if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" or name:find "^__" then
+      return nil, ("must have names of letters, digits and _ that begin with a letter, got %s"):format(
+        text.describe(name))
+    elseif TAKEN[name] then
+      return nil, ("must leave %s to the metrics themselves"):format(name)
+    elseif type(one) ~= "string" then
+      return nil, ("must have strings for values, got %s for %s"):format(text.describe(one), name)
+    end
+  end
+  return value
+end
+
 --- A list of short names, as ALPN wants them (RFC 7301: 1 to 255 bytes each).
 function kinds.names(value, row)
   if type(value) ~= "table" or #value == 0 and next(value) == nil then

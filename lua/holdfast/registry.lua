@@ -208,6 +208,12 @@ function registry.twin(client)
   end
 end
 
+--- The clients there are, in no order.
+-- @return what `for` takes: number, client
+function registry.each()
+  return pairs(clients)
+end
+
 --- Takes a client out; nothing reaches it any more.
 -- @tparam table client
 function registry.remove(client)

@@ -156,6 +156,11 @@ schema.process = {
     timeout,
     { name = "will", type = "boolean", default = false },
   },
+  prometheus = {
+    { name = "format", type = "choice", choices = { "openmetrics", "text" }, default = "openmetrics" },
+    { name = "labels", type = "labels" },
+    { name = "clients", type = "whole", to = WHOLE_32, default = 100 },
+  },
   log = { { name = "trace", type = "choice", choices = require("holdfast.log").traces } },
 }
 

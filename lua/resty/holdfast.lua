@@ -35,6 +35,7 @@ local holdfast = {
   first = base.first,
   log = base.log,
   metrics = base.metrics,
+  prometheus = base.prometheus,
   reason = base.reason,
   spawn = base.spawn,
   topic = base.topic,

@@ -49,6 +49,13 @@ failed: connect_failed, attempt 1, again in 1.5 s]], (run([[
       client:close()]]):gsub("(not ready within 0.05 s)[^\n]*", "%1")))
   end)
 
+  it("metrics have a point", function()
+    run [[
+      holdfast.sleep(0)
+      local text = holdfast.prometheus()
+      assert(text:find 'le="0.0001"' and text:find 'le="2.5"' and not text:find "%d,%d", text)]]
+  end)
+
   it("a picture of a fleet has a point", function()
     run(([[
       require "holdfast.fleet.command".main { "--quiet", "--clients=50", "--accept-rate=50", "--outage=5",
