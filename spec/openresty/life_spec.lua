@@ -378,6 +378,14 @@ describe("a client in nginx #broker", function()
     server:eventually("/kept", "^1$")
   end)
 
+  it("runs the code of README.md", function()
+    local code = tree.read("README.md"):match '```lua\n(local client = require%("resty.holdfast"%).-)```'
+    code = code:gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. broker.port)
+    server = nginx.start { init_worker = "", locations = { ["/publish"] = code } }
+    server:eventually("/publish?meter=a&value=42", "^published$")
+    assert.is_truthy(broker:log():find("Received PUBLISH from gateway%-0%-%d+ [^\n]*'meters/a'"), broker:log())
+  end)
+
   it("gives its id to the worker after it, with the session", function()
     start([[
       client:subscribe("kept/#", { qos = 1 }, function(message) got[#got + 1] = message.payload end)
