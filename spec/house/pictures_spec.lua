@@ -1,4 +1,5 @@
--- What docs/tools/terminal.lua makes of a recording, and what the recording that README.md shows has come to.
+-- What docs/tools/terminal.lua makes of a recording, what the recording that README.md shows has come to, and whether
+-- the pictures of fleets are those of the commands beside them.
 local process = require "process_probe"
 local tree = require "spec.support.tree"
 
@@ -58,5 +59,47 @@ describe("docs/images/demo.svg", function()
     local sent, received = svg:match "(%d+) sent, (%d+) received, 0 lost, 0 duplicates</tspan></text></g></svg>"
     assert.equal("480", sent)
     assert.equal(sent, received)
+  end)
+end)
+
+describe("docs/backoff.md", function()
+  local folder
+
+  before_each(function()
+    folder = process.temporary_folder()
+  end)
+
+  after_each(function()
+    process.remove_folder(folder)
+  end)
+
+  local function words(path)
+    local list = {}
+    for text in tree.read(path):gmatch "<t[ei][^>]*>([^<]*)</t" do
+      list[#list + 1] = (text:gsub("[%d.,]+", "N")) -- another libm may end a wait a millisecond later
+    end
+    return list
+  end
+
+  it("shows what its commands draw, and commands that run", function()
+    local drawn, ran = 0, 0
+    for _, line in tree.lines "docs/backoff.md" do
+      local options = line:match "^    holdfast%-fleet (.*)$"
+      if options then
+        local picture
+        options = options:gsub("%-%-svg (%S+)", function(name)
+          picture = name
+          return "--svg " .. folder .. "/" .. name
+        end)
+        local lines, ok = tree.command('"$LUA" bin/holdfast-fleet --quiet ' .. options)
+        assert.is_true(ok, table.concat(lines, "\n"))
+        ran = ran + 1
+        if picture then
+          assert.same(words("docs/images/" .. picture), words(folder .. "/" .. picture))
+          drawn = drawn + 1
+        end
+      end
+    end
+    assert.same({ 3, 4 }, { drawn, ran })
   end)
 end)
