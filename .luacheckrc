@@ -8,3 +8,5 @@ for _, place in ipairs { "lua/resty", "lua/holdfast/loop/openresty.lua", "lua/ho
   files[place].std = "+ngx_lua"
 end
 files["rockspec/**/*.rockspec"].std = "+rockspec"
+-- Declarations for editors: functions are empty, tables are only filled, and a type is one line.
+files["library"] = { unused_args = false, max_line_length = false, ignore = { "241" } }

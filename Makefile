@@ -278,6 +278,11 @@ bench: ## holdfast beside raw Paho and libmosquitto; ARGS="--help" tells more
 	@.ci/deps bench
 	@bench/run $(ARGS)
 
+reference: $(CORE) ## the generated parts of docs/reference, and library/, of the comments in lua/ and the tables of the code
+	@.ci/deps doc
+	@eval "$$(.ci/env $(VERSION) '$(HERE)')" && $(INTERPRETER) docs/tools/reference.lua
+	dot -Tsvg -o docs/reference/states.svg docs/reference/states.dot
+
 doc: ## the site of docs/, in build/site, and in build/doc what LDoc makes of the comments in lua/
 	@.ci/deps doc
 	ldoc -q --dir build/doc --project holdfast lua
@@ -300,6 +305,7 @@ MODULE_FOLDER  := $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
 LIBRARY_FOLDER := $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
 COMMANDS       := $(notdir $(wildcard bin/*))
 MANUAL_FOLDER  := $(DESTDIR)$(PREFIX)/share/man/man1
+EDITORS        := $(shell find library -name '*.lua' | sort) # what LuaLS is told
 
 install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	@for file in $(MODULES:lua/%=%); do \
@@ -307,6 +313,9 @@ install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	done
 	install -D -m 755 $(CORE) "$(LIBRARY_FOLDER)/holdfast/core.so"
 	$(if $(QUIC),install -D -m 755 $(QUIC) "$(LIBRARY_FOLDER)/holdfast/quic.so")
+	@for file in $(EDITORS); do \
+	  install -D -m 644 "$$file" "$(MODULE_FOLDER)/holdfast/$$file" || exit 1; \
+	done
 	@for command in $(COMMANDS); do \
 	  install -D -m 755 "bin/$$command" "$(DESTDIR)$(PREFIX)/bin/$$command" && \
 	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" && \
@@ -316,6 +325,7 @@ install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 # The commands stay while another Lua's modules are there: they name the Lua that they run on.
 uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
 	@for file in $(MODULES:lua/%=%); do rm -f "$(MODULE_FOLDER)/$$file"; done
+	@for file in $(EDITORS); do rm -f "$(MODULE_FOLDER)/holdfast/$$file"; done
 	rm -f "$(LIBRARY_FOLDER)/holdfast/core.so" "$(LIBRARY_FOLDER)/holdfast/quic.so"
 	@for command in $(COMMANDS); do \
 	  if head -n 1 "$(DESTDIR)$(PREFIX)/bin/$$command" 2>/dev/null | grep -q ' $(INTERPRETER)$$'; then \
@@ -337,4 +347,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        prove lint demo images bench doc doc-links doc-pictures manual install uninstall clean help
+        prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall clean help

@@ -337,7 +337,7 @@ build = {
     ["resty.holdfast.identity"] = "lua/resty/holdfast/identity.lua",
   },
   install = { bin = { "bin/holdfast", "bin/holdfast-fleet" } },
-  copy_directories = {},
+  copy_directories = { "library" },
 }
 
 test = {

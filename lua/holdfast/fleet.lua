@@ -45,8 +45,8 @@ local function seconds(time)
 end
 
 --- Simulates one outage.
--- @tparam table options any option of a client that the engine knows (`backoff`, `policy`, `connect_timeout`,
--- `stable_after`, `max_attempts`, `sleep_for`), and
+-- Its options are any of a client that the engine knows (`backoff`, `policy`, `connect_timeout`, `stable_after`,
+-- `max_attempts`, `sleep_for`), and
 --
 -- * of the fleet: `clients` (100,000), `seed` (1), `latency` (0 s, one way), `stagger` (0 s over which the clients come
 --   to know of the loss), `restart_share` (0 .. 1 of the clients restart once, within `restart_within` seconds of the
@@ -57,7 +57,8 @@ end
 --   (0x89; 0x88, 0x9F);
 -- * `servers`, a list of such brokers in the clients' order of preference; what one does not say is as above;
 -- * `progress`, a function(now, share connected), called once a simulated second.
--- @treturn ?table
+--
+-- The result has
 --
 -- * `series`: arrays `attempts` (begun), `refused`, `connected`, `queue`, one number a second, the first from the
 --   beginning of the simulation (`back` is the second at which the first server returns);
@@ -68,9 +69,14 @@ end
 --   over accept_rate; `wasted_per_client`: handshakes worked on in vain, for who had given up or was dropped again;
 -- * `downtime_mean`, `downtime_p99`: seconds that a client was not connected;
 -- * `clients`, `connected` (at the end), `back`, `duration` (simulated seconds), `bytes_per_client`.
---
--- nil, message, "out_of_memory" otherwise
+-- @tparam table options as above
+-- @treturn ?table the result, or nil
+-- @treturn ?string message
+-- @treturn ?string code: "out_of_memory"
 -- @raise when an option is wrong, naming it
+-- @usage
+-- local result = holdfast.fleet.run { clients = 20000, accept_rate = 400, outage = 30, backoff = { max = 90 } }
+-- print(result.t99, result.ratio, result.attempts_per_client)
 function fleet.run(options)
   local values, problem = model.check(options)
   if not values then

@@ -71,7 +71,7 @@ end
 -- @tparam string payload
 -- @tparam[opt] holdfast.options.publish given
 -- @treturn ?boolean true once it is acknowledged as its QoS demands, at QoS 0 once it is handed to the network; or nil
--- @treturn ?string|holdfast.reason message when it is not; when it is, the reason, if the broker had something to say
+-- @treturn ?string|holdfast.reason message why not; when it is, the reason, if the broker had something to say
 -- @treturn ?string code: "timeout", "refused", "expired", "overflow", "closed", "kept", "disconnected", "too_large",
 -- "qos_not_supported", "retain_not_supported", "forked", "out_of_memory", "credentials", "backoff", "auth"; or what is
 -- wrong with `queue.store`: "store_full", "store_failed"

@@ -76,7 +76,7 @@ describe("the rockspec", function()
         folder=$(mktemp -d /tmp/holdfast-spec-XXXXXX)
         trap 'rm -rf "$folder"' EXIT
         mkdir "$folder/source"
-        cp -r bin csrc lua rockspec LICENSE README.md "$folder/source"
+        cp -r bin csrc library lua rockspec LICENSE README.md "$folder/source"
         cd "$folder/source"
         unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
         export HOME="$folder" http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1
