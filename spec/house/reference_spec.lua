@@ -85,13 +85,12 @@ describe("the reference", function()
     client:close()
   end)
 
-  it("is what would be generated now", function()
-    if _VERSION ~= "Lua 5.4" then
-      return -- one is enough
-    end
-    local output, fine = tree.command "env -u LUA_INIT lua5.4 docs/tools/reference.lua --check"
-    assert.is_true(fine, table.concat(output, "\n"))
-  end)
+  if _VERSION == "Lua 5.4" then -- one is enough
+    it("is what would be generated now", function()
+      local output, fine = tree.command "env -u LUA_INIT lua5.4 docs/tools/reference.lua --check"
+      assert.is_true(fine, table.concat(output, "\n"))
+    end)
+  end
 
   it("has every call", function()
     local _, _, _, closer = subscription:messages(0)
