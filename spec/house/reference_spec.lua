@@ -142,6 +142,22 @@ describe("the reference", function()
     end
   end)
 
+  it("names no class that nobody declares", function()
+    local resty, declared, count = tree.read "library/resty/holdfast.lua", {}, 0
+    for _, kind in ipairs { "class", "alias" } do
+      for name in (library .. resty):gmatch("\n%-%-%-@" .. kind .. " ([%w_.]+)") do
+        declared[name] = true
+      end
+    end
+    for line in (library .. resty):gmatch "%-%-%-@([^\n]*)" do
+      for name in line:gsub("#.*", ""):gsub("`[^`]*`", ""):gmatch "%f[%w]holdfast%.[%l_.]*[%l_]%f[^%w_.]" do
+        count = count + 1
+        assert.is_true(declared[name], name)
+      end
+    end
+    assert.is_true(count > 100, count)
+  end)
+
   it("has every option, with its default", function()
     local page = tree.read "docs/reference/options.md"
     local function check(row, class)
