@@ -74,6 +74,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   if (!answer->session_present) client->begun_at = client->server->text;
   hf_subscriptions_connected(client->subscriptions, answer->session_present);
   hf_snapshot_attempt_phase(client, HF_PHASE_UP);
+  hf_snapshot_path(client);
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
 }
 

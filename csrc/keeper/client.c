@@ -161,6 +161,10 @@ void hf_client_close(hf_client *client, uint32_t timeout, hf_farewell farewell) 
   hf_client_signal(client, HF_SIGNAL_CLOSE);
 }
 
+void hf_client_look(hf_client *client) {
+  hf_client_signal(client, HF_SIGNAL_LOOK);
+}
+
 void hf_client_release(hf_client *client) {
   atomic_store(&client->quiet, true);
   hf_posting_over(client);

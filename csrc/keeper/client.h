@@ -191,8 +191,11 @@ typedef struct hf_status {
   uint8_t protocol;
   bool session_present;
   bool ready;
-  uint8_t held_by;    /* hf_held_by */
-  uint8_t transport;  /* hf_transport */
+  uint8_t held_by;   /* hf_held_by */
+  uint8_t transport; /* hf_transport */
+  bool has_path;     /* what follows is known */
+  hf_stream_path path;
+  int64_t path_at;    /* when it was looked at: at the connect, and when somebody has asked for that */
   char client_id[64]; /* cut if longer */
 } hf_status;
 
@@ -209,6 +212,8 @@ typedef struct hf_attempt_record {
 enum { HF_HISTORY = 16 };
 
 void hf_client_status(hf_client *client, hf_status *status);
+
+void hf_client_look(hf_client *client); /* `path` is looked at anew, for the next status */
 
 /* How many messages may be lost if it ends now: accepted, without an outcome, in no store. 0 once it was closed, which
  * is a decision. */

@@ -60,6 +60,7 @@ typedef enum hf_signal_kind {
   HF_SIGNAL_NOT_KEPT,  /* the store would not take a post */
   HF_SIGNAL_COMMITTED, /* what is done is out of the store */
   HF_SIGNAL_TENDED,    /* what the store wrote is on the medium */
+  HF_SIGNAL_LOOK,      /* somebody wants to know of the way to the broker */
   HF_SIGNAL_REAP,      /* from the keeper to itself: everything of this client has been handled */
   HF_SIGNAL_COUNT
 } hf_signal_kind;

@@ -142,6 +142,9 @@ static void heed(hf_client *client, hf_signal *signal) {
   case HF_SIGNAL_TENDED:
     hf_keeping_tended(client);
     break;
+  case HF_SIGNAL_LOOK:
+    hf_snapshot_path(client);
+    break;
   case HF_SIGNAL_REAP:
   case HF_SIGNAL_COUNT:
     break;

@@ -76,6 +76,7 @@ void hf_snapshot_publish(hf_client *client) {
   status->ready = client->ready;
   bool in_line = hf_gate_takes((hf_gate)client->gate, HF_GATE_INPUT_LIMITED);
   status->held_by = engine->held ? HF_HELD_BY_SLOW_CONSUMER : in_line ? HF_HELD_BY_BUDGET : HF_HELD_BY_NOTHING;
+  status->has_path = status->has_path && client->connected;
   status->session_present = client->connected && client->limits.session_present;
   status->held_messages = client->held_messages;
   status->held_since = client->held_since;
@@ -85,13 +86,24 @@ void hf_snapshot_publish(hf_client *client) {
   pthread_mutex_unlock(&client->lock);
 }
 
+void hf_snapshot_path(hf_client *client) {
+  hf_stream_path path;
+  const hf_link_operations *operations = client->operations;
+  bool known = client->connected && operations->path && operations->path(client->link, &path);
+  pthread_mutex_lock(&client->lock);
+  client->snapshot.has_path = known;
+  if (known) client->snapshot.path = path;
+  client->snapshot.path_at = client->keeper->now;
+  pthread_mutex_unlock(&client->lock);
+}
+
 /* The keeper may not have come to it yet. */
 static void look_closed(hf_status *status) {
   if (status->state != HF_STATE_CLOSED) status->since = hf_clock_ms();
   status->state = HF_STATE_CLOSED;
   status->deadline = HF_NEVER;
   status->held_by = HF_HELD_BY_NOTHING;
-  status->ready = status->session_present = false;
+  status->ready = status->session_present = status->has_path = false;
 }
 
 void hf_client_status(hf_client *client, hf_status *status) {

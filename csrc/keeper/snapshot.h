@@ -28,6 +28,7 @@ void hf_count_drop(hf_client *client, const hf_publish *publish);  /* that it is
 #define HF_COUNT(client, name, amount) hf_count((client), offsetof(hf_shared_counters, name), (amount))
 
 void hf_snapshot_publish(hf_client *client);
+void hf_snapshot_path(hf_client *client); /* of the connection that is up */
 void hf_snapshot_attempt(hf_client *client);
 void hf_snapshot_attempt_server(hf_client *client);                /* it knows now where it goes */
 void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase); /* how far it got, if further than known */

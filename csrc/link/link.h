@@ -267,6 +267,9 @@ typedef struct hf_link_operations {
 
   void (*figures)(const hf_link *link, hf_link_figures *figures);
 
+  /* Of the connection that is up; false: there is none. NULL: nobody can tell. */
+  bool (*path)(const hf_link *link, hf_stream_path *path);
+
   /* Whether the reasons that it gives are as good as they get, and it takes addresses and a context of TLS that were
    * found before; else the keeper looks at a failure again by itself. */
   bool exact;

@@ -307,6 +307,12 @@ static void link_figures(const hf_link *link, hf_link_figures *figures) {
   figures->progress = progress.received + progress.acknowledged;
 }
 
+static bool link_path(const hf_link *link, hf_stream_path *path) {
+  if (link->state != HF_NATIVE_UP) return false;
+  hf_stream_find_path(link->stream, path);
+  return true;
+}
+
 static hf_phase link_phase(const hf_link *link) {
   if (link->state == HF_NATIVE_OPENING) return link->stream->operations->phase(link->stream);
   return link->state == HF_NATIVE_GREETING ? HF_PHASE_CONNACK : HF_PHASE_NONE;
@@ -345,6 +351,7 @@ const hf_link_operations hf_link_native = {.name = "native",
                                            .allow = hf_native_allow,
                                            .acknowledge = hf_native_acknowledge,
                                            .figures = link_figures,
+                                           .path = link_path,
                                            .exact = true,
                                            .window = HF_NATIVE_WINDOW,
                                            .trace = hf_native_trace,

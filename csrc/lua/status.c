@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "core/uri.h"
 #include "link/link.h"
 #include "lua/binding.h"
 #include "sys/clock.h"
@@ -31,6 +32,38 @@ static void set_bounds(lua_State *L, const char *name, size_t messages, size_t b
   lua_setfield(L, -2, name);
 }
 
+static void set_known(lua_State *L, const char *name, uint64_t value) {
+  if (value != HF_STREAM_UNKNOWN) set_number(L, name, value);
+}
+
+static void set_microseconds(lua_State *L, const char *name, uint64_t value) {
+  if (value == HF_STREAM_UNKNOWN) return;
+  lua_pushnumber(L, (lua_Number)value / 1000000);
+  lua_setfield(L, -2, name);
+}
+
+enum { LOOK_AGAIN = 1000 /* ms */ };
+
+static const char *early_name(hf_stream_early early) {
+  static const char *const names[] = {"none", "offered", "accepted", "rejected"};
+  return names[early];
+}
+
+static void set_path(lua_State *L, const hf_stream_path *path, int64_t age) {
+  lua_createtable(L, 0, 10);
+  set_text(L, "road", hf_road_name(path->road));
+  set_seconds(L, "age", age);
+  set_microseconds(L, "rtt", path->rtt);
+  set_microseconds(L, "rtt_min", path->rtt_least);
+  set_microseconds(L, "rtt_variance", path->rtt_variance);
+  set_known(L, "sent", path->sent);
+  set_known(L, "retransmitted", path->retransmitted);
+  set_known(L, "migrations", path->moves);
+  if (path->tls) set_flag(L, "resumed", path->resumed);
+  if (path->road == HF_ROAD_QUIC) set_text(L, "early", early_name(path->early));
+  lua_setfield(L, -2, "path");
+}
+
 static void fill_counters(lua_State *L, const hf_counters *counters) {
 #define SET(name) set_number(L, #name, counters->name);
   HF_COUNTERS(SET)
@@ -41,7 +74,7 @@ int hf_lua_status(lua_State *L, hf_client *client) {
   hf_status status;
   int64_t now = hf_clock_ms();
   hf_client_status(client, &status);
-  lua_createtable(L, 0, 16);
+  lua_createtable(L, 0, 17);
   set_text(L, "state", hf_state_name(status.state));
   set_text(L, "server", status.server);
   set_number(L, "attempt", status.attempt);
@@ -72,6 +105,8 @@ int hf_lua_status(lua_State *L, hf_client *client) {
     set_seconds(L, "oldest", now - status.held_since);
   }
   lua_pop(L, 1);
+  if (status.has_path && now - status.path_at >= LOOK_AGAIN) hf_client_look(client);
+  if (status.has_path) set_path(L, &status.path, now - status.path_at);
   lua_createtable(L, 0, 10);
   fill_counters(L, &status.counters);
   lua_setfield(L, -2, "counters");

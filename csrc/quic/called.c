@@ -105,6 +105,16 @@ static int other_versions(ngtcp2_conn *conn, const ngtcp2_pkt_hd *head, const ui
   return 0;
 }
 
+hf_quic_connection *hf_quic_writing;
+
+/* Not told whose packet it is; one whose tag alone is computed has no payload (RFC 9001 section 5.8). */
+static int encrypt(uint8_t *to, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context,
+                   const uint8_t *payload, size_t length, const uint8_t *nonce, size_t nonce_length,
+                   const uint8_t *head, size_t head_length) {
+  if (hf_quic_writing && length > 0) hf_quic_frames_note(&hf_quic_writing->sent, payload, length);
+  return ngtcp2_crypto_encrypt_cb(to, aead, context, payload, length, nonce, nonce_length, head, head_length);
+}
+
 static void draw(uint8_t *to, size_t length, const ngtcp2_rand_ctx *context) {
   (void)context;
   gnutls_rnd(GNUTLS_RND_NONCE, to, length);
@@ -123,7 +133,7 @@ const ngtcp2_callbacks hf_quic_callbacks = {
     .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
     .handshake_completed = complete,
     .recv_version_negotiation = other_versions,
-    .encrypt = ngtcp2_crypto_encrypt_cb,
+    .encrypt = encrypt,
     .decrypt = ngtcp2_crypto_decrypt_cb,
     .hp_mask = ngtcp2_crypto_hp_mask_cb,
     .recv_stream_data = receive,

@@ -19,6 +19,7 @@
 #include <ngtcp2/ngtcp2_crypto.h>
 
 #include "quic/fifo.h"
+#include "quic/frames.h"
 #include "quic/half.h"
 #include "quic/socket.h"
 #include "quic/ticket.h"
@@ -59,6 +60,7 @@ struct hf_quic_connection {
   hf_timer timer;                          /* when ngtcp2 has something to do */
   hf_task task;                            /* something to be written, or told, outside of the maker's call */
   hf_quic_fifo *out, *in;
+  hf_quic_sent sent;
   hf_bytes ticket;       /* that was offered, until the handshake is complete; data NULL: none */
   uint32_t life;         /* s, of the one that has come */
   hf_stream_early early; /* what became of what was in `out` at first */
@@ -119,6 +121,9 @@ void hf_quic_connection_finish(hf_quic_connection *connection); /* what is in `o
 /* The network may be another one: goes on from a new socket, where that is possible (RFC 9000 section 9). */
 void hf_quic_connection_move(hf_quic_connection *connection);
 
+/* What is known of the way; with some of it only once it is open. */
+void hf_quic_connection_path(const hf_quic_connection *connection, hf_stream_path *path);
+
 /* ---- for its rooms ---- */
 
 ngtcp2_path hf_quic_path_of(hf_quic_socket *socket);
@@ -127,6 +132,7 @@ hf_quic_socket *hf_quic_socket_at(hf_quic_connection *connection, const ngtcp2_a
 void hf_quic_look_after_sockets(hf_quic_connection *connection); /* outside of what ngtcp2 calls */
 
 ngtcp2_tstamp hf_quic_now(void);
+extern hf_quic_connection *hf_quic_writing; /* whose datagram ngtcp2 makes in this moment; NULL: no one's */
 extern const ngtcp2_callbacks hf_quic_callbacks;
 bool hf_quic_open_stream(hf_quic_connection *connection); /* false: it fails */
 

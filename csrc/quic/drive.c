@@ -58,13 +58,16 @@ static ngtcp2_ssize make(hf_quic_connection *c, ngtcp2_path *way, uint8_t *buffe
   }
   ngtcp2_ssize taken = -1;
   int64_t id = count || last ? c->id : -1;
+  hf_quic_writing = c;
   ngtcp2_ssize length = ngtcp2_conn_writev_stream(c->conn, way, NULL, buffer, DATAGRAM, &taken,
                                                   last ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE,
                                                   id, parts, count, hf_quic_now());
+  hf_quic_writing = NULL;
+  if (c->sent.reset && !c->shut) c->shut = c->news = true; /* the peer wants no more (STOP_SENDING) */
   if (length == NGTCP2_ERR_STREAM_DATA_BLOCKED || length == NGTCP2_ERR_STREAM_SHUT_WR ||
       length == NGTCP2_ERR_STREAM_NOT_FOUND) {
     *with_stream = false;
-    if (length == NGTCP2_ERR_STREAM_SHUT_WR) c->shut = c->news = true; /* by the peer (STOP_SENDING) */
+    if (length == NGTCP2_ERR_STREAM_SHUT_WR) c->shut = c->news = true; /* likewise */
     return make(c, way, buffer, with_stream);
   }
   if (taken > 0) note_given(c, (size_t)taken);
@@ -82,6 +85,22 @@ static uint64_t in_flight(const hf_quic_connection *c) {
   ngtcp2_conn_stat stat;
   ngtcp2_conn_get_conn_stat(c->conn, &stat);
   return stat.bytes_in_flight;
+}
+
+void hf_quic_connection_path(const hf_quic_connection *c, hf_stream_path *path) {
+  ngtcp2_conn_stat stat;
+  path->sent = c->sent.packets;
+  path->retransmitted = c->sent.again;
+  path->moves = c->moves;
+  path->early = c->early;
+  path->tls = true;
+  path->resumed = c->resumed;
+  if (!c->conn) return;
+  ngtcp2_conn_get_conn_stat(c->conn, &stat);
+  if (stat.first_rtt_sample_ts == UINT64_MAX) return;
+  path->rtt = stat.smoothed_rtt / NGTCP2_MICROSECONDS;
+  path->rtt_least = stat.min_rtt / NGTCP2_MICROSECONDS;
+  path->rtt_variance = stat.rttvar / NGTCP2_MICROSECONDS;
 }
 
 bool hf_quic_connection_asks(const hf_quic_connection *c) {

@@ -388,6 +388,12 @@ static void moved(hf_stream *stream) {
   if (q->state == HF_STREAM_OPEN) hf_quic_connection_move(q->chosen);
 }
 
+static void find_path(const hf_stream *stream, hf_stream_path *path) {
+  const quic *q = of(stream);
+  *path = (hf_stream_path){.road = HF_ROAD_QUIC, HF_STREAM_PATH_UNKNOWN};
+  if (q->chosen) hf_quic_connection_path(q->chosen, path);
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -399,7 +405,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .finish = finish,
                                                 .abort = abort_now,
                                                 .bind = bind_to,
-                                                .moved = moved};
+                                                .moved = moved,
+                                                .path = find_path};
 
 static bool is_address(const char *host) {
   unsigned char address[16];

@@ -244,6 +244,11 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   how->quiet_for = -1;
 }
 
+static void find_path(const hf_stream *stream, hf_stream_path *path) {
+  hf_stream_find_path(of(stream)->lower, path);
+  path->tls = path->resumed = false; /* that would be to the proxy */
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -253,7 +258,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .attend = attend,
                                                 .progress = progress,
                                                 .finish = finish,
-                                                .abort = abort_now};
+                                                .abort = abort_now,
+                                                .path = find_path};
 
 static void begin(proxy_talk *talk, const hf_stream_target *target) {
   const char *host = target->place ? target->place : target->host;

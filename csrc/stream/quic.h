@@ -23,7 +23,7 @@ enum { HF_QUIC_SEAM = 2 }; /* another one whenever something that crosses it cha
 #define HF_QUIC_LAYOUT                                                                                                 \
   ((uint64_t)sizeof(hf_loop) << 48 ^ (uint64_t)sizeof(hf_stream_target) << 36 ^                                        \
    (uint64_t)sizeof(hf_stream_end) << 24 ^ (uint64_t)sizeof(hf_stream_operations) << 12 ^                              \
-   (uint64_t)sizeof(hf_stream_progress) << 6 ^ sizeof(hf_tls_options))
+   (uint64_t)sizeof(hf_stream_progress) << 6 ^ (uint64_t)sizeof(hf_stream_path) << 3 ^ sizeof(hf_tls_options))
 
 typedef struct hf_quic_half hf_quic_half; /* the part's own */
 

@@ -14,6 +14,11 @@ static hf_stream *open_below(hf_loop *loop, const hf_stream_target *target, hf_s
   return target->tls ? hf_tls_stream_open(loop, target, watcher, open_carrier) : open_carrier(loop, target, watcher);
 }
 
+void hf_stream_find_path(const hf_stream *stream, hf_stream_path *path) {
+  *path = (hf_stream_path){.road = HF_ROAD_TCP, HF_STREAM_PATH_UNKNOWN};
+  if (stream->operations->path) stream->operations->path(stream, path);
+}
+
 hf_stream *hf_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
   if (target->road == HF_ROAD_QUIC) return hf_quic_open(loop, target, watcher);
   bool framed = target->road == HF_ROAD_WEBSOCKET;

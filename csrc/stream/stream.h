@@ -100,6 +100,23 @@ typedef enum hf_stream_early {
   HF_STREAM_EARLY_REJECTED, /* it did not, and they have gone out again after the handshake */
 } hf_stream_early;
 
+#define HF_STREAM_UNKNOWN UINT64_MAX
+
+typedef struct hf_stream_path { /* what is known of the way to the server, or to its proxy; else HF_STREAM_UNKNOWN */
+  hf_road road;
+  uint64_t rtt, rtt_least, rtt_variance; /* us that an answer takes: smoothed (RFC 9002 section 5.3, RFC 6298) */
+  uint64_t sent;                         /* packets; over TCP what the system calls segments */
+  uint64_t retransmitted;                /* of those, such as have bytes that had been sent before */
+  uint64_t moves; /* to another address of ours, that the server has answered at; over TCP there is no such thing */
+  hf_stream_early early;
+  bool tls;     /* to the server itself */
+  bool resumed; /* and that took up a session of before */
+} hf_stream_path;
+
+#define HF_STREAM_PATH_UNKNOWN                                                                                         \
+  .rtt = HF_STREAM_UNKNOWN, .rtt_least = HF_STREAM_UNKNOWN, .rtt_variance = HF_STREAM_UNKNOWN,                         \
+  .sent = HF_STREAM_UNKNOWN, .retransmitted = HF_STREAM_UNKNOWN, .moves = HF_STREAM_UNKNOWN
+
 typedef struct hf_stream_operations {
   hf_stream_state (*state)(const hf_stream *stream);
   hf_phase (*phase)(const hf_stream *stream);               /* how far the opening got */
@@ -135,6 +152,9 @@ typedef struct hf_stream_operations {
 
   /* The network may be another one than it was: goes on from there, if it can. NULL: it cannot. */
   void (*moved)(hf_stream *stream);
+
+  /* NULL: nothing is known. It asks the system, and so is nothing for each message. */
+  void (*path)(const hf_stream *stream, hf_stream_path *path);
 } hf_stream_operations;
 
 struct hf_stream { /* the head of every stream's own struct */
@@ -147,5 +167,7 @@ struct hf_stream { /* the head of every stream's own struct */
 typedef hf_stream *hf_stream_open_function(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher);
 
 hf_stream_open_function hf_stream_open;
+
+void hf_stream_find_path(const hf_stream *stream, hf_stream_path *path); /* of any; HF_ROAD_TCP, if nothing is known */
 
 #endif

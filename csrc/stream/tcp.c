@@ -257,6 +257,18 @@ static void progress(hf_stream *stream, hf_stream_progress *how) {
   how->quiet_for = waiting < look.quiet_for ? waiting : look.quiet_for;
 }
 
+static void find_path(const hf_stream *stream, hf_stream_path *path) {
+  const tcp *t = (const tcp *)stream;
+  hf_socket_path seen;
+  *path = (hf_stream_path){.road = t->local ? HF_ROAD_UNIX : HF_ROAD_TCP, HF_STREAM_PATH_UNKNOWN};
+  if (t->local || t->descriptor < 0 || !hf_socket_path_of(t->descriptor, &seen)) return;
+  path->rtt = seen.rtt;
+  if (seen.rtt_least != UINT32_MAX) path->rtt_least = seen.rtt_least;
+  path->rtt_variance = seen.rtt_variance;
+  path->sent = seen.sent;
+  path->retransmitted = seen.retransmitted;
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -266,7 +278,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .attend = attend,
                                                 .progress = progress,
                                                 .finish = finish,
-                                                .abort = abort_now};
+                                                .abort = abort_now,
+                                                .path = find_path};
 
 hf_stream *hf_tcp_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
   tcp *t = calloc(1, sizeof *t);

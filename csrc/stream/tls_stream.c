@@ -412,6 +412,13 @@ static bool bind_to(const hf_stream *stream, unsigned char *binding) {
   return fine == 1;
 }
 
+static void find_path(const hf_stream *stream, hf_stream_path *path) {
+  const tls *t = of(stream);
+  hf_stream_find_path(t->pipe.lower, path);
+  path->tls = true;
+  path->resumed = t->ssl && SSL_session_reused(t->ssl);
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -422,7 +429,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .progress = progress,
                                                 .finish = finish,
                                                 .abort = abort_now,
-                                                .bind = bind_to};
+                                                .bind = bind_to,
+                                                .path = find_path};
 
 hf_stream *hf_tls_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher,
                               hf_stream_open_function *lower) {

@@ -369,6 +369,11 @@ static bool bind_below(const hf_stream *stream, unsigned char *binding) {
   return lower->operations->bind && lower->operations->bind(lower, binding);
 }
 
+static void find_path(const hf_stream *stream, hf_stream_path *path) {
+  hf_stream_find_path(of(stream)->lower, path);
+  path->road = HF_ROAD_WEBSOCKET;
+}
+
 static const hf_stream_operations operations = {.state = state,
                                                 .phase = phase,
                                                 .end = end,
@@ -379,7 +384,8 @@ static const hf_stream_operations operations = {.state = state,
                                                 .progress = progress,
                                                 .finish = finish,
                                                 .abort = abort_now,
-                                                .bind = bind_below};
+                                                .bind = bind_below,
+                                                .path = find_path};
 
 static bool keep(const char **to, const char *from) {
   *to = from ? strdup(from) : NULL;

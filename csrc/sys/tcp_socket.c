@@ -95,6 +95,20 @@ bool hf_socket_look_at(int descriptor, hf_socket_look *look) {
   return true;
 }
 
+bool hf_socket_path_of(int descriptor, hf_socket_path *path) {
+  struct tcp_info info;
+  socklen_t length = sizeof info;
+  if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+      length < offsetof(struct tcp_info, tcpi_min_rtt) + sizeof info.tcpi_min_rtt)
+    return false;
+  *path = (hf_socket_path){.rtt = info.tcpi_rtt,
+                           .rtt_least = info.tcpi_min_rtt,
+                           .rtt_variance = info.tcpi_rttvar,
+                           .sent = info.tcpi_segs_out,
+                           .retransmitted = info.tcpi_total_retrans};
+  return true;
+}
+
 bool hf_socket_is_idle(int descriptor) {
   int queued = 0;
   return ioctl(descriptor, SIOCOUTQ, &queued) == 0 && queued == 0;

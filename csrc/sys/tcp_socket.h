@@ -36,7 +36,13 @@ typedef struct hf_socket_look {
   bool probing;          /* its window is shut, and it has been asked whether that is still so, without an answer yet */
 } hf_socket_look;
 
+typedef struct hf_socket_path {
+  uint32_t rtt, rtt_least, rtt_variance; /* us; the second UINT32_MAX: nobody has measured yet */
+  uint32_t sent, retransmitted;          /* segments */
+} hf_socket_path;
+
 bool hf_socket_look_at(int descriptor, hf_socket_look *look); /* false: the system does not tell */
+bool hf_socket_path_of(int descriptor, hf_socket_path *path); /* likewise */
 bool hf_socket_is_idle(int descriptor);                       /* everything written has been confirmed */
 
 #endif

@@ -41,6 +41,7 @@ build = {
         "csrc/quic/drive.c",
         "csrc/quic/ends.c",
         "csrc/quic/fifo.c",
+        "csrc/quic/frames.c",
         "csrc/quic/half.c",
         "csrc/quic/move.c",
         "csrc/quic/part.c",
