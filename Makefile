@@ -279,7 +279,7 @@ bench: ## holdfast beside raw Paho and libmosquitto; ARGS="--help" tells more
 	@bench/run $(ARGS)
 
 reference: $(CORE) ## the generated parts of docs/reference, and library/, of the comments in lua/ and the tables of the code
-	@.ci/deps doc
+	@.ci/deps reference
 	@eval "$$(.ci/env $(VERSION) '$(HERE)')" && $(INTERPRETER) docs/tools/reference.lua
 	dot -Tsvg -o docs/reference/states.svg docs/reference/states.dot
 

@@ -6,7 +6,7 @@
 --
 -- A message counts against the client's inbox until its last taker is done with it: the *item* that travels with it is
 -- its receipt while there is one taker; of several each has a number of its own, below 0. It comes by two moments, both
--- in this room: @{begun}, when a handler of it starts, and @{done}, when a taker needs it no more. A reader has both at
+-- in this room: `begun`, when a handler of it starts, and `done`, when a taker needs it no more. A reader has both at
 -- once as it shifts it. Of one that is acknowledged when it has been handled (@{holdfast.handling}, @{holdfast.hands})
 -- the first says nothing to the link.
 -- @module holdfast.delivery
@@ -63,7 +63,7 @@ delivery.begun = begun
 
 --- A handler starts with the message, which may then be acknowledged, though its place in the inbox is held until the
 -- handler has returned: the broker's window must not be shut by handlers that wait for what stands behind them. Of one
--- with several takers the last to be @{done} is waited for.
+-- with several takers the last to be `done` is waited for.
 -- @tparam table client
 -- @param item
 local function started(client, item)
