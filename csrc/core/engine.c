@@ -27,13 +27,37 @@ static bool outlived(const hf_engine *engine, const hf_reason *reason, int64_t u
   return reason->fight && uptime > (int64_t)options->slow.max + options->connect_timeout;
 }
 
+static bool is_paired(const hf_engine_options *options, unsigned server) {
+  return server < 63 && (options->pairs >> server & 1) != 0;
+}
+
+/* The first server of the place that one is in, and of the place after that. */
+static uint16_t place_of(const hf_engine *engine) {
+  return (uint16_t)(engine->server - (engine->server > 0 && is_paired(engine->options, engine->server - 1u)));
+}
+
+static uint16_t next_place(const hf_engine *engine) {
+  unsigned place = place_of(engine);
+  return (uint16_t)((place + (is_paired(engine->options, place) ? 2 : 1)) % engine->options->server_count);
+}
+
+static bool has_another_place(const hf_engine *engine) {
+  return next_place(engine) != place_of(engine);
+}
+
 static uint64_t bit_of_server(const hf_engine *engine) {
   return UINT64_C(1) << (engine->server < 63 ? engine->server : 63);
 }
 
+static uint64_t bits_of_place(const hf_engine *engine) {
+  uint16_t place = place_of(engine);
+  uint64_t first = UINT64_C(1) << (place < 63 ? place : 63);
+  return is_paired(engine->options, place) ? first | first << 1 : first;
+}
+
 /* A proxy or a container network whose broker restarts says for some seconds what a wrong address says for ever. */
 static bool may_pass(const hf_engine *engine, const hf_reason *reason, int64_t now) {
-  return reason->passes && (engine->worked & bit_of_server(engine)) && now - engine->down_since < HF_PASSES_WITHIN;
+  return reason->passes && (engine->worked & bits_of_place(engine)) && now - engine->down_since < HF_PASSES_WITHIN;
 }
 
 /* A class that hangs on repeats belongs to what is still there. */
@@ -53,24 +77,23 @@ static void note(hf_engine *engine, int64_t now, const hf_engine_event *event, i
   /* A connection that is down has failed, whatever the table says of its code. */
   if (engine->cls == HF_CLASS_NONE) engine->cls = HF_CLASS_RETRY;
   if (engine->cls == HF_CLASS_SLOW && !rule.own && may_pass(engine, reason, now)) engine->cls = HF_CLASS_RETRY;
-  if (engine->cls == HF_CLASS_SWITCH && engine->options->server_count < 2 && !engine->elsewhere)
-    engine->cls = HF_CLASS_SLOW;
+  if (engine->cls == HF_CLASS_SWITCH && !has_another_place(engine) && !engine->elsewhere) engine->cls = HF_CLASS_SLOW;
   if (!event->cured || rule.own) return;
   engine->cls = HF_CLASS_RETRY;
   engine->repeats = 0;
 }
 
 static bool moves(const hf_engine *engine) {
-  return !engine->elsewhere && engine->options->server_count > 1 &&
+  return !engine->elsewhere && has_another_place(engine) &&
          (engine->cls == HF_CLASS_SWITCH || engine->reason->may_switch);
 }
 
 static void choose_server(hf_engine *engine, bool was_connected) {
   if (engine->elsewhere) return;
   if (moves(engine))
-    engine->server = (uint16_t)((engine->server + 1) % engine->options->server_count);
-  else if (was_connected)
-    engine->server = 0;
+    engine->server = next_place(engine);
+  else
+    engine->server = was_connected ? 0 : place_of(engine);
 }
 
 /* The slow floor protects the server that is being left, so a client that moves on waits as usual, unless it is the
@@ -188,6 +211,8 @@ static void prepare(hf_engine *engine, const hf_engine_event *event) {
   } else if (event->input == HF_INPUT_RECONNECT && engine->state == HF_STATE_CONNECTED) {
     leave(engine, hf_reason_find(HF_SOURCE_CLIENT, HF_CLIENT_RECONNECT), HF_CLIENT_RECONNECT);
     if (!event->same_server) engine->server = 0;
+  } else if (event->input == HF_INPUT_CONNECTED && event->second) {
+    engine->server++;
   } else if (event->input == HF_INPUT_RELEASE || event->input == HF_INPUT_CLOSE) {
     engine->held = false;
   }

@@ -82,6 +82,7 @@ typedef struct hf_engine_options {
   uint32_t stable_after;      /* ms */
   uint32_t max_attempts;      /* failures in a row before the sleep; 0: no limit */
   uint32_t sleep_for;         /* ms; 0: until woken */
+  uint64_t pairs;             /* a bit for each server that is one place with the next: both are tried in one attempt */
   uint16_t server_count;      /* >= 1 */
 } hf_engine_options;
 
@@ -117,6 +118,7 @@ typedef struct hf_engine_event {
   bool elsewhere;   /* FAILED, LOST: the caller knows another server for the next attempt, though the list does not */
   bool cured;       /* LOST: what the connection ended over has been found, and is not sent again */
   bool spent;       /* LOST: it may have been something that is gone, and says nothing of the next connection */
+  bool second;      /* CONNECTED: it is with the second server of the pair */
   bool same_server; /* RECONNECT of a connection: not to the first server of the list, but to the one it is with */
   uint32_t delay;   /* DELAY, in ms */
   uint32_t least;   /* FAILED: ms that this server asks to be left alone, on top of a wait that is shorter */

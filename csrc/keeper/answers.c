@@ -11,6 +11,7 @@
 #include "keeper/inbox.h"
 #include "keeper/inside.h"
 #include "keeper/outbox.h"
+#include "keeper/pair.h"
 #include "keeper/snapshot.h"
 #include "keeper/trial.h"
 #include "keeper/wishes.h"
@@ -65,6 +66,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
     hf_driver_fail(client, HF_SOURCE_CLIENT, HF_CLIENT_PROTOCOL_ERROR, "CONNACK with a Receive Maximum of 0");
     return;
   }
+  bool second = hf_pair_connected(client, &answer->rival);
   apply_limits(client, answer);
   client->connected = client->was_connected = true;
   hf_walk_reached(client);
@@ -75,7 +77,7 @@ static void connected(hf_client *client, hf_link_connected *answer) {
   hf_subscriptions_connected(client->subscriptions, answer->session_present);
   hf_snapshot_attempt_phase(client, HF_PHASE_UP);
   hf_snapshot_path(client);
-  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED}, NULL);
+  hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_CONNECTED, .second = second}, NULL);
 }
 
 /* Exactly once goes on where the session is the same, which in another version it is not. */
@@ -137,6 +139,7 @@ enum { LONGEST_REQUEST = 3600 /* s that a server may ask to be left alone: a mis
 static void pass_on(hf_client *client, const hf_link_down *down) {
   if (hf_reason_is_about_time(down->reason)) client->keeper->watching_clock = true;
   hf_snapshot_attempt_phase(client, down->phase);
+  hf_pair_failed(client, &down->rival);
   if (change_protocol(client, down)) return;
   uint32_t least = down->retry_after < LONGEST_REQUEST ? down->retry_after : LONGEST_REQUEST;
   hf_engine_event event = {.input = HF_INPUT_FAILED, .reason = down->reason, .code = down->code, .least = least * 1000};

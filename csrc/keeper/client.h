@@ -207,6 +207,8 @@ typedef struct hf_attempt_record {
   int code;
   uint8_t phase; /* hf_phase */
   uint8_t cls;
+  const char *beside; /* another server that was tried in the same attempt, and not taken; NULL: none */
+  hf_stream_rival rival;
 } hf_attempt_record;
 
 enum { HF_HISTORY = 16 };

@@ -226,6 +226,7 @@ void hf_driver_renew(hf_client *client) {
 }
 
 void hf_driver_hint(hf_client *client) {
+  hf_roads_forget(&client->keeper->roads);
   hf_driver_step(client, (hf_engine_event){.input = HF_INPUT_HINT}, NULL);
   if (client->engine.state == HF_STATE_WAITING) hf_snapshot_attempt_ended(client); /* the wait may be another one */
 }

@@ -2,6 +2,7 @@
 
 #include "keeper/authentication.h"
 #include "keeper/door.h"
+#include "keeper/pair.h"
 #include "keeper/route.h"
 #include "keeper/snapshot.h"
 #include "keeper/tell.h"
@@ -189,6 +190,7 @@ bool hf_gates_open(hf_client *client) {
       .port = client->target ? client->target->port : server->port,
       .ipv6 = client->address.text[0] ? client->address.ipv6 : server->ipv6,
       .tls = server->tls ? hf_options_tls(options) : NULL,
+      .beside = hf_pair_beside(client),
       .context = client->context,
       .client_id = client->assigned_id ? client->assigned_id : options->client_id,
       .username = anew ? given[HF_GIVEN_USERNAME] : options->username,

@@ -19,6 +19,7 @@
 #include "core/gate.h"
 #include "core/heap.h"
 #include "core/ring.h"
+#include "core/roads.h"
 #include "core/subscriptions.h"
 #include "keeper/begun.h"
 #include "keeper/client.h"
@@ -164,6 +165,7 @@ struct hf_keeper {
   size_t spare_count;
   hf_mailbox *touched; /* has events whose hint is not raised yet; a reference */
   hf_mailbox *led;     /* of the Lua state whose thread turns the keeper and looks by itself; NULL: none */
+  hf_roads roads;      /* by which servers were reached lately */
   uint64_t seeds;
   int64_t now;
   int64_t hint_at;     /* HF_NEVER: there are no news of the network to pass on */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct hf_options_block {
   hf_options_block *next;
@@ -27,6 +28,23 @@ void hf_options_free(hf_client_options *options) {
 const hf_link_tls *hf_options_tls(const hf_client_options *options) {
   static const hf_link_tls verified = {.verify = true};
   return options->tls ? options->tls : &verified;
+}
+
+static bool is_pair(const hf_server *first, const hf_server *second) {
+  return first->road == HF_ROAD_QUIC && second->road == HF_ROAD_TCP && second->tls && !second->service &&
+         strcasecmp(first->host, second->host) == 0;
+}
+
+void hf_options_pair(hf_client_options *options) {
+  bool direct = options->transport == HF_TRANSPORT_NATIVE && !options->proxy_secure && !options->ask_proxy &&
+                !options->zero_rtt; /* a CONNECT that goes before the handshake cannot be taken back */
+  enum { MOST = 63 };
+  options->engine.pairs = 0;
+  for (size_t i = 0; direct && i + 1 < options->engine.server_count && i < MOST; i++) {
+    if (!is_pair(&options->servers[i], &options->servers[i + 1])) continue;
+    options->engine.pairs |= UINT64_C(1) << i;
+    i++;
+  }
 }
 
 void *hf_options_allocate(hf_client_options *options, size_t size) {

@@ -96,6 +96,10 @@ void hf_options_free(hf_client_options *options);
 /* For a server that wants TLS; never NULL. */
 const hf_link_tls *hf_options_tls(const hf_client_options *options);
 
+/* Which of the servers are one place: QUIC, and behind it `mqtts` of the same host, where both are gone to directly.
+ * When all the rest is there. */
+void hf_options_pair(hf_client_options *options);
+
 /* Memory that lives as long as the options; NULL when short. The second copies `length` bytes and adds a NUL. */
 void *hf_options_allocate(hf_client_options *options, size_t size);
 char *hf_options_copy(hf_client_options *options, const char *data, size_t length);

@@ -40,5 +40,6 @@ bool hf_primary_knocked(hf_client *client, const hf_knocked *answer) {
     return false;
   }
   if (primary->patience < DOUBLINGS) primary->patience++;
+  hf_roads_clear(&client->keeper->roads, client->options->servers[0].host, client->options->servers[0].port);
   return true;
 }

@@ -94,7 +94,7 @@ static bool is_redirect(int code) {
 /* Where the client is sent; NULL: nowhere, or not where it may go. An HTTP redirect may lead into TLS, never out of it.
  */
 static const hf_server *destination(hf_client *client, const hf_link_down *down) {
-  const hf_server *now = hf_reference_server(client), *there = NULL;
+  const hf_server *now = client->server, *there = NULL;
   bool of_mqtt = down->reason->source == HF_SOURCE_DISCONNECT || down->reason->source == HF_SOURCE_CONNACK;
   if (of_mqtt && (down->code == USE_ANOTHER_SERVER || down->code == SERVER_MOVED))
     return choose(client, down->server_reference, now);

@@ -135,6 +135,16 @@ void hf_snapshot_attempt_server(hf_client *client) {
   pthread_mutex_unlock(&client->lock);
 }
 
+void hf_snapshot_attempt_beside(hf_client *client, const char *server, const hf_stream_rival *rival) {
+  pthread_mutex_lock(&client->lock);
+  hf_attempt_record *record = hf_ring_newest(&client->history);
+  if (record) {
+    record->beside = server;
+    record->rival = *rival;
+  }
+  pthread_mutex_unlock(&client->lock);
+}
+
 void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase) {
   pthread_mutex_lock(&client->lock);
   hf_attempt_record *record = hf_ring_newest(&client->history);

@@ -30,7 +30,8 @@ void hf_count_drop(hf_client *client, const hf_publish *publish);  /* that it is
 void hf_snapshot_publish(hf_client *client);
 void hf_snapshot_path(hf_client *client); /* of the connection that is up */
 void hf_snapshot_attempt(hf_client *client);
-void hf_snapshot_attempt_server(hf_client *client);                /* it knows now where it goes */
+void hf_snapshot_attempt_server(hf_client *client); /* it knows now where it goes */
+void hf_snapshot_attempt_beside(hf_client *client, const char *server, const hf_stream_rival *rival); /* lost to it */
 void hf_snapshot_attempt_phase(hf_client *client, hf_phase phase); /* how far it got, if further than known */
 void hf_snapshot_connect(hf_client *client);
 void hf_snapshot_failure(hf_client *client);       /* of an attempt, for the engine's reason */

@@ -14,6 +14,7 @@ typedef struct hf_trusted { /* HF_COMMAND_TRUSTED; whoever frees it drops the co
   hf_question question;
   bool to_server, to_proxy; /* what is wanted */
   bool by_quic;
+  bool has_beside;         /* TCP would do as well */
   hf_tls_context *context; /* NULL: there is a problem, or the link makes its own */
   hf_tls_context *proxy_context;
   hf_tls_problem problem; /* reason NULL: there is none */

@@ -89,6 +89,7 @@ typedef struct hf_link_connected { /* what CONNACK said; the receiver frees it w
   char *assigned_client_id;     /* NULL unless the broker chose one */
   char *response_information;   /* below which it wants topics of answers (MQTT 5 section 3.2.2.3.15); NULL: none */
   hf_properties *properties;    /* user properties, reason string ...; NULL: none */
+  hf_stream_rival rival;        /* of the road that it came by */
 } hf_link_connected;
 
 typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
@@ -100,6 +101,7 @@ typedef struct hf_link_down { /* FAILED, DOWN and CLOSED */
   char *text;             /* of the library or the broker, one line; NULL: nothing beyond reason->text */
   char *server_reference; /* MQTT 5 section 4.11, or the address that an HTTP redirect names; NULL: none */
   uint32_t retry_after;   /* seconds that the server asks to be left alone, at least */
+  hf_stream_rival rival;  /* FAILED: of the road that this is about */
 } hf_link_down;
 
 typedef struct hf_link_answer {
@@ -145,6 +147,7 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   hf_tls_context *proxy_context;
   bool ipv6;               /* the host is an IPv6 literal */
   const hf_link_tls *tls;  /* NULL: plain */
+  hf_stream_beside beside; /* of HF_ROAD_QUIC: see stream/race.h */
   hf_tls_context *context; /* made of it; NULL: a link that wants one makes it, which may take its time */
   const char *client_id;   /* "" asks the broker for one (protocol 5) */
   hf_bytes username;

@@ -40,6 +40,12 @@ void hf_native_let_go(hf_link *link) {
   link->blames = link->acknowledges = false;
 }
 
+hf_stream_rival hf_native_rival(const hf_link *link) {
+  hf_stream_path path = {0};
+  if (link->stream) hf_stream_find_path(link->stream, &path);
+  return path.rival;
+}
+
 void hf_native_end(hf_link *link, hf_native_ending ending) {
   hf_link_down *farewell = link->farewell;
   link->farewell = NULL;
@@ -54,7 +60,8 @@ void hf_native_end(hf_link *link, hf_native_ending ending) {
                              .about_publish = ending.about_publish,
                              .text = ending.text ? strdup(ending.text) : NULL,
                              .server_reference = hf_native_text(ending.server_reference),
-                             .retry_after = ending.retry_after};
+                             .retry_after = ending.retry_after,
+                             .rival = hf_native_rival(link)};
   hf_native_let_go(link);
   hf_native_tell(link, &farewell->mail, ending.kind);
   hf_native_give_back(link, false);

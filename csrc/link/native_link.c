@@ -212,6 +212,7 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .addresses = attempt->address_count ? attempt->addresses : &attempt->host,
                              .address_count = attempt->address_count ? attempt->address_count : 1,
                              .proxy = proxy ? &way : NULL,
+                             .beside = attempt->beside,
                              .road = attempt->road,
                              .path = attempt->path,
                              .headers = attempt->headers,
@@ -219,7 +220,8 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .patience = attempt->left ? attempt->left : attempt->timeout,
                              .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
                              .tls = tls};
-  if (attempt->zero_rtt && !link->auth) target.first = (hf_bytes){(const char *)link->connect, link->connect_length};
+  if (attempt->zero_rtt && !attempt->beside.port && !link->auth)
+    target.first = (hf_bytes){(const char *)link->connect, link->connect_length};
   if (link->store) target.vault = (hf_stream_vault){look_in_store, keep_in_store, link};
   link->stream = open_stream(hf_native_loop, &target, (hf_stream_watcher){changed, link});
   if (!link->stream) out_of_memory(link);

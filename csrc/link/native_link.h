@@ -135,6 +135,7 @@ void hf_native_tell(hf_link *link, hf_mail *mail, enum hf_link_mail kind);
 void hf_native_forget_connect(hf_link *link); /* a password may be in it */
 
 /* native_end.c */
+hf_stream_rival hf_native_rival(const hf_link *link); /* what the road of this attempt was tried beside */
 typedef struct hf_native_ending {
   enum hf_link_mail kind;
   hf_source source;

@@ -56,6 +56,7 @@ static hf_link_connected *describe(const hf_link *link, const hf_packet *packet)
   }
   connected->response_information = hf_native_text(properties->response_information);
   connected->properties = hf_packet_application_properties(packet);
+  connected->rival = hf_native_rival(link);
   return connected;
 }
 

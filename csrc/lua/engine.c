@@ -74,6 +74,7 @@ static int new_engine(lua_State *L) {
       .stable_after = (uint32_t)hf_lua_whole_field(L, 1, "stable_after", UINT32_MAX, 10000),
       .max_attempts = (uint32_t)hf_lua_whole_field(L, 1, "max_attempts", UINT32_MAX, 0),
       .sleep_for = (uint32_t)hf_lua_whole_field(L, 1, "sleep_for", UINT32_MAX, 0),
+      .pairs = (uint64_t)hf_lua_whole_field(L, 1, "pairs", UINT32_MAX, 0),
       .server_count = (uint16_t)hf_lua_whole_field(L, 1, "server_count", UINT16_MAX, 1),
   };
   if (self->options.server_count == 0) luaL_error(L, "'server_count' must be at least 1");
@@ -95,6 +96,8 @@ static int step(lua_State *L) {
                   "a code must be a whole number of 16 bits");
     event.code = (int)number;
     event.reason = hf_reason_find((hf_source)source, event.code);
+  } else if (input == HF_INPUT_CONNECTED) {
+    event.second = lua_toboolean(L, 4);
   } else if (input == HF_INPUT_DELAY) {
     luaL_argcheck(L, hf_lua_toint64(L, 4, &number) && number >= 0 && number <= UINT32_MAX, 4,
                   "a delay must be a whole number of ms");

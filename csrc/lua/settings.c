@@ -317,6 +317,7 @@ static int read_all(lua_State *L) {
   o->engine.backoff = backoff(L, 1, "backoff");
   o->engine.slow = backoff(L, 1, "slow");
   o->engine.rules = rules(&r, 1);
+  hf_options_pair(o);
   return 0;
 }
 

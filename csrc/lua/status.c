@@ -118,6 +118,20 @@ static const char *phase_name(int phase) {
   return names[phase];
 }
 
+static void set_beside(lua_State *L, const hf_attempt_record *record) {
+  const hf_stream_rival *rival = &record->rival;
+  lua_createtable(L, 0, 4);
+  set_text(L, "server", record->beside);
+  set_text(L, "phase", phase_name(rival->phase));
+  if (rival->reason) {
+    set_text(L, "name", rival->reason->name);
+    set_text(L, "source", hf_source_name(rival->reason->source));
+    hf_lua_pushint64(L, rival->code);
+    lua_setfield(L, -2, "code");
+  }
+  lua_setfield(L, -2, "beside");
+}
+
 int hf_lua_history(lua_State *L, hf_client *client) {
   hf_attempt_record records[HF_HISTORY];
   int64_t now = hf_clock_ms();
@@ -137,6 +151,7 @@ int hf_lua_history(lua_State *L, hf_client *client) {
       lua_setfield(L, -2, "code");
     }
     if (record->delay != HF_NO_TIME) set_seconds(L, "delay", record->delay);
+    if (record->beside) set_beside(L, record);
     lua_rawseti(L, -2, (int)i + 1);
   }
   return 1;

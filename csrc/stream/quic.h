@@ -17,7 +17,7 @@
 
 #include "stream/stream.h"
 
-enum { HF_QUIC_SEAM = 2 }; /* another one whenever something that crosses it changes its form or its meaning */
+enum { HF_QUIC_SEAM = 3 }; /* another one whenever something that crosses it changes its form or its meaning */
 
 /* What the compiler can tell of that by itself. */
 #define HF_QUIC_LAYOUT                                                                                                 \

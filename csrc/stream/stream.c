@@ -2,6 +2,7 @@
 
 #include "stream/proxy.h"
 #include "stream/quic.h"
+#include "stream/race.h"
 #include "stream/tcp.h"
 #include "stream/tls_stream.h"
 #include "stream/websocket.h"
@@ -20,6 +21,7 @@ void hf_stream_find_path(const hf_stream *stream, hf_stream_path *path) {
 }
 
 hf_stream *hf_stream_open(hf_loop *loop, const hf_stream_target *target, hf_stream_watcher watcher) {
+  if (target->road == HF_ROAD_QUIC && target->beside.port) return hf_race_open(loop, target, watcher);
   if (target->road == HF_ROAD_QUIC) return hf_quic_open(loop, target, watcher);
   bool framed = target->road == HF_ROAD_WEBSOCKET;
   return framed ? hf_websocket_open(loop, target, watcher, open_below) : open_below(loop, target, watcher);

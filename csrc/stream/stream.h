@@ -50,6 +50,10 @@ typedef struct hf_stream_vault {
   void (*keep)(void *owner, const unsigned char *key, hf_bytes secret); /* copied; length 0: nothing any more */
   void *owner;
 } hf_stream_vault;
+typedef struct hf_stream_beside { /* TLS over TCP to the same host, of which the first of both that opens is taken */
+  uint16_t port;                  /* 0: there is none */
+  bool first;                     /* it has the head start, and not QUIC */
+} hf_stream_beside;
 
 typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, but the context of tls */
   const char *host;               /* as the user wrote it: for SNI and for the check of the certificate */
@@ -68,6 +72,7 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
   const hf_stream_proxy *proxy; /* NULL: directly */
   hf_stream_vault vault;        /* of functions that are NULL: none */
+  hf_stream_beside beside;      /* HF_ROAD_QUIC: see race.h */
 } hf_stream_target;
 
 typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDED } hf_stream_state;
@@ -100,6 +105,14 @@ typedef enum hf_stream_early {
   HF_STREAM_EARLY_REJECTED, /* it did not, and they have gone out again after the handshake */
 } hf_stream_early;
 
+typedef struct hf_stream_rival { /* the other one of two roads that were tried beside each other */
+  bool there;
+  const hf_reason *reason; /* why it came to nothing; NULL: it was not as fast */
+  int code;
+  hf_phase phase; /* that it had reached; HF_PHASE_NONE: it had not begun */
+  hf_road road;
+} hf_stream_rival;
+
 #define HF_STREAM_UNKNOWN UINT64_MAX
 
 typedef struct hf_stream_path { /* what is known of the way to the server, or to its proxy; else HF_STREAM_UNKNOWN */
@@ -109,8 +122,9 @@ typedef struct hf_stream_path { /* what is known of the way to the server, or to
   uint64_t retransmitted;                /* of those, such as have bytes that had been sent before */
   uint64_t moves; /* to another address of ours, that the server has answered at; over TCP there is no such thing */
   hf_stream_early early;
-  bool tls;     /* to the server itself */
-  bool resumed; /* and that took up a session of before */
+  bool tls;              /* to the server itself */
+  bool resumed;          /* and that took up a session of before */
+  hf_stream_rival rival; /* once it has opened, or has ended before that */
 } hf_stream_path;
 
 #define HF_STREAM_PATH_UNKNOWN                                                                                         \

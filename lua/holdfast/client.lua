@@ -271,7 +271,9 @@ function Client:status()
   return self.handle:status()
 end
 
---- The latest attempts, 16 at most, oldest first.
+--- The latest attempts, 16 at most, oldest first. Of two servers that one attempt took, `quic` and behind it `mqtts` of
+-- the same host (RFC 8305), `beside` is the one that was begun and not taken: `server`, `phase`, and `name`, `source`,
+-- `code` where it failed and was not only slower.
 -- @treturn ?{holdfast.attempt,...} or nil
 -- @treturn ?string message
 -- @treturn ?string code: "forked"

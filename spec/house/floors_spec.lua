@@ -25,7 +25,8 @@ local KEEPER = {
   { about = "what is found out off the keeper's path", "command", "resolver", "finder", "proof", "trust", "knock",
     "look", "question" },
   { about = "what any room may use: a client's handle, the way to the keeper, what is told and shown", "door", "dues",
-    "tell", "snapshot", "tally", "trace", "handle", "reference", "given", "walk", "verdicts", "begun", "options" },
+    "tell", "snapshot", "tally", "trace", "handle", "reference", "given", "pair", "walk", "verdicts", "begun",
+    "options" },
 }
 
 -- Freestanding headers and those that compute: no clock, no I/O, no threads.

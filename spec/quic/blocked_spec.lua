@@ -55,4 +55,27 @@ describe("where no UDP comes through #broker", function()
       end)
     end)
   end
+
+  it("TCP beside it is taken in the same attempt, and nothing has failed", function()
+    if unavailable then
+      pending(unavailable)
+      return
+    end
+    local port = process.free_port()
+    local broker = mosquitto.start { quiet = true, lines = { "listener " .. port .. " 127.0.0.1",
+      "cafile " .. folder .. "/ca.pem", "certfile " .. folder .. "/server.pem",
+      "keyfile " .. folder .. "/server.key" } }
+    local server = quic_server.start { upstream = broker.port, folder = folder }
+    assert(command(("iptables -A INPUT -p udp --dport %d -j DROP"):format(server.port)))
+    finally(function() assert(command "iptables -F") end)
+    holdfast.run(function()
+      local client = holdfast.new { transport = "native", connect_timeout = 20, tls = { ca = folder .. "/ca.pem" },
+        servers = { "quic://localhost:" .. server.port, "mqtts://localhost:" .. port } }
+      client:on("failed", function() error "nothing has failed" end)
+      assert(client:connect(30))
+      assert.are.same({ server = "quic://localhost:" .. server.port, phase = "quic" }, client:history()[1].beside)
+      assert.are.same({ "mqtts://localhost:" .. port, 1 }, { client:status().server, client:status().attempt })
+      client:close()
+    end)
+  end)
 end)

@@ -43,7 +43,7 @@ describe("a server that is reached by QUIC", function()
     local own = package.loaded["holdfast.join"]
     finally(function() package.loaded["holdfast.join"] = own end)
     local OTHER = "holdfast.quic does not fit: it is of another version of holdfast: "
-    assert.equal(OTHER .. "its seam is 3, here it is 2", problem_of(probe.part { seam = 1 }))
+    assert.equal(OTHER .. "its seam is 4, here it is 3", problem_of(probe.part { seam = 1 }))
     assert.equal(OTHER .. "its structs are others", problem_of(probe.part { layout = 1 }))
     assert.equal(OTHER .. "it finds that we do not fit", problem_of(probe.part { refuses = true }))
     local one = probe.part {}
