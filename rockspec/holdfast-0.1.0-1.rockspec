@@ -52,6 +52,7 @@ build = {
         "csrc/core/properties.c",
         "csrc/core/proxy.c",
         "csrc/core/publish_block.c",
+        "csrc/core/quic_probe.c",
         "csrc/core/random.c",
         "csrc/core/reason.c",
         "csrc/core/ring.c",

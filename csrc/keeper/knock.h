@@ -2,7 +2,8 @@
  *
  * A client that lives on a second choice may ask whether the first is back
  * before it gives up a connection that works. One knock is one TCP connection
- * that is closed at once, on an errand; clients that want to know of the same
+ * that is closed at once, or at a server of QUIC one datagram and its answer
+ * (core/quic_probe.h), on an errand; clients that want to know of the same
  * server share it. The answer is a mail to the keeper's inbox, which belongs to
  * the keeper and holds a reference to its client. For the keeper's thread; never
  * blocks.
