@@ -44,7 +44,7 @@ describe("the way to a broker #broker", function()
       assert.is_nil(client:status().path)
       assert(client:connect(20))
       local path = client:status().path
-      assert.are.same({ "quic", 0 }, { path.road, path.migrations })
+      assert.are.same({ "quic", 0, false, "none" }, { path.road, path.migrations, path.resumed, path.early })
       assert.is_true(path.rtt >= path.rtt_min and path.rtt_min > 0 and path.rtt < 10 and path.rtt_variance > 0)
       assert.is_true(path.sent >= 3 and path.sent < 100, path.sent)
       for _ = 1, 200 do client:post("path", ("x"):rep(500), { qos = 0 }) end
@@ -62,6 +62,8 @@ describe("the way to a broker #broker", function()
       server:tell "close 77"
       assert(client:wait("lost", 20))
       assert.is_nil(client:status().path)
+      assert(client:ready(20))
+      assert.is_true(client:status().path.resumed)
       client:close()
     end)
   end)
@@ -74,7 +76,7 @@ describe("the way to a broker #broker", function()
       local first = client:status().path
       assert.are.same({ "tcp", 0 }, { first.road, first.retransmitted })
       assert.is_true(first.rtt >= first.rtt_min and first.rtt_min > 0 and first.rtt < 10)
-      assert.is_nil(first.migrations)
+      assert.are.same({}, { first.migrations, first.resumed, first.early })
       for _ = 1, 20 do assert(client:publish("path", "x", { qos = 1, timeout = 20 })) end
       await(client, function(now) return now.sent >= first.sent + 20 end)
       client:close()
