@@ -60,7 +60,7 @@ HAS_QUIC     := $(if $(filter-out 2,$(words $(foreach header,$(QUIC_HEADERS),$(f
 QUIC         := $(if $(HAS_QUIC),$(HERE)/holdfast/quic.so)
 QUIC_OBJECTS := $(patsubst csrc/%.c,$(BUILD)/obj/%.o,$(filter csrc/quic/%,$(SOURCES)))
 # What it has of the floors below: a copy, which keeps no state of its own but what it is handed.
-QUIC_BELOW   := $(patsubst %,$(BUILD)/obj/%.o,core/heap core/reason sys/clock sys/loop sys/pollset sys/private sys/tcp_socket)
+QUIC_BELOW   := $(patsubst %,$(BUILD)/obj/%.o,core/heap core/reason core/step stream/inspect sys/clock sys/loop sys/pollset sys/private sys/tcp_socket)
 QUIC_LIBS    := -lngtcp2_crypto_gnutls -lngtcp2 -lgnutls
 PROBE_MODULES   := $(PROBES:spec/support/%.c=$(HERE)/spec/%.so)
 

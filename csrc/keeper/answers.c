@@ -13,6 +13,7 @@
 #include "keeper/outbox.h"
 #include "keeper/pair.h"
 #include "keeper/snapshot.h"
+#include "keeper/tell.h"
 #include "keeper/trial.h"
 #include "keeper/wishes.h"
 
@@ -229,6 +230,9 @@ void hf_answers_mail(hf_client *client, hf_mail *mail) {
     case HF_LINK_DOWN:
       ended(client, (hf_link_down *)mail);
       break;
+    case HF_LINK_STEP:
+      hf_tell_step(client, (hf_step *)mail);
+      return;
     case HF_LINK_CLOSED:
     case HF_LINK_MESSAGE:
     case HF_LINK_DELIVERED:

@@ -7,6 +7,7 @@
 #include "keeper/door.h"
 #include "keeper/gates.h"
 #include "keeper/inbox.h"
+#include "keeper/inspect.h"
 #include "keeper/keeping.h"
 #include "keeper/route.h"
 #include "keeper/snapshot.h"
@@ -105,6 +106,7 @@ hf_failure hf_attempt_begin(hf_client *client) {
   client->generation++;
   client->address.text[0] = '\0';
   hf_snapshot_attempt(client);
+  hf_inspect_begun(client);
   bool *begun = &client->keeper->begun[client->options->transport];
   if (!*begun) *begun = client->operations->begin(&client->keeper->loop);
   if (!*begun) return because(HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "the transport cannot begin its work");
@@ -178,6 +180,7 @@ static const char *whose(const hf_client *client) {
 
 hf_failure hf_attempt_found(hf_client *client, const hf_found *answer) {
   if (!awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation) || client->target) return none;
+  hf_inspect_service(client, answer);
   const char *why = answer->service.absent ? "the service is said not to exist" : answer->name;
   if (answer->failure) return end(client, because(HF_SOURCE_NETWORK, answer->failure, why));
   client->target = hf_walk_learn(client, &answer->service);
@@ -188,6 +191,7 @@ hf_failure hf_attempt_resolved(hf_client *client, hf_resolved *answer) {
   bool wanted = awaits(client, HF_GATE_INPUT_RESOLVED, answer->question.mail.generation), of_proxy = false;
   hf_network_code problem = answer->failure;
   if (wanted) hf_route_unknown(client, &of_proxy);
+  if (wanted) hf_inspect_name(client, answer);
   if (!wanted || !use(client, answer, of_proxy)) free(answer);
   if (!wanted) return none;
   if (problem)

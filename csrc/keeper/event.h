@@ -32,6 +32,7 @@
   EACH(AUTHENTICATED, event, "authenticated") /* `code`: hf_authenticated */                                              \
   EACH(DELAY, event, "delay")                                                                                          \
   EACH(ROOM, room, "room") /* hf_mail, at most one a client */                                                         \
+  EACH(STEP, step, "event") /* hf_step, where they are asked for */                                                   \
   EACH(STORE, event, "event") /* `code`, an hf_store_code, and `text` */                                               \
   EACH(NOTE, event, "note") /* `text`, for the log */                                                                  \
   EACH(TRACE, trace, "trace") /* `text`, of no client: see trace.h */                                                  \

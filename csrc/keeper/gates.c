@@ -213,6 +213,7 @@ bool hf_gates_open(hf_client *client) {
       .protocol = client->protocol,
       .clean_start = client->asked_clean,
       .zero_rtt = options->zero_rtt,
+      .inspect = options->inspect,
   };
   return client->operations->open(client->link, client->generation, &attempt);
 }

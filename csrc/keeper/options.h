@@ -87,6 +87,7 @@ typedef struct hf_client_options {
   bool ask_proxy;         /* and for the proxy, in place of the options' own */
   bool ask_server;        /* and for the server: there is none in the options */
   bool ask_delay;         /* the Lua side has a say in each delay */
+  bool inspect;           /* and is told each step of each attempt */
   hf_options_block *blocks;
 } hf_client_options;
 

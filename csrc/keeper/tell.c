@@ -133,6 +133,18 @@ void hf_tell_note(hf_client *client, const char *text) {
   hf_tell_send(client, event);
 }
 
+void hf_tell_step(hf_client *client, hf_step *step) {
+  if (!step) return;
+  if (is_full(client, HF_EVENT_STEP)) {
+    HF_COUNT(client, events_dropped, 1);
+    free(step);
+    return;
+  }
+  step->mail = (hf_mail){.kind = HF_EVENT_STEP, .owner = client};
+  atomic_fetch_add(count_of(client, HF_EVENT_STEP), 1);
+  hf_tell_mail(client, &step->mail);
+}
+
 void hf_tell_reason(hf_event *event, const hf_client *client) {
   event->reason = client->engine.reason;
   event->code = client->engine.code;
@@ -163,6 +175,10 @@ static void free_own_event(hf_mail *mail) {
 
 static void free_room(hf_mail *mail) {
   atomic_store(&((hf_client *)mail->owner)->room_told, false);
+}
+
+static void free_step(hf_mail *mail) {
+  free(mail);
 }
 
 static void free_trace(hf_mail *mail) {

@@ -8,6 +8,7 @@
 #ifndef HF_KEEPER_TELL_H
 #define HF_KEEPER_TELL_H
 
+#include "core/step.h"
 #include "keeper/client.h"
 #include "keeper/event.h"
 
@@ -25,6 +26,7 @@ void hf_tell_mails(hf_client *client, hf_mail *first, hf_mail *last, unsigned co
 void hf_tell_in_row(hf_client *client, hf_publish *outcome);
 void hf_tell_settle(hf_client *client);                 /* that is told, and what the turn owes is paid */
 void hf_tell_note(hf_client *client, const char *text); /* a line for whoever follows the log */
+void hf_tell_step(hf_client *client, hf_step *step);    /* takes it; NULL: nothing */
 void hf_tell_raise(hf_keeper *keeper);                  /* at the end of a turn */
 
 bool hf_tell_reserve(hf_keeper *keeper); /* at the end of a turn; false: memory is short */

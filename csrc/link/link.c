@@ -31,6 +31,7 @@ void hf_link_mail_free(hf_mail *mail) {
     explicit_bzero(((hf_link_auth *)mail)->data, ((hf_link_auth *)mail)->length);
     break;
   case HF_LINK_RENEW:
+  case HF_LINK_STEP:
     break;
   }
   free(mail);

@@ -67,6 +67,7 @@ enum hf_link_mail {                                        /* mail.kind; the str
                     HF_LINK_UNSUBSCRIBED, /* hf_link_answer */
                     HF_LINK_AUTH,         /* hf_link_auth */
                     HF_LINK_RENEW,        /* hf_mail: a new connection is wanted, for no fault */
+                    HF_LINK_STEP,         /* hf_step, of an attempt that is inspected */
 };
 
 enum {
@@ -171,6 +172,7 @@ typedef struct hf_link_attempt { /* all borrowed until `open` returns */
   uint8_t protocol;                /* 4 or 5 */
   bool clean_start;
   bool zero_rtt; /* CONNECT may go before the handshake is complete, where the road can do that */
+  bool inspect;  /* each step of it is told, where the link can */
 } hf_link_attempt;
 
 typedef struct hf_link_figures { /* of one that holds messages back */

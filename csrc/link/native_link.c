@@ -219,7 +219,8 @@ static void open_with(hf_link *link, const hf_link_attempt *attempt, hf_tls_cont
                              .port = attempt->port,
                              .patience = attempt->left ? attempt->left : attempt->timeout,
                              .quiet = attempt->ask_after ? attempt->ask_after : attempt->keep_alive * 1000u,
-                             .tls = tls};
+                             .tls = tls,
+                             .inspector = link->inspector};
   if (attempt->zero_rtt && !attempt->beside.port && !link->auth)
     target.first = (hf_bytes){(const char *)link->connect, link->connect_length};
   if (link->store) target.vault = (hf_stream_vault){look_in_store, keep_in_store, link};
@@ -248,7 +249,8 @@ static void begin_attempt(hf_link *link, uint32_t generation, const hf_link_atte
   link->maximum_packet_size = attempt->maximum_packet_size;
   link->hold_bytes = attempt->hold_bytes ? attempt->hold_bytes : SIZE_MAX;
   hf_native_alive_begin(link, attempt->ask_after, attempt->dead_after);
-  if (!hf_native_auth_begin(link, attempt) || !hf_native_write_connect(link, attempt)) {
+  if (!hf_native_inspect(link, attempt->inspect) || !hf_native_auth_begin(link, attempt) ||
+      !hf_native_write_connect(link, attempt)) {
     out_of_memory(link);
     return;
   }
@@ -332,6 +334,7 @@ static void link_destroy(hf_link *link) {
   hf_inbox_free(&link->inbox);
   hf_ids_free(&link->ids);
   free(link->farewell);
+  free(link->inspector);
   free(link);
 }
 

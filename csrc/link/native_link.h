@@ -52,10 +52,11 @@ typedef struct hf_native_auth hf_native_auth;
 
 struct hf_link {
   hf_link_sink sink;
-  hf_stream *stream;      /* NULL: idle */
-  hf_stream *leaving;     /* on its own, and still to tell its end; NULL: none */
-  hf_store *store;        /* NULL: none */
-  hf_link_down *farewell; /* made when the attempt begins, so that its end can be told without memory */
+  hf_stream *stream;       /* NULL: idle */
+  hf_stream *leaving;      /* on its own, and still to tell its end; NULL: none */
+  hf_store *store;         /* NULL: none */
+  hf_link_down *farewell;  /* made when the attempt begins, so that its end can be told without memory */
+  hf_inspector *inspector; /* made with the first attempt that is inspected; NULL: this one is not */
   hf_ids ids;
   hf_line flight;  /* QoS 1 and 2, in the order of sending */
   hf_line written; /* QoS 0, until the stream has them */
@@ -207,6 +208,10 @@ bool hf_native_auth_accepted(hf_link *link, const hf_packet *packet); /* CONNACK
 void hf_native_auth_packet(hf_link *link, const hf_packet *packet);   /* AUTH */
 bool hf_native_authenticate(hf_link *link, hf_bytes data, hf_bytes expected, bool anew);
 void hf_native_auth_over(hf_link *link); /* the connection has ended */
+
+/* native_inspect.c */
+bool hf_native_inspect(hf_link *link, bool inspect); /* what of an attempt; false: memory is short */
+void hf_native_inspect_connack(hf_link *link, const hf_packet *packet);
 
 /* native_trace.c */
 void hf_native_trace(hf_trace_level level, hf_trace_line_function *line);

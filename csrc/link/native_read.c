@@ -3,7 +3,11 @@
 
 #include "link/native_link.h"
 
-enum { READ = 64 * 1024, PARTIAL_AT_FIRST = 1024 };
+enum {
+  READ = 64 * 1024,
+  PARTIAL_AT_FIRST = 1024,
+  TLS_ALERT = 21 /* begins a record that is one: RFC 8446 section 5.1 */
+};
 
 static uint8_t buffer[READ]; /* of the loop's thread: what a client owns is an unfinished packet alone */
 
@@ -70,6 +74,7 @@ static void mismatched(hf_link *link) {
 }
 
 static void connack(hf_link *link, const hf_packet *packet) {
+  hf_native_inspect_connack(link, packet);
   if (packet->code != 0) {
     refused(link, packet);
     return;
@@ -172,8 +177,10 @@ static bool reads(const hf_link *link) {
 /* "HTTP/1.1 302 Found" begins as a PUBACK would with flags that it never has. Whoever is behind a captive portal is not
  * to wait longer than for a server that is away: it goes as soon as somebody has agreed to something. */
 static void unreadable(hf_link *link, const uint8_t *bytes, const hf_violation *violation) {
-  if (link->state != HF_NATIVE_GREETING || bytes[0] != 'H') {
-    hf_native_violated(link, violation->code, violation->text);
+  bool greeting = link->state == HF_NATIVE_GREETING;
+  if (!greeting || bytes[0] != 'H') {
+    bool is_alert = greeting && bytes[0] == TLS_ALERT;
+    hf_native_violated(link, violation->code, is_alert ? "who answered speaks TLS, as it seems" : violation->text);
     return;
   }
   hf_native_end(link, (hf_native_ending){.kind = HF_LINK_FAILED,

@@ -7,6 +7,7 @@
 #ifndef HF_LUA_BINDING_H
 #define HF_LUA_BINDING_H
 
+#include "core/step.h"
 #include "keeper/client.h"
 #include "keeper/event.h"
 #include "lua/compat.h"
@@ -46,6 +47,9 @@ int hf_lua_fill_run(lua_State *L, const hf_message *message, unsigned count, int
 /* public_event.c: one that users see, or DELAY. */
 const char *hf_lua_event_name(const hf_event *event);
 void hf_lua_push_fields(lua_State *L, const hf_event *event); /* a table */
+
+/* step.c: into the table on the top of the stack, what one of an attempt has besides its name and its time. */
+void hf_lua_fill_step(lua_State *L, const hf_step *step);
 
 /* mailbox.c: the mailbox of this Lua state, made at first use; pushes its userdata. */
 hf_mailbox *hf_lua_mailbox(lua_State *L);

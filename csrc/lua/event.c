@@ -27,6 +27,12 @@ static int push_event(lua_State *L, const hf_event *event) {
   return 2;
 }
 
+static int push_step(lua_State *L, const hf_event *event) {
+  push_event(L, event);
+  hf_lua_fill_step(L, (const hf_step *)(const void *)event);
+  return 2;
+}
+
 static int push_delay(lua_State *L, const hf_event *event) {
   lua_pushinteger(L, (lua_Integer)event->ticket);
   hf_lua_push_fields(L, event);
@@ -84,6 +90,8 @@ static int push_rest(lua_State *L, const hf_mail *mail) {
   case HF_EVENT_CLOSED:
   case HF_EVENT_STORE:
     return push_event(L, event);
+  case HF_EVENT_STEP:
+    return push_step(L, event);
   case HF_EVENT_MESSAGE: /* these are pushed by themselves */
   case HF_EVENT_TRACE:
   case HF_EVENT_ROOM:

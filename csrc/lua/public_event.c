@@ -68,6 +68,19 @@ static void words(lua_State *L, const hf_event *event) {
   lua_pushstring(L, event->text);
 }
 
+/* Of a mail that is another struct. */
+static const hf_step *step_of(const hf_event *event) {
+  return (const hf_step *)(const void *)event;
+}
+
+static void step(lua_State *L, const hf_event *event) {
+  lua_pushstring(L, hf_step_name((hf_step_kind)step_of(event)->kind));
+}
+
+static void at(lua_State *L, const hf_event *event) {
+  lua_pushnumber(L, (lua_Number)step_of(event)->at / 1e6);
+}
+
 enum { MOST = 6 };
 
 typedef struct row {
@@ -101,6 +114,7 @@ static const row rows[HF_EVENT_KIND_COUNT] = {
                     {"followed", followed}}},
     EVENT(SLEEPING) = {"sleeping", {{"reason", reason}, {"wake_in", retry_in}}},
     EVENT(CLOSED) = {"closed", {{"reason", reason}}},
+    EVENT(STEP) = {"step", {{"step", step}, {"at", at}}},
     EVENT(STORE) = {"store", {{"code", store_code}, {"text", words}}},
     EVENT(DELAY) =
         {NULL,

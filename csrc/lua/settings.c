@@ -295,6 +295,7 @@ static int read_all(lua_State *L) {
   o->ask_headers = flag(L, 1, "ask_headers");
   o->ask_proxy = flag(L, 1, "ask_proxy");
   o->ask_delay = flag(L, 1, "ask_delay");
+  o->inspect = flag(L, 1, "inspect");
   o->receive_maximum = (uint16_t)whole(L, 1, "receive_maximum", UINT16_MAX);
   o->maximum_packet_size = (uint32_t)whole(L, 1, "maximum_packet_size", UINT32_MAX);
   o->return_to_primary = (uint32_t)whole(L, 1, "return_to_primary", UINT32_MAX);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "quic/connection.h"
+#include "quic/inspect.h"
 #include "quic/part.h"
 #include "quic/verify.h"
 #include "sys/clock.h"
@@ -34,7 +35,9 @@ int hf_quic_verify(gnutls_session_t session) {
   if (count > HF_QUIC_CHAIN) count = HF_QUIC_CHAIN;
   for (unsigned i = 0; i < count; i++)
     chain[i] = (hf_bytes){(const char *)shown[i].data, shown[i].size};
-  return hf_quic_host_there->judge(c->plan->context, chain, count, c->plan->host, &c->distrust) ? 0 : -1;
+  bool fine = hf_quic_host_there->judge(c->plan->context, chain, count, c->plan->host, &c->distrust);
+  hf_quic_inspect_chain(c, chain, count, fine ? NULL : c->distrust.text);
+  return fine ? 0 : -1;
 }
 
 /* RFC 9001 section 8.1: without a protocol that both know there is no connection. GnuTLS looks at what a server has

@@ -39,8 +39,9 @@ typedef struct hf_quic_plan { /* what all connections of a stream are made with;
   uint16_t port;
   hf_stream_vault vault; /* of functions that are NULL: none */
   unsigned char key[HF_STREAM_VAULT_KEY];
-  uint32_t patience; /* ms until it must have opened; 0: without end */
-  uint32_t quiet;    /* see hf_stream_target */
+  uint32_t patience;             /* ms until it must have opened; 0: without end */
+  uint32_t quiet;                /* see hf_stream_target */
+  const hf_inspector *inspector; /* likewise */
 } hf_quic_plan;
 
 typedef struct hf_quic_end {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "quic/connection.h"
+#include "quic/inspect.h"
 #include "quic/part.h"
 
 enum {
@@ -136,6 +137,7 @@ static bool begin_next(quic *q) {
     return q->under_way > 0;
   }
   candidate *one = &q->candidates[q->next++];
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "tried", NULL);
   /* Only one goes early: what is said to two servers is said twice. */
   one->connection = hf_quic_connection_begin(&q->plan, &one->address, one->length, q->next == 1, changed, q);
   if (one->connection)
@@ -153,6 +155,7 @@ static void give_up(quic *q) {
 
 static void fail_attempt(quic *q, candidate *one) {
   hf_quic_end end = one->connection->end;
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "failed", end.reason ? end.reason->text : end.text);
   if (one->connection->heard) q->heard = true;
   if (q->count > 1) {
     char text[sizeof end.text];
@@ -170,8 +173,10 @@ static void fail_attempt(quic *q, candidate *one) {
 static void choose(quic *q, candidate *one) {
   q->chosen = one->connection;
   one->connection = NULL;
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "connected", NULL);
   free_connections(q);
   hf_loop_stop(q->plan.loop, &q->timer);
+  hf_quic_inspect_session(q->chosen);
   hf_quic_connection_adopt(q->chosen);
   q->end = (hf_quic_end){0};
 }
@@ -427,6 +432,7 @@ static bool make_plan(quic *q, const hf_stream_target *target) {
   plan->half = hf_quic_host_there->half(target->tls);
   plan->patience = target->patience;
   plan->quiet = target->quiet;
+  plan->inspector = target->inspector;
   plan->port = target->port;
   if (target->vault.look && hf_quic_host_there->fingerprint(plan->context, plan->host, plan->port, plan->key))
     plan->vault = target->vault;

@@ -37,6 +37,7 @@ struct hf_connect {
   hf_task task;   /* nothing could be begun: that is told later */
   int error;
   size_t next, under_way, count;
+  uint16_t port;
   char text[200];
   attempt attempts[];
 };
@@ -92,6 +93,10 @@ static void take_turns(attempt *attempts, size_t count) {
 
 /* ---- the race ---- */
 
+static void inspect(const hf_connect *race, const attempt *one, const char *state, const char *problem) {
+  hf_inspect_address(race->watcher.inspector, one->text, race->port, state, problem);
+}
+
 /* The further it came, the more it tells. */
 static int rank(int error) {
   switch (hf_socket_reason(error)) {
@@ -119,8 +124,9 @@ static void note(hf_connect *race, const attempt *failed, int error) {
   size_t used = strlen(race->text);
   char words[80];
   if (!race->error || rank(error) > rank(race->error)) race->error = error;
-  snprintf(race->text + used, sizeof race->text - used, "%s%s: %s", used ? "; " : "", failed->text,
-           strerror_r(error, words, sizeof words));
+  const char *problem = strerror_r(error, words, sizeof words);
+  snprintf(race->text + used, sizeof race->text - used, "%s%s: %s", used ? "; " : "", failed->text, problem);
+  inspect(race, failed, "failed", problem);
 }
 
 static void leave(hf_connect *race, attempt *one) {
@@ -131,6 +137,7 @@ static void leave(hf_connect *race, attempt *one) {
 }
 
 static bool begin(hf_connect *race, attempt *one) {
+  inspect(race, one, "tried", NULL);
   int descriptor = one->error ? -1 : hf_socket_connect(&one->address.head, one->length);
   if (descriptor < 0) {
     int error = one->error ? one->error : errno;
@@ -170,6 +177,7 @@ static void win(hf_connect *race, attempt *one) {
   int descriptor = one->watch.descriptor;
   hf_pollset_remove(race->loop->pollset, &one->watch);
   race->under_way--;
+  inspect(race, one, "connected", NULL);
   race->watcher.done(race->watcher.owner, descriptor);
 }
 
@@ -205,6 +213,7 @@ hf_connect *hf_connect_begin(hf_loop *loop, const char *const *addresses, size_t
   race->timer.fire = fire;
   race->task.run = give_up;
   race->count = count;
+  race->port = port;
   for (size_t i = 0; i < count; i++)
     read_address(&race->attempts[i], addresses[i], port);
   take_turns(race->attempts, count);

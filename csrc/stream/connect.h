@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream/inspect.h"
 #include "sys/loop.h"
 
 enum { HF_CONNECT_STAGGER = 250 /* ms */ };
@@ -22,6 +23,7 @@ typedef struct hf_connect_watcher {
    * and then it may do that later. */
   void (*done)(void *owner, int descriptor);
   void *owner;
+  const hf_inspector *inspector; /* is told of each address; NULL: nobody is */
 } hf_connect_watcher;
 
 /* The addresses are numeric, those of IPv6 with their zone if they have one (RFC 6874 without the URI's escape), or the

@@ -61,6 +61,10 @@
   call(X509_STORE_CTX_get0_param) call(X509_STORE_CTX_init) call(X509_STORE_CTX_new) \
   call(X509_STORE_CTX_set_default) call(X509_VERIFY_PARAM_set1) call(X509_VERIFY_PARAM_set_auth_level) \
   call(X509_verify_cert) call(d2i_X509) /* of QUIC */ \
+  call(ASN1_STRING_get0_data) call(ASN1_STRING_length) call(ASN1_TIME_to_tm) call(GENERAL_NAMES_free) \
+  call(GENERAL_NAME_get0_value) call(SSL_CIPHER_get_name) call(SSL_get0_alpn_selected) call(SSL_get_current_cipher) \
+  call(SSL_get_peer_cert_chain) call(SSL_get_version) call(X509_STORE_CTX_get0_untrusted) call(X509_get0_notBefore) \
+  call(X509_get_issuer_name) call(i2d_X509) /* of an inspection */ \
   call(EVP_DecodeBlock) call(EVP_sha512) call(HMAC) call(PKCS5_PBKDF2_HMAC) /* of SCRAM */
 // clang-format on
 
@@ -77,7 +81,10 @@ extern hf_openssl hf_openssl_calls;
 bool hf_openssl_load(char *problem);
 
 #define ASN1_INTEGER_get hf_openssl_calls.ASN1_INTEGER_get
+#define ASN1_STRING_get0_data hf_openssl_calls.ASN1_STRING_get0_data
+#define ASN1_STRING_length hf_openssl_calls.ASN1_STRING_length
 #define ASN1_TIME_diff hf_openssl_calls.ASN1_TIME_diff
+#define ASN1_TIME_to_tm hf_openssl_calls.ASN1_TIME_to_tm
 #define BIO_clear_flags hf_openssl_calls.BIO_clear_flags
 #define BIO_free hf_openssl_calls.BIO_free
 #define BIO_get_data hf_openssl_calls.BIO_get_data
@@ -111,6 +118,8 @@ bool hf_openssl_load(char *problem);
 #define EVP_sha1 hf_openssl_calls.EVP_sha1
 #define EVP_sha256 hf_openssl_calls.EVP_sha256
 #define EVP_sha512 hf_openssl_calls.EVP_sha512
+#define GENERAL_NAMES_free hf_openssl_calls.GENERAL_NAMES_free
+#define GENERAL_NAME_get0_value hf_openssl_calls.GENERAL_NAME_get0_value
 #define HMAC hf_openssl_calls.HMAC
 #define OBJ_nid2sn hf_openssl_calls.OBJ_nid2sn
 #define OBJ_obj2nid hf_openssl_calls.OBJ_obj2nid
@@ -142,6 +151,7 @@ bool hf_openssl_load(char *problem);
 #define PEM_read_bio_X509 hf_openssl_calls.PEM_read_bio_X509
 #define PEM_read_bio_X509_AUX hf_openssl_calls.PEM_read_bio_X509_AUX
 #define PKCS5_PBKDF2_HMAC hf_openssl_calls.PKCS5_PBKDF2_HMAC
+#define SSL_CIPHER_get_name hf_openssl_calls.SSL_CIPHER_get_name
 #define SSL_CTX_callback_ctrl hf_openssl_calls.SSL_CTX_callback_ctrl
 #define SSL_CTX_check_private_key hf_openssl_calls.SSL_CTX_check_private_key
 #define SSL_CTX_ctrl hf_openssl_calls.SSL_CTX_ctrl
@@ -176,16 +186,20 @@ bool hf_openssl_load(char *problem);
 #define SSL_ctrl hf_openssl_calls.SSL_ctrl
 #define SSL_export_keying_material hf_openssl_calls.SSL_export_keying_material
 #define SSL_free hf_openssl_calls.SSL_free
+#define SSL_get0_alpn_selected hf_openssl_calls.SSL_get0_alpn_selected
 #define SSL_get0_param hf_openssl_calls.SSL_get0_param
 #define SSL_get0_verified_chain hf_openssl_calls.SSL_get0_verified_chain
 #define SSL_get1_peer_certificate hf_openssl_calls.SSL_get1_peer_certificate
 #define SSL_get_SSL_CTX hf_openssl_calls.SSL_get_SSL_CTX
 #define SSL_get_certificate hf_openssl_calls.SSL_get_certificate
+#define SSL_get_current_cipher hf_openssl_calls.SSL_get_current_cipher
 #define SSL_get_error hf_openssl_calls.SSL_get_error
 #define SSL_get_ex_data hf_openssl_calls.SSL_get_ex_data
 #define SSL_get_ex_data_X509_STORE_CTX_idx hf_openssl_calls.SSL_get_ex_data_X509_STORE_CTX_idx
+#define SSL_get_peer_cert_chain hf_openssl_calls.SSL_get_peer_cert_chain
 #define SSL_get_session hf_openssl_calls.SSL_get_session
 #define SSL_get_verify_result hf_openssl_calls.SSL_get_verify_result
+#define SSL_get_version hf_openssl_calls.SSL_get_version
 #define SSL_has_pending hf_openssl_calls.SSL_has_pending
 #define SSL_new hf_openssl_calls.SSL_new
 #define SSL_read hf_openssl_calls.SSL_read
@@ -210,6 +224,7 @@ bool hf_openssl_load(char *problem);
 #define X509_STORE_CTX_free hf_openssl_calls.X509_STORE_CTX_free
 #define X509_STORE_CTX_get0_chain hf_openssl_calls.X509_STORE_CTX_get0_chain
 #define X509_STORE_CTX_get0_param hf_openssl_calls.X509_STORE_CTX_get0_param
+#define X509_STORE_CTX_get0_untrusted hf_openssl_calls.X509_STORE_CTX_get0_untrusted
 #define X509_STORE_CTX_get_current_cert hf_openssl_calls.X509_STORE_CTX_get_current_cert
 #define X509_STORE_CTX_get_error hf_openssl_calls.X509_STORE_CTX_get_error
 #define X509_STORE_CTX_get_ex_data hf_openssl_calls.X509_STORE_CTX_get_ex_data
@@ -230,6 +245,7 @@ bool hf_openssl_load(char *problem);
 #define X509_dup hf_openssl_calls.X509_dup
 #define X509_free hf_openssl_calls.X509_free
 #define X509_get0_notAfter hf_openssl_calls.X509_get0_notAfter
+#define X509_get0_notBefore hf_openssl_calls.X509_get0_notBefore
 #define X509_get0_pubkey hf_openssl_calls.X509_get0_pubkey
 #define X509_get_X509_PUBKEY hf_openssl_calls.X509_get_X509_PUBKEY
 #define X509_get_default_cert_dir hf_openssl_calls.X509_get_default_cert_dir
@@ -237,11 +253,13 @@ bool hf_openssl_load(char *problem);
 #define X509_get_default_cert_file hf_openssl_calls.X509_get_default_cert_file
 #define X509_get_default_cert_file_env hf_openssl_calls.X509_get_default_cert_file_env
 #define X509_get_ext_d2i hf_openssl_calls.X509_get_ext_d2i
+#define X509_get_issuer_name hf_openssl_calls.X509_get_issuer_name
 #define X509_get_subject_name hf_openssl_calls.X509_get_subject_name
 #define X509_verify_cert hf_openssl_calls.X509_verify_cert
 #define X509_verify_cert_error_string hf_openssl_calls.X509_verify_cert_error_string
 #define d2i_OCSP_RESPONSE hf_openssl_calls.d2i_OCSP_RESPONSE
 #define d2i_X509 hf_openssl_calls.d2i_X509
+#define i2d_X509 hf_openssl_calls.i2d_X509
 #define i2d_X509_PUBKEY hf_openssl_calls.i2d_X509_PUBKEY
 
 #endif

@@ -12,6 +12,7 @@ typedef struct proxy_talk { /* gone once there is a way */
   hf_proxy_handshake handshake;
   hf_proxy proxy;                             /* may hold secrets, as what is said may */
   char host[256], address[HF_PROXY_HOST + 1]; /* the server's */
+  const hf_inspector *inspector;              /* NULL: nobody */
   size_t from, length;                        /* of what is said and has found no room below */
   uint8_t says[HF_PROXY_SAYS];
 } proxy_talk;
@@ -95,8 +96,19 @@ static void say(tunnel *t) {
   flush(t);
 }
 
+static void show(const proxy_talk *talk) {
+  if (!talk->inspector) return;
+  hf_step *step = hf_step_new(HF_STEP_PROXY, 4 * HF_STEP_FIELD + sizeof talk->host + HF_PROXY_HOST);
+  hf_step_text(step, "proxy", talk->proxy.host);
+  hf_step_number(step, "proxy_port", talk->proxy.port);
+  hf_step_text(step, "host", talk->host);
+  hf_step_number(step, "port", talk->handshake.port);
+  hf_inspect(talk->inspector, step);
+}
+
 static void open_up(tunnel *t) {
   t->state = HF_STREAM_OPEN;
+  show(t->talk);
   end_talk(t);
   if (t->from == t->count) forget_heard(t);
 }
@@ -265,6 +277,7 @@ static void begin(proxy_talk *talk, const hf_stream_target *target) {
   const char *host = target->place ? target->place : target->host;
   const char *address = target->address_count ? target->addresses[0] : host;
   talk->proxy = *target->proxy->to;
+  talk->inspector = target->inspector;
   snprintf(talk->host, sizeof talk->host, "%s", host);
   snprintf(talk->address, sizeof talk->address, "%s", address);
   talk->handshake =
@@ -278,7 +291,8 @@ static hf_stream *open_below(hf_loop *loop, const hf_stream_target *target, hf_s
                                   .addresses = proxy->addresses,
                                   .address_count = proxy->address_count,
                                   .port = proxy->to->port,
-                                  .tls = proxy->tls};
+                                  .tls = proxy->tls,
+                                  .inspector = target->inspector};
   return proxy->tls ? hf_tls_stream_open(loop, &there, watcher, plain) : plain(loop, &there, watcher);
 }
 

@@ -23,6 +23,7 @@
 #include "core/proxy.h"
 #include "core/reason.h"
 #include "core/uri.h"
+#include "stream/inspect.h"
 #include "stream/tls.h"
 #include "sys/loop.h"
 
@@ -68,11 +69,12 @@ typedef struct hf_stream_target { /* all borrowed until hf_stream_open returns, 
   hf_bytes first; /* bytes that a stream which can writes before all others, as soon as the road allows it: even before
                      the handshake is complete, when who listens can have them arrive again (RFC 9001 section 9.2). May
                      be secrets; length 0: none. See took_first */
-  const char *headers;          /* of its request, each a line with its end; may be secrets; NULL: none */
-  hf_tls_context *tls;          /* NULL: plain; the stream holds a reference */
-  const hf_stream_proxy *proxy; /* NULL: directly */
-  hf_stream_vault vault;        /* of functions that are NULL: none */
-  hf_stream_beside beside;      /* HF_ROAD_QUIC: see race.h */
+  const char *headers;           /* of its request, each a line with its end; may be secrets; NULL: none */
+  hf_tls_context *tls;           /* NULL: plain; the stream holds a reference */
+  const hf_stream_proxy *proxy;  /* NULL: directly */
+  hf_stream_vault vault;         /* of functions that are NULL: none */
+  hf_stream_beside beside;       /* HF_ROAD_QUIC: see race.h */
+  const hf_inspector *inspector; /* not borrowed: see there; NULL: nobody */
 } hf_stream_target;
 
 typedef enum hf_stream_state { HF_STREAM_OPENING, HF_STREAM_OPEN, HF_STREAM_ENDED } hf_stream_state;

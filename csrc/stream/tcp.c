@@ -293,7 +293,7 @@ hf_stream *hf_tcp_open(hf_loop *loop, const hf_stream_target *target, hf_stream_
              .attends = true,
              .local = target->road == HF_ROAD_UNIX};
   t->connect = hf_connect_begin(loop, target->addresses, target->address_count, target->port,
-                                (hf_connect_watcher){connected, t});
+                                (hf_connect_watcher){.done = connected, .owner = t, .inspector = target->inspector});
   if (t->connect) return &t->stream;
   free(t);
   return NULL;

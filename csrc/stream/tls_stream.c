@@ -7,6 +7,7 @@
 #include "stream/openssl.h"
 #include "stream/tls_bio.h"
 #include "stream/tls_context.h"
+#include "stream/tls_inspect.h"
 #include "stream/tls_names.h"
 #include "sys/clock.h"
 
@@ -26,7 +27,8 @@ typedef struct tls {
   const hf_reason *reason; /* NULL while, or although, it has ended in good order */
   int code;                /* as the stream below told them, if that is how it has ended */
   uint32_t retry_after;
-  hf_tls_finding finding; /* what our own look at a certificate came to; else only the text */
+  hf_tls_finding finding;        /* what our own look at a certificate came to; else only the text */
+  const hf_inspector *inspector; /* NULL: nobody; or the chain has been shown, and the handshake has failed */
   bool attends;
   bool more;    /* the last read gave something, and there may be more in OpenSSL */
   bool refused; /* a write was not taken as a whole */
@@ -97,6 +99,19 @@ static bool has_psk(const tls *t) {
   return hf_tls_context_has_psk(t->use.context);
 }
 
+/* With what we have found, or, where nobody verifies, OpenSSL's own verdict. */
+static void show_chain(tls *t, STACK_OF(X509) * chain, long verdict) {
+  if (!t->inspector || !chain) return;
+  const char *problem = verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(verdict);
+  hf_tls_inspect_chain(t->inspector, t->use.host, chain, t->finding.code ? t->finding.text : problem);
+}
+
+/* Of a chain that is not trusted OpenSSL keeps nothing. */
+static void show_distrusted(tls *t, X509_STORE_CTX *store) {
+  show_chain(t, X509_STORE_CTX_get0_untrusted(store), X509_V_OK);
+  t->inspector = NULL;
+}
+
 /* The first complaint is the one that counts. */
 static int judge(int fine, X509_STORE_CTX *store) {
   const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -110,6 +125,7 @@ static int judge(int fine, X509_STORE_CTX *store) {
     hf_tls_find_other_host(&t->finding, certificate, t->use.host);
   else if (!fine)
     hf_tls_find_verdict(&t->finding, verdict, certificate);
+  if (t->finding.code) show_distrusted(t, store);
   return fine && !has_psk(t);
 }
 
@@ -160,6 +176,8 @@ static void look_at_server(tls *t) {
 
 static void establish(tls *t) {
   look_at_server(t);
+  show_chain(t, SSL_get_peer_cert_chain(t->ssl), SSL_get_verify_result(t->ssl));
+  if (t->inspector) hf_tls_inspect_session(t->inspector, t->use.host, t->ssl);
   if (t->finding.code) {
     end_with_finding(t);
     return;
@@ -172,6 +190,7 @@ static void establish(tls *t) {
 /* Whoever hangs up in a handshake does not like it, however it does that. */
 static void explain(tls *t, int how) {
   unsigned long error = ERR_peek_error();
+  show_chain(t, SSL_get_peer_cert_chain(t->ssl), X509_V_OK);
   if (!t->finding.code && how == SSL_ERROR_SSL && error) hf_tls_find_error(&t->finding, error, t->asked, has_psk(t));
   if (!t->finding.code && state_below(t) == HF_STREAM_ENDED) {
     end_as_below(t);
@@ -440,6 +459,7 @@ hf_stream *hf_tls_stream_open(hf_loop *loop, const hf_stream_target *target, hf_
              .loop = loop,
              .task = {.run = run},
              .timer = {.fire = run_out_of_patience},
+             .inspector = target->inspector,
              .attends = true};
   bool fine = hf_tls_use_init(&t->use, target->tls, target->host, target->port, &t->finding);
   if (fine) t->pipe.lower = lower(loop, target, (hf_stream_watcher){changed_below, t});

@@ -141,9 +141,19 @@ static void ask(websocket *w) {
   free(request);
 }
 
+static void show(const websocket *w) {
+  enum { PATH = 512 };
+  if (!w->target.inspector) return;
+  hf_step *step = hf_step_new(HF_STEP_WEBSOCKET, 2 * HF_STEP_FIELD + PATH);
+  hf_step_text(step, "subprotocol", "mqtt");
+  hf_step_text(step, "path", w->target.path ? w->target.path : "/");
+  hf_inspect(w->target.inspector, step);
+}
+
 static void open_up(websocket *w, size_t end) {
   w->state = HF_STREAM_OPEN;
   w->head_from = end;
+  show(w);
   forget_target(w);
   if (end < w->head_count) return;
   free(w->head);
@@ -396,12 +406,13 @@ hf_stream *hf_websocket_open(hf_loop *loop, const hf_stream_target *target, hf_s
                              hf_stream_open_function *lower) {
   websocket *w = calloc(1, sizeof *w);
   if (!w) return NULL;
-  *w = (websocket){.stream = {.operations = &operations, .watcher = watcher},
-                   .loop = loop,
-                   .target = {.port = target->port, .tls = target->tls, .road = target->road},
-                   .task = {.run = run},
-                   .timer = {.fire = run_out_of_patience},
-                   .attends = true};
+  *w = (websocket){
+      .stream = {.operations = &operations, .watcher = watcher},
+      .loop = loop,
+      .target = {.port = target->port, .tls = target->tls, .road = target->road, .inspector = target->inspector},
+      .task = {.run = run},
+      .timer = {.fire = run_out_of_patience},
+      .attends = true};
   bool fine = hf_frames_init(&w->frames) && keep(&w->target.host, target->host) &&
               keep(&w->target.path, target->path) && keep(&w->target.headers, target->headers);
   if (fine) w->lower = lower(loop, target, (hf_stream_watcher){changed_below, w});

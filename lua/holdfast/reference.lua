@@ -10,6 +10,7 @@ local reference = {
   protocol = "MQTT 5, or 4 for MQTT 3.1.1",
   fallback = "one downgrade to 3.1.1 if the broker refuses 5; back to 5 where a server refuses 3.1.1",
   transport = "what carries the connection: Eclipse Paho C, or holdfast's own",
+  inspect = "native: each step of an attempt is told as an event `step`",
   keep_alive = "a quiet link is probed after this; 0: never (MQTT 5 section 3.1.2.10)",
   detect_within = "in place of keep_alive: a dead link is noticed within this time",
   clean_start = "the first connect begins a new session",

@@ -162,6 +162,12 @@ function parts.server(_, values)
   end
 end
 
+function parts.inspect(_, values)
+  if values.inspect and values.transport == "paho" then
+    return 'inspect: Paho shows no steps; say transport = "native"'
+  end
+end
+
 local ROADS = { unix = "a unix socket", websocket = "a WebSocket", quic = "reached by QUIC" }
 
 function parts.headers(given, values)
@@ -383,8 +389,8 @@ function parts.auth(_, values)
   return auth_problem(values)
 end
 
-local order = { "server", "road", "auth", "acknowledge", "one_clock", "credentials", "headers", "protocol", "store",
-  "limits", "sleep", "primary", "proxy", "zero_rtt", "tls", "backoff" }
+local order = { "server", "road", "auth", "acknowledge", "inspect", "one_clock", "credentials", "headers", "protocol",
+  "store", "limits", "sleep", "primary", "proxy", "zero_rtt", "tls", "backoff" }
 
 -- Names of the environment's, and of other clients.
 local PROXIES = { "http_proxy", "https_proxy", "all_proxy", "no_proxy" }

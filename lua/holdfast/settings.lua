@@ -52,6 +52,7 @@ function settings.build(values, ephemeral)
     no_proxy = values.proxy and values.proxy.except,
     ask_proxy = values.proxy ~= nil and values.proxy.ask ~= nil,
     ask_delay = values.strategy ~= nil,
+    inspect = values.inspect,
     auth = auth(values.auth),
     will = values.will,
     tls = values.tls,

@@ -35,6 +35,7 @@ build = {
       sources = {
         "csrc/core/heap.c",
         "csrc/core/reason.c",
+        "csrc/core/step.c",
         "csrc/lua/quic.c",
         "csrc/quic/begin.c",
         "csrc/quic/called.c",
@@ -43,6 +44,7 @@ build = {
         "csrc/quic/fifo.c",
         "csrc/quic/frames.c",
         "csrc/quic/half.c",
+        "csrc/quic/inspect.c",
         "csrc/quic/move.c",
         "csrc/quic/part.c",
         "csrc/quic/resume.c",
@@ -50,6 +52,7 @@ build = {
         "csrc/quic/stream.c",
         "csrc/quic/ticket.c",
         "csrc/quic/tickets.c",
+        "csrc/stream/inspect.c",
         "csrc/sys/clock.c",
         "csrc/sys/loop.c",
         "csrc/sys/pollset.c",
