@@ -62,6 +62,14 @@ local function keyed(...)
   return found
 end
 
+local function statuses(words)
+  local lines = { "| status | |", "|---|---|" }
+  for _, row in ipairs(words) do
+    lines[#lines + 1] = ("| `%s` | %s |"):format(row[1], row[2])
+  end
+  return table.concat(lines, "\n")
+end
+
 local function tables()
   local options, broker = require "holdfast.command.options", require "holdfast.command.broker"
   local all, of_broker = options_of(options.declare), options_of(broker.declare)
@@ -72,11 +80,8 @@ local function tables()
   for _, name in ipairs(command.names) do
     found["options of " .. name] = table_of(options_of(require("holdfast.command." .. name).declare, skipped)) or ""
   end
-  local lines = { "| status | |", "|---|---|" }
-  for _, row in ipairs(exit.words) do
-    lines[#lines + 1] = ("| `%s` | %s |"):format(row[1], row[2])
-  end
-  found["exit statuses"] = table.concat(lines, "\n")
+  found["exit statuses"] = statuses(exit.words)
+  found["statuses of check"] = statuses(require("holdfast.command.check.status").words)
   return found
 end
 
