@@ -353,6 +353,7 @@ build = {
     ["resty.holdfast.departure"] = "lua/resty/holdfast/departure.lua",
     ["resty.holdfast.dict"] = "lua/resty/holdfast/dict.lua",
     ["resty.holdfast.identity"] = "lua/resty/holdfast/identity.lua",
+    ["resty.holdfast.metrics"] = "lua/resty/holdfast/metrics.lua",
   },
   install = { bin = { "bin/holdfast", "bin/holdfast-fleet" } },
   copy_directories = { "library" },

@@ -17,6 +17,7 @@ function gateway.start()
   client:respond("$share/gateway/services/meters", function(question)
     return ngx.shared.meters:get(question.payload) or "nothing yet" end)
   client:start()
+  assert(require "resty.holdfast.metrics".publish { dict = "metrics" })
 end
 
 -- A body above client_body_buffer_size is in a file.

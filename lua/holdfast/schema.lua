@@ -142,6 +142,10 @@ schema.calls = {
   { call = "granted", argument = true, rows = { timeout } },
 }
 
+local format = { name = "format", type = "choice", choices = { "openmetrics", "text" }, default = "openmetrics" }
+local labels = { name = "labels", type = "labels" }
+local clients = { name = "clients", type = "whole", to = WHOLE_32, default = 100 }
+
 --- Those of calls that are no client's.
 schema.process = {
   limit = {
@@ -157,11 +161,13 @@ schema.process = {
     timeout,
     { name = "will", type = "boolean", default = false },
   },
-  prometheus = {
-    { name = "format", type = "choice", choices = { "openmetrics", "text" }, default = "openmetrics" },
-    { name = "labels", type = "labels" },
-    { name = "clients", type = "whole", to = WHOLE_32, default = 100 },
+  prometheus = { format, labels, clients },
+  shared_metrics = { -- those of resty.holdfast.metrics
+    { name = "dict", type = "text", from = 1, required = true },
+    { name = "interval", type = "seconds", unit = "s", above = 0, default = 5 },
+    labels, clients,
   },
+  metrics_text = { format },
   log = { { name = "trace", type = "choice", choices = require("holdfast.log").traces } },
 }
 

@@ -75,6 +75,13 @@ describe("examples/openresty #broker", function()
     eventually("/meters/kitchen/power", "^nothing yet\n$")
   end)
 
+  it("shows the metrics of both workers", function()
+    for worker = 0, 1 do
+      eventually("/metrics", ('\nholdfast_client_ready{client="gateway%%-%d%%-%%d+",worker="%d"} 1\n'):format(worker,
+        worker))
+    end
+  end)
+
   it("asks another service, which is this one here, and hands its answer on", function()
     assert.are.equal(200, (server:get("/meters/hall/power", nil, "77")))
     eventually("/meters/hall/power", "^77\n$")
