@@ -13,7 +13,7 @@
 #include "sys/entropy.h"
 #include "sys/library.h"
 
-#define HF_VERSION "0.1.0"
+#define HF_VERSION "0.2.0"
 
 static int now(lua_State *L) {
   lua_pushnumber(L, (lua_Number)hf_clock_us() / 1e6);

@@ -1,7 +1,7 @@
 -- The rockspec lists what there is, and installs without a network.
 local tree = require "spec.support.tree"
 
-local PATH = tree.files("rockspec", "holdfast-0*.rockspec")[1]
+local PATH = tree.files("rockspec", "holdfast-[0-9]*.rockspec")[1]
 local QUIC = tree.files("rockspec", "holdfast-quic-*.rockspec")[1]
 
 local function rockspec(path)
@@ -62,6 +62,18 @@ describe("the rockspec", function()
       there[path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")] = path
     end
     assert.same(there, listed)
+  end)
+
+  it("says where it comes from, and QUIC's the same", function()
+    local quic = rockspec(QUIC)
+    local home = tree.command(".ci/identity home")[1]
+    assert.equal("git+" .. home .. ".git", spec.source.url)
+    assert.equal("v" .. spec.version:match "^[^-]+", spec.source.tag)
+    assert.same(spec.source, quic.source)
+    for _, one in ipairs { spec, quic } do
+      assert.equal(home, one.description.homepage)
+      assert.equal(tree.command(".ci/identity issues")[1], one.description.issues_url)
+    end
   end)
 
   it("depends on Lua alone", function()

@@ -1,10 +1,14 @@
+local release = "0.2.0" -- this and the next two from packaging/identity, where it says what is a placeholder
+local home = "https://example.invalid/holdfast"
+local issues = "https://example.invalid/holdfast/issues"
+
 rockspec_format = "3.0"
 package = "holdfast-quic"
-version = "0.1.0-1"
+version = release .. "-1"
 
 source = {
-  url = "git+https://holdfast.example/holdfast.git",
-  tag = "v0.1.0",
+  url = "git+" .. home .. ".git",
+  tag = "v" .. release,
 }
 
 description = {
@@ -13,6 +17,8 @@ description = {
     A module that holdfast loads when the first server is one of quic://. It brings ngtcp2 and GnuTLS, which nothing
     else of holdfast needs, and is of use to no other program. Both packages must have one version.
   ]],
+  homepage = home,
+  issues_url = issues,
   license = "MIT",
   maintainer = "holdfast maintainers",
   labels = { "mqtt", "network", "iot", "quic" },
@@ -20,7 +26,7 @@ description = {
 
 supported_platforms = { "linux" }
 
-dependencies = { "lua >= 5.1", "holdfast == 0.1.0" }
+dependencies = { "lua >= 5.1", "holdfast == " .. release }
 
 external_dependencies = {
   NGTCP2 = { header = "ngtcp2/ngtcp2.h", library = "ngtcp2" },

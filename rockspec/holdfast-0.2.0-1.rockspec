@@ -1,10 +1,14 @@
+local release = "0.2.0" -- this and the next two from packaging/identity, where it says what is a placeholder
+local home = "https://example.invalid/holdfast"
+local issues = "https://example.invalid/holdfast/issues"
+
 rockspec_format = "3.0"
 package = "holdfast"
-version = "0.1.0-1"
+version = release .. "-1"
 
 source = {
-  url = "git+https://holdfast.example/holdfast.git",
-  tag = "v0.1.0",
+  url = "git+" .. home .. ".git",
+  tag = "v" .. release,
 }
 
 description = {
@@ -13,6 +17,8 @@ description = {
     Reconnecting, resubscribing and delivering the queue are done in C on a thread of its own, over Eclipse Paho C;
     Lua sees events and messages in coroutines. MQTT 5 and 3.1.1.
   ]],
+  homepage = home,
+  issues_url = issues,
   license = "MIT",
   maintainer = "holdfast maintainers",
   labels = { "mqtt", "network", "iot" },
