@@ -259,6 +259,9 @@ fuzz: ## libFuzzer for SECONDS=60 in all; ONLY=name takes one of spec/fuzz
 	@.ci/deps fuzz
 	@SECONDS_IN_ALL='$(if $(filter environment command,$(origin SECONDS)),$(SECONDS),60)' ONLY='$(ONLY)' .ci/fuzz
 
+bare: ## README's lines on a Debian that has nothing, SUITE=trixie; WHAT=all has the whole of `make test` there (root, debootstrap)
+	@ONLY='$(ONLY)' .ci/bare $(or $(SUITE),bookworm) $(WHAT)
+
 prove: ## Frama-C on the core's arithmetic, Spin on the mailbox
 	@.ci/deps prove
 	@.ci/prove
@@ -321,6 +324,7 @@ install: $(CORE) $(QUIC) ## into DESTDIR PREFIX (default /usr/local), for LUA
 	  sed -i '1s/lua$$/$(INTERPRETER)/' "$(DESTDIR)$(PREFIX)/bin/$$command" && \
 	  install -D -m 644 "docs/man/$$command.1" "$(MANUAL_FOLDER)/$$command.1" || exit 1; \
 	done
+	@if [ -n "$$SUDO_UID" ] && [ "$$(id -u)" = 0 ]; then chown -R --reference=Makefile "$(BUILD)"; fi # whose checkout it is
 
 # The commands stay while another Lua's modules are there: they name the Lua that they run on.
 uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
@@ -347,4 +351,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall clean help
+        bare prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall clean help
