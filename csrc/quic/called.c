@@ -78,7 +78,7 @@ static int confirmed(ngtcp2_conn *conn, void *user) {
 }
 
 static int path_validated(ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path,
-                          ngtcp2_path_validation_result result, void *user) {
+                          HF_QUIC_FORMER_PATH ngtcp2_path_validation_result result, void *user) {
   hf_quic_connection *c = user;
   (void)conn, (void)flags;
   if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS || c->arrived) return 0;

@@ -15,7 +15,6 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
-#include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 
 #include "quic/fifo.h"
@@ -23,6 +22,7 @@
 #include "quic/half.h"
 #include "quic/socket.h"
 #include "quic/ticket.h"
+#include "quic/versions.h"
 #include "stream/stream.h"
 
 typedef struct hf_quic_connection hf_quic_connection;

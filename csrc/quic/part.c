@@ -3,9 +3,9 @@
 
 #include <dlfcn.h>
 #include <gnutls/gnutls.h>
-#include <ngtcp2/ngtcp2.h>
 
 #include "quic/half.h"
+#include "quic/versions.h"
 
 const hf_quic_host *hf_quic_host_there;
 

@@ -61,7 +61,7 @@ static int stream_open(ngtcp2_conn *conn, int64_t stream, void *user) {
     return 0;
   }
   connection->server->counters.streams_refused++;
-  return ngtcp2_conn_shutdown_stream(conn, stream, 1) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+  return SHUT(stream, conn, stream, 1) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 /* Where the packet of MQTT ends that a stream begins with; 0: these bytes do not say. */
@@ -121,11 +121,11 @@ static int stream_reset(ngtcp2_conn *conn, int64_t stream, uint64_t size, uint64
   if (stream != connection->pipe.stream) return 0;
   if (connection->pipe.is_cut) return 0;
   connection->pipe.client_ended = true;
-  return ngtcp2_conn_shutdown_stream_write(conn, stream, code) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+  return SHUT(stream_write, conn, stream, code) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 static int path_validated(ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path,
-                          ngtcp2_path_validation_result result, void *user) {
+                          HF_QUIC_FORMER_PATH ngtcp2_path_validation_result result, void *user) {
   (void)conn;
   (void)flags;
   (void)path;
@@ -192,7 +192,7 @@ struct connection *connection_new(struct server *server, const ngtcp2_path *path
   ngtcp2_settings_default(&settings);
   settings.initial_ts = now();
   settings.handshake_timeout = server->options.handshake_ms * NGTCP2_MILLISECONDS;
-  settings.token = header->token;
+  GIVE_TOKEN(settings, *header);
   settings.preferred_versions = server->versions;
   settings.preferred_versionslen = server->version_count;
   ngtcp2_transport_params parameters;

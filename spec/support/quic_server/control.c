@@ -80,6 +80,14 @@ static void for_all_streams(struct server *server, int (*shut)(ngtcp2_conn *, in
   }
 }
 
+static int shut_read(ngtcp2_conn *conn, int64_t stream, uint64_t code) {
+  return SHUT(stream_read, conn, stream, code);
+}
+
+static int shut_write(ngtcp2_conn *conn, int64_t stream, uint64_t code) {
+  return SHUT(stream_write, conn, stream, code);
+}
+
 static bool obey(struct server *server, const char *line) {
   unsigned number;
   char word[8];
@@ -90,9 +98,9 @@ static bool obey(struct server *server, const char *line) {
     for (struct connection *each = server->connections; each; each = each->next)
       if (!each->gone_after && !each->is_dead) connection_close(each, 0, number);
   } else if (sscanf(line, "stop %u", &number) == 1) {
-    for_all_streams(server, ngtcp2_conn_shutdown_stream_read, number);
+    for_all_streams(server, shut_read, number);
   } else if (sscanf(line, "reset %u", &number) == 1) {
-    for_all_streams(server, ngtcp2_conn_shutdown_stream_write, number);
+    for_all_streams(server, shut_write, number);
   } else if (sscanf(line, "silent %7s", word) == 1 && (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
     server->is_silent = word[1] == 'n';
   } else if (sscanf(line, "drop %u %7s", &number, word) == 2 && number <= 100 && strcmp(word, "in") == 0) {

@@ -135,10 +135,11 @@ static struct connection *welcome(struct server *server, const ngtcp2_path *path
   ngtcp2_pkt_hd header;
   int verdict = ngtcp2_accept(&header, packet, length);
   if ((verdict != 0 && verdict != NGTCP2_ERR_RETRY) || header.type != NGTCP2_PKT_INITIAL) return NULL;
-  uint8_t magic = header.token.len ? header.token.base[0] : 0;
+  const ngtcp2_vec token = TOKEN(header);
+  uint8_t magic = token.len ? token.base[0] : 0;
   ngtcp2_cid original;
   if (magic == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY) {
-    if (ngtcp2_crypto_verify_retry_token(&original, header.token.base, header.token.len, server->token_key, KEY_LENGTH,
+    if (ngtcp2_crypto_verify_retry_token(&original, token.base, token.len, server->token_key, KEY_LENGTH,
                                          header.version, path->remote.addr, path->remote.addrlen, &header.dcid,
                                          10 * NGTCP2_SECONDS, now()) != 0)
       return NULL;
@@ -147,10 +148,10 @@ static struct connection *welcome(struct server *server, const ngtcp2_path *path
   }
   bool is_known =
       magic == NGTCP2_CRYPTO_TOKEN_MAGIC_REGULAR &&
-      ngtcp2_crypto_verify_regular_token(header.token.base, header.token.len, server->token_key, KEY_LENGTH,
-                                         path->remote.addr, path->remote.addrlen, 3600 * NGTCP2_SECONDS, now()) == 0;
+      ngtcp2_crypto_verify_regular_token(token.base, token.len, server->token_key, KEY_LENGTH, path->remote.addr,
+                                         path->remote.addrlen, 3600 * NGTCP2_SECONDS, now()) == 0;
   if (is_known) server->counters.tokens++;
-  if (!is_known) header.token = (ngtcp2_vec){0};
+  if (!is_known) FORGET_TOKEN(header);
   if ((server->options.retry || verdict == NGTCP2_ERR_RETRY) && !is_known) {
     retry(server, path, &header);
     return NULL;

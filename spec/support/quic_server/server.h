@@ -9,12 +9,27 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
-#include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "quic/versions.h"
+
+/* What else of ngtcp2 has two forms (csrc/quic/versions.h). */
+#if NGTCP2_VERSION_NUM >= 0x010000
+#define NGTCP2_PROTO_VER_V2_DRAFT NGTCP2_PROTO_VER_V2
+#define SHUT(what, conn, stream, code) ngtcp2_conn_shutdown_##what(conn, 0, stream, code)
+#define TOKEN(header) ((ngtcp2_vec){(uint8_t *)(uintptr_t)(header).token, (header).tokenlen})
+#define FORGET_TOKEN(header) ((header).token = NULL, (header).tokenlen = 0)
+#define GIVE_TOKEN(to, from) ((to).token = (from).token, (to).tokenlen = (from).tokenlen)
+#else
+#define SHUT(what, conn, stream, code) ngtcp2_conn_shutdown_##what(conn, stream, code)
+#define TOKEN(header) ((header).token)
+#define FORGET_TOKEN(header) ((header).token = (ngtcp2_vec){0})
+#define GIVE_TOKEN(to, from) ((to).token = (from).token)
+#endif
 
 enum {
   CID_LENGTH = 16,
