@@ -6,6 +6,7 @@
 , := ,
 LUA      ?= lua5.4
 PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
 CRATES   ?= /usr/share/cargo/registry
 CC       ?= cc
 # Whoever looks for faults wants lines in the reports, not speed: the whole tree again in half the time.
@@ -260,6 +261,7 @@ fuzz: ## libFuzzer for SECONDS=60 in all; ONLY=name takes one of spec/fuzz
 	@SECONDS_IN_ALL='$(if $(filter environment command,$(origin SECONDS)),$(SECONDS),60)' ONLY='$(ONLY)' .ci/fuzz
 
 bare: ## README's lines on a Debian that has nothing, SUITE=trixie; WHAT=all has the whole of `make test` there (root, debootstrap)
+	@.ci/deps bare
 	@ONLY='$(ONLY)' .ci/bare $(or $(SUITE),bookworm) $(WHAT)
 
 prove: ## Frama-C on the core's arithmetic, Spin on the mailbox
@@ -305,7 +307,7 @@ manual: $(CORE) ## the manual page of the command holdfast, and its tables in do
 # Lua 5.1 and LuaJIT look in the same folders, and what is built with the headers of either serves both: they are one
 # installation, whose commands run on the Lua that was installed last.
 MODULE_FOLDER  := $(DESTDIR)$(PREFIX)/share/lua/$(ABI)
-LIBRARY_FOLDER := $(DESTDIR)$(PREFIX)/lib/lua/$(ABI)
+LIBRARY_FOLDER := $(DESTDIR)$(LIBDIR)/lua/$(ABI)
 COMMANDS       := $(notdir $(wildcard bin/*))
 MANUAL_FOLDER  := $(DESTDIR)$(PREFIX)/share/man/man1
 EDITORS        := $(shell find library -name '*.lua' | sort) # what LuaLS is told
@@ -340,6 +342,10 @@ uninstall: ## what install with the same DESTDIR, PREFIX and LUA has put there
 	  find "$$folder/holdfast" "$$folder/resty" -depth -type d -empty -delete 2>/dev/null || :; \
 	done
 
+package: ## Debian's packages in build/package, tried; of the others what this machine can, see packaging/
+	@.ci/deps package
+	@packaging/build
+
 clean: ## remove what was built, by LuaRocks too
 	rm -rf build holdfast/core.so holdfast/quic.so
 	find csrc -name '*.o' -delete
@@ -351,4 +357,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        bare prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall clean help
+        bare prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall package clean help

@@ -1,6 +1,7 @@
 -- What every file must look like.
 local tree = require "spec.support.tree"
 
+local PAGES = "README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md"
 local OURS = "csrc lua spec examples bench"
 
 describe("every file", function()
@@ -47,7 +48,7 @@ describe("every file", function()
 
   it("has no note to self, no tab, no blank at a line's end, and a newline at its own", function()
     local words = { "TO" .. "DO", "FIX" .. "ME", "XX" .. "X" }
-    for _, path in ipairs(tree.files(OURS .. " .ci docs rockspec README.md CHANGELOG.md", "*")) do
+    for _, path in ipairs(tree.files(OURS .. " .ci docs rockspec packaging " .. PAGES, "*")) do
       -- What fuzzers begin with is bytes, and so is what LuaRocks leaves beside the sources.
       local text = (path:find("/corpus/", 1, true) or path:find "%.s?o$") and "\n" or tree.read(path)
       for _, word in ipairs(words) do
@@ -56,6 +57,7 @@ describe("every file", function()
         end
       end
       local tab = text:find "\t" and not path:match "%.md$" -- a document shows what programs print
+        and not path:match "/Makefile$" and not path:match "/rules$" and not path:match "/APKBUILD$"
       if tab or text:find "[ \r]\n" or not text:find "\n$" then
         offenders[#offenders + 1] = path .. " has a tab, a blank at a line's end, or no newline at its own"
       end

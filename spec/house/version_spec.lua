@@ -9,6 +9,8 @@ describe("the version", function()
   end)
 end)
 
+if _VERSION ~= "Lua 5.4" then return end -- the rest is the same for every Lua
+
 describe(".ci/identity", function()
   -- In a copy of what it looks at.
   local function copied(script)
@@ -35,6 +37,9 @@ describe(".ci/identity", function()
       ["rockspec/holdfast-*.rockspec"] = 's/^local home = "/&x/',
       ["rockspec/quic/holdfast-quic-*.rockspec"] = "/^local issues/d",
       ["docs/transports/quic.md"] = "s/holdfast-quic-/&9/",
+      ["packaging/debian/changelog"] = "1s/(/&9/",
+      ["packaging/openwrt/Makefile"] = "s|^PKG_SOURCE_URL:=.*|&/else|",
+      ["SECURITY.md"] = "s/^Write to </&not-/",
       ["CHANGELOG.md"] = "s/^## /&9/",
     } do
       local lines, ok = copied(("sed -i '%s' %s; echo %s; .ci/identity check"):format(change, place, place))
@@ -51,6 +56,7 @@ describe(".ci/identity", function()
       grep -l 17.4.0 csrc/lua/module.c rockspec/*-17.4.0-1.rockspec rockspec/quic/*-17.4.0-1.rockspec
       ls rockspec/*.rockspec rockspec/quic/*.rockspec | wc -l
       for log in $(grep -l '^## [0-9]' *.md); do sed -i 's/^## [0-9]/## 17.4.0\n&/' "$log"; done
+      sed -i '1s/(.*-/(17.4.0-/' packaging/debian/changelog
       .ci/identity check
       cat rockspec/*.rockspec | grep '^local home']]
     assert.is_true(ok, table.concat(lines, "\n"))
