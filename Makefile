@@ -346,6 +346,9 @@ package: ## Debian's packages in build/package, tried; of the others what this m
 	@.ci/deps package
 	@packaging/build
 
+release: ## after all checks, what a release is made of in build/release, and a tag; pushes nothing. DRY_RUN=1 only says it
+	@MINUTES='$(MINUTES)' .ci/release
+
 clean: ## remove what was built, by LuaRocks too
 	rm -rf build holdfast/core.so holdfast/quic.so
 	find csrc -name '*.o' -delete
@@ -357,4 +360,4 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all spec-support bench-programs fuzzers env deps test unit broker roads soak test-asan test-tsan test-gc cross fuzz \
-        bare prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall package clean help
+        bare prove lint demo images bench reference doc doc-links doc-pictures manual install uninstall package release clean help
