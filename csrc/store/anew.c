@@ -165,6 +165,5 @@ void hf_store_make_anew(hf_store *store) {
   store->fold_at = 0;
   snprintf(problem.text, sizeof problem.text, "%s: the store has been made anew, with all that was in it", store->path);
   hf_store_tell(store, &problem);
-  hf_store_write_tickets_again(store);
   hf_store_write_rest(store);
 }

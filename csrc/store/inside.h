@@ -175,7 +175,6 @@ void hf_store_forget_late(hf_store *store);
 int hf_store_read_tickets(hf_store *store);
 bool hf_store_has_new_tickets(const hf_store *store);
 bool hf_store_write_tickets(hf_store *store);
-void hf_store_write_tickets_again(hf_store *store);
 void hf_store_forget_tickets(hf_store *store); /* the store ends */
 
 /* tend.c: `slow` held, the lock not. */

@@ -133,14 +133,6 @@ bool hf_store_write_tickets(hf_store *store) {
   return true;
 }
 
-/* The file is another one. */
-void hf_store_write_tickets_again(hf_store *store) {
-  pthread_mutex_lock(&store->mind);
-  for (size_t i = 0; i < HF_STORE_TICKETS; i++)
-    store->tickets[i].dirty = store->tickets[i].used;
-  pthread_mutex_unlock(&store->mind);
-}
-
 void hf_store_forget_tickets(hf_store *store) {
   for (size_t i = 0; i < HF_STORE_TICKETS; i++)
     let_go(&store->tickets[i]);

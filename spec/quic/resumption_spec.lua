@@ -6,7 +6,26 @@ local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local quic_server = require "spec.support.quic_server"
 local revocation = require "spec.support.revocation"
+local shim = require "spec.support.shim"
 local store_probe = require "store_probe"
+
+-- Of its two addresses the first has nobody who listens.
+local TWICE = [[
+local holdfast = require "holdfast"
+holdfast.run(function()
+  local client = assert(holdfast.new { server = "quic://twice.host:%d", transport = "native", zero_rtt = true,
+    tls = { verify = false }, backoff = { strategy = "constant", min = 0.05, jitter = "none" } })
+  client:on("failed", function(event) print(event.reason.name) end)
+  assert(client:connect(10))
+  for _ = 1, 3 do
+    assert(client:publish("settle", "", { qos = 1, timeout = 10 }))
+    client:reconnect()
+    assert(client:wait("ready", 20))
+  end
+  print "fine"
+  client:close()
+end)
+]]
 
 describe("coming back over QUIC #broker", function()
   local missing = quic_server.missing()
@@ -178,6 +197,13 @@ describe("coming back over QUIC #broker", function()
       client:close()
     end)
     assert.are.equal(5, counted()[2])
+  end)
+
+  it("is said to one address early, and late to the one that answers", function()
+    serve()
+    assert.matches("fine\n$", shim.run("names_probe", TWICE:format(server.port)))
+    assert.are.same({ 4, 3, 0 }, counted())
+    assert.are.equal(4, connects())
   end)
 
   it("is of one identity: who has another certificate, or another look at the server's, has other sessions", function()
