@@ -220,6 +220,10 @@ describe("what the command prints", function()
     end
 
     it("is what there is to know, in plain words", function()
+      local words = { [0.85] = "850 ms", [59.9] = "59.9 s", [60] = "1 min 0 s", [18600] = "5 h 10 min" }
+      for seconds, shown in pairs(words) do
+        assert.equal(shown, view.duration(seconds))
+      end
       assert.same({ "holdfast watch mqtt://a, MQTT 5 over native, as me", "  state     waiting for 1 min 1 s",
         "  attempts  5 made, 2 succeeded, 2 lost again", "  next      attempt 4 in 4.3 s",
         "  rate      1.5 messages a second, 1,234 in all",

@@ -58,10 +58,13 @@ describe("make install", function()
       head -n 1 "$folder/usr/bin/holdfast-fleet"
       export LUA_PATH="$folder/usr/share/lua/5.4/?.lua;$folder/usr/share/lua/5.4/?/init.lua"
       export LUA_CPATH="$folder/usr/lib/lua/5.4/?.so"
-      cd / && "$folder/usr/bin/holdfast-fleet" --clients=100 --outage=1
+      cd / && env -u LUA_PATH -u LUA_CPATH "$folder/usr/bin/holdfast" --version && ls "$folder/usr/share/man/man1"
+      "$folder/usr/bin/holdfast-fleet" --clients=100 --outage=1
     ]])
     assert.equal("#!/usr/bin/env lua5.4", lines[1])
-    assert.truthy(lines[3]:find "^holdfast ")
+    assert.truthy(lines[2]:find "^holdfast %d")
+    assert.same({ "holdfast-fleet.1", "holdfast.1" }, { lines[3], lines[4] })
+    assert.truthy(lines[6]:find "^holdfast ")
   end)
 
   -- Whether the command finds what it needs by itself, in a folder that no Lua looks in.
