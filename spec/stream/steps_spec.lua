@@ -72,6 +72,21 @@ describe("an attempt that is inspected #broker", function()
     assert.same({ "tried", "failed", "Connection refused" }, { steps[2].state, steps[3].state, steps[3].problem })
   end)
 
+  it("tells no more than is looked at", function()
+    local client = holdfast.new { server = "mqtt://127.0.0.1:" .. process.free_port(), transport = "native",
+      inspect = true, backoff = { strategy = "constant", min = 0.001, jitter = "none" } }
+    local count, deadline = 0, process.now() + 20000
+    client:on("step", function() count = count + 1 end)
+    client:start()
+    repeat
+      process.sleep(5)
+      assert.is_true(process.now() < deadline)
+    until client:status().counters.attempts >= 500 -- with three steps each
+    client:close()
+    holdfast.run(function() client:wait("closed", 10) end)
+    assert.is_true(count > 100 and count < 1024, count)
+  end)
+
   it("is told by nobody who does not ask", function()
     local port = mosquitto.start().port
     assert.same({}, steps_of("mqtt://localhost:" .. port, { inspect = false }).names)
