@@ -219,6 +219,13 @@ describe("holdfast check #broker", function()
           socket:close()
         end)
       end
+      local status, said = run({ "--json", ("ws://127.0.0.1:%d/mqtt"):format(port) }, function(socket)
+        websocket.request(socket)
+        socket:send "HTTP/1.1 500 \255 no UTF-8\r\nContent-Length: 0\r\n\r\n"
+        socket:close()
+      end)
+      assert.equal(15, status, said)
+      has(said, '"fault":{"name":"http_5xx","source":"http","code":500,', '"text":"HTTP 500 ? no UTF-8"')
     end)
   end)
 
@@ -354,6 +361,8 @@ describe("holdfast check #broker", function()
 
     it("finds that the connection is lost meanwhile", function()
       local port = listen()
+      local ended, said = run({ "mqtt://127.0.0.1:" .. port }, answering())
+      assert.equal(22, ended, said) -- lost, or reset, as the system's buffers have it
       fails(22, "server_shutting_down", { "mqtt://127.0.0.1:" .. port }, after_connack(function(client)
         client:disconnect(0x8B)
         client.socket:close()

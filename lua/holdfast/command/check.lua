@@ -92,10 +92,6 @@ local function find_fault(look, outcome)
   end
 end
 
-local function fault_of(outcome)
-  return verdict.of(outcome.reason, outcome.phase, { server_reference = outcome.server_reference })
-end
-
 -- ---- warnings ----
 
 local function warn_of_certificates(look, step)
@@ -133,7 +129,7 @@ end
 
 -- 3.1.1, where MQTT 5 may be why it fails, unless a version was asked for.
 local function try_other_version(look, outcome)
-  if look.protocol or outcome.phase ~= "connack" or not MAYBE_VERSION[outcome.reason.name] then
+  if look.protocol or outcome.phase ~= "connack" or not MAYBE_VERSION[(outcome.reason or outcome.lost).name] then
     return outcome
   end
   local second = connect(look, 4)
@@ -162,16 +158,16 @@ local function examine(look)
   if not outcome then
     return nil, problem, code
   end
-  local fault = not outcome.client and find_fault(look, outcome) or nil
+  local fault = outcome.reason and find_fault(look, outcome) or nil
   if not fault and not outcome.client then
     outcome = try_other_version(look, outcome)
-    fault = not outcome.client and fault_of(outcome) or nil
+    fault = not outcome.client and verdict.of_outcome(outcome) or nil
   end
   if fault then
     return look.report:finish(fault)
   end
   warn(look, outcome)
-  fault = look.wants_message and send(look, outcome) or nil
+  fault = look.wants_message and send(look, outcome) or outcome.lost and verdict.of_outcome(outcome) or nil
   outcome.client:close(1)
   return look.report:finish(fault)
 end

@@ -30,7 +30,7 @@ end
 -- @tparam table more options in place of those
 -- @tparam[opt] function tell called with each step and the seconds since the attempt began
 -- @treturn ?table outcome: `client`, while it is connected; `steps`, `reason`, `phase`, `server_reference`; nil, what
--- is wrong and the exit status where there can be none
+-- is wrong and the exit status where there can be none. A connection that is lost afterwards has `lost`, the reason
 function attempt.make(holdfast, made, more, tell)
   local outcome = { steps = {} }
   local client, problem, status = options.new(holdfast, settings(made, more))
@@ -53,12 +53,11 @@ function attempt.make(holdfast, made, more, tell)
     outcome.lost = event.reason
     client:close() -- so that nobody waits for what will not come
   end)
-  client:on("sleeping", function()
-    outcome.over = true
-  end)
-  client:on("ready", function()
-    outcome.over = true
-  end)
+  for _, name in ipairs { "ready", "sleeping", "closed" } do
+    client:on(name, function()
+      outcome.over = true
+    end)
+  end
   local ready = client:connect()
   until_over(holdfast, outcome)
   if ready then

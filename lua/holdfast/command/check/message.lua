@@ -10,7 +10,7 @@ local PAYLOAD = "holdfast check"
 -- Why it did not come back; what the connection was lost for is the reason for all else.
 local function fault_of(outcome, reason, words)
   if outcome.lost then
-    return verdict.of(outcome.lost, "up", { status = require("holdfast.command.check.status").lost })
+    return verdict.of_outcome(outcome)
   elseif reason and reason.name then
     return verdict.of(reason, "up")
   end
@@ -42,7 +42,11 @@ function message.send(outcome, given, tell)
   local function say(label, line)
     tell(label, line, core.now() - outcome.began)
   end
-  local subscription = client:subscribe(given.topic, { qos = given.qos })
+  local subscription, problem, code = client:subscribe(given.topic, { qos = given.qos })
+  if not subscription then -- it is lost already
+    sent.fault = fault_of(outcome, { name = code, source = "client", text = problem })
+    return sent
+  end
   local granted, words, _, reason = subscription:granted(given.timeout)
   if not granted then
     sent.fault = fault_of(outcome, reason, words)
@@ -50,7 +54,8 @@ function message.send(outcome, given, tell)
   end
   say("subscribed", ("%s, QoS %d granted"):format(given.topic, granted))
   local began = core.now()
-  local taken, problem, code, why = client:publish(given.topic, PAYLOAD,
+  local taken, why
+  taken, problem, code, why = client:publish(given.topic, PAYLOAD,
     { qos = given.qos, timeout = math.max(0, deadline - began) })
   if not taken then
     sent.fault = fault_of(outcome, type(why) == "table" and why or { name = code, source = "puback", text = problem })

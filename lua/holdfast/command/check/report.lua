@@ -135,16 +135,30 @@ local function list_of(items, make)
   return list
 end
 
+-- JSON is UTF-8; what an HTTP server or a proxy says need not be.
+local function in_utf8(value)
+  if type(value) == "string" and not json.is_text(value) then
+    return (value:gsub("[\128-\255]", "?"))
+  elseif type(value) ~= "table" or value.json then
+    return value
+  end
+  local made = {}
+  for key, item in pairs(value) do
+    made[key] = in_utf8(item)
+  end
+  return made
+end
+
 local function whole_json(self, fault, code)
   return json.object(ALL, {
     server = self.look.address, transport = "native", protocol = self.protocol, ok = fault == nil, status = code,
-    fault = fault and json.object(FAULT, fault),
+    fault = fault and json.object(FAULT, in_utf8(fault)),
     warnings = list_of(self.warnings, function(warning)
       return json.object(WARNING, warning)
     end),
     message = self.sent and not self.sent.fault and json.object(MESSAGE, self.sent) or nil,
     steps = list_of(self.steps, function(step)
-      return step_json(step, self.look.now)
+      return step_json(in_utf8(step), self.look.now)
     end),
   })
 end

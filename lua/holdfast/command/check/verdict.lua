@@ -50,6 +50,16 @@ function verdict.of(reason, phase, more)
   return fault
 end
 
+--- Of an attempt, or of its connection.
+-- @tparam table outcome of @{holdfast.command.check.attempt}
+-- @treturn table fault, as @{of}
+function verdict.of_outcome(outcome)
+  if outcome.lost then
+    return verdict.of(outcome.lost, "up", { status = status.lost })
+  end
+  return verdict.of(outcome.reason, outcome.phase, { server_reference = outcome.server_reference })
+end
+
 --- Of what only a look at the whole tells.
 -- @tparam string name
 -- @tparam string kind of @{holdfast.command.check.status}
