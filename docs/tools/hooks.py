@@ -105,7 +105,7 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_config(config):
-    """Leaves out of the contents what has not been written yet."""
+    """Leaves out of the contents what nobody has written: on_nav looks after the other way round."""
     folder = Path(config["docs_dir"])
 
     def there(entries):

@@ -97,6 +97,7 @@ def look(browser, page, name, width, scheme):
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
     browser.call("Page.navigate", url=page.as_uri())
     browser.wait("Page.loadEventFired")
+    browser.value("new Promise((resolve) => setTimeout(resolve, 400))")  # colours pass into each other
     wide, tall = browser.value("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     base = "-".join(page.relative_to(SITE).with_suffix("").parts)
     for number, top in enumerate(range(0, min(tall, TALLEST * MOST), TALLEST), 1):
