@@ -63,6 +63,11 @@
 ---@field attempts integer how many there were
 ---@field error string what the last of them threw, in words
 
+---With `inspect`: one step of an attempt, and what was found in it under names of its own.
+---@class holdfast.event.step
+---@field step string which it is: [the steps of an attempt](#the-steps-of-an-attempt)
+---@field at number seconds: since the attempt began
+
 ---The file of the queue has failed; or, without a `code`, it has been made anew.
 ---@class holdfast.event.store
 ---@field code? string `store_failed`, `store_full` ...
@@ -74,9 +79,9 @@
 ---@field traceback string where
 ---@field error any what was thrown
 
----@alias holdfast.event_name "connecting"|"connected"|"ready"|"failed"|"lost"|"sleeping"|"closed"|"message"|"delivered"|"dropped"|"parked"|"store"|"error"
+---@alias holdfast.event_name "connecting"|"connected"|"ready"|"failed"|"lost"|"sleeping"|"closed"|"message"|"delivered"|"dropped"|"parked"|"step"|"store"|"error"
 
----@alias holdfast.event holdfast.event.connecting|holdfast.event.connected|holdfast.event.ready|holdfast.event.failed|holdfast.event.lost|holdfast.event.sleeping|holdfast.event.closed|holdfast.message|holdfast.event.delivered|holdfast.event.dropped|holdfast.event.parked|holdfast.event.store|holdfast.event.error
+---@alias holdfast.event holdfast.event.connecting|holdfast.event.connected|holdfast.event.ready|holdfast.event.failed|holdfast.event.lost|holdfast.event.sleeping|holdfast.event.closed|holdfast.message|holdfast.event.delivered|holdfast.event.dropped|holdfast.event.parked|holdfast.event.step|holdfast.event.store|holdfast.event.error
 
 ---What `client:status` answers.
 ---@class holdfast.status
@@ -95,6 +100,7 @@
 ---@field session_expiry integer seconds: in force, which the broker may have set
 ---@field protocol integer 5, or 4 for MQTT 3.1.1
 ---@field downtime number seconds: that it was to be connected and was not, in all
+---@field path? holdfast.path natively, while connected: what is known of the way to the broker, or to the proxy
 ---@field queued holdfast.queued messages accepted and not delivered yet
 ---@field inbox holdfast.inbox messages received and not consumed yet
 ---@field counters holdfast.counters since the client was made
@@ -111,6 +117,19 @@
 ---@field bytes integer bytes: of their topics and payloads
 ---@field held? integer natively, while it is full: messages that are not acknowledged for it
 ---@field oldest? number seconds: for how long none of those has been acknowledged
+
+---What is known of the way to the broker. What the system does not tell is absent.
+---@class holdfast.path
+---@field road string `tcp`, `websocket`, `unix` or `quic`
+---@field age number seconds: since it was looked at: at the connect, and after each `status`, once a second at most
+---@field rtt? number seconds: there and back, smoothed (RFC 9002 section 5.3, RFC 6298)
+---@field rtt_min? number seconds: the least there was
+---@field rtt_variance? number seconds: how it varies
+---@field sent? integer packets
+---@field retransmitted? integer packets that were sent again
+---@field migrations? integer over QUIC: to another address of ours
+---@field resumed? boolean with TLS: whether a session was taken up again
+---@field early? string over QUIC: what the server made of CONNECT in 0-RTT: `none`, `offered`, `accepted` or `rejected`
 
 ---What has happened, counted.
 ---@class holdfast.counters
@@ -138,6 +157,15 @@
 ---@field source? string the reason's
 ---@field code? integer the reason's
 ---@field delay? number seconds: that was chosen after it; absent: none
+---@field beside? holdfast.rival of two servers that it took, the one that was not taken in the end
+
+---Of an attempt at `quic` and behind it `mqtts` of the same host (RFC 8305): which was not taken.
+---@class holdfast.rival
+---@field server string the address
+---@field phase string how far it came
+---@field name? string the reason's, where it failed and was not only slower
+---@field source? string the reason's
+---@field code? integer the reason's
 
 ---What `holdfast.metrics` answers: totals of the process since its start.
 ---@class holdfast.metrics
@@ -145,6 +173,9 @@
 ---@field downtime number seconds: that clients were to be connected and were not, in all
 ---@field reasons holdfast.reason_count[] failures and losses by reason: those that there have been
 ---@field drops holdfast.drops messages of ours that never will be delivered, by cause
+---@field states holdfast.states clients of this Lua state by their state
+---@field queued holdfast.queued of the clients of this Lua state: messages accepted and not delivered yet
+---@field inbox holdfast.inbox likewise: messages received and not consumed yet
 ---@field dispatch holdfast.dispatch how long messages that came have waited for Lua
 ---@field attempts integer connection attempts that were begun
 ---@field connects integer those that the broker accepted
@@ -178,6 +209,14 @@
 ---@field retain_not_supported integer the broker keeps no retained messages
 ---@field withdrawn integer by the `timeout` of their `publish`
 ---@field closed integer the client was closed first
+
+---How many clients are in each state.
+---@class holdfast.states
+---@field idle integer not started
+---@field connecting integer in an attempt
+---@field connected integer with a connection
+---@field waiting integer for the next attempt
+---@field sleeping integer until woken, or for long
 
 ---From the arrival of messages until Lua is given them, as a histogram.
 ---@class holdfast.dispatch
@@ -241,6 +280,7 @@
 ---@field protocol? 5|4 MQTT 5, or 4 for MQTT 3.1.1 (5 or 4; default 5)
 ---@field fallback? boolean one downgrade to 3.1.1 if the broker refuses 5; back to 5 where a server refuses 3.1.1 (true or false; default false)
 ---@field transport? "paho"|"native" what carries the connection: Eclipse Paho C, or holdfast's own ("paho" or "native"; default "paho")
+---@field inspect? boolean native: each step of an attempt is told as an event `step` (true or false; default false)
 ---@field keep_alive? integer a quiet link is probed after this; 0: never (MQTT 5 section 3.1.2.10) (whole number, seconds, from 0 to 65,535; default 20)
 ---@field detect_within? number in place of keep_alive: a dead link is noticed within this time (number, seconds, from 2.5 to 163,837)
 ---@field clean_start? boolean the first connect begins a new session (true or false; default false)
@@ -401,6 +441,23 @@
 ---@class holdfast.options.log
 ---@field trace? "error"|"protocol"|"minimum"|"medium"|"maximum" also what Paho says of itself, as `debug`: from `error` (little) over `protocol` (a line a packet) to `maximum` ("error", "protocol", "minimum", "medium" or "maximum")
 
+---The options of `holdfast.prometheus`.
+---@class holdfast.options.prometheus
+---@field format? "openmetrics"|"text" OpenMetrics 1.0, or the classic one ("openmetrics" or "text"; default "openmetrics")
+---@field labels? table<string, string> on every series, `{ name = value }` (table of names and values)
+---@field clients? integer of so many each has series of its own, with its id in the label `client`, the oldest first; 0: of none (whole number, 0 or more; default 100)
+
+---The options of `publish` of resty.holdfast.metrics.
+---@class holdfast.options.shared_metrics
+---@field dict string the name of a `lua_shared_dict` (string, UTF-8)
+---@field interval? number between two that a worker leaves there (number, seconds, above 0; default 5)
+---@field labels? table<string, string> on every series, `{ name = value }` (table of names and values)
+---@field clients? integer of so many each has series of its own, with its id in the label `client`, the oldest first; 0: of none (whole number, 0 or more; default 100)
+
+---The options of `text` of resty.holdfast.metrics.
+---@class holdfast.options.metrics_text
+---@field format? "openmetrics"|"text" OpenMetrics 1.0, or the classic one ("openmetrics" or "text"; default "openmetrics")
+
 ---Options of calls that are not given any, by the name of the call.
 ---@class holdfast.defaults
 ---@field publish? holdfast.options.publish
@@ -481,7 +538,7 @@ function holdfast.sleep(seconds) end
 ---@return "master"|"forked"|"out_of_memory"|nil code
 function holdfast.limit(options) end
 
----Totals of this process since its start.
+---Totals of this process since its start, and how the clients of this Lua state stand: docs/metrics.md.
 ---
 ---```lua
 ---local totals = holdfast.metrics()
@@ -489,6 +546,17 @@ function holdfast.limit(options) end
 ---```
 ---@return holdfast.metrics
 function holdfast.metrics() end
+
+---The same, and each client of this Lua state, as text for Prometheus: docs/metrics.md. Nothing waits, and nothing
+---goes over the network: whoever serves it does that.
+---
+---```lua
+---local text, content_type = holdfast.prometheus { labels = { app = "gateway" } }
+---```
+---@param options? holdfast.options.prometheus
+---@return string # the text
+---@return string # its content type, for HTTP
+function holdfast.prometheus(options) end
 
 ---Sets where the library's own words go: what happens to each connection, warnings, and errors in handlers that no
 ---`error` handler takes. Without a listener such errors go to the standard error (in nginx to its error log), warnings
@@ -602,6 +670,7 @@ function Client:ready(timeout) end
 ---@overload fun(self: holdfast.client, name: "delivered", fn: fun(event: holdfast.event.delivered, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "dropped", fn: fun(event: holdfast.event.dropped, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "parked", fn: fun(event: holdfast.event.parked, client: holdfast.client)): holdfast.client
+---@overload fun(self: holdfast.client, name: "step", fn: fun(event: holdfast.event.step, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "store", fn: fun(event: holdfast.event.store, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "error", fn: fun(event: holdfast.event.error, client: holdfast.client)): holdfast.client
 function Client:on(name, fn) end
@@ -625,6 +694,7 @@ function Client:on(name, fn) end
 ---@overload fun(self: holdfast.client, name: "delivered", fn: fun(event: holdfast.event.delivered, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "dropped", fn: fun(event: holdfast.event.dropped, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "parked", fn: fun(event: holdfast.event.parked, client: holdfast.client)): holdfast.client
+---@overload fun(self: holdfast.client, name: "step", fn: fun(event: holdfast.event.step, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "store", fn: fun(event: holdfast.event.store, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "error", fn: fun(event: holdfast.event.error, client: holdfast.client)): holdfast.client
 function Client:once(name, fn) end
@@ -648,6 +718,7 @@ function Client:once(name, fn) end
 ---@overload fun(self: holdfast.client, name: "delivered", fn: fun(event: holdfast.event.delivered, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "dropped", fn: fun(event: holdfast.event.dropped, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "parked", fn: fun(event: holdfast.event.parked, client: holdfast.client)): holdfast.client
+---@overload fun(self: holdfast.client, name: "step", fn: fun(event: holdfast.event.step, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "store", fn: fun(event: holdfast.event.store, client: holdfast.client)): holdfast.client
 ---@overload fun(self: holdfast.client, name: "error", fn: fun(event: holdfast.event.error, client: holdfast.client)): holdfast.client
 function Client:off(name, fn) end
@@ -674,6 +745,7 @@ function Client:off(name, fn) end
 ---@overload fun(self: holdfast.client, name: "delivered", timeout?: number): holdfast.event.delivered?, string?, string?
 ---@overload fun(self: holdfast.client, name: "dropped", timeout?: number): holdfast.event.dropped?, string?, string?
 ---@overload fun(self: holdfast.client, name: "parked", timeout?: number): holdfast.event.parked?, string?, string?
+---@overload fun(self: holdfast.client, name: "step", timeout?: number): holdfast.event.step?, string?, string?
 ---@overload fun(self: holdfast.client, name: "store", timeout?: number): holdfast.event.store?, string?, string?
 ---@overload fun(self: holdfast.client, name: "error", timeout?: number): holdfast.event.error?, string?, string?
 function Client:wait(name, timeout) end
@@ -784,6 +856,12 @@ function Client:respond(filter, given, fn) end
 function Client:reauthenticate(timeout) end
 
 ---How the connection stands.
+---Over the native transport, while connected, it has `path`: `road` ("quic", "tcp", "websocket", "unix"); `rtt`,
+---`rtt_min`, `rtt_variance` (seconds; the first smoothed: RFC 9002 section 5.3, RFC 6298); `sent` and `retransmitted`
+---(packets; what is lost is sent again); with TLS `resumed`; over QUIC `migrations` (to another address of ours) and
+---`early` ("none", "accepted", "rejected": what the server made of CONNECT in 0-RTT). What the system does not tell is
+---absent. It was looked at `age` seconds ago: at the connect, and after each call of this function, once a second at
+---most. With a proxy it is the way to that.
 ---
 ---```lua
 ---local status = client:status()
@@ -794,7 +872,9 @@ function Client:reauthenticate(timeout) end
 ---@return "forked"|nil code
 function Client:status() end
 
----The latest attempts, 16 at most, oldest first.
+---The latest attempts, 16 at most, oldest first. Of two servers that one attempt took, `quic` and behind it `mqtts` of
+---the same host (RFC 8305), `beside` is the one that was begun and not taken: `server`, `phase`, and `name`, `source`,
+---`code` where it failed and was not only slower.
 ---
 ---```lua
 ---for _, attempt in ipairs(client:history()) do

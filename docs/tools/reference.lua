@@ -27,8 +27,12 @@ local function with_parts(text)
 end
 
 local function wanted()
-  local files = { ["library/holdfast.lua"] = library.holdfast(), ["library/resty/holdfast.lua"] = library.resty(),
-    [FOLDER .. "states.dot"] = diagram.dot() }
+  local files = {
+    ["library/holdfast.lua"] = library.holdfast(),
+    ["library/resty/holdfast.lua"] = library.resty "resty.holdfast",
+    ["library/resty/holdfast/metrics.lua"] = library.resty "resty.holdfast.metrics",
+    [FOLDER .. "states.dot"] = diagram.dot(),
+  }
   for _, name in ipairs(PAGES) do
     local path = FOLDER .. name .. ".md"
     files[path] = with_parts(assert(read(path), path))

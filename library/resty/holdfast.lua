@@ -11,6 +11,7 @@
 ---@field first fun(objects: table[], timeout?: number): table?, integer|string, string? as that of holdfast
 ---@field log fun(listener?: function|table, options?: holdfast.options.log): boolean?, string?, string? as that of holdfast
 ---@field metrics fun(): holdfast.metrics as that of holdfast
+---@field prometheus fun(options?: holdfast.options.prometheus): string, string as that of holdfast
 ---@field spawn fun(fn: fun(...: any): any, ...: any): holdfast.task as that of holdfast
 local holdfast = {}
 

@@ -176,11 +176,9 @@ function holdfast.metrics()
   return metrics.totals()
 end
 
---- The same, and each client of this Lua state, as text for Prometheus. Nothing waits, and nothing goes over the
--- network: whoever serves it does that.
--- @tparam[opt] table options `format` ("openmetrics", the default, or "text", the classic one), `labels`
--- ({ name = value }, on every series), `clients` (of so many each has series of its own, with its id in the label
--- `client`, the oldest first; default: 100; 0: of none)
+--- The same, and each client of this Lua state, as text for Prometheus: docs/metrics.md. Nothing waits, and nothing
+-- goes over the network: whoever serves it does that.
+-- @tparam[opt] holdfast.options.prometheus options
 -- @treturn string the text
 -- @treturn string its content type, for HTTP
 -- @raise when an option is wrong

@@ -11,7 +11,8 @@ local unpack = table.unpack or unpack
 -- What an example stands on that is not here.
 local ELSEWHERE = {
   ["client:set_timeouts"] = true, ["resty.holdfast:new"] = true, ["resty.holdfast:kept"] = true,
-  ["resty.holdfast.limit"] = true, -- nginx
+  ["resty.holdfast.limit"] = true, ["resty.holdfast.metrics.publish"] = true, ["resty.holdfast.metrics.text"] = true,
+  ["resty.holdfast.metrics.serve"] = true, -- nginx
   ["client:reauthenticate"] = true, -- a broker with enhanced authentication
   ["client:getfd"] = true, -- LuaSocket
 }

@@ -116,6 +116,23 @@ describe("the reference", function()
     assert.is_true(count > 50, count)
   end)
 
+  it("has every call of modules that only nginx can read", function()
+    for module, object in pairs { ["resty/holdfast"] = "resty.holdfast",
+      ["resty/holdfast/metrics"] = "resty.holdfast.metrics" } do
+      local known, count, text = documented(object), 0, tree.read("lua/" .. module .. ".lua")
+      for name in text:gmatch "\nfunction %l+%.([%l_]+)%(" do
+        count = count + 1
+        assert.is_truthy(known[name], object .. "." .. name)
+      end
+      assert.is_true(count >= 3, object)
+      local fields = object == "resty.holdfast" and text:match "\nlocal holdfast = (%b{})" or "{}"
+      for name in fields:gmatch "\n  (%l+) = base%." do
+        assert.is_truthy(tree.read("library/" .. module .. ".lua"):find("@field " .. name .. " ", 1, true), name)
+      end
+    end
+    assert.is_truthy(documented("client").set_timeouts)
+  end)
+
   it("has what is read late", function()
     local known, count = documented "holdfast", 0
     for _, name in ipairs(late_names(holdfast)) do
@@ -130,11 +147,11 @@ describe("the reference", function()
   end)
 
   it("shows each of them in both places", function()
-    local resty = tree.read "library/resty/holdfast.lua"
+    local files = { ["resty.holdfast"] = "resty/holdfast", ["resty.holdfast.metrics"] = "resty/holdfast/metrics" }
     for _, group in ipairs(catalog) do
+      local text = tree.read("library/" .. (files[group.object] or "holdfast") .. ".lua")
       for _, call in ipairs(group.calls) do
         has(calls, "\n### " .. call.heading .. "\n", "docs/reference/calls.md")
-        local text = group.object == "resty.holdfast" and resty or library
         local name = call.heading:match "[%w_]+$"
         assert.is_truthy(text:find("\nfunction %a+[.:]" .. name .. "%(") or call.heading == "holdfast.reason",
           call.heading)
@@ -268,6 +285,12 @@ describe("the reference", function()
     for _, field in ipairs(in_source "hf_lua_history") do
       assert.is_truthy(rows_of("status", "holdfast.attempt")[field], "history: " .. field)
     end
+    for class, name in pairs { path = "set_path", rival = "set_beside" } do
+      local body = assert(source:match("\nstatic void " .. name .. "%b() (%b{})"), name)
+      for field in body:gmatch 'set_%l+%(L, "([%l_]+)"' do
+        assert.is_truthy(rows_of("status", "holdfast." .. class)[field], class .. ": " .. field)
+      end
+    end
     local function same(answered, class, optional)
       local known = rows_of("status", class)
       for field in pairs(answered) do
@@ -280,6 +303,9 @@ describe("the reference", function()
     local status, metrics = client:status(), holdfast.metrics()
     same(status, "holdfast.status")
     same(status.counters, "holdfast.counters")
+    same(metrics.states, "holdfast.states")
+    same(metrics.queued, "holdfast.queued")
+    same(metrics.inbox, "holdfast.inbox")
     same(status.queued, "holdfast.queued")
     same(status.inbox, "holdfast.inbox")
     same(metrics, "holdfast.metrics")

@@ -25,7 +25,7 @@ end
 
 return {
   catalog_of("holdfast", "The module", "holdfast", {
-    { "holdfast", { "new", "run!", "spawn", "sleep!", "limit", "metrics", "log" }, separator = "." },
+    { "holdfast", { "new", "run!", "spawn", "sleep!", "limit", "metrics", "prometheus", "log" }, separator = "." },
     { "holdfast.first", { "first!" }, separator = ".", as = { first = "of" } },
     { "holdfast.loop.protect", { "pcall" }, separator = "." },
     { "holdfast.reason", { "reason" }, separator = ".", as = { reason = "holdfast.reason" } },
@@ -57,6 +57,9 @@ return {
   catalog_of("resty.holdfast", "In OpenResty", "resty.holdfast", {
     { "resty.holdfast", { "new", "kept" } },
     { "resty.holdfast", { "limit" }, separator = "." },
+  }),
+  catalog_of("resty.holdfast.metrics", "Metrics of all workers", "resty.holdfast.metrics", {
+    { "resty.holdfast.metrics", { "publish", "text", "serve" }, separator = "." },
   }),
   catalog_of("holdfast.backoff", "Backoff by itself", "holdfast.module.backoff", {
     { "holdfast.backoff", { "new" }, separator = "." },

@@ -10,7 +10,7 @@ local types = require "reference.types"
 local library = {}
 
 local ROOT = "holdfast"
-local PLAIN = { ["resty.holdfast"] = true }
+local APART = { ["resty.holdfast"] = true, ["resty.holdfast.metrics"] = true } -- in files of their own
 
 -- Name of a class -> the variable that its functions are declared on.
 local VARIABLES = {
@@ -19,6 +19,7 @@ local VARIABLES = {
   ["holdfast.module.backoff"] = "backoff", ["holdfast.backoff"] = "Backoff", ["holdfast.module.engine"] = "engine",
   ["holdfast.engine"] = "Engine", ["holdfast.module.reason"] = "reason", ["holdfast.module.topic"] = "topic",
   ["holdfast.module.fleet"] = "fleet", ["resty.holdfast"] = "holdfast",
+  ["resty.holdfast.metrics"] = "metrics",
 }
 
 -- What the objects have besides calls.
@@ -41,6 +42,7 @@ local FIELDS = {
     { "log", "fun(listener?: function|table, options?: holdfast.options.log): boolean?, string?, string?",
       "as that of holdfast" },
     { "metrics", "fun(): holdfast.metrics", "as that of holdfast" },
+    { "prometheus", "fun(options?: holdfast.options.prometheus): string, string", "as that of holdfast" },
     { "spawn", "fun(fn: fun(...: any): any, ...: any): holdfast.task", "as that of holdfast" },
   },
   ["holdfast.client"] = {
@@ -236,21 +238,22 @@ function library.holdfast()
   put(HEAD)
   values(put)
   objects(put, function(group)
-    return not PLAIN[group.class]
+    return not APART[group.class]
   end)
   put "return holdfast"
   return all()
 end
 
---- library/resty/holdfast.lua.
-function library.resty()
+--- library/resty/holdfast.lua, or library/resty/holdfast/metrics.lua.
+-- @tparam string class
+function library.resty(class)
   local put, all = writer()
-  put "---@meta resty.holdfast"
+  put("---@meta %s", class)
   put(HEAD)
   objects(put, function(group)
-    return PLAIN[group.class]
+    return group.class == class
   end)
-  put "return holdfast"
+  put("return %s", VARIABLES[class])
   return all()
 end
 

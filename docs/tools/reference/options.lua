@@ -44,8 +44,11 @@ local process = {
   shared_limit = "The options of `limit` of resty.holdfast.",
   close = "The options of `client:close`.",
   log = "The options of `holdfast.log`.",
+  prometheus = "The options of `holdfast.prometheus`.",
+  shared_metrics = "The options of `publish` of resty.holdfast.metrics.",
+  metrics_text = "The options of `text` of resty.holdfast.metrics.",
 }
-for _, name in ipairs { "limit", "shared_limit", "close", "log" } do
+for _, name in ipairs { "limit", "shared_limit", "close", "log", "prometheus", "shared_metrics", "metrics_text" } do
   local of = class("holdfast.options." .. name, process[name])
   for _, row in ipairs(schema.process[name]) do
     add(of, row, row.name, texts[name .. ": " .. row.name] or texts[row.name])

@@ -44,6 +44,7 @@ local kinds = {
   preset = { "%s", "%s" },
   loop = { "%s, or a table of functions", "%s|table" },
   defaults = { "table, by the name of the call", "holdfast.defaults" },
+  labels = { "table of names and values", "table<string, string>" },
   policy = { "table, by class, code or name", "table" },
 }
 

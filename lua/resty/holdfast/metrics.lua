@@ -54,12 +54,14 @@ local function take_back()
 end
 
 --- Has this worker's metrics put into a shared dict, now and every `interval` from now on. Call it in
--- `init_worker_by_lua`, in each worker with the same values.
--- @tparam table given `dict` (the name of a `lua_shared_dict`; some 10 KiB a worker, and 3 KiB for each client that is
--- listed), `interval` (seconds, 5), and `labels` and `clients` as of @{holdfast.prometheus}
+-- `init_worker_by_lua`, in each worker with the same values. The dict has some 10 KiB a worker, and 3 KiB for each
+-- client that is listed.
+-- @tparam holdfast.options.shared_metrics given
 -- @treturn ?boolean true, or nil
--- @treturn ?string what is wrong
--- @treturn ?string "master"; nil for bad options
+-- @treturn ?string message what is wrong
+-- @treturn ?string code: "master" (in nginx's master process); nil for bad options
+-- @usage
+-- assert(require("resty.holdfast.metrics").publish { dict = "metrics" })
 function metrics.publish(given)
   local misplaced, why = master()
   if misplaced then
@@ -109,9 +111,11 @@ local function gather(samples, worker)
 end
 
 --- The metrics of all workers.
--- @tparam[opt] table given `format`: "openmetrics" (default) or "text", the classic one
+-- @tparam[opt] holdfast.options.metrics_text given
 -- @treturn ?string the text, or nil
 -- @treturn string its content type; or what is wrong
+-- @usage
+-- local text, content_type = require("resty.holdfast.metrics").text { format = "text" }
 function metrics.text(given)
   local values, problem = walk.process("metrics_text", given)
   if not values then
@@ -133,6 +137,8 @@ end
 
 --- Answers the request with them, in OpenMetrics to those who ask for that, as Prometheus does, and in the classic
 -- format to everybody else. For `content_by_lua`.
+-- @usage
+-- require("resty.holdfast.metrics").serve()
 function metrics.serve()
   local accepted = ngx.var.http_accept or ""
   local wants_open = accepted:find("application/openmetrics-text", 1, true)

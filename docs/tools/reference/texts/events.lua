@@ -64,6 +64,10 @@ return {
     { "attempts", "integer", false, "how many there were" },
     { "error", "string", false, "what the last of them threw, in words" },
   } },
+  { "step", "With `inspect`: one step of an attempt, and what was found in it under names of its own.", {
+    { "step", "string", false, "which it is: [the steps of an attempt](#the-steps-of-an-attempt)" },
+    { "at", "number", "seconds", "since the attempt began" },
+  } },
   { "store", "The file of the queue has failed; or, without a `code`, it has been made anew.", {
     { "code", "string?", false, "`store_failed`, `store_full` ..." },
     { "text", "string", false, "what has happened, with the name of the file" },

@@ -21,6 +21,9 @@ local metrics = {
   { "downtime", "number", "seconds", "that clients were to be connected and were not, in all" },
   { "reasons", "holdfast.reason_count[]", false, "failures and losses by reason: those that there have been" },
   { "drops", "holdfast.drops", false, "messages of ours that never will be delivered, by cause" },
+  { "states", "holdfast.states", false, "clients of this Lua state by their state" },
+  { "queued", "holdfast.queued", false, "of the clients of this Lua state: messages accepted and not delivered yet" },
+  { "inbox", "holdfast.inbox", false, "likewise: messages received and not consumed yet" },
   { "dispatch", "holdfast.dispatch", false, "how long messages that came have waited for Lua" },
 }
 for _, row in ipairs(counters) do
@@ -47,6 +50,8 @@ return {
     { "session_expiry", "integer", "seconds", "in force, which the broker may have set" },
     { "protocol", "integer", false, "5, or 4 for MQTT 3.1.1" },
     { "downtime", "number", "seconds", "that it was to be connected and was not, in all" },
+    { "path", "holdfast.path?", false, "natively, while connected: what is known of the way to the broker, or to the "
+      .. "proxy" },
     { "queued", "holdfast.queued", false, "messages accepted and not delivered yet" },
     { "inbox", "holdfast.inbox", false, "messages received and not consumed yet" },
     { "counters", "holdfast.counters", false, "since the client was made" },
@@ -62,6 +67,20 @@ return {
     { "held", "integer?", false, "natively, while it is full: messages that are not acknowledged for it" },
     { "oldest", "number?", "seconds", "for how long none of those has been acknowledged" },
   } },
+  { "holdfast.path", "What is known of the way to the broker. What the system does not tell is absent.", {
+    { "road", "string", false, "`tcp`, `websocket`, `unix` or `quic`" },
+    { "age", "number", "seconds", "since it was looked at: at the connect, and after each `status`, once a "
+      .. "second at most" },
+    { "rtt", "number?", "seconds", "there and back, smoothed (RFC 9002 section 5.3, RFC 6298)" },
+    { "rtt_min", "number?", "seconds", "the least there was" },
+    { "rtt_variance", "number?", "seconds", "how it varies" },
+    { "sent", "integer?", false, "packets" },
+    { "retransmitted", "integer?", false, "packets that were sent again" },
+    { "migrations", "integer?", false, "over QUIC: to another address of ours" },
+    { "resumed", "boolean?", false, "with TLS: whether a session was taken up again" },
+    { "early", "string?", false, "over QUIC: what the server made of CONNECT in 0-RTT: `none`, `offered`, `accepted` "
+      .. "or `rejected`" },
+  } },
   { "holdfast.counters", "What has happened, counted.", counters },
   { "holdfast.attempt", "One of what `client:history` answers, 16 at most, oldest first.", {
     { "server", "string?", false, "the address; absent where it never was known" },
@@ -73,6 +92,15 @@ return {
     { "source", "string?", false, "the reason's" },
     { "code", "integer?", false, "the reason's" },
     { "delay", "number?", "seconds", "that was chosen after it; absent: none" },
+    { "beside", "holdfast.rival?", false, "of two servers that it took, the one that was not taken in the end" },
+  } },
+  { "holdfast.rival", "Of an attempt at `quic` and behind it `mqtts` of the same host (RFC 8305): which was not "
+    .. "taken.", {
+    { "server", "string", false, "the address" },
+    { "phase", "string", false, "how far it came" },
+    { "name", "string?", false, "the reason's, where it failed and was not only slower" },
+    { "source", "string?", false, "the reason's" },
+    { "code", "integer?", false, "the reason's" },
   } },
   { "holdfast.metrics", "What `holdfast.metrics` answers: totals of the process since its start.", metrics },
   { "holdfast.reason_count", "How often a reason was one.", {
@@ -91,6 +119,13 @@ return {
     { "retain_not_supported", "integer", false, "the broker keeps no retained messages" },
     { "withdrawn", "integer", false, "by the `timeout` of their `publish`" },
     { "closed", "integer", false, "the client was closed first" },
+  } },
+  { "holdfast.states", "How many clients are in each state.", {
+    { "idle", "integer", false, "not started" },
+    { "connecting", "integer", false, "in an attempt" },
+    { "connected", "integer", false, "with a connection" },
+    { "waiting", "integer", false, "for the next attempt" },
+    { "sleeping", "integer", false, "until woken, or for long" },
   } },
   { "holdfast.dispatch", "From the arrival of messages until Lua is given them, as a histogram.", {
     { "count", "integer", false, "how many" },
