@@ -197,7 +197,7 @@ struct connection *connection_new(struct server *server, const ngtcp2_path *path
   settings.preferred_versionslen = server->version_count;
   ngtcp2_transport_params parameters;
   write_parameters(server, &parameters, &scid);
-  parameters.original_dcid = original ? *original : header->dcid;
+  CALLED_FIRST(parameters, original ? *original : header->dcid);
   if (retried) {
     parameters.retry_scid = *retried;
     parameters.retry_scid_present = 1;

@@ -24,11 +24,13 @@
 #define TOKEN(header) ((ngtcp2_vec){(uint8_t *)(uintptr_t)(header).token, (header).tokenlen})
 #define FORGET_TOKEN(header) ((header).token = NULL, (header).tokenlen = 0)
 #define GIVE_TOKEN(to, from) ((to).token = (from).token, (to).tokenlen = (from).tokenlen)
+#define CALLED_FIRST(parameters, cid) ((parameters).original_dcid = (cid), (parameters).original_dcid_present = 1)
 #else
 #define SHUT(what, conn, stream, code) ngtcp2_conn_shutdown_##what(conn, stream, code)
 #define TOKEN(header) ((header).token)
 #define FORGET_TOKEN(header) ((header).token = (ngtcp2_vec){0})
 #define GIVE_TOKEN(to, from) ((to).token = (from).token)
+#define CALLED_FIRST(parameters, cid) ((parameters).original_dcid = (cid))
 #endif
 
 enum {
