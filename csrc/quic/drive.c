@@ -97,7 +97,7 @@ void hf_quic_connection_path(const hf_quic_connection *c, hf_stream_path *path) 
   path->resumed = c->resumed;
   if (!c->conn) return;
   ngtcp2_conn_get_conn_stat(c->conn, &stat);
-  if (stat.first_rtt_sample_ts == UINT64_MAX) return;
+  if (stat.min_rtt == UINT64_MAX) return; /* no sample yet */
   path->rtt = stat.smoothed_rtt / NGTCP2_MICROSECONDS;
   path->rtt_least = stat.min_rtt / NGTCP2_MICROSECONDS;
   path->rtt_variance = stat.rttvar / NGTCP2_MICROSECONDS;
