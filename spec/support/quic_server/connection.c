@@ -327,7 +327,9 @@ static void write_packets(struct connection *connection) {
     if (length > 0)
       door_send(connection->server, path.path.remote.addr, path.path.remote.addrlen, packet, (size_t)length);
   }
-  ngtcp2_conn_update_pkt_tx_time(connection->conn, now());
+  /* ngtcp2 paces by a round trip that it takes for a third of a second until it knows one: what a server has to say in
+   * a handshake is a burst that RFC 9002 section 7.7 allows. */
+  if (connection->is_done) ngtcp2_conn_update_pkt_tx_time(connection->conn, now());
 }
 
 void connection_turn(struct connection *connection) {
