@@ -35,6 +35,7 @@ struct race {
   hf_stream_end end;
   int64_t hopeless_at; /* the owner waits no longer; INT64_MAX: it does */
   uint32_t quiet;
+  hf_stream_vault vault;
   hf_tls_context *tls;
   bool over, deaf, leaving;
   size_t address_count;
@@ -141,7 +142,8 @@ static bool begin(lane *one) {
                                          : left < 1                  ? 1
                                                                      : (uint32_t)left,
                              .quiet = r->quiet,
-                             .tls = r->tls};
+                             .tls = r->tls,
+                             .vault = r->vault};
   one->stream = (by_quic ? hf_quic_open : open_tls)(r->loop, &target, (hf_stream_watcher){changed, one});
   if (!one->stream) note_reason(r, one, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
   return one->stream != NULL;
@@ -376,6 +378,7 @@ hf_stream *hf_race_open(hf_loop *loop, const hf_stream_target *target, hf_stream
               .task = {.run = run},
               .hopeless_at = target->patience ? loop->now + target->patience : INT64_MAX,
               .quiet = target->quiet,
+              .vault = target->vault,
               .tls = hf_tls_context_hold(target->tls),
               .addresses = (const char **)(r + 1),
               .address_count = target->address_count};

@@ -272,10 +272,10 @@ describe("coming back over QUIC #broker", function()
       serve()
     end)
 
-    local function spawn(stay)
+    local function spawn(stay, beside)
       os.remove(store .. ".log")
       local words = { os.getenv "LUA" or "lua5.4", "spec/support/comeback_child.lua",
-        "quic://localhost:" .. server.port, ca, store, stay }
+        ("quic://localhost:%d%s"):format(server.port, beside or ""), ca, store, stay }
       return assert(process.spawn(words, store .. ".log"))
     end
 
@@ -283,8 +283,8 @@ describe("coming back over QUIC #broker", function()
       return files.read(store .. ".log")
     end
 
-    local function run()
-      local pid = spawn()
+    local function run(beside)
+      local pid = spawn(nil, beside)
       assert.are.equal("exited", (process.wait(pid, 30000)), said())
       return said()
     end
@@ -322,6 +322,13 @@ describe("coming back over QUIC #broker", function()
       assert.are.same({ 7, 0, 0 }, counted())
       assert.are.equal("ready\n", run())
       assert.are.same({ 8, 1, 1 }, counted())
+    end)
+
+    it("takes it up again beside TCP, too", function()
+      local beside = ",mqtts://localhost:" .. process.free_port()
+      assert.are.equal("ready\n", run(beside))
+      assert.are.equal("ready\n", run(beside))
+      assert.are.same({ 2, 1, 0 }, counted())
     end)
 
     it("looks at the chain of then by the trust of now", function()

@@ -1,12 +1,15 @@
 -- Run by resumption_spec: connects with a store and says how that went; "stay" has it wait to be killed.
--- Arguments: server, authorities, store, whether to stay.
+-- Arguments: server, or two with a comma between, which are tried side by side; authorities, store, whether to stay.
 local holdfast = require "holdfast"
 
-local server, ca, store, stay = (table.unpack or unpack)(arg)
+local given, ca, store, stay = (table.unpack or unpack)(arg)
+local servers = {}
+for server in given:gmatch "[^,]+" do servers[#servers + 1] = server end
 
 holdfast.run(function()
-  local client = assert(holdfast.new { server = server, client_id = "comeback", transport = "native", zero_rtt = true,
-    tls = { ca = ca }, queue = { store = store }, backoff = { strategy = "constant", min = 0.05, jitter = "none" } })
+  local client = assert(holdfast.new { servers = servers, client_id = "comeback", transport = "native",
+    zero_rtt = #servers == 1, tls = { ca = ca }, queue = { store = store },
+    backoff = { strategy = "constant", min = 0.05, jitter = "none" } })
   local why
   client:on("failed", function(event) why = event.reason.name end)
   client:start()
