@@ -5,8 +5,8 @@
 --     report.descriptors    -- more at the end than after the first tenth; report.threads likewise
 --
 -- In turn the client leaves by itself, the network resets the connection, a broker refuses it. With `quic`, a folder of
--- certificates, the client leaves by itself, the server closes the connection, or knows it no more. Within
--- `holdfast.run` only.
+-- certificates, the client leaves by itself, the server closes the connection, or knows it no more; CONNECT goes early
+-- where it may. Within `holdfast.run` only.
 local core = require "holdfast.core"
 local holdfast = require "holdfast"
 local mosquitto = require "spec.support.mosquitto"
@@ -82,7 +82,7 @@ function cycles.run(options)
   local broker = mosquitto.start { quiet = true }
   local it = options.quic and over_quic(broker, options.quic) or over_tcp(broker)
   local client = holdfast.new {
-    server = it.server, tls = it.tls, transport = it.quic and "native" or nil,
+    server = it.server, tls = it.tls, transport = it.quic and "native" or nil, zero_rtt = it.quic ~= nil,
     backoff = { strategy = "constant", min = 0.001, jitter = "none" },
     policy = { slow = { min = 0.001, max = 0.002 } },
   }
