@@ -137,7 +137,7 @@ static bool begin_next(quic *q) {
     return q->under_way > 0;
   }
   candidate *one = &q->candidates[q->next++];
-  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "tried", NULL);
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, true, "tried", NULL);
   /* Only one goes early: what is said to two servers is said twice. */
   one->connection = hf_quic_connection_begin(&q->plan, &one->address, one->length, q->next == 1, changed, q);
   if (one->connection)
@@ -155,7 +155,8 @@ static void give_up(quic *q) {
 
 static void fail_attempt(quic *q, candidate *one) {
   hf_quic_end end = one->connection->end;
-  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "failed", end.reason ? end.reason->text : end.text);
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, true, "failed",
+                     end.reason ? end.reason->text : end.text);
   if (one->connection->heard) q->heard = true;
   if (q->count > 1) {
     char text[sizeof end.text];
@@ -173,7 +174,7 @@ static void fail_attempt(quic *q, candidate *one) {
 static void choose(quic *q, candidate *one) {
   q->chosen = one->connection;
   one->connection = NULL;
-  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, "connected", NULL);
+  hf_inspect_address(q->plan.inspector, one->text, q->plan.port, true, "connected", NULL);
   free_connections(q);
   hf_loop_stop(q->plan.loop, &q->timer);
   hf_quic_inspect_session(q->chosen);

@@ -94,7 +94,7 @@ static void take_turns(attempt *attempts, size_t count) {
 /* ---- the race ---- */
 
 static void inspect(const hf_connect *race, const attempt *one, const char *state, const char *problem) {
-  hf_inspect_address(race->watcher.inspector, one->text, race->port, state, problem);
+  hf_inspect_address(race->watcher.inspector, one->text, race->port, false, state, problem);
 }
 
 /* The further it came, the more it tells. */

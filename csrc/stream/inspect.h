@@ -18,8 +18,8 @@ typedef struct hf_inspector {
 /* Now; NULL: memory was short, and nobody is told. */
 void hf_inspect(const hf_inspector *inspector, hf_step *step);
 
-/* An address: it is tried, reached, or `problem` says why not. */
-void hf_inspect_address(const hf_inspector *inspector, const char *address, uint16_t port, const char *state,
+/* An address, over QUIC or TCP: it is tried, reached, or `problem` says why not. */
+void hf_inspect_address(const hf_inspector *inspector, const char *address, uint16_t port, bool quic, const char *state,
                         const char *problem);
 
 #endif

@@ -37,6 +37,7 @@ struct race {
   uint32_t quiet;
   hf_stream_vault vault;
   hf_tls_context *tls;
+  const hf_inspector *inspector;
   bool over, deaf, leaving;
   size_t address_count;
   const char **addresses; /* behind the struct, as the host is */
@@ -143,7 +144,8 @@ static bool begin(lane *one) {
                                                                      : (uint32_t)left,
                              .quiet = r->quiet,
                              .tls = r->tls,
-                             .vault = r->vault};
+                             .vault = r->vault,
+                             .inspector = r->inspector};
   one->stream = (by_quic ? hf_quic_open : open_tls)(r->loop, &target, (hf_stream_watcher){changed, one});
   if (!one->stream) note_reason(r, one, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
   return one->stream != NULL;
@@ -380,6 +382,7 @@ hf_stream *hf_race_open(hf_loop *loop, const hf_stream_target *target, hf_stream
               .quiet = target->quiet,
               .vault = target->vault,
               .tls = hf_tls_context_hold(target->tls),
+              .inspector = target->inspector,
               .addresses = (const char **)(r + 1),
               .address_count = target->address_count};
   r->host = copy(&texts, target->host);

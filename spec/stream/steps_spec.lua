@@ -194,6 +194,26 @@ describe("an attempt that is inspected #broker", function()
     end
   end)
 
+  it("shows both roads of a race", function()
+    local missing = quic_server.missing()
+    if missing then
+      pending(missing)
+      return
+    end
+    local server = quic_server.start { upstream = mosquitto.start().port, folder = folder, certificate = "server" }
+    local port = secured("server")
+    server:kill() -- so that TLS over TCP wins
+    local steps = steps_of(nil, { servers = { "quic://localhost:" .. server.port, "mqtts://localhost:" .. port },
+      tls = { ca = folder .. "/ca.pem" } })
+    local tried = {}
+    for _, step in ipairs(steps) do
+      if step.step == "tcp" and step.state == "tried" then tried[#tried + 1] = { step.port, step.quic } end
+    end
+    assert.same({ { server.port, true }, { port } }, tried)
+    assert.same({ "TLSv1.3", port }, { steps.tls.version, steps.tcp.port })
+    assert.truthy(steps.connack)
+  end)
+
   it("names a server that speaks TLS where it should not", function()
     listener = scripted.listen()
     local _, reason = steps_of("mqtt://127.0.0.1:" .. listener.port, nil, function()

@@ -121,7 +121,7 @@ function steps.name(step)
 end
 
 function steps.tcp(step)
-  local to = place(step.address, step.port)
+  local to = place(step.address, step.port) .. (step.quic and " by QUIC" or "")
   if step.state == "failed" then
     return "address", { ("%s: %s"):format(to, safe(step.problem)) }
   end
