@@ -100,9 +100,10 @@ static bool make_conn(hf_quic_connection *c) {
   params.max_idle_timeout = idle_timeout(c->plan->quiet);
   params.active_connection_id_limit = CONNECTION_IDS;
   const ngtcp2_path path = hf_quic_path_of(c->latest);
-  if (ngtcp2_conn_client_new(&c->conn, &theirs, &ours, &path, NGTCP2_PROTO_VER_V1, &hf_quic_callbacks, &settings,
-                             &params, NULL, c) != 0)
-    return false;
+  int error = ngtcp2_conn_client_new(&c->conn, &theirs, &ours, &path, NGTCP2_PROTO_VER_V1, &hf_quic_callbacks,
+                                     &settings, &params, NULL, c);
+  if (error) c->conn = NULL; /* it leaves there what it has freed again */
+  if (error) return false;
   ngtcp2_conn_set_tls_native_handle(c->conn, c->session);
   return true;
 }

@@ -117,6 +117,39 @@ holdfast.run(function()
 end)
 ]]
 
+local WHOLE = [[
+local famine = require "famine_probe"
+local holdfast = require "holdfast"
+local who = %q
+holdfast.log(function() end)
+holdfast.run(function()
+  local requests, before = 0, nil
+  repeat -- the n-th of a whole life fails: of a connect, a publish, a move, a publish, a close
+    requests, before = requests + 1, famine.failed()
+    local client = assert(holdfast.new { server = "quic://127.0.0.1:%d", transport = "native", tls = { ca = %q },
+      backoff = { strategy = "constant", min = 0.01, jitter = "none" }, client_id = "famine" .. requests,
+      policy = { slow = { strategy = "constant", min = 0.01, jitter = "none" } } })
+    client:start()
+    famine.every(requests, who)
+    local over = false
+    holdfast.spawn(function()
+      repeat
+        holdfast.sleep(0.001)
+        if famine.failed() > before then famine.every(0) end
+      until over
+    end)
+    assert(client:ready(30))
+    assert(client:publish("whole", tostring(requests), { qos = 2, timeout = 30 }))
+    client:network_changed()
+    assert(client:publish("whole", tostring(-requests), { qos = 2, timeout = 30 }))
+    client:close(10)
+    over = true
+    famine.every(0)
+  until famine.failed() == before or requests == 1000
+  print(requests > 20 and requests < 1000, famine.failed() >= requests - 1)
+end)
+]]
+
 describe("memory that is short now and then #broker", function()
   after_each(function()
     quic_server.finish()
@@ -140,6 +173,18 @@ describe("memory that is short now and then #broker", function()
     assert.equal("true\n", shim.run("famine_probe", COMEBACK:format(server.port, folder .. "/ca.pem")))
     local stats = server:stats()
     assert.is_true(stats.resumed > 0 and stats.early > 0 and stats.early_foreign == 0)
+    process.remove_folder(folder)
+  end)
+
+  it("costs a whole life over QUIC one attempt, or a connection, whichever request of ngtcp2's it is", function()
+    if not quic_server.program() then
+      pending "ngtcp2 is not there"
+      return
+    end
+    local folder = certificates.make()
+    local broker = mosquitto.start()
+    local server = quic_server.start { upstream = broker.port, folder = folder }
+    assert.equal("true\ttrue\n", shim.run("famine_probe", WHOLE:format("ngtcp2", server.port, folder .. "/ca.pem")))
     process.remove_folder(folder)
   end)
 

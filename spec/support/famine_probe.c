@@ -3,7 +3,7 @@
  *
  * In such a process `require "famine_probe"` gives
  *   every(n)    of the requests for memory that the module makes off the main thread every n-th fails; 0: none does
- *   every(n, "quic")   those that the module of QUIC makes, on any thread
+ *   every(n, "quic")   those that the module of QUIC makes, on any thread; "ngtcp2": likewise that library
  *   failed()    how many have failed
  * What Lua, Paho, OpenSSL and SQLite ask for is never refused, nor what the module asks for on Lua's thread, where a
  * refusal is an error of the caller's. A sanitizer's allocator is behind this one if there is one; nothing here is
@@ -20,10 +20,10 @@
 
 #include "lua/compat.h"
 
-enum { PARTS = 2 };
+enum { CORE, QUIC, NGTCP2, PARTS };
 
-static uintptr_t from[PARTS], to[PARTS]; /* where the module lies, and that of QUIC */
-static atomic_bool quic_alone;
+static uintptr_t from[PARTS], to[PARTS]; /* where the module lies, that of QUIC, and what that is made with */
+static atomic_int who;
 static atomic_ulong rate, asked, refused;
 
 void *__libc_malloc(size_t size);
@@ -47,8 +47,8 @@ UNCHECKED static bool lies_in(int part, uintptr_t at) {
 
 UNCHECKED static bool fails(const void *caller) {
   unsigned long every = atomic_load_explicit(&rate, memory_order_relaxed);
-  bool quic = atomic_load_explicit(&quic_alone, memory_order_relaxed);
-  if (every == 0 || !lies_in(quic, (uintptr_t)caller) || (!quic && gettid() == getpid())) return false;
+  int part = atomic_load_explicit(&who, memory_order_relaxed);
+  if (every == 0 || !lies_in(part, (uintptr_t)caller) || (part == CORE && gettid() == getpid())) return false;
   if (atomic_fetch_add(&asked, 1) % every != every - 1) return false;
   atomic_fetch_add(&refused, 1);
   errno = ENOMEM;
@@ -89,7 +89,7 @@ UNCHECKED char *strndup(const char *text, size_t length) {
 }
 
 static int look(struct dl_phdr_info *about, size_t size, void *context) {
-  static const char *const names[PARTS] = {"/holdfast/core.so", "/holdfast/quic.so"};
+  static const char *const names[PARTS] = {"/holdfast/core.so", "/holdfast/quic.so", "/libngtcp2.so"};
   int which = 0;
   (void)size, (void)context;
   while (which < PARTS && !strstr(about->dlpi_name, names[which]))
@@ -107,7 +107,8 @@ static int look(struct dl_phdr_info *about, size_t size, void *context) {
 static int set_rate(lua_State *L) {
   dl_iterate_phdr(look, NULL);
   if (!to[0]) return luaL_error(L, "holdfast.core has not been loaded");
-  atomic_store(&quic_alone, lua_isstring(L, 2));
+  const char *part = luaL_optstring(L, 2, "");
+  atomic_store(&who, *part == 'q' ? QUIC : *part == 'n' ? NGTCP2 : CORE);
   atomic_store(&rate, 0);
   atomic_store(&asked, 0);
   atomic_store(&rate, (unsigned long)luaL_checkinteger(L, 1));
