@@ -254,6 +254,12 @@ late.method(Client, "request", requesting)
 late.method(Client, "respond", requesting)
 
 --- How the connection stands.
+-- Over the native transport, while connected, it has `path`: `road` ("quic", "tcp", "websocket", "unix"); `rtt`,
+-- `rtt_min`, `rtt_variance` (seconds; the first smoothed: RFC 9002 section 5.3, RFC 6298); `sent` and `retransmitted`
+-- (packets; what is lost is sent again); with TLS `resumed`; over QUIC `migrations` (to another address of ours) and
+-- `early` ("none", "accepted", "rejected": what the server made of CONNECT in 0-RTT). What the system does not tell is
+-- absent. It was looked at `age` seconds ago: at the connect, and after each call of this function, once a second at
+-- most. With a proxy it is the way to that.
 -- @treturn ?holdfast.status or nil
 -- @treturn ?string message
 -- @treturn ?string code: "forked"
@@ -265,7 +271,9 @@ function Client:status()
   return self.handle:status()
 end
 
---- The latest attempts, 16 at most, oldest first.
+--- The latest attempts, 16 at most, oldest first. Of two servers that one attempt took, `quic` and behind it `mqtts` of
+-- the same host (RFC 8305), `beside` is the one that was begun and not taken: `server`, `phase`, and `name`, `source`,
+-- `code` where it failed and was not only slower.
 -- @treturn ?{holdfast.attempt,...} or nil
 -- @treturn ?string message
 -- @treturn ?string code: "forked"

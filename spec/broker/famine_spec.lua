@@ -129,8 +129,8 @@ holdfast.run(function()
     local client = assert(holdfast.new { server = "quic://127.0.0.1:%d", transport = "native", tls = { ca = %q },
       backoff = { strategy = "constant", min = 0.01, jitter = "none" }, client_id = "famine" .. requests,
       policy = { slow = { strategy = "constant", min = 0.01, jitter = "none" } } })
-    client:start()
     famine.every(requests, who)
+    client:start()
     local over = false
     holdfast.spawn(function()
       repeat
