@@ -3,7 +3,6 @@
 -- and names what is not up to date.
 local argparse = require "argparse"
 local command = require "holdfast.command"
-local core = require "holdfast.core"
 local exit = require "holdfast.command.exit"
 
 local PAGE, MANUAL = "docs/command.md", "docs/man/holdfast.1"
@@ -160,7 +159,7 @@ end
 
 local HEAD = [[
 .\" Made by docs/tools/manual.lua of docs/command.md.
-.TH HOLDFAST 1 "" "holdfast %s" "User Commands"
+.TH HOLDFAST 1 "" "holdfast" "User Commands"
 .SH NAME
 holdfast \- MQTT for the shell, through any outage
 .SH SYNOPSIS
@@ -188,7 +187,7 @@ local function examples()
 end
 
 local function manual(page)
-  local parts = { HEAD:format(core.VERSION, synopsis()) }
+  local parts = { HEAD:format(synopsis()) }
   for text in (page:gsub("^# [^\n]*\n", "") .. "\n\n"):gmatch "\n*(.-)\n\n" do
     if text:find "^%- " then
       parts[#parts + 1] = list(text)
