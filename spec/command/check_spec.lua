@@ -4,6 +4,7 @@ local files = require "spec.support.files"
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
 local proxies = require "spec.support.proxies"
+local quic_server = require "spec.support.quic_server"
 local scripted = require "spec.support.scripted_broker"
 local sockets = require "socket_probe"
 local websocket = require "spec.support.websocket"
@@ -24,6 +25,7 @@ describe("holdfast check #broker", function()
   end)
   teardown(function() process.remove_folder(folder) end)
   after_each(function()
+    quic_server.finish()
     proxies.finish()
     mosquitto.finish()
     if listener then listener:close() end
@@ -158,6 +160,19 @@ describe("holdfast check #broker", function()
       status, said = run { "--insecure", "--quiet", secured "lonely" }
       assert.equal(10, status, said)
       has(said, "warning: not_verified: the certificate is not trusted, and taken all the same: self")
+    end)
+
+    it("does not call trusted whom nobody has looked at", function()
+      local missing = quic_server.missing()
+      if missing then
+        pending(missing)
+        return
+      end
+      local server = quic_server.start { upstream = plain():match "%d+$", folder = folder, certificate = "lonely" }
+      local status, said = run { "--insecure", "--no-message", "quic://127.0.0.1:" .. server.port }
+      assert.equal(10, status, said)
+      has(said, " by QUIC\n", "1  /CN=lonely\n", "not checked\n", "within QUIC\n", "the certificate is not checked\n")
+      assert.is_nil(said:find("trusted, and", 1, true))
     end)
 
     it("tells of one that speaks 3.1.1 alone", function()

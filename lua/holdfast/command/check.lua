@@ -199,6 +199,8 @@ function check.run(arguments)
     timeout = arguments.timeout or arguments.connect_timeout or TIMEOUT, warn_days = arguments.warn_days or DAYS,
     wants_message = not arguments.no_message, prefix = arguments.topic_prefix or PREFIX, qos = arguments.qos,
     now = os.time() }
+  -- Over TCP OpenSSL has its verdict all the same.
+  look.unseen = (made.tls or {}).verify == false and (core.parse_server(made.server) or {}).road == "quic"
   look.report = report.new(io.stdout, look, arguments)
   local found, why, code = holdfast.run(examine, look)
   if not found then

@@ -12,7 +12,7 @@ Report.__index = Report
 
 --- Makes one.
 -- @tparam file out
--- @tparam table look `address`, `now`
+-- @tparam table look `address`, `now`, `unseen`
 -- @tparam table arguments `json`, `quiet`
 -- @treturn table
 function report.new(out, look, arguments)
@@ -53,7 +53,7 @@ function Report:step(protocol, step, after)
     begin(self, protocol)
   end
   self.steps[#self.steps + 1] = step
-  local label, lines = words.step(step, self.look.now)
+  local label, lines = words.step(step, self.look.now, self.look.unseen)
   if label then
     self:say(after, label, lines)
   end

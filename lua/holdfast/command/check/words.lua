@@ -133,7 +133,7 @@ function steps.proxy(step)
     place(safe(step.host), step.port)) }
 end
 
-function steps.certificates(step, now)
+function steps.certificates(step, now, unseen)
   local lines = {}
   for index, certificate in ipairs(step.chain or {}) do
     for _, line in ipairs(certificate_lines(certificate, index, now)) do
@@ -143,7 +143,8 @@ function steps.certificates(step, now)
   if step.cut then
     lines[#lines + 1] = "and more, or larger ones, than are shown"
   end
-  lines[#lines + 1] = step.problem and "not trusted: " .. safe(step.problem) or "trusted, and for " .. safe(step.host)
+  lines[#lines + 1] = step.problem and "not trusted: " .. safe(step.problem) or unseen and "not checked"
+    or "trusted, and for " .. safe(step.host)
   return "certificate", lines
 end
 
@@ -163,12 +164,13 @@ end
 --- A label and lines for a step; nil: nothing is to be said of it.
 -- @tparam table step event
 -- @tparam number now seconds since 1970
+-- @tparam ?boolean unseen nobody has looked whether a certificate is trusted
 -- @treturn ?string
 -- @treturn ?table
-function words.step(step, now)
+function words.step(step, now, unseen)
   local make = steps[step.step]
   if make then
-    return make(step, now)
+    return make(step, now, unseen)
   end
 end
 
