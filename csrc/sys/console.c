@@ -14,6 +14,7 @@ enum { ENDINGS = sizeof endings / sizeof endings[0] };
 
 static hf_wakeup alarm_bell = {-1};
 static volatile sig_atomic_t caught;
+static bool is_gone; /* whoever reads the standard output: told once by poll, or it would not wait any more */
 
 static void by_default(int number) {
   struct sigaction action;
@@ -52,12 +53,13 @@ hf_console_news hf_console_wait(int descriptor, bool wants_input, int millisecon
   struct pollfd all[] = {{alarm_bell.descriptor, POLLIN, 0},
                          {descriptor, POLLIN, 0},
                          {wants_input ? STDIN_FILENO : -1, POLLIN, 0},
-                         {STDOUT_FILENO, 0, 0}};
-  hf_console_news news = {false, false, false};
+                         {is_gone ? -1 : STDOUT_FILENO, 0, 0}};
+  hf_console_news news = {false, false, is_gone};
   if (poll(all, sizeof all / sizeof all[0], caught ? 0 : milliseconds) <= 0) return news;
   news.input = all[2].revents != 0;
   news.hung_up = (all[2].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
-  news.gone = (all[3].revents & (POLLHUP | POLLERR)) != 0;
+  if ((all[3].revents & (POLLHUP | POLLERR)) != 0) is_gone = true;
+  news.gone = is_gone;
   return news;
 }
 
