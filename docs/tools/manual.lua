@@ -197,7 +197,7 @@ local function manual(page)
   end
   parts[#parts + 1] = examples()
   parts[#parts + 1] = ".SH SEE ALSO\n.BR holdfast-fleet (1),\n.BR mosquitto_sub (1),\n.BR mosquitto_pub (1)"
-  return table.concat(parts, "\n") .. "\n"
+  return (table.concat(parts, "\n"):gsub("(\n%.S[HS][^\n]*)\n%.PP\n", "%1\n")) .. "\n"
 end
 
 local function keep(path, content)

@@ -1,6 +1,7 @@
 -- The command `holdfast` beside a real mosquitto, through outages, kills and closed pipes.
 local mosquitto = require "spec.support.mosquitto"
 local process = require "process_probe"
+local scripted = require "spec.support.scripted_broker"
 local shell = require "spec.support.shell"
 
 local function write(path, content)
@@ -171,6 +172,30 @@ describe("holdfast #broker", function()
     local sub = shell.start("sub -t another -C 1 " .. here)
     shell.wait(function() return broker:log():find("another (QoS 0)", 1, true) end, "SUBSCRIBE")
     assert.equal(130, sub:signal("INT"):ended())
+  end)
+
+  it("ends where asking again is no use", function()
+    local LONG = 20000
+    local broker = scripted.listen()
+    local function begin(words)
+      local one = shell.start(words)
+      local client = broker:accept(LONG)
+      client:expect("connect", LONG)
+      return one, client
+    end
+    for _, words in ipairs { "sub -t a -p %d", "pub -t a -m x -p %d", "watch --plain mqtt://127.0.0.1:%d" } do
+      local one, client = begin(words:format(broker.port))
+      client:connack { code = 0x8A } -- banned
+      assert.equal(4, one:ended(), words)
+      client:close()
+    end
+    local sub, client = begin(("sub -t a -p %d"):format(broker.port))
+    client:connack()
+    client:suback(client:expect("subscribe", LONG).id, 0x87) -- not authorized
+    assert.equal(4, sub:ended())
+    assert.truthy(sub:complained():find("subscription a refused: not_authorized", 1, true), sub:complained())
+    client:close()
+    broker:close()
   end)
 
   it("bench counts what it sends, and times it", function()
