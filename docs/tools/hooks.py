@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MADE = ROOT / "build" / "site-source"  # the pages that are made of files outside docs/
 UNPUBLISHED = "tools/"  # of docs/: the site is made with it, and it is no part of it
 PUBLISHED = {"tools/favicon.svg", "tools/search.js", "tools/site.css"}
-FIRST = "[readme](../README.md) [changes](../CHANGELOG.md)"  # these are there whoever leads to them
+FIRST = "".join(f"[](../{name}.md)" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY"))  # in any case
 LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
 LANGUAGES = {".lua": "lua", ".sh": "sh", ".c": "c", ".h": "c", ".py": "python", ".conf": "nginx", ".json": "json"}
 
@@ -102,27 +102,6 @@ def on_page_markdown(markdown, page, config, files):
     if page.file.src_uri.startswith("source/") and not original_of(page.file.src_uri).endswith(".md"):
         return markdown
     return follow(page.file.src_uri, markdown)[0]
-
-
-def on_config(config):
-    """Leaves out of the contents what nobody has written: on_nav looks after the other way round."""
-    folder = Path(config["docs_dir"])
-
-    def there(entries):
-        for entry in entries:
-            if isinstance(entry, str):
-                if (folder / entry).exists():
-                    yield entry
-            else:
-                title, inside = next(iter(entry.items()))
-                if isinstance(inside, str):
-                    if inside.startswith("source/") or (folder / inside).exists():
-                        yield entry
-                elif inside := list(there(inside)):
-                    yield {title: inside}
-
-    config["nav"] = list(there(config["nav"]))
-    return config
 
 
 def on_nav(nav, config, files):
