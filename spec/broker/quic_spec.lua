@@ -237,8 +237,9 @@ describe("a broker behind QUIC #broker", function()
       local client = client_of(server, { detect_within = 2.5, queue = { bytes = 2 ^ 25 } })
       local lost = losses_of(client)
       assert(client:connect(10))
+      local payload = ("x"):rep(2 ^ 12):rep(2 ^ 12) -- seconds byte by byte, where memory is watched
       slow:freeze()
-      client:post("shut", ("x"):rep(2 ^ 24), { qos = 1 })
+      client:post("shut", payload, { qos = 1 })
       local taken
       repeat
         taken = server:await("stream_bytes_in", 65536).stream_bytes_in
