@@ -176,20 +176,23 @@ describe("examples/grafana/holdfast.json", function()
   end)
 
   it("asks for metrics and variables that there are, and for each kind of trouble", function()
-    local variables, used = { __rate_interval = true, __range = true, datasource = true }, {}
-    for _, variable in ipairs(dashboard.templating.list) do
-      variables[variable.name] = true
-      if variable.type == "query" then
-        names_in(variable.query.query)
-      end
-    end
-    for _, expression in ipairs(expressions()) do
+    local variables, used = { __rate_interval = true, __range = true }, {}
+    local function check(expression)
       for _, name in ipairs(names_in(expression)) do
         used[name:gsub("^holdfast_client_", "holdfast_")] = true
       end
       for name in expression:gmatch "%$([%w_]+)" do
         assert.is_true(variables[name], name)
       end
+    end
+    for _, variable in ipairs(dashboard.templating.list) do
+      if variable.type == "query" then
+        check(variable.query.query) -- of those before it
+      end
+      variables[variable.name] = true
+    end
+    for _, expression in ipairs(expressions()) do
+      check(expression)
     end
     for _, name in ipairs { "failures_total", "losses_total", "downtime_seconds_total", "queue_oldest_seconds",
       "messages_dropped_total", "messages_inbox_dropped_total", "dispatch_seconds_bucket" } do

@@ -50,10 +50,9 @@ failed: connect_failed, attempt 1, again in 1.5 s]], (run([[
   end)
 
   it("metrics have a point", function()
-    run [[
-      holdfast.sleep(0)
+    assert.equal("well", run [[
       local text = holdfast.prometheus()
-      assert(text:find 'le="0.0001"' and text:find 'le="2.5"' and not text:find "%d,%d", text)]]
+      print(text:find 'le="0.0001"' and text:find 'le="2.5"' and not text:find "%d,%d" and "well" or text)]])
   end)
 
   it("a picture of a fleet has a point", function()

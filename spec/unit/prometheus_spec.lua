@@ -97,9 +97,13 @@ describe("prometheus", function()
     local client = experienced { client_id = "one" }
     client:subscribe("#", function() end)
     world:pass(1)
-    whole.probe.send("t", "x", 0)
+    local before = holdfast.metrics().dispatch.count
+    for _ = 1, 3 do -- which are handed out together
+      whole.probe.send("t", "x", 0)
+    end
     world:pass(1)
     local found = read()
+    assert.equal(3, found:value "holdfast_dispatch_seconds_count" - before)
     assert.equal(holdfast.metrics().dispatch.count, found:value "holdfast_dispatch_seconds_count")
     assert.equal(holdfast.metrics().dispatch.count, found:value("holdfast_dispatch_seconds_bucket", { le = "+Inf" }))
     assert.is_truthy(found:value("holdfast_dispatch_seconds_bucket", { le = "1.0" })) -- canonical
