@@ -70,12 +70,12 @@ static uint64_t take_number(cursor *from, size_t size) {
 }
 
 static hf_bytes take_bytes(cursor *from, size_t most) {
-  uint64_t length = take_number(from, 4);
+  size_t length = (size_t)take_number(from, 4);
   if (from->broken || length > from->left || length > most) {
     from->broken = true;
     return (hf_bytes){0};
   }
-  const hf_bytes bytes = {(const char *)from->at, (size_t)length};
+  const hf_bytes bytes = {(const char *)from->at, length};
   from->at += length;
   from->left -= length;
   return bytes;
