@@ -61,7 +61,7 @@ static int look_at_message(gnutls_session_t session, unsigned type, unsigned whe
   return 0;
 }
 
-static bool make_session(hf_quic_connection *c, const hf_quic_ticket *ticket, bool early) {
+static bool make_session(hf_quic_connection *c, bool early) {
   const hf_quic_half *half = c->plan->half;
   const unsigned flags = GNUTLS_CLIENT | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_SIGNAL;
   if (gnutls_init(&c->session, early ? flags | GNUTLS_ENABLE_EARLY_DATA : flags) < 0) return false;
@@ -73,9 +73,20 @@ static bool make_session(hf_quic_connection *c, const hf_quic_ticket *ticket, bo
          gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, half->own) == 0 &&
          gnutls_alpn_set_protocols(c->session, half->names, half->name_count, GNUTLS_ALPN_MANDATORY) == 0 &&
          (c->plan->is_address ||
-          gnutls_server_name_set(c->session, GNUTLS_NAME_DNS, c->plan->host, strlen(c->plan->host)) == 0) &&
-         (!ticket->session.data ||
-          gnutls_session_set_data(c->session, ticket->session.data, ticket->session.length) == 0);
+          gnutls_server_name_set(c->session, GNUTLS_NAME_DNS, c->plan->host, strlen(c->plan->host)) == 0);
+}
+
+/* What another version of GnuTLS has packed, this one does not unpack: then there is a whole handshake, by a session
+ * that has seen nothing of it. */
+static bool begin_session(hf_quic_connection *c, hf_quic_ticket *ticket, bool *early) {
+  if (!make_session(c, *early)) return false;
+  if (!ticket->session.data) return true;
+  if (gnutls_session_set_data(c->session, ticket->session.data, ticket->session.length) == 0) return true;
+  hf_quic_drop_ticket(c, ticket);
+  gnutls_deinit(c->session);
+  c->session = NULL;
+  *early = false;
+  return make_session(c, false);
 }
 
 /* A server that is asked for a sign of life is judged by its answer; the idle timeout is the net below that, twice as
@@ -127,7 +138,7 @@ hf_quic_connection *hf_quic_connection_begin(const hf_quic_plan *plan, const hf_
   if (!error) early = hf_quic_choose_ticket(c, &ticket) && early && hf_quic_may_go_early(c, &ticket);
   if (error)
     hf_quic_fail_system(c, error);
-  else if (!make_session(c, &ticket, early) || !make_conn(c) || (early && !hf_quic_go_early(c, &ticket)))
+  else if (!begin_session(c, &ticket, &early) || !make_conn(c) || (early && !hf_quic_go_early(c, &ticket)))
     hf_quic_end_with(c, HF_SOURCE_CLIENT, HF_CLIENT_OUT_OF_MEMORY, "");
   hf_quic_connection_write_soon(c);
   return c;

@@ -139,6 +139,7 @@ bool hf_quic_open_stream(hf_quic_connection *connection); /* false: it fails */
 
 /* resume.c. A ticket that is worth offering, its bytes in the connection; false: there is none. */
 bool hf_quic_choose_ticket(hf_quic_connection *connection, hf_quic_ticket *ticket);
+void hf_quic_drop_ticket(hf_quic_connection *connection, hf_quic_ticket *ticket); /* it is good for nothing */
 bool hf_quic_may_go_early(const hf_quic_connection *connection, const hf_quic_ticket *ticket);
 bool hf_quic_go_early(hf_quic_connection *connection, const hf_quic_ticket *ticket); /* false: it fails */
 int hf_quic_look_back(hf_quic_connection *connection); /* the handshake is complete; NGTCP2_ERR_... */

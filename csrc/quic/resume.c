@@ -30,15 +30,22 @@ void hf_quic_forget_tickets(const hf_quic_connection *c) {
   if (plan->vault.keep) plan->vault.keep(plan->vault.owner, plan->key, (hf_bytes){0});
 }
 
+void hf_quic_drop_ticket(hf_quic_connection *c, hf_quic_ticket *ticket) {
+  hf_quic_forget_tickets(c);
+  hf_quic_ticket_free(c->ticket);
+  c->ticket = (hf_bytes){0};
+  *ticket = (hf_quic_ticket){0};
+}
+
 bool hf_quic_choose_ticket(hf_quic_connection *c, hf_quic_ticket *ticket) {
   const hf_quic_plan *plan = c->plan;
   c->ticket = hf_quic_tickets_take(&plan->half->tickets, plan->host, plan->port);
   if (!c->ticket.data && plan->vault.look) c->ticket = plan->vault.look(plan->vault.owner, plan->key);
   if (c->ticket.data && hf_quic_ticket_read(c->ticket, ticket) && is_fine(c, ticket)) return true;
-  if (c->ticket.data) hf_quic_forget_tickets(c);
-  hf_quic_ticket_free(c->ticket);
-  c->ticket = (hf_bytes){0};
-  *ticket = (hf_quic_ticket){0};
+  if (c->ticket.data)
+    hf_quic_drop_ticket(c, ticket);
+  else
+    *ticket = (hf_quic_ticket){0};
   return false;
 }
 
