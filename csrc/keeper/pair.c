@@ -34,14 +34,22 @@ bool hf_pair_failed(hf_client *client, const hf_stream_rival *rival) {
   return true;
 }
 
-/* One that was only slower says nothing of the next time. */
+/* One that was only slower says nothing of the next time; nor does one that began after TCP, because of what is
+ * remembered: it had what was left until TCP was there, and that may be less than one round trip. */
+static bool is_blocked(const hf_client *client, const hf_stream_rival *quic) {
+  const hf_server *server = client->server;
+  const hf_keeper *keeper = client->keeper;
+  if (quic->reason) return true;
+  return quic->phase == HF_PHASE_QUIC && !hf_roads_blocked(&keeper->roads, server->host, server->port, keeper->now);
+}
+
 bool hf_pair_connected(hf_client *client, const hf_stream_rival *rival) {
   const hf_server *first = client->server;
   hf_keeper *keeper = client->keeper;
   if (!second_of(client) || !rival->there) return false;
   if (rival->road != HF_ROAD_QUIC)
     hf_roads_clear(&keeper->roads, first->host, first->port);
-  else if (rival->reason || rival->phase == HF_PHASE_QUIC)
+  else if (is_blocked(client, rival))
     hf_roads_note(&keeper->roads, first->host, first->port, keeper->now);
   return hf_pair_failed(client, rival);
 }

@@ -244,6 +244,7 @@ static void note_attempt(const hf_link_attempt *attempt) {
   note("open %s:%d id=%s clean=%d protocol=%d", attempt->host, attempt->port, attempt->client_id, attempt->clean_start,
        attempt->protocol);
   if (attempt->place) note(" place=%s", attempt->place);
+  if (attempt->beside.port) note(" beside=%d%s", attempt->beside.port, attempt->beside.first ? " first" : "");
   if (attempt->username.data) note(" username=%s", attempt->username.data);
   if (attempt->password.data) note(" password=%s", attempt->password.data);
   note("\n");
