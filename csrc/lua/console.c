@@ -8,12 +8,17 @@
 
 #include "lua/binding.h"
 
-enum { ROOM = 65536 };
-
 static int failed(lua_State *L) {
   lua_pushnil(L);
   lua_pushstring(L, strerror(errno));
   return 2;
+}
+
+/* complete() -> true | nil, problem */
+static int complete(lua_State *L) {
+  if (!hf_console_complete()) return failed(L);
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 /* catch() -> true | nil, problem */
@@ -45,9 +50,9 @@ static int wait_for_news(lua_State *L) {
 /* peek() -> bytes ("" at the end), "taken", "left" or "file"; false: nothing yet; nil, problem */
 static int peek(lua_State *L) {
   static const char *const names[] = {"taken", "left", "file"};
-  char *bytes = lua_newuserdata(L, ROOM);
+  char *bytes = lua_newuserdata(L, HF_CONSOLE_ROOM);
   hf_console_input input;
-  ssize_t count = hf_console_peek(bytes, ROOM, &input);
+  ssize_t count = hf_console_peek(bytes, HF_CONSOLE_ROOM, &input);
   if (count < 0 && errno != EAGAIN && errno != EINTR) return failed(L);
   if (count < 0)
     lua_pushboolean(L, false);
@@ -67,7 +72,7 @@ static int drop(lua_State *L) {
 /* input_room() -> how many bytes a peek finds at most */
 static int input_room(lua_State *L) {
   size_t room = hf_console_input_room();
-  lua_pushinteger(L, room == 0 || room > ROOM ? ROOM : (lua_Integer)room);
+  lua_pushinteger(L, room == 0 || room > HF_CONSOLE_ROOM ? HF_CONSOLE_ROOM : (lua_Integer)room);
   return 1;
 }
 
@@ -80,9 +85,9 @@ static int size(lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg functions[] = {{"catch", catch}, {"caught", caught}, {"wait", wait_for_news},
-                                     {"peek", peek},   {"drop", drop},     {"input_room", input_room},
-                                     {"size", size},   {NULL, NULL}};
+static const luaL_Reg functions[] = {{"complete", complete},     {"catch", catch}, {"caught", caught},
+                                     {"wait", wait_for_news},    {"peek", peek},   {"drop", drop},
+                                     {"input_room", input_room}, {"size", size},   {NULL, NULL}};
 
 void hf_lua_open_console(lua_State *L) {
   luaL_newlib(L, functions);

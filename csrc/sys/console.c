@@ -1,6 +1,7 @@
 #include "sys/console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -30,6 +31,14 @@ static void remember(int number) {
     by_default(endings[i]);
   hf_wakeup_signal(&alarm_bell);
   errno = before;
+}
+
+bool hf_console_complete(void) {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    if (open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) != stream) return false;
+  }
+  return true;
 }
 
 bool hf_console_catch(void) {

@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Has none of the three standard streams that are closed be whatever is opened next, a connection say: they are there,
+ * and read or write nothing. Before anything else is opened. False: no descriptor to be had (errno). */
+bool hf_console_complete(void);
+
 /* From here on SIGINT, SIGTERM and SIGHUP are remembered, unless they were ignored, and SIGPIPE is ignored. The second
  * of them ends the process as it always does. False: no descriptor to be had (errno). */
 bool hf_console_catch(void);
@@ -33,6 +37,8 @@ typedef enum hf_console_input {
   HF_INPUT_LEFT,  /* a pipe or a socket: what was seen is still there */
   HF_INPUT_FILE   /* likewise a file, whose end is where it shows less than there is room for */
 } hf_console_input;
+
+enum { HF_CONSOLE_ROOM = 65536 }; /* the most bytes that are seen or dropped at once */
 
 /* What comes next on the standard input, without waiting: how many bytes there were, 0 at its end, -1 with errno, which
  * is EAGAIN where there is nothing yet. But for HF_INPUT_TAKEN they are there until hf_console_drop takes them out, and

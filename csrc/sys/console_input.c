@@ -58,8 +58,9 @@ ssize_t hf_console_peek(char *bytes, size_t room, hf_console_input *input) {
   }
 }
 
+/* By one read, as a peek finds no more: whoever is killed leaves a line in the pipe whole, or nothing of it. */
 bool hf_console_drop(size_t count) {
-  char bytes[4096];
+  static char bytes[HF_CONSOLE_ROOM];
   if (kind_of_input() == S_IFREG) return lseek(STDIN_FILENO, (off_t)count, SEEK_CUR) >= 0;
   while (count > 0) {
     ssize_t got = read(STDIN_FILENO, bytes, count < sizeof bytes ? count : sizeof bytes);

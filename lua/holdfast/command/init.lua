@@ -114,6 +114,7 @@ end
 -- @treturn number the exit status
 function command.main(words, out, err)
   out, err = out or io.stdout, err or io.stderr
+  core.console.complete()
   if CATCHING[words[1]] then
     core.console.catch()
   end
