@@ -41,7 +41,7 @@ end
 
 local function quote(value)
   local cut = #value > SHOWN and value:sub(1, SHOWN) or value
-  local odd = core.utf8_problem((cut:gsub("%c", ""))) and '[%c"\\\128-\255]' or '[%c"\\]'
+  local odd = core.utf8_problem((cut:gsub("%c", " "))) and '[%c"\\\128-\255]' or '[%c"\\]'
   cut = cut:gsub(odd, function(byte)
     return ("\\x%02x"):format(byte:byte())
   end)

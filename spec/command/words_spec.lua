@@ -188,6 +188,7 @@ describe("what the command prints", function()
     assert.equal('"topic":"a/b","qos":1,"retain":true,"payload_bytes":3,"payload_base64":"eAD/",'
       .. '"properties":{"content_type":"t","user":[["k","v"]]}}', line:match '^{"time":"[^"]+",(.*)$')
     assert.equal('"a\\"\\\\\\u0001\\né"', json.value "a\"\\\1\né")
+    assert.same({ true, false }, { json.is_text "\1é\127", json.is_text "\195\1\169" })
     assert.equal("[1,0.250000,null,true]", json.value { 1, 0.25, 0 / 0, true })
     for bytes, digits in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foobar = "Zm9vYmFy" } do
       assert.equal(digits, json.base64(bytes)) -- RFC 4648 section 10

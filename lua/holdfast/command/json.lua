@@ -25,7 +25,7 @@ end
 -- @tparam string value
 -- @treturn boolean
 function json.is_text(value)
-  return core.utf8_problem((value:gsub("%c", ""))) == nil
+  return core.utf8_problem((value:gsub("%c", " "))) == nil
 end
 
 --- One value.

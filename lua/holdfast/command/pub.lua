@@ -43,7 +43,7 @@ function pub.declare(command)
     command:option "--repeat-delay":argname "SECONDS":description "Between two of them (0).":convert(
       values.number("--repeat-delay", "a number of seconds", 0)),
     command:option "--ttl":argname "SECONDS":description "What could not be sent within this is dropped.":convert(
-      values.number("--ttl", "a number of seconds", 0.001)),
+      values.number("--ttl", "a number of seconds", 0.001, 4294967)),
     command:option "--priority":argname "0-9":description "9 leaves the queue first (0).":convert(
       values.whole("--priority", 0, 9)))
   command:group("What has not been delivered yet",
