@@ -18,8 +18,13 @@ local CLASSIC = { info = "gauge", stateset = "gauge" }
 
 local UNKNOWN = "\239\191\189" -- U+FFFD
 
--- A name may have been cut in the middle of a character.
-local function mend(value)
+--- A value as far as it is text; a name may have been cut in the middle of a character.
+-- @tparam string value
+-- @treturn string
+function exposition.text(value)
+  if not core.utf8_problem(value) then
+    return value
+  end
   local whole = value:gsub("[\194-\244][\128-\191]*$", "")
   if core.utf8_problem(whole) then
     return (value:gsub("[%z\1-\8\14-\31\127-\255]", UNKNOWN))
@@ -35,9 +40,8 @@ local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 function exposition.labels(list)
   local written = {}
   for index = 1, #list, 2 do
-    local value = list[index + 1]
-    value = core.utf8_problem(value) and mend(value) or value
-    written[#written + 1] = ('%s="%s"'):format(list[index], (value:gsub('[\\"\n]', ESCAPES)))
+    local value = exposition.text(list[index + 1]):gsub('[\\"\n]', ESCAPES)
+    written[#written + 1] = ('%s="%s"'):format(list[index], value)
   end
   return table.concat(written, ",")
 end

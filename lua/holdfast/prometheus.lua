@@ -10,7 +10,7 @@ local prometheus = {}
 local function names_of(clients)
   local taken, names = {}, {}
   for index, client in ipairs(clients) do
-    local name = client.status.client_id
+    local name = exposition.text(client.status.client_id) -- what two of them are cut to may be shown as one
     while taken[name] do
       name = ("%s #%d"):format(name, client.number)
     end
