@@ -42,6 +42,7 @@ describe("the command holdfast", function()
     for words, said in pairs {
       ["sub -t a -q 3"] = '--qos wants 0, 1 or 2, got "3"',
       ["sub -t a -p x"] = '--port wants a whole number from 1 to 65,535, got "x"',
+      ["pub -t a -m x --ttl 4294968"] = '--ttl wants a number of seconds from 0.001 to 4,294,967, got "4294968"',
       ["sub -t a -W -1"] = '-W wants a number of seconds of at least 0, got "-1"',
       ["pub -t a -m x -V 3"] = '--protocol-version wants mqttv5 or mqttv311, got "3"',
       ["sub -t"] = "option '-t' requires an argument",
@@ -164,6 +165,8 @@ describe("the options of the command", function()
     assert.truthy(problem("PUBLISH", "content-typ", "x"):find('did you mean "content-type"?', 1, true))
     assert.truthy(problem("SUBSCRIBE", "user-property", "x", "y"):find("unknown packet", 1, true))
     assert.equal("--property publish user-property wants a name and a value", problem("PUBLISH", "user-property", "x"))
+    assert.equal("--property of a publish: response_topic must not contain the wildcards '+' and '#', got \"a/#\"",
+      problem("PUBLISH", "response-topic", "a/#"))
   end)
 end)
 

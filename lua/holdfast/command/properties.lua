@@ -1,5 +1,6 @@
 --- MQTT 5 properties as mosquitto_sub and mosquitto_pub have them said: `-D PUBLISH content-type text/plain`.
 -- @module holdfast.command.properties
+local checks = require "holdfast.properties"
 local text = require "holdfast.text"
 
 local properties = {}
@@ -103,6 +104,10 @@ function properties.read(given, packets)
     else
       found[packet][name] = value
     end
+  end
+  local _, problem = checks.check(found.publish or {}, "publish") -- the others holdfast.new and subscribe look at
+  if problem then
+    return nil, "--property " .. problem
   end
   return found
 end

@@ -7,6 +7,7 @@ local lines = require "holdfast.command.lines"
 local options = require "holdfast.command.options"
 local properties = require "holdfast.command.properties"
 local session = require "holdfast.command.session"
+local submission = require "holdfast.submission"
 local values = require "holdfast.command.values"
 
 local pub = {
@@ -138,7 +139,10 @@ end
 
 -- Whether a payload is dealt with: it is in the queue, or never will be.
 local function post(self, payload)
-  local id, words, code = self.client:post(self.arguments.topic, payload, self.given)
+  local id, words, code = nil, submission.problem(self.arguments.topic, payload), "too_large"
+  if not words then
+    id, words, code = self.client:post(self.arguments.topic, payload, self.given)
+  end
   if id then
     self.posted[id], self.outstanding, self.problem = true, self.outstanding + 1, nil
     return true
@@ -284,6 +288,11 @@ function pub.run(arguments)
       io.stderr:write("holdfast pub: ", problem, "\n")
       return exit.failed
     end
+  end
+  problem = submission.problem(arguments.topic, payload or "")
+  if problem then
+    io.stderr:write("holdfast pub: ", problem, "\n")
+    return exit.wrong
   end
   local self, status = session.open("pub", arguments, shape_of(arguments, found))
   if not self then
