@@ -52,7 +52,9 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
                          hf_store_problem *problem) {
   hf_client *client = calloc(1, sizeof *client);
   hf_subscriptions *subscriptions = hf_subscriptions_new();
-  if (!client || !subscriptions) {
+  bool paired = options->engine.pairs != 0;
+  hf_attempt_beside *besides = paired ? hf_options_allocate(options, HF_HISTORY * sizeof *besides) : NULL;
+  if (!client || !subscriptions || (paired && !besides)) {
     free(client);
     hf_subscriptions_free(subscriptions);
     hf_options_free(options);
@@ -62,6 +64,7 @@ hf_client *hf_client_new(hf_keeper *keeper, hf_client_options *options, hf_mailb
   }
   client->keeper = keeper;
   client->options = options;
+  client->besides = besides;
   client->operations = keeper->links.of[options->transport];
   client->out = hf_mailbox_hold(mailbox);
   client->id = id;

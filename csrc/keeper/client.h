@@ -207,9 +207,12 @@ typedef struct hf_attempt_record {
   int code;
   uint8_t phase; /* hf_phase */
   uint8_t cls;
-  const char *beside; /* another server that was tried in the same attempt, and not taken; NULL: none */
-  hf_stream_rival rival;
 } hf_attempt_record;
+
+typedef struct hf_attempt_beside { /* another server that was tried in the same attempt, and not taken */
+  const char *server;              /* NULL: none */
+  hf_stream_rival rival;
+} hf_attempt_beside;
 
 enum { HF_HISTORY = 16 };
 
@@ -222,7 +225,8 @@ void hf_client_look(hf_client *client); /* `path` is looked at anew, for the nex
 size_t hf_client_at_stake(hf_client *client);
 
 /* Copies up to HF_HISTORY records, oldest first; returns how many. */
-size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]);
+size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY],
+                         hf_attempt_beside besides[HF_HISTORY]);
 
 /* ---- totals of the process since its start ---- */
 

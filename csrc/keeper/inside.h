@@ -83,6 +83,7 @@ struct hf_client {
   hf_status snapshot;
   hf_ring history;
   hf_attempt_record records[HF_HISTORY];
+  hf_attempt_beside *besides; /* of each of them, where there are servers beside each other; NULL: there are none */
 
   /* the keeper thread alone */
   hf_engine engine;

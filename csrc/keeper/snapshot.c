@@ -123,6 +123,7 @@ void hf_snapshot_attempt(hf_client *client) {
   HF_COUNT(client, attempts, 1);
   pthread_mutex_lock(&client->lock);
   hf_attempt_record *record = hf_ring_push(&client->history);
+  if (client->besides) client->besides[record - client->records] = (hf_attempt_beside){0};
   *record = (hf_attempt_record){
       .started = client->keeper->now, .server = client->server->text, .delay = HF_NO_TIME, .phase = HF_PHASE_NONE};
   pthread_mutex_unlock(&client->lock);
@@ -138,10 +139,7 @@ void hf_snapshot_attempt_server(hf_client *client) {
 void hf_snapshot_attempt_beside(hf_client *client, const char *server, const hf_stream_rival *rival) {
   pthread_mutex_lock(&client->lock);
   hf_attempt_record *record = hf_ring_newest(&client->history);
-  if (record) {
-    record->beside = server;
-    record->rival = *rival;
-  }
+  if (record && client->besides) client->besides[record - client->records] = (hf_attempt_beside){server, *rival};
   pthread_mutex_unlock(&client->lock);
 }
 
@@ -181,11 +179,15 @@ void hf_snapshot_loss(hf_client *client) {
   hf_tally_loss(client->engine.reason);
 }
 
-size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY]) {
+size_t hf_client_history(hf_client *client, hf_attempt_record records[HF_HISTORY],
+                         hf_attempt_beside besides[HF_HISTORY]) {
   pthread_mutex_lock(&client->lock);
   size_t count = client->history.count;
-  for (size_t i = 0; i < count; i++)
-    records[i] = *(hf_attempt_record *)hf_ring_at(&client->history, i);
+  for (size_t i = 0; i < count; i++) {
+    const hf_attempt_record *record = hf_ring_at(&client->history, i);
+    records[i] = *record;
+    besides[i] = client->besides ? client->besides[record - client->records] : (hf_attempt_beside){0};
+  }
   pthread_mutex_unlock(&client->lock);
   return count;
 }

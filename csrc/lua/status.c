@@ -118,10 +118,10 @@ static const char *phase_name(int phase) {
   return names[phase];
 }
 
-static void set_beside(lua_State *L, const hf_attempt_record *record) {
-  const hf_stream_rival *rival = &record->rival;
+static void set_beside(lua_State *L, const hf_attempt_beside *beside) {
+  const hf_stream_rival *rival = &beside->rival;
   lua_createtable(L, 0, 4);
-  set_text(L, "server", record->beside);
+  set_text(L, "server", beside->server);
   set_text(L, "phase", phase_name(rival->phase));
   if (rival->reason) {
     set_text(L, "name", rival->reason->name);
@@ -134,8 +134,9 @@ static void set_beside(lua_State *L, const hf_attempt_record *record) {
 
 int hf_lua_history(lua_State *L, hf_client *client) {
   hf_attempt_record records[HF_HISTORY];
+  hf_attempt_beside besides[HF_HISTORY];
   int64_t now = hf_clock_ms();
-  size_t count = hf_client_history(client, records);
+  size_t count = hf_client_history(client, records, besides);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     const hf_attempt_record *record = &records[i];
@@ -151,7 +152,7 @@ int hf_lua_history(lua_State *L, hf_client *client) {
       lua_setfield(L, -2, "code");
     }
     if (record->delay != HF_NO_TIME) set_seconds(L, "delay", record->delay);
-    if (record->beside) set_beside(L, record);
+    if (besides[i].server) set_beside(L, &besides[i]);
     lua_rawseti(L, -2, (int)i + 1);
   }
   return 1;
