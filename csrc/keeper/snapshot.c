@@ -113,6 +113,7 @@ void hf_client_status(hf_client *client, hf_status *status) {
   if (atomic_load(&client->gone)) look_closed(status);
   status->queued_messages = atomic_load(&client->queued_messages);
   status->queued_bytes = atomic_load(&client->queued_bytes);
+  if (status->queued_messages == 0) status->queued_since = HF_NEVER; /* the turn in which it went may go on */
   status->inbox_messages = atomic_load(&client->inbox_messages);
   status->inbox_bytes = atomic_load(&client->inbox_bytes);
   if (status->down_since != HF_NEVER) status->downtime += hf_clock_ms() - status->down_since;
