@@ -17,10 +17,12 @@ static const uint32_t FOR_QUIC = 0xFFFFFFFF; /* what it says there (RFC 9001 sec
 /* ---- what there is ---- */
 
 /* GnuTLS verifies nothing when a session is taken up again, so the chain of then is looked at again now, with the clock
- * and the lists of now, before anything is sent to whoever answers. */
+ * and the lists of now, before anything is sent to whoever answers. And with a ticket that comes from the future, as
+ * after a clock has been set back, its handshake fails. */
 static bool is_fine(const hf_quic_connection *c, const hf_quic_ticket *ticket) {
   hf_tls_problem problem;
-  return ticket->expires > hf_clock_wall_ms() &&
+  int64_t now = hf_clock_wall_ms();
+  return ticket->came <= now && ticket->expires > now &&
          hf_quic_host_there->judge(c->plan->context, ticket->chain, ticket->chain_length, c->plan->host, &problem);
 }
 
@@ -175,7 +177,9 @@ void hf_quic_keep_ticket(hf_quic_connection *c) {
   if (c->life == 0 || gnutls_alpn_get_selected_protocol(c->session, &protocol) < 0 ||
       gnutls_session_get_data2(c->session, &session) < 0)
     return;
-  hf_quic_ticket ticket = {.expires = hf_clock_wall_ms() + (int64_t)c->life * 1000,
+  int64_t now = hf_clock_wall_ms();
+  hf_quic_ticket ticket = {.came = now,
+                           .expires = now + (int64_t)c->life * 1000,
                            .protocol = {(const char *)protocol.data, protocol.size},
                            .session = {(const char *)session.data, session.size},
                            .takes_early = c->allows_early};

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* mark, flags, expires, limits, protocol, session, count of the chain, each of the chain; then the sum of all that.
- * Numbers in the order of the network, bytes behind their length. */
-enum { MARK = 0x48465131 /* "HFQ1" */, SUM = 32, EARLY = 1 };
+/* mark, flags, came, expires, limits, protocol, session, count of the chain, each of the chain; then the sum of all
+ * that. Numbers in the order of the network, bytes behind their length. */
+enum { MARK = 0x48465132 /* "HFQ2" */, SUM = 32, EARLY = 1 };
 
 /* ---- writing ---- */
 
@@ -24,13 +24,14 @@ static void put_bytes(uint8_t **at, hf_bytes bytes) {
 }
 
 hf_bytes hf_quic_ticket_pack(const hf_quic_ticket *ticket) {
-  size_t length = 4 + 1 + 8 + 8 * HF_QUIC_LIMITS + 4 + ticket->protocol.length + 4 + ticket->session.length + 1;
+  size_t length = 4 + 1 + 8 + 8 + 8 * HF_QUIC_LIMITS + 4 + ticket->protocol.length + 4 + ticket->session.length + 1;
   for (size_t i = 0; i < ticket->chain_length; i++)
     length += 4 + ticket->chain[i].length;
   uint8_t *bytes = length + SUM <= HF_QUIC_TICKET_MOST ? malloc(length + SUM) : NULL, *at = bytes;
   if (!bytes) return (hf_bytes){0};
   put_number(&at, MARK, 4);
   put_number(&at, ticket->takes_early ? EARLY : 0, 1);
+  put_number(&at, (uint64_t)ticket->came, 8);
   put_number(&at, (uint64_t)ticket->expires, 8);
   for (size_t i = 0; i < HF_QUIC_LIMITS; i++)
     put_number(&at, ticket->limits[i], 8);
@@ -94,6 +95,7 @@ bool hf_quic_ticket_read(hf_bytes packed, hf_quic_ticket *ticket) {
   cursor from = {.at = (const uint8_t *)packed.data, .left = packed.length - SUM};
   if (take_number(&from, 4) != MARK) return false;
   ticket->takes_early = take_number(&from, 1) & EARLY;
+  ticket->came = (int64_t)take_number(&from, 8);
   ticket->expires = (int64_t)take_number(&from, 8);
   for (size_t i = 0; i < HF_QUIC_LIMITS; i++)
     ticket->limits[i] = take_number(&from, 8);

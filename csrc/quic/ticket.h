@@ -33,7 +33,7 @@ typedef enum hf_quic_limit { /* transport parameters that count before the serve
 } hf_quic_limit;
 
 typedef struct hf_quic_ticket { /* in pieces, all borrowed */
-  int64_t expires;              /* ms of the wall's clock */
+  int64_t came, expires;        /* ms of the wall's clock */
   uint64_t limits[HF_QUIC_LIMITS];
   hf_bytes protocol; /* that was chosen by ALPN */
   hf_bytes session;  /* GnuTLS's */

@@ -272,10 +272,11 @@ describe("coming back over QUIC #broker", function()
       serve()
     end)
 
-    local function spawn(stay, beside)
+    local function spawn(stay, beside, preload)
       os.remove(store .. ".log")
-      local words = { os.getenv "LUA" or "lua5.4", "spec/support/comeback_child.lua",
-        ("quic://localhost:%d%s"):format(server.port, beside or ""), ca, store, stay }
+      local words = { "env", "LD_PRELOAD=" .. (preload or os.getenv "LD_PRELOAD" or ""), os.getenv "LUA" or "lua5.4",
+        "spec/support/comeback_child.lua", ("quic://localhost:%d%s"):format(server.port, beside or ""), ca, store,
+        stay }
       return assert(process.spawn(words, store .. ".log"))
     end
 
@@ -283,8 +284,8 @@ describe("coming back over QUIC #broker", function()
       return files.read(store .. ".log")
     end
 
-    local function run(beside)
-      local pid = spawn(nil, beside)
+    local function run(beside, preload)
+      local pid = spawn(nil, beside, preload)
       assert.are.equal("exited", (process.wait(pid, 30000)), said())
       return said()
     end
@@ -299,7 +300,7 @@ describe("coming back over QUIC #broker", function()
 
     it("takes it up again, though the one before was killed", function()
       local pid = spawn "stay"
-      await(function() return (files.read(store .. "-wal") or ""):find("HFQ1", 1, true) end)
+      await(function() return (files.read(store .. "-wal") or ""):find("HFQ2", 1, true) end)
       process.kill(pid, "KILL")
       process.wait(pid, 5000)
       assert.are.equal("ready\n", run())
@@ -330,7 +331,7 @@ describe("coming back over QUIC #broker", function()
       local opened = assert(store_probe.open(store, "comeback"))
       local packed = opened:ticket(("\0"):rep(32))
       opened:free()
-      local at = 4 + 1 + 8 + 7 * 8 -- mark, flags, expires, limits; and the protocol before the session
+      local at = 4 + 1 + 8 + 8 + 7 * 8 -- mark, flags, times, limits; and the protocol before the session
       at = at + 4 + packed:byte(at + 4) + 4
       local other = packed:sub(1, at) .. string.char((packed:byte(at + 1) + 1) % 256) .. packed:sub(at + 2, -33)
       files.write(store .. ".ticket", other)
@@ -342,6 +343,16 @@ describe("coming back over QUIC #broker", function()
       assert.are.equal("ready\n", run())
       assert.are.same({ 2, 0, 0 }, counted())
       assert.are.equal("ready\n", run())
+      assert.are.same({ 3, 1, 1 }, counted())
+    end)
+
+    it("does not, where the clock has been set back behind it", function()
+      ca = "-" -- which has not begun to be good
+      run()
+      local behind = assert(package.searchpath("wall_probe", package.cpath)) -- by an hour
+      assert.are.equal("ready\n", run(nil, behind))
+      assert.are.same({ 2, 0, 0 }, counted())
+      assert.are.equal("ready\n", run(nil, behind))
       assert.are.same({ 3, 1, 1 }, counted())
     end)
 
