@@ -28,6 +28,13 @@ static int catch (lua_State *L) {
   return 1;
 }
 
+/* let() -> true | nil, problem */
+static int let(lua_State *L) {
+  if (!hf_console_let()) return failed(L);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 /* caught() -> "INT", "TERM", "HUP" | nil */
 static int caught(lua_State *L) {
   int number = hf_console_caught();
@@ -85,9 +92,10 @@ static int size(lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg functions[] = {{"complete", complete},     {"catch", catch}, {"caught", caught},
-                                     {"wait", wait_for_news},    {"peek", peek},   {"drop", drop},
-                                     {"input_room", input_room}, {"size", size},   {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"complete", complete},  {"catch", catch}, {"let", let},   {"caught", caught},
+    {"wait", wait_for_news}, {"peek", peek},   {"drop", drop}, {"input_room", input_room},
+    {"size", size},          {NULL, NULL}};
 
 void hf_lua_open_console(lua_State *L) {
   luaL_newlib(L, functions);

@@ -54,6 +54,13 @@ bool hf_console_catch(void) {
   return sigaction(SIGPIPE, &action, NULL) == 0;
 }
 
+bool hf_console_let(void) {
+  struct sigaction action;
+  if (sigaction(SIGINT, NULL, &action) != 0) return false;
+  if (action.sa_handler != SIG_IGN) by_default(SIGINT);
+  return true;
+}
+
 int hf_console_caught(void) {
   return caught;
 }

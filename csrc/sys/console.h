@@ -20,6 +20,7 @@ bool hf_console_complete(void);
 /* From here on SIGINT, SIGTERM and SIGHUP are remembered, unless they were ignored, and SIGPIPE is ignored. The second
  * of them ends the process as it always does. False: no descriptor to be had (errno). */
 bool hf_console_catch(void);
+bool hf_console_let(void); /* or SIGINT ends the process at once, in which an interpreter of Lua has an error thrown */
 int hf_console_caught(void); /* the number of the first one that came; 0: none */
 
 typedef struct hf_console_news {

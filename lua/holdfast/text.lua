@@ -39,6 +39,13 @@ function text.seconds(value)
   return text.format(value < 999.5 and "%.3g s" or "%.0f s", value)
 end
 
+--- A text that may come from anybody, for a terminal, which is not to be steered by it (ECMA-48: C0 and C1).
+-- @param value anything
+-- @treturn string
+function text.safe(value)
+  return (tostring(value):gsub("%c", "?"):gsub("\194[\128-\159]", "?"))
+end
+
 local function quote(value)
   local cut = #value > SHOWN and value:sub(1, SHOWN) or value
   local odd = core.utf8_problem((cut:gsub("%c", " "))) and '[%c"\\\128-\255]' or '[%c"\\]'

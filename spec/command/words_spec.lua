@@ -4,7 +4,7 @@ local core = require "holdfast.core"
 
 -- Collects what is written.
 local function sink()
-  return { words = "", write = function(self, ...)
+  return { words = "", flush = function() return true end, write = function(self, ...)
     self.words = self.words .. table.concat({ ... })
   end }
 end
@@ -70,6 +70,19 @@ describe("the command holdfast", function()
     package.loaded.argparse, package.preload.argparse = argparse, nil
     assert.equal(1, status)
     assert.truthy(err:find("lua-argparse", 1, true) and err:find("luarocks install argparse", 1, true), err)
+  end)
+
+  it("says so where what was done cannot be written", function()
+    local check = require "holdfast.command.check"
+    local run_one = check.run
+    for status, wanted in pairs { [0] = 1, [12] = 12 } do
+      check.run = function() return status end
+      local out, err = sink(), sink()
+      out.flush = function() return nil, "No space left on device" end
+      assert.equal(wanted, command.main({ "check", "mqtt://a" }, out, err))
+      assert.equal(wanted == 1 and "holdfast check: the standard output: No space left on device\n" or "", err.words)
+    end
+    check.run = run_one
   end)
 
   it("takes a word after an option that wants one for that, whatever it begins with", function()

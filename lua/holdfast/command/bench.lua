@@ -255,7 +255,6 @@ local function report(self)
     io.stderr:write("\r", (" "):rep(60), "\r")
   end
   io.stdout:write(self.arguments.json and json_of(result) or bench.text(result), "\n")
-  io.stdout:flush()
   return result.received < result.sent and exit.undelivered or exit.done
 end
 

@@ -10,6 +10,9 @@ local exit = {
   undelivered = 5, -- messages were dropped, or the queue was not empty at the end
 }
 
+--- The number of the system for who no longer reads.
+exit.EPIPE = 32
+
 --- What each is, in the order of their numbers.
 exit.words = {
   { 0, "all was done; where there is no end but a signal or a closed pipe, that came" },

@@ -103,6 +103,9 @@ end
 -- Those that end well at a signal do so from here on, be it that one comes while they are read.
 local CATCHING = { watch = true, sub = true, pub = true, bench = true }
 
+-- Those that look at each line whether it can be written, and know who is gone.
+local MINDING = { watch = true, sub = true }
+
 local function complain(err, name, problem)
   err:write("holdfast", name and " " .. name or "", ": ", problem, "\n")
 end
@@ -117,6 +120,8 @@ function command.main(words, out, err)
   core.console.complete()
   if CATCHING[words[1]] then
     core.console.catch()
+  else
+    core.console.let()
   end
   local found, argparse = pcall(require, "argparse")
   if not found then
@@ -138,7 +143,13 @@ function command.main(words, out, err)
     err:write("holdfast ", name and name .. " " or "", "--help tells more\n")
     return exit.wrong
   end
-  return require("holdfast.command." .. arguments.command).run(arguments)
+  local status = require("holdfast.command." .. arguments.command).run(arguments)
+  local written, problem, number = out:flush()
+  if not written and status == exit.done and number ~= exit.EPIPE and not MINDING[arguments.command] then
+    complain(err, arguments.command, "the standard output: " .. problem)
+    return exit.failed
+  end
+  return status
 end
 
 return command

@@ -5,6 +5,7 @@ local core = require "holdfast.core"
 local exit = require "holdfast.command.exit"
 local log = require "holdfast.log"
 local schema = require "holdfast.schema"
+local text = require "holdfast.text"
 local values = require "holdfast.command.values"
 
 local options = {}
@@ -318,7 +319,8 @@ function options.listen(holdfast, arguments, name)
   local least = LEVELS[arguments.debug and "debug" or arguments.log_level or arguments.quiet and "error" or "warning"]
   holdfast.log(function(level, message)
     if LEVELS[level] >= least then
-      io.stderr:write(("holdfast %s: %s\n"):format(name, message))
+      local line = message:gsub("[^\n\t]+", text.safe) -- several of a handler's error
+      io.stderr:write(("holdfast %s: %s\n"):format(name, line))
     end
   end, arguments.debug and { trace = "protocol" } or nil)
 end

@@ -5,6 +5,7 @@ local core = require "holdfast.core"
 local exit = require "holdfast.command.exit"
 local holdfast = require "holdfast"
 local options = require "holdfast.command.options"
+local text = require "holdfast.text"
 
 local console = core.console
 
@@ -16,7 +17,7 @@ Session.__index = Session
 --- Says something on the standard error.
 -- @tparam string words
 function Session:say(words)
-  io.stderr:write("holdfast ", self.name, ": ", words, "\n")
+  io.stderr:write("holdfast ", self.name, ": ", text.safe(words), "\n")
 end
 
 -- What goes wrong the library says itself.

@@ -106,9 +106,8 @@ end
 
 -- A reader that is gone ends the command without a word; what else goes wrong is told.
 local function failed(self, problem, number)
-  local EPIPE = 32
   self.gone = true
-  if number ~= EPIPE then
+  if number ~= exit.EPIPE then
     self:say("the standard output: " .. tostring(problem))
     self.failed = true
   end

@@ -7,11 +7,6 @@ local view = {}
 local COLOURS = { good = "\27[32m", warning = "\27[33m", bad = "\27[31m", faint = "\27[2m", strong = "\27[1m" }
 local PLAIN = "\27[0m"
 
--- What a broker says is not to steer the terminal.
-local function safe(words)
-  return (words:gsub("%c", "?"))
-end
-
 -- Cut to a width in characters, of which UTF-8 has one to each byte that does not continue another.
 local function cut(words, width)
   local count = 0
@@ -105,7 +100,7 @@ local ROWS = { { "state", state_line }, { "attempts", attempts_line }, { "next",
 local function line_of(pieces, width, coloured)
   local made, left = {}, width
   for _, piece in ipairs(pieces) do
-    local words = cut(safe(piece[1]), left)
+    local words = cut(text.safe(piece[1]), left) -- what a broker says, too
     left = left - #words
     local colour = coloured and COLOURS[piece[2] or ""]
     made[#made + 1] = colour and words ~= "" and colour .. words .. PLAIN or words

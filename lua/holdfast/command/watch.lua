@@ -98,17 +98,17 @@ local function status_words(fields)
 end
 
 local function write(self, words)
-  local fine, problem = io.stdout:write(words)
+  local fine, problem, number = io.stdout:write(words)
   if fine then
-    fine, problem = io.stdout:flush()
+    fine, problem, number = io.stdout:flush()
   end
   if not fine then
-    self.gone, self.problem = true, problem
+    self.gone, self.problem = true, self.problem or number ~= exit.EPIPE and problem or nil
   end
 end
 
 local function print_line(self, name, words)
-  write(self, ("%s %-10s %s\n"):format(format.time(os.time()), name, words))
+  write(self, ("%s %-10s %s\n"):format(format.time(os.time()), name, text.safe(words)))
 end
 
 local function happens(self, name, event)
@@ -271,6 +271,9 @@ function watch.run(arguments)
   self:close()
   if not fine then
     error(result, 0)
+  elseif self.problem then
+    self:say("the standard output: " .. self.problem)
+    return exit.failed
   end
   return result
 end

@@ -18,12 +18,7 @@ local function day(time)
   return time and os.date("!%Y-%m-%d", time) or "?"
 end
 
---- A text that may come from anybody, for a terminal.
--- @param value
--- @treturn string
-function words.safe(value)
-  return (tostring(value):gsub("%c", "?"):gsub("\194[\128-\159]", "?"))
-end
+words.safe = text.safe
 
 local safe = words.safe
 
