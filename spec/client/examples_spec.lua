@@ -153,6 +153,17 @@ describe("the example #broker", function()
       ends_with("token 1 for attempt 1\nready, by token\n" .. ("token 2 for the connection that stands\n"
         .. "the broker is content\ntoken 3 for the connection that stands\nthe broker is content\n"))
     end)
+
+    it("says so when the connection breaks under its new token, and goes on to its end", function()
+      begin "0.1"
+      peer:connack()
+      peer:expect("auth", 20000)
+      peer:close()
+      ends_with("token 1 for attempt 1\nready, by token\ntoken 2 for the connection that stands\n"
+        .. "lost: the connection was lost: the connection to the server broke\n"
+        .. "token 3 for the connection that stands\n"
+        .. "not_connected: there is no connection, or the last exchange is not over\n")
+    end)
   end)
 
   describe("in trouble", function()
@@ -170,13 +181,28 @@ describe("the example #broker", function()
       process.remove_folder(folder)
     end)
 
-    local function begin(name, port)
-      local source = tree.read("examples/" .. name .. ".lua"):gsub("mqtt://localhost", "mqtt://127.0.0.1:" .. port)
+    -- Its clients have a shorter patience, and its input has no end: lines that are `arg[3]` times as long.
+    local PRELUDE = [[
+      io.stdout:setvbuf "line"
+      local holdfast = require "holdfast"
+      local new, line = holdfast.new, ("a line"):rep(tonumber(arg[3]) or 1)
+      function holdfast.new(options)
+        options.backoff = options.backoff or { strategy = "constant", min = 0.05, jitter = "none" }
+        return new(options)
+      end
+      function io.lines() return function() return line end end
+    ]]
+
+    local function start(name, where, ...)
+      local source = tree.read("examples/" .. name .. ".lua"):gsub("mqtt://localhost", where)
       local file = assert(io.open(folder .. "/example.lua", "w"))
-      file:write("io.stdout:setvbuf 'line'; function io.lines() return function() return 'a line' end end ", source)
+      file:write(PRELUDE, source)
       file:close()
-      local words = { os.getenv "LUA", folder .. "/example.lua", "mqtt://127.0.0.1:" .. port }
-      pid = process.spawn(words, folder .. "/output")
+      pid = process.spawn({ os.getenv "LUA", folder .. "/example.lua", where, ... }, folder .. "/output")
+    end
+
+    local function begin(name, port, ...)
+      start(name, "mqtt://127.0.0.1:" .. port, ...)
     end
 
     local function expect(pattern)
@@ -190,6 +216,31 @@ describe("the example #broker", function()
       for _, wrong in ipairs { "bad argument", "attempt to" } do
         assert.is_nil(output:find(wrong, 1, true), output)
       end
+    end
+
+    local function expect_log(broker, text, from)
+      local deadline = process.now() + 15000
+      while not broker:log():find(text, from or 1, true) do
+        assert(process.now() < deadline, "no " .. text .. " in:\n" .. broker:log() .. tree.read(folder .. "/output"))
+        process.sleep(5)
+      end
+    end
+
+    local function expect_end()
+      local how, status = process.wait(pid, 20000)
+      pid = how == nil and pid or nil
+      assert.same({ "exited", 0 }, { how, status }, tree.read(folder .. "/output"))
+    end
+
+    -- One that lets a client in, or not, and dies; a real one follows.
+    local function dies(broker, answer)
+      local client = broker:accept(10000)
+      client:expect "connect"
+      if answer then
+        client:connack()
+      end
+      client:close()
+      broker:close()
     end
 
     local hosts = { copas = "copas", cqueues = "cqueues", luv = "luv" }
@@ -228,28 +279,123 @@ describe("the example #broker", function()
       it(name .. ".lua does what it says through the death of its broker", function()
         local broker = scripted.listen()
         begin(name, broker.port)
-        local client = broker:accept(10000)
-        client:expect "connect"
-        client:connack()
-        client:close()
-        broker:close()
+        dies(broker, true)
         mosquitto.start { port = broker.port }
         expect(name == "alarm" and "house/smoke\tkitchen" or "booked: a cart")
+        expect_end()
       end)
     end
 
-    for _, name in ipairs { "hello", "publish" } do
-      it(name .. ".lua says so when the broker dies, and goes on", function()
-        local broker = mosquitto.start()
-        begin(name, broker.port)
-        expect "ready"
-        broker:kill()
-        expect "\nlost: connection_%a+, again in [%d.]+ s"
-        broker:restart()
-        if name == "hello" then
-          expect "\nlost.*\nready"
-        end
+    it("policy.lua is there when a broker is that was not", function()
+      local broker = scripted.listen()
+      begin("policy", broker.port)
+      dies(broker)
+      mosquitto.start { port = broker.port }
+      expect "\nfailed: [%a_]+ %(retry%), again in [%d.]+ s\n.*\nready after"
+      expect_end()
+    end)
+
+    it("tls.lua is there when a broker is that was not", function()
+      local certified = certificates.make()
+      finally(function() process.remove_folder(certified) end)
+      local port = process.free_port()
+      start("tls", "mqtts://localhost:" .. port, certified .. "/ca.pem")
+      expect "warning attempt 1 [^\n]*, again in"
+      mosquitto.start { port = port, lines = { "cafile " .. certified .. "/ca.pem",
+        "certfile " .. certified .. "/server.pem", "keyfile " .. certified .. "/server.key" } }
+      expect "\nready at mqtts://localhost"
+      expect_end()
+    end)
+
+    it("quic.lua has each message delivered through the death of the broker behind QUIC", function()
+      local missing = quic_server.missing()
+      if missing then
+        pending(missing)
+        return
+      end
+      local certified, broker = certificates.make(), scripted.listen()
+      finally(function()
+        quic_server.finish()
+        process.remove_folder(certified)
       end)
+      local server = quic_server.start { upstream = broker.port, folder = certified }
+      start("quic", "quic://localhost:" .. server.port, address, certified .. "/ca.pem", "0")
+      local client = broker:accept(20000)
+      client:expect "connect"
+      client:connack()
+      client:expect "publish"
+      client:close()
+      broker:close()
+      mosquitto.start { port = broker.port }
+      expect "^lost: connection_lost\n.*1 by [^\n]*\n2 by [^\n]*\n3 by "
+      expect_end()
+    end)
+
+    it("request_response.lua asks again what its broker took along", function()
+      local broker = scripted.listen()
+      begin("request_response", broker.port)
+      local adder = broker:accept(10000)
+      adder:expect "connect"
+      adder:connack()
+      adder:suback(adder:expect("subscribe").id, 0)
+      local asker = broker:accept(10000)
+      asker:expect "connect"
+      asker:connack()
+      asker:suback(asker:expect("subscribe").id, 0)
+      for _ = 1, 3 do
+        asker:expect "publish"
+      end
+      broker:close()
+      local back = mosquitto.start { port = broker.port }
+      adder:close()
+      expect_log(back, "Sending SUBACK") -- or nobody would hear the questions
+      asker:close()
+      expect_end()
+      local answers = {}
+      for line in tree.read(folder .. "/output"):gmatch "[^\n]+" do
+        answers[#answers + 1] = line
+      end
+      table.sort(answers)
+      assert.same({ "1 + 2 = 3", "20 + 22 = 42", "3 + 4 + 5 = 12" }, answers)
+    end)
+
+    it("publish.lua has a large line delivered through the death of its broker", function()
+      local broker = scripted.listen()
+      begin("publish", broker.port, "lines", "500000")
+      local client = broker:accept(10000)
+      client:expect "connect"
+      client:connack()
+      assert.equal(3000000, #client:expect("publish").payload)
+      client:close()
+      broker:close()
+      local back = mosquitto.start { port = broker.port }
+      expect_log(back, "'lines', ... (3000000 bytes))")
+      expect "\nlost: "
+    end)
+
+    -- Ctrl-C is a hook of the main program, but on LuaJIT of all coroutines, and what catches errors there catches it.
+    local FOR_EVER = "1000000" -- readings
+    local words = { copas = FOR_EVER, cqueues = FOR_EVER, luv = FOR_EVER }
+    local stopped = jit and { "signaled", 15 } or { "exited", 1 }
+    for _, name in ipairs { "hello", "publish", "copas", "cqueues", "luv" } do
+      if not hosts[name] or pcall(require, hosts[name]) then
+        it(name .. ".lua says so when the broker dies, goes on, and ends when it is told to", function()
+          local broker = mosquitto.start()
+          begin(name, broker.port, words[name])
+          expect_log(broker, "Sending PUBACK")
+          broker:kill()
+          expect "lost: connection_%a+, again in [%d.]+ s"
+          local before = #broker:log()
+          broker:restart()
+          expect_log(broker, name == "hello" and "Sending SUBACK" or "Sending PUBACK", before)
+          process.kill(pid, jit and "TERM" or "INT")
+          local how, status = process.wait(pid, 20000)
+          pid = how == nil and pid or nil
+          assert.same(name == "luv" and not jit and { "exited", 255 } or stopped, { how, status },
+            tree.read(folder .. "/output"))
+          expect(jit and "lost" or "interrupted!")
+        end)
+      end
     end
   end)
 
