@@ -291,7 +291,7 @@ reference: $(CORE) ## the generated parts of docs/reference, and library/, of th
 doc: ## the site of docs/, in build/site, and in build/doc what LDoc makes of the comments in lua/
 	@.ci/deps doc
 	ldoc -q --dir build/doc --project holdfast lua
-	mkdocs build -q -f docs/tools/mkdocs.yml
+	PYTHONDONTWRITEBYTECODE=1 mkdocs build -q -f docs/tools/mkdocs.yml
 	@docs/tools/links.py
 
 doc-links: doc ## and whether the addresses elsewhere are there
