@@ -36,17 +36,16 @@ static bool is_down(const hf_engine *engine) {
          engine->state == HF_STATE_SLEEPING;
 }
 
+/* Under the lock, as its length is looked at: what is over is no shorter than anybody has seen it. */
 static void watch_outage(hf_client *client) {
-  int64_t now = client->keeper->now, since = client->down_since;
+  int64_t since = client->down_since;
   bool down = is_down(&client->engine);
   if (down == (since != HF_NEVER)) return;
-  client->down_since = down ? now : HF_NEVER;
-  if (down) {
-    hf_tally_outage(now);
-  } else {
-    client->downtime += now - since;
-    hf_tally_outage_over(since, now);
-  }
+  client->down_since = down ? client->keeper->now : HF_NEVER;
+  if (down)
+    hf_tally_outage(client->down_since);
+  else
+    client->downtime += hf_tally_outage_over(since);
 }
 
 static int64_t oldest_in_queue(const hf_client *client) {
@@ -57,8 +56,8 @@ static int64_t oldest_in_queue(const hf_client *client) {
 void hf_snapshot_publish(hf_client *client) {
   const hf_engine *engine = &client->engine;
   const char *id = client->assigned_id ? client->assigned_id : client->options->client_id;
-  watch_outage(client);
   pthread_mutex_lock(&client->lock);
+  watch_outage(client);
   hf_status *status = &client->snapshot;
   status->reason = engine->reason;
   status->code = engine->code;
@@ -109,6 +108,7 @@ static void look_closed(hf_status *status) {
 void hf_client_status(hf_client *client, hf_status *status) {
   pthread_mutex_lock(&client->lock);
   *status = client->snapshot;
+  if (status->down_since != HF_NEVER) status->downtime += hf_clock_ms() - status->down_since;
   pthread_mutex_unlock(&client->lock);
   if (atomic_load(&client->gone)) look_closed(status);
   status->queued_messages = atomic_load(&client->queued_messages);
@@ -116,7 +116,6 @@ void hf_client_status(hf_client *client, hf_status *status) {
   if (status->queued_messages == 0) status->queued_since = HF_NEVER; /* the turn in which it went may go on */
   status->inbox_messages = atomic_load(&client->inbox_messages);
   status->inbox_bytes = atomic_load(&client->inbox_bytes);
-  if (status->down_since != HF_NEVER) status->downtime += hf_clock_ms() - status->down_since;
   read_counters(&client->counters, &status->counters);
 }
 

@@ -94,20 +94,21 @@ void hf_metrics_of_dispatch(hf_dispatch_counts *counts) {
 static atomic_uint_fast64_t sequence; /* odd while the others are written */
 static atomic_int_fast64_t over, going_on, begun;
 
-static void change(int64_t length, int64_t more, int64_t since) {
-  atomic_fetch_add(&sequence, 1);
-  atomic_fetch_add(&over, length);
-  atomic_fetch_add(&going_on, more);
-  atomic_fetch_add(&begun, more * since);
-  atomic_fetch_add(&sequence, 1);
-}
-
 void hf_tally_outage(int64_t since) {
-  change(0, 1, since);
+  atomic_fetch_add(&sequence, 1);
+  atomic_fetch_add(&going_on, 1);
+  atomic_fetch_add(&begun, since);
+  atomic_fetch_add(&sequence, 1);
 }
 
-void hf_tally_outage_over(int64_t since, int64_t until) {
-  change(until - since, -1, since);
+int64_t hf_tally_outage_over(int64_t since) {
+  atomic_fetch_add(&sequence, 1);
+  int64_t length = hf_clock_ms() - since; /* in here: nobody has seen a longer one */
+  atomic_fetch_add(&over, length);
+  atomic_fetch_sub(&going_on, 1);
+  atomic_fetch_sub(&begun, since);
+  atomic_fetch_add(&sequence, 1);
+  return length;
 }
 
 int64_t hf_metrics_downtime(void) {

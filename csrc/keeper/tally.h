@@ -28,8 +28,8 @@ void hf_tally_drop(uint32_t flags);
 /* Some messages were handed to Lua so long (us) after the keeper had them. */
 void hf_tally_dispatch(int64_t waited, unsigned messages);
 
-/* A client that is to be connected is not, since then (ms); or no longer, from `until` on. */
+/* A client that is to be connected is not, since then (ms); or no longer, from now on: for how long it was. */
 void hf_tally_outage(int64_t since);
-void hf_tally_outage_over(int64_t since, int64_t until);
+int64_t hf_tally_outage_over(int64_t since);
 
 #endif
