@@ -79,7 +79,7 @@ struct hf_client {
   hf_mail room;                      /* HF_EVENT_ROOM */
   atomic_bool room_told;             /* and not taken yet */
   hf_event over;                     /* HF_EVENT_CLOSED */
-  pthread_mutex_t lock;              /* guards the snapshot and the history; nothing that waits is called while it is held */
+  pthread_mutex_t lock; /* guards the snapshot and the history; nothing that waits is called while it is held */
   hf_status snapshot;
   hf_ring history;
   hf_attempt_record records[HF_HISTORY];
