@@ -256,9 +256,9 @@ describe("what the command prints", function()
       for place = 1, 50 do
         happened[place] = { "12:00:00", "lost", ("\27[2Jé"):rep(50) .. place, "bad" }
       end
-      for _, size in ipairs { { 40, 24 }, { 80, 12 }, { 10, 8 } } do
+      for _, size in ipairs { { 40, 24 }, { 80, 12 }, { 10, 8 }, { 80, 6 } } do
         local lines = view.lines(model { happened = happened }, size[1], size[2], false)
-        assert.is_true(#lines < size[2] or size[2] < 10, #lines)
+        assert.is_true(#lines < size[2], #lines) -- or it scrolls with each picture
         for _, line in ipairs(lines) do
           local _, wide = line:gsub("[^\128-\191]", "")
           assert.is_true(wide < math.max(11, size[1]), line)

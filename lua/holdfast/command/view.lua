@@ -125,7 +125,7 @@ end
 -- @tparam number columns
 -- @tparam number rows
 -- @tparam boolean coloured
--- @treturn table strings, each no wider than the terminal
+-- @treturn table strings, each no wider than the terminal, fewer than its rows
 function view.lines(model, columns, rows, coloured)
   local width = math.max(10, columns - 1)
   local made = { line_of(title_line(model), width, coloured) }
@@ -142,6 +142,9 @@ function view.lines(model, columns, rows, coloured)
     local entry = happened[place]
     made[#made + 1] = line_of({ { "  " .. entry[1] .. " ", "faint" }, { ("%-10s "):format(entry[2]), entry[4] },
       { entry[3] } }, width, coloured)
+  end
+  for place = #made, math.max(2, rows), -1 do -- the first ones say the most
+    made[place] = nil
   end
   return made
 end
