@@ -104,12 +104,12 @@ local work
 local function worked(self, shift, err, trace)
   local has_not_begun = err ~= nil and not self.holder and shift == self.shifts
   local is_mine = shift == self.holder or has_not_begun
+  local item = is_mine and self.item
+  if item then -- there may have been no memory to say what went wrong
+    done(self.client, item)
+    self.item = nil
+  end
   if err ~= nil then
-    local item = is_mine and self.item
-    if item then
-      done(self.client, item)
-      self.item = nil
-    end
     if is_mine and self.trial then
       handling.fail(self, err, trace)
     else
