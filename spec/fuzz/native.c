@@ -75,6 +75,9 @@ static void deliver(void *context, hf_mail *mail) {
     promise(the.open && the.authenticates && ((const hf_link_auth *)mail)->while_up == the.up);
     promise(the.up || !((const hf_link_auth *)mail)->over);
     break;
+  case HF_LINK_STEP:
+    promise(false); /* nobody inspects */
+    break;
   case HF_LINK_SUBSCRIBED:
   case HF_LINK_UNSUBSCRIBED:
   case HF_LINK_RENEW:

@@ -15,6 +15,7 @@
 #include "lua/binding.h"
 #include "mail_race.h"
 #include "post_race.h"
+#include "rival_script.h"
 #include "room_race.h"
 #include "service_script.h"
 #include "sys/clock.h"
@@ -226,20 +227,6 @@ static void text_field(lua_State *L, const char *name, char memory[64], const ch
   lua_pop(L, 1);
 }
 
-/* What became of QUIC, where TCP beside it has been taken. */
-static void rival_field(lua_State *L, hf_stream_rival *rival) {
-  static const char *const fates[] = {"none", "unheard", "slower", "refused", NULL};
-  lua_getfield(L, 1, "quic");
-  if (!lua_isnil(L, -1)) {
-    int fate = luaL_checkoption(L, -1, NULL, fates);
-    *rival = (hf_stream_rival){.there = fate != 0,
-                               .road = HF_ROAD_QUIC,
-                               .phase = fate == 2 ? HF_PHASE_TLS : HF_PHASE_QUIC,
-                               .reason = fate == 3 ? hf_reason_find(HF_SOURCE_QUIC, HF_QUIC_REFUSED) : NULL};
-  }
-  lua_pop(L, 1);
-}
-
 /* script{ connect = "accept" | "refuse" | "silent", source =, code =, ... }: only what is given changes. */
 static int script(lua_State *L) {
   static const char *const ways[] = {"accept", "refuse", "silent", NULL};
@@ -283,7 +270,7 @@ static int script(lua_State *L) {
   text_field(L, "finds", found, &finds);
   hf_keeper_shared()->means.diagnose = finds ? diagnose : NULL;
   hf_link_connected *limits = &s->limits;
-  rival_field(L, &limits->rival);
+  hf_rival_script(L, &limits->rival);
   limits->receive_maximum = (uint16_t)integer_field(L, "receive_maximum", limits->receive_maximum);
   limits->keep_alive = (uint16_t)integer_field(L, "server_keep_alive", limits->keep_alive);
   limits->maximum_packet_size = (uint32_t)integer_field(L, "maximum_packet_size", (int)limits->maximum_packet_size);
