@@ -21,6 +21,7 @@ Server.__index = Server
 local started = {}
 
 local MODULES = "/usr/lib/nginx/modules/"
+local CONNECTIONS = 2048
 
 local function working_folder()
   return tree.command("pwd -P")[1]
@@ -30,13 +31,20 @@ local function block(name, code)
   return code and name .. " {\n" .. code .. "\n}\n" or ""
 end
 
+-- Workers are root's where the specs are; and may have as many descriptors as connections.
+local function powers()
+  local user, most = tree.command("id -u")[1], tonumber(tree.command("ulimit -n")[1])
+  return (user == "0" and "user root;" or "")
+    .. (most and most < CONNECTIONS and (" worker_rlimit_nofile %d;"):format(CONNECTIONS) or "")
+end
+
 local function configuration(server, options)
   local root = working_folder()
   local lines = {
-    "daemon off; user root; worker_processes " .. (options.workers or 1) .. "; pid nginx.pid;",
+    "daemon off; " .. powers() .. " worker_processes " .. (options.workers or 1) .. "; pid nginx.pid;",
     "load_module " .. MODULES .. "ndk_http_module.so; load_module " .. MODULES .. "ngx_http_lua_module.so;",
     "error_log error.log info;",
-    "events { worker_connections 2048; }",
+    "events { worker_connections " .. CONNECTIONS .. "; }",
     "http {",
     "log_format ids '$request_id $status $uri'; access_log access.log ids;",
     "lua_package_path '" .. root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;;';",

@@ -86,7 +86,7 @@ end
 function tls_server:seen()
   local names = {}
   for text in self:said():gmatch "CONNECTION ESTABLISHED(.-)CONNECTION CLOSED" do
-    names[#names + 1] = text:match "Peer certificate: CN = (%w+)" or "-"
+    names[#names + 1] = text:match "Peer certificate: CN ?= ?(%w+)" or "-"
   end
   return table.concat(names, " ")
 end
