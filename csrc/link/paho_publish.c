@@ -329,7 +329,8 @@ bool hf_paho_publish(hf_link *link, hf_publish *publish) {
   MQTTAsync_responseOptions answer = MQTTAsync_responseOptions_initializer;
   int failed = send(attempt, slot, &answer);
   attempt->entering = NULL;
-  if (!failed) {
+  /* Paho has queued it before it asks hf_paho_queue_put to keep it, and from 1.3.14 on says what came of that. */
+  if (!failed || failed == MQTTASYNC_PERSISTENCE_ERROR) {
     entered(attempt, slot, (uint16_t)answer.token);
     return true;
   }

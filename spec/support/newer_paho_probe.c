@@ -1,5 +1,6 @@
-/* newer_paho_probe: Paho 1.3.15 or later, for a process that is started with this in LD_PRELOAD: a refused CONNACK of
- * MQTT 5 has its code where those have it. As a Lua module it is empty. */
+/* newer_paho_probe: a later Paho, for a process that is started with this in LD_PRELOAD. A refused CONNACK of MQTT 5
+ * has its code where it is from 1.3.15 on. Of every second message that is handed over it says what 1.3.14 says of one
+ * that it has queued, and that our persistence had no memory for. As a Lua module it is empty. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <MQTTAsync.h>
@@ -26,6 +27,15 @@ int MQTTAsync_connect(MQTTAsync handle, const MQTTAsync_connectOptions *options)
   told = options->onFailure5;
   changed.onFailure5 = tell;
   return real(handle, &changed);
+}
+
+int MQTTAsync_sendMessage(MQTTAsync handle, const char *topic, const MQTTAsync_message *message,
+                          MQTTAsync_responseOptions *response) {
+  static unsigned count; /* one thread publishes */
+  int (*real)(MQTTAsync, const char *, const MQTTAsync_message *, MQTTAsync_responseOptions *) = NULL;
+  *(void **)&real = dlsym(RTLD_NEXT, "MQTTAsync_sendMessage");
+  int failed = real(handle, topic, message, response);
+  return failed || count++ % 2 ? failed : MQTTASYNC_PERSISTENCE_ERROR;
 }
 
 void *dlopen(const char *file, int mode) {
