@@ -31,10 +31,14 @@ local function block(name, code)
   return code and name .. " {\n" .. code .. "\n}\n" or ""
 end
 
+function nginx.is_root()
+  return tree.command("id -u")[1] == "0"
+end
+
 -- Workers are root's where the specs are; and may have as many descriptors as connections.
 local function powers()
-  local user, most = tree.command("id -u")[1], tonumber(tree.command("ulimit -n")[1])
-  return (user == "0" and "user root;" or "")
+  local most = tonumber(tree.command("ulimit -n")[1])
+  return (nginx.is_root() and "user root;" or "")
     .. (most and most < CONNECTIONS and (" worker_rlimit_nofile %d;"):format(CONNECTIONS) or "")
 end
 
