@@ -19,6 +19,7 @@ local function start(user, password)
   local broker = mosquitto.start { absent = true, authenticated = true }
   local passwords = broker.folder .. "/passwords"
   assert(io.open(passwords, "w")):close()
+  assert(os.execute("chmod 600 " .. passwords)) -- newer ones warn of what others may read
   set_password(passwords, user, password)
   broker:restart { "allow_anonymous false", "password_file " .. passwords }
   function broker.correct(password_now)

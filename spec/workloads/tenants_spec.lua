@@ -148,7 +148,8 @@ describe("tenants #broker", function()
       passwords[number] = ("tenant-%d:secret of tenant-%d\n"):format(number, number)
     end
     write("passwords", table.concat(passwords))
-    assert(tree.command("mosquitto_passwd -U " .. folder .. "/passwords && echo fine")[1] == "fine")
+    local said, fine = tree.command(("cd %s && chmod 600 passwords && mosquitto_passwd -U passwords"):format(folder))
+    assert(fine, said[1])
     write("trust.pem", tree.read(folder .. "/ca.pem"))
 
     local healthy = serve(account, wills)
