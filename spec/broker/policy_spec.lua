@@ -236,11 +236,12 @@ describe("a broker's word #broker", function()
   end)
 
   describe("for two who fight over a client id", function()
-    local function twins(port, policy, backoff)
+    local function twins(port, policy, backoff, protocol)
       local clients, books = {}, {}
       for index = 1, 2 do
         clients[index] = holdfast.new {
           server = "mqtt://127.0.0.1:" .. port, client_id = "twin", policy = policy, backoff = backoff,
+          protocol = protocol,
         }
         books[index] = diary.of(clients[index])
         clients[index]:start()
@@ -296,9 +297,10 @@ describe("a broker's word #broker", function()
     end
 
     it("and a broker that does not say so: the waits grow, there is no hot loop", function()
-      local real = mosquitto.start() -- 2.0.11 closes the older connection without a DISCONNECT
+      local real = mosquitto.start()
       holdfast.run(function()
-        local clients, books = twins(real.port, nil, { min = 0.05, max = 5, jitter = "none" })
+        -- Over 3.1.1, where none can; over 5 mosquitto 2.0.11 does not say so, 2.0.21 does.
+        local clients, books = twins(real.port, nil, { min = 0.05, max = 5, jitter = "none" }, 4)
         holdfast.sleep(3)
         for _, book in ipairs(books) do
           local lost = book:all "lost"
