@@ -93,7 +93,7 @@ describe("a stream over a unix socket", function()
     end)
 
     it("a socket that is not for us", function()
-      assert(os.execute("chmod 600 " .. path .. " && chmod 755 " .. folder))
+      assert(os.execute("chmod 0 " .. path .. " && chmod 755 " .. folder))
       local script = folder .. "/other.lua"
       files.write(script, ([[
         local streams = require "spec.support.streams"
