@@ -34,7 +34,7 @@ local modes = {}
 
 function modes.receive()
   -- Room for all: what is measured is how fast messages get through, not what happens when they do not.
-  local client = new { inbox = { messages = given.count } }
+  local client = new { inbox = { messages = given.count, bytes = given.count * 1024 } }
   local count, received = given.count, 0
   local warm = math.floor(count / 10)
   local start, start_cpu, done
