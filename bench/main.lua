@@ -11,7 +11,8 @@ Parts (all of them unless named; scale, start, crowd, tickets, quic and comeback
   recover   from the first accept of a restarted mosquitto to subscribed, retrying each 50 ms, alone and beside
             20 idle clients
   large     one QoS 1 publish of 20 MB to mosquitto, beside one by a plain socket
-  pace      1,000 messages a second to itself by way of mosquitto, beside libmosquitto
+  pace      1,000 messages a second to itself by way of mosquitto, beside libmosquitto, and beside lua-mosquitto where
+            that and LuaSocket are installed
   burst     2,000 QoS 1 publishes at once to mosquitto, whose Receive Maximum is 20
   pairs     two messages in a row to itself, 50 ms between two pairs, QoS 1 and 2
   idle      CPU and memory of 1 and of 500 connected clients
@@ -144,7 +145,7 @@ local function throughput(title, names, mode, peer_mode, qos, how, store)
 end
 
 local TITLES = { raw = "raw Paho", socket = "a plain socket", mosquitto = "libmosquitto", mqttjs = "MQTT.js",
-  paho = "holdfast, Paho", native = "holdfast, native", holdfast = "holdfast" }
+  lua_mosquitto = "lua-mosquitto", paho = "holdfast, Paho", native = "holdfast, native", holdfast = "holdfast" }
 
 local function throughput_head(names)
   if names == BESIDE and os.getenv "BENCH_LEFT_OUT" ~= "" then
@@ -240,9 +241,21 @@ function run_part.large()
   broker:kill()
 end
 
+local function ratios_of(results, name, peer)
+  local ratios = {}
+  for run = 1, given.runs do
+    ratios[run] = cost(results[name][run]) / cost(results[peer][run])
+  end
+  return median(ratios)
+end
+
 function run_part.pace()
   local broker = tools.broker "set_tcp_nodelay true\nmax_queued_messages 0"
   local names, titles = { "mosquitto", "paho", "native" }, {}
+  local has_binding = pcall(require, "mosquitto") and pcall(require, "socket")
+  if has_binding then
+    table.insert(names, 2, "lua_mosquitto")
+  end
   for index, name in ipairs(names) do
     titles[index] = ("%17s"):format(TITLES[name])
   end
@@ -253,13 +266,14 @@ function run_part.pace()
     end)
     local cells = {}
     for index, name in ipairs(names) do
-      local ratios = {}
-      for run = 1, given.runs do
-        ratios[run] = cost(results[name][run]) / cost(results.mosquitto[run])
-      end
-      cells[index] = ("%8.1f us x%5.2f"):format(median(column(results[name], cost)), median(ratios))
+      cells[index] = ("%8.1f us x%5.2f"):format(median(column(results[name], cost)),
+        ratios_of(results, name, "mosquitto"))
     end
     say("%-38s %s", "QoS " .. qos, table.concat(cells, "   "))
+    if has_binding then
+      say("  beside lua-mosquitto: holdfast, Paho x%.2f; native x%.2f", ratios_of(results, "paho", "lua_mosquitto"),
+        ratios_of(results, "native", "lua_mosquitto"))
+    end
   end
   broker:kill()
 end

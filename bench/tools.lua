@@ -17,6 +17,7 @@ tools.programs = {
   raw = "build/bench/raw_paho",
   socket = "build/bench/raw_socket",
   mosquitto = "build/bench/raw_mosquitto",
+  lua_mosquitto = arg[-1] .. " bench/lua_mosquitto.lua",
   mqttjs = "env NODE_PATH=" .. os.getenv "BENCH_MQTTJS" .. "/node_modules node bench/raw_mqttjs.js",
   paho = "env BENCH_TRANSPORT=paho " .. arg[-1] .. " bench/client.lua",
   native = "env BENCH_TRANSPORT=native " .. arg[-1] .. " bench/client.lua",
