@@ -358,9 +358,10 @@ local function looked(subscription, _, err, trace)
   end
 end
 
--- A shut inbox brings no message over which one could see that the time is over.
-local function await_reader(subscription)
-  loop.park(subscription.awaiting, PATIENCE)
+-- A shut inbox brings no message over which one could see that the time is over. Somebody may have read before this
+-- begins.
+local function await_reader(subscription, waiter)
+  loop.park(waiter, PATIENCE)
   if subscription.awaiting then
     begin(subscription)
     relieve(subscription)
@@ -377,7 +378,7 @@ end
 local function is_awaited(subscription, message)
   if subscription.is_new and message.qos > 0 and not subscription.awaiting then
     subscription.awaiting = {}
-    loop.start(awaited, subscription, nil, await_reader, subscription)
+    loop.start(awaited, subscription, nil, await_reader, subscription, subscription.awaiting)
   end
   return subscription.awaiting ~= nil
 end

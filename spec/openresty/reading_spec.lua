@@ -124,6 +124,29 @@ describe("reading in nginx #broker", function()
     assert.matches("^0 lost", server:answer "/account")
   end)
 
+  it("begins as well while the first message waits for somebody, and handlers have had their time", function()
+    start([[
+      client:subscribe("orders", { qos = 1 }, function()
+        has_come = true
+        local since = ngx.now()
+        repeat ngx.update_time() until ngx.now() - since > 0.02
+      end)
+      readings = client:subscribe("readings", { qos = 1 })
+    ]], {
+      ["/first"] = [[
+        repeat ngx.sleep(0.001) until has_come
+        ngx.say(readings:receive(20).payload)
+      ]],
+    })
+    local reader = begin "/first"
+    local publisher = connected()
+    assert(publisher:post("orders", "bolts", { qos = 1 }))
+    assert(publisher:post("readings", "first", { qos = 1 }))
+    publisher:close(20)
+    assert.equal("first", body_of(reader))
+    server:eventually("/ready", "^true$")
+  end)
+
   it("leaves what a handler has begun to itself, whatever requests and readers end meanwhile", function()
     start([[
       told = {}
