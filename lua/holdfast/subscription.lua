@@ -101,9 +101,10 @@ end
 
 local work
 
+-- With nobody at work it is for whoever comes: a shift may end before it has begun, and without a word of why, and the
+-- next one may not have come about. One too many does no harm.
 local function worked(self, shift, err, trace)
-  local has_not_begun = err ~= nil and not self.holder and shift == self.shifts
-  local is_mine = shift == self.holder or has_not_begun
+  local is_mine = not self.holder or shift == self.holder
   local item = is_mine and self.item
   if item then -- there may have been no memory to say what went wrong
     done(self.client, item)

@@ -301,4 +301,32 @@ describe("a worker", function()
       assert.is_true(sum >= 2 * 500500)
     end)
   end
+
+  it("in a borrowed coroutine begins once there is one, and tells of what ends it before its first step", function()
+    local workers = require "holdfast.loop.workers"
+    local log, problem = {}, nil
+    local function finish(owner, _, err)
+      log[#log + 1] = owner .. " " .. tostring(err)
+    end
+    local function never() return false end
+    workers.borrow(function(run, fail)
+      if problem == "no coroutine" then
+        error(problem, 0)
+      elseif problem then
+        return fail(problem, coroutine.create(run))
+      end
+      run()
+    end)
+    workers.start(function() -- behind which the next one waits for a flush
+      problem = "no coroutine"
+      workers.start(finish, "second", nil, function() log[#log + 1] = "second" end)
+    end, nil, nil, function() log[#log + 1] = "first" end)
+    local fine, err = pcall(workers.flush, never)
+    assert.same({ false, "no coroutine" }, { fine, err })
+    problem = nil
+    workers.flush(never)
+    problem = "no memory"
+    workers.start(finish, "third", nil, error)
+    assert.same({ "first", "second", "second nil", "third no memory" }, log)
+  end)
 end)

@@ -39,6 +39,7 @@ local close = coroutine.close -- Lua 5.4
 local unpack = table.unpack or unpack -- luacheck: globals unpack
 local traceback, words_of = debug.traceback, log.words_of
 
+local UNEXPLAINED = "the coroutine has ended, and there was no memory to say why"
 local OVER = {} -- what a worker answers when its call is over
 
 --- State -> what happens -> the next state.
@@ -77,14 +78,6 @@ end
 
 local explain = workers.explain
 
--- What a failed call has come to; where memory has run out nothing was there to explain it in.
-local function parts_of(failure)
-  if type(failure) == "table" then
-    return failure.err, failure.trace
-  end
-  return failure, words_of(failure)
-end
-
 local call
 if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
   function call(fn, a, b, c)
@@ -97,13 +90,23 @@ else
   end
 end
 
---- A call is over.
+-- Where memory has run out there was none to explain a failure in.
+local function parts_of(failure)
+  if type(failure) == "table" then
+    return failure.err, failure.trace
+  end
+  return failure, failure
+end
+
+--- A call is over. What it has failed of stays with the worker until `finish` has heard it.
 -- @tparam table worker
--- @param err what was thrown; nil: nothing
--- @tparam ?string trace
-function workers.conclude(worker, err, trace)
+function workers.conclude(worker)
   local state = moves[worker.state].finish
   if state then
+    local err, trace
+    if worker.failure then
+      err, trace = parts_of(worker.failure)
+    end
     finishing = true
     worker.finish(worker.owner, worker.item, err, trace)
     finishing = false
@@ -114,16 +117,37 @@ end
 
 local conclude = workers.conclude
 
+-- Its coroutine has ended by an error.
+local function died(worker, err, thread)
+  if worker.state == "begun" then
+    error(err, 0) -- it was interrupted before its first step, and so is whoever begins with it
+  end
+  worker.failure = UNEXPLAINED -- until there was memory for more
+  local words = words_of(err)
+  worker.failure = { err = err == nil and words or err, trace = traceback(thread, words) }
+  return conclude(worker)
+end
+
+local DEPTH = 5 -- calls from the first function of a coroutine to what a handler calls first
+
+-- Has the stack of the coroutine grow, and the frames of its calls be made.
+local function reach(depth)
+  if depth > 0 then
+    reach(depth - 1)
+  end
+  running() -- what is C has a room of its own there, of 20 values at least
+end
+
+-- A call that has begun must not end for want of a place on the stack before a handler has what it was begun for.
 local function body(worker, fn, a, b, c)
+  reach(DEPTH)
   move(worker, "resume")
   local fine, failure = call(fn, a, b, c)
+  worker.failure = not fine and failure
   if worker.state == "running" then
-    return OVER, not fine and failure or nil
-  elseif fine then
-    conclude(worker)
-  else
-    conclude(worker, parts_of(failure))
+    return OVER
   end
+  return conclude(worker)
 end
 
 local function shut(thread)
@@ -139,8 +163,7 @@ end
 
 local function hear(worker, alive, word, ...)
   if not alive then
-    local words = words_of(word)
-    return conclude(worker, word == nil and words or word, traceback(worker.coroutine, words))
+    return died(worker, word, worker.coroutine)
   elseif not move(worker, "suspend") then
     return shut(worker.coroutine) -- it has ended itself
   end
@@ -160,12 +183,7 @@ local function step(worker, alive, word, ...)
   elseif word ~= OVER then
     hear(worker, alive, word, ...)
   else
-    local failure = ...
-    if failure then
-      conclude(worker, parts_of(failure))
-    else
-      conclude(worker)
-    end
+    conclude(worker)
   end
   top = worker.below or nil
 end
@@ -201,13 +219,13 @@ function workers.go_on(worker)
   end
   worker.state, worker.below = "running", top
   top = worker
-  local alive, word, failure = resume(worker.coroutine)
+  local alive, word = resume(worker.coroutine)
   if alive and word == nil and worker.waiter and worker.state == "running" then
     worker.state = "parked"
     top = worker.below or nil
     return
   end
-  step(worker, alive, word, failure)
+  step(worker, alive, word)
   return not alive
 end
 
@@ -215,13 +233,14 @@ end
 -- @tparam function make `make(run, fail)` calls `run()` in one, and `fail(err, thread)` when that has thrown
 function workers.borrow(make)
   function begin(worker, fn, a, b, c)
-    worker.state = "running"
     make(function()
-      fn(a, b, c)
-      conclude(worker)
+      if move(worker, "resume") then
+        fn(a, b, c)
+        conclude(worker)
+      end
     end, function(err, thread)
-      local words = words_of(err)
-      conclude(worker, err == nil and words or err, traceback(thread, words))
+      move(worker, "resume") -- it may not have come that far
+      return died(worker, err, thread)
     end)
   end
 end
@@ -235,6 +254,7 @@ function workers.new(finish, owner, item)
   return {
     state = "begun", finish = finish, owner = owner, item = item, coroutine = false, over = false, below = false,
     known = false, has_returned = false,
+    failure = nil, -- what `explain` has made of it, or a text; false: there was none
   }
 end
 
@@ -314,6 +334,9 @@ function workers.unwind(worker, no_handlers)
   while top and top ~= worker do
     local above = top
     if above.coroutine and status(above.coroutine) == "dead" then
+      if above.failure == nil then
+        above.failure = UNEXPLAINED
+      end
       conclude(above)
     end
     top = above.below or nil
