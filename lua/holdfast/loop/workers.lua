@@ -128,14 +128,15 @@ local function died(worker, err, thread)
   return conclude(worker)
 end
 
-local DEPTH = 5 -- calls from the first function of a coroutine to what a handler calls first
+local DEPTH = 5 -- calls from `body` to what a handler calls first, in the longest way there
 
 -- Has the stack of the coroutine grow, and the frames of its calls be made.
 local function reach(depth)
   if depth > 0 then
     reach(depth - 1)
+  else
+    running() -- what is C has room for 20 values of its own, and what a handler calls first a frame
   end
-  running() -- what is C has a room of its own there, of 20 values at least
 end
 
 -- A call that has begun must not end for want of a place on the stack before a handler has what it was begun for.
