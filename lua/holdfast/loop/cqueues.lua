@@ -14,10 +14,55 @@ guest.require_version("cqueues", cqueues.VERSION, 20161215)
 local host = { is_running = cqueues.running, can_suspend = cqueues.running }
 
 local kicks = setmetatable({}, { __mode = "k" }) -- controller that is served -> condition that makes it look again
+local reserves = setmetatable({}, { __mode = "k" }) -- the same -> condition on which another coroutine stands by
 local waiting = setmetatable({}, { __mode = "k" }) -- controller -> how many of its coroutines wait
 local home = setmetatable({}, { __mode = "v" }) -- home[1]: the controller that is served as long as a client is held
 local own = cqueues.new() -- for waits outside of every controller
 waiting[own] = 1
+
+local function dismiss(controller)
+  local kick, reserve = kicks[controller], reserves[controller]
+  kicks[controller], reserves[controller] = nil, nil
+  if kick then
+    kick:signal()
+  end
+  if reserve then
+    reserve:signal()
+  end
+end
+
+local stand_by
+
+-- Takes the turns of a controller as long as `kick` is its condition.
+local function serve(controller, kick, mailbox, turn)
+  while kicks[controller] == kick and (home[1] == controller or waiting[controller]) do
+    if not reserves[controller] then
+      pcall(stand_by, controller, mailbox, turn)
+    end
+    cqueues.poll(mailbox, kick)
+    if kicks[controller] == kick then
+      turn()
+    end
+  end
+  if kicks[controller] == kick then
+    dismiss(controller)
+  end
+  controller:cancel(mailbox:pollfd())
+end
+
+-- Whoever takes the turns ends by an error of one, and there may be no memory then for somebody else.
+function stand_by(controller, mailbox, turn)
+  local kick = condition.new()
+  controller:wrap(function()
+    if reserves[controller] == kick then
+      kick:wait()
+    end
+    if kicks[controller] == kick then
+      serve(controller, kick, mailbox, turn)
+    end
+  end)
+  reserves[controller] = kick
+end
 
 function host.attach(mailbox, turn)
   local controller = cqueues.running() or own
@@ -29,22 +74,22 @@ function host.attach(mailbox, turn)
   if controller ~= own and not kicks[home[1] or false] then
     home[1] = controller
   end
-  controller:wrap(function()
-    while kicks[controller] == kick and (home[1] == controller or waiting[controller]) do
-      cqueues.poll(mailbox, kick)
-      if kicks[controller] == kick then
-        turn()
-      end
-    end
-    kicks[controller] = kicks[controller] ~= kick and kicks[controller] or nil
-    controller:cancel(mailbox:pollfd())
-  end)
+  controller:wrap(serve, controller, kick, mailbox, turn)
+end
+
+function host.relay()
+  local controller = cqueues.running()
+  local kick = reserves[controller]
+  if kick then
+    kicks[controller], reserves[controller] = kick, nil
+    kick:signal()
+  end
+  return kick ~= nil
 end
 
 function host.detach()
-  for controller, kick in pairs(kicks) do
-    kicks[controller] = nil
-    kick:signal()
+  for controller in pairs(kicks) do
+    dismiss(controller)
   end
 end
 

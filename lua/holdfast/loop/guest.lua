@@ -9,6 +9,8 @@
 -- - `attach(mailbox, turn)`: watch `mailbox:pollfd()`, call `turn()` when it is readable, and keep the loop running.
 --   Called again whenever somebody begins to wait, for hosts with several loops, or that can lose what they watch
 -- - `detach(mailbox)`: watch it no longer
+-- - `relay()`, if there is one: a turn was left by an error, with which the coroutine that called it ends; has another
+--   one call from now on, without asking for memory, and answers whether there is one
 -- - `suspend(waiter)` sets `waiter.host` to what is not nil, and suspends the coroutine of the host that calls until
 --   `wake(waiter)`, which may come at once or from the host's next step
 -- - `is_running()`: whether the caller is inside the loop, so that it cannot be driven
@@ -64,7 +66,10 @@ function take()
   taking = false
   if not fine then -- it ends the coroutine of the host that called, and with it the watch
     workers.unwind(below, false)
-    detach()
+    if not (host.relay and host.relay()) then
+      detach()
+      pcall(attach)
+    end
     error(problem, 0)
   end
   local seconds = mailbox:timeout() or turn.due() -- mail that has been taken out does not show on the descriptor
