@@ -191,6 +191,7 @@ build = {
         "csrc/store/read.c",
         "csrc/store/recent.c",
         "csrc/store/record.c",
+        "csrc/store/room.c",
         "csrc/store/session.c",
         "csrc/store/sqlite.c",
         "csrc/store/store.c",

@@ -41,6 +41,7 @@ typedef enum hf_store_statement {
   HF_STORE_FORGET_FLIGHTS,
   HF_STORE_FORGET_RECEIVED,
   HF_STORE_TICKET,
+  HF_STORE_PAGES,
   HF_STORE_STATEMENTS
 } hf_store_statement;
 
@@ -91,6 +92,8 @@ struct hf_store {
   int log;               /* descriptor of the log, to wait for it without the lock */
   int frames;            /* in the log */
   int fold_at;           /* from so many on */
+  int64_t roomy;         /* bytes that the file holds without asking the disk for more; 0: not known */
+  int64_t used;          /* of them, at most */
   uint64_t written;      /* commits */
   uint64_t synced;       /* of them on the medium */
   uint64_t claimed;      /* ids below this are not given by a later process */
@@ -179,12 +182,19 @@ void hf_store_forget_tickets(hf_store *store); /* the store ends */
 
 /* tend.c: `slow` held, the lock not. */
 hf_store_code hf_store_wait_for_disk(hf_store *store);
+void hf_store_write_last(hf_store *store); /* the rest, at the end, both held: a full disk has it fold the log first */
 bool hf_store_is_lengthy(const hf_store *store);
 bool hf_store_is_there(const hf_store *store, bool *gone); /* file and log are at their paths; no lock needed */
 
 /* anew.c: finishes what a process has begun and was killed over; makes a store anew, `slow` and the lock held. */
 hf_store_code hf_store_finish_move(const char *path, hf_store_problem *problem);
 void hf_store_make_anew(hf_store *store);
+
+/* room.c: the lock held. The file has room for a message of `size` bytes more, so that a log with it can be folded into
+ * it whatever else fills the disk; SQLITE_FULL: it cannot have it. It is cut, and its room forgotten, by a fold. */
+int hf_store_make_room(hf_store *store, size_t size);
+void hf_store_use_room(hf_store *store, size_t size); /* of a note, which is written even so */
+void hf_store_forget_room(hf_store *store);
 
 /* recent.c: what has been written since the last sync that succeeded; the lock held, but while one is made. */
 void hf_store_recent_init(hf_store *store);

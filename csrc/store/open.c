@@ -54,6 +54,7 @@ static const char *const statements[HF_STORE_STATEMENTS] = {
     [HF_STORE_FORGET_FLIGHTS] = "DELETE FROM flight",
     [HF_STORE_FORGET_RECEIVED] = "DELETE FROM received",
     [HF_STORE_TICKET] = "INSERT OR REPLACE INTO ticket VALUES (?1, ?2, ?3, ?4)",
+    [HF_STORE_PAGES] = "PRAGMA page_count",
 };
 
 static hf_store_code judge(hf_store *store, int result, hf_store_problem *problem) {
@@ -233,6 +234,7 @@ static hf_store_code open_database(hf_store *store, hf_store_problem *problem) {
 
 /* The log comes into being with the first write; it is also the proof that one can be made. */
 static hf_store_code write_once(hf_store *store, hf_store_problem *problem) {
+  hf_store_use_room(store, 0);
   int result = hf_store_step(store, HF_STORE_BEGIN);
   if (!result) result = hf_store_step_with(store, HF_STORE_CLAIM, store->next);
   if (!result) result = hf_store_write_moment(store);
@@ -248,9 +250,9 @@ hf_store_code hf_store_open_all(hf_store *store, const char *client_id, hf_store
   if (!code) code = judge(store, sqlite3_exec(store->database, settings, NULL, NULL, NULL), problem);
   if (!code) code = check_all(store, problem);
   if (!code && client_id) code = read_about(store, client_id, problem);
+  if (!code) compact(store); /* before anything is written: where the log fills the disk this gives room */
   if (!code && client_id) code = read_moment(store, problem);
   if (!code && client_id) code = judge(store, hf_store_read_tickets(store), problem);
-  if (!code) compact(store);
   if (!code) code = prepare(store, problem);
   if (!code) sqlite3_wal_hook(store->database, counted, store);
   if (!code) code = write_once(store, problem);

@@ -17,6 +17,7 @@ int hf_store_write_note(hf_store *store, const hf_store_note *note) {
     if (!result) result = hf_store_step(store, HF_STORE_FORGET_RECEIVED);
     return result ? result : hf_store_step_with(store, HF_STORE_SESSION, note->number);
   }
+  hf_store_use_room(store, note->packet.length);
   hf_store_statement which = statements[note->kind];
   sqlite3_stmt *row = store->statements[which];
   if (note->kind == HF_STORE_NOTE_SENT) {

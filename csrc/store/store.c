@@ -193,7 +193,8 @@ hf_store_code hf_store_append(hf_store *store, const hf_publish *publish) {
   hf_wire_put_properties(written, publish->properties);
   bool kept = false;
   if (hf_store_enter(store)) {
-    int result = claim(store, publish->id);
+    int result = hf_store_make_room(store, publish->topic.length + publish->payload.length + size);
+    if (!result) result = claim(store, publish->id);
     if (!result) result = hf_store_insert(store, publish, (hf_bytes){written, size});
     kept = judge(store, result) == HF_STORE_OK;
     if (kept) hf_store_remember_message(store, recent);
@@ -273,7 +274,7 @@ bool hf_store_wants_commit(hf_store *store) {
 void hf_store_close(hf_store *store) {
   pthread_mutex_lock(&store->slow);
   if (hf_store_enter(store)) {
-    hf_store_write_rest(store);
+    hf_store_write_last(store);
     if (store->next < store->claimed) hf_store_step_with(store, HF_STORE_CLAIM, store->next);
     hf_store_write_moment(store);
   }

@@ -96,6 +96,8 @@ static int start_log_again(hf_store *store) {
   int result = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
   if (result) return result;
   store->frames = store->fold_at = 0;
+  hf_store_forget_room(store);
+  hf_store_use_room(store, 0); /* while there is what the log has given back */
   result = sqlite3_exec(store->database, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
   if (!result) result = hf_store_write_moment(store);
   int restored = sqlite3_exec(store->database, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
@@ -114,6 +116,7 @@ static bool copy_log(hf_store *store, bool *again) {
   errno = 0;
   int result = sqlite3_wal_checkpoint_v2(store->folder, NULL, SQLITE_CHECKPOINT_PASSIVE, &length, &copied);
   bool open = hf_store_enter(store);
+  hf_store_forget_room(store);
   if (open && result) judge(store, store->folder, result);
   *again = open && !result && copied < store->frames;
   return open && !result && !*again;
@@ -131,6 +134,13 @@ static void fold(hf_store *store) {
     store->fold_at = store->frames + FOLD_AGAIN;
   mend(store);
   hf_store_leave(store);
+}
+
+void hf_store_write_last(hf_store *store) {
+  hf_store_write_rest(store);
+  if (store->trouble.code != HF_STORE_FULL || store->frames == 0 || store->broken) return;
+  judge(store, store->database, start_log_again(store));
+  if (store->trouble.code == HF_STORE_OK) hf_store_write_rest(store);
 }
 
 /* ---- whether it is still there ---- */
@@ -165,7 +175,9 @@ void hf_store_tend(hf_store *store) {
   look_for_files(store);
   if (hf_store_enter(store)) {
     hf_store_write_rest(store);
-    if (store->written != store->synced || store->trouble.code != HF_STORE_OK)
+    bool folds =
+        store->trouble.code == HF_STORE_FULL && store->frames > 0; /* that so little finds room proves nothing */
+    if (!folds && (store->written != store->synced || store->trouble.code != HF_STORE_OK))
       hf_store_judge(store->path, store->database, hf_store_write_moment(store), &store->trouble);
   }
   mend(store);

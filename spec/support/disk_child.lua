@@ -23,6 +23,24 @@ until not fine or accepted > 1000
 print("full: " .. tostring(word))
 store:free()
 
+-- A later process opens it, is rid of what has been sent, and has room again, all on the full disk.
+local text
+store, text, word = store_probe.open(disk .. "/queue")
+print("opened: " .. tostring(store and #store:read() == accepted or ("%s, %s"):format(word, text)))
+if store then
+  for id = 1, accepted - 60 do
+    store:sent(id % 60000 + 1, id)
+    store:done(id)
+  end
+  for _ = 1, 3 do
+    store:commit()
+    store:tend()
+  end
+  print("taken: " .. tostring((store:append { id = accepted + 1, payload = ("x"):rep(1000) })))
+  store:free()
+  accepted = 61
+end
+
 run("mount -o remount,size=4m " .. disk)
 store = assert(store_probe.open(disk .. "/queue"))
 print("kept: " .. tostring(#store:read() == accepted and accepted > 50))
