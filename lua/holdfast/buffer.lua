@@ -360,15 +360,17 @@ end
 
 -- A shut inbox brings no message over which one could see that the time is over. Somebody may have read before this
 -- begins.
-local function await_reader(subscription, waiter)
+local function await_reader(waiter)
   loop.park(waiter, PATIENCE)
-  if subscription.awaiting then
-    begin(subscription)
-    relieve(subscription)
-  end
 end
 
-local function awaited(_, _, err, trace)
+-- However it has ended, for want of memory perhaps: nobody else says that the time is over.
+local function awaited(subscription, waiter, err, trace)
+  waiter.is_over = true
+  if subscription.awaiting == waiter then
+    begin(subscription)
+  end
+  relieve(subscription)
   if err ~= nil then
     log.write("error", trace)
   end
@@ -377,8 +379,9 @@ end
 -- Whether nobody reads it yet, but may be about to.
 local function is_awaited(subscription, message)
   if subscription.is_new and message.qos > 0 and not subscription.awaiting then
-    subscription.awaiting = {}
-    loop.start(awaited, subscription, nil, await_reader, subscription, subscription.awaiting)
+    local waiter = {}
+    loop.start(awaited, subscription, waiter, await_reader, waiter)
+    subscription.awaiting = not waiter.is_over and waiter or nil -- not before: it may not have come about
   end
   return subscription.awaiting ~= nil
 end

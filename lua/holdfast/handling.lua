@@ -116,8 +116,8 @@ local function judge(trial, err, trace)
   elseif not handling.is_over(client) and trial.number < (source or client).handle_attempts then
     return true
   elseif not handling.is_over(client) then
-    trial.is_parked = true
     handling.park(client, source, trial.message, trial.item, trial.number, events.words_of(err, trace))
+    trial.is_parked = true -- not before: interrupted in there it is done again
   end
   told(client)
   return false

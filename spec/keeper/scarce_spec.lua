@@ -88,8 +88,9 @@ for name, make_loop in pairs { ["a loop"] = function() end, ["a host"] = virtual
       it("lets go of each message that no handler can handle, " .. how, function()
         world:finish()
         begin "native"
-        local heard = {}
+        local heard, parked = {}, {}
         client:on("error", function() end)
+        client:on("parked", function(event) parked[event.message.payload] = true end)
         client:subscribe("a/#", { qos = 1, ordered = ordered, acknowledge = "handled", handle_attempts = 2,
           handle_pause = 0.01 }, function(message)
           local payload = message.payload
@@ -97,7 +98,31 @@ for name, make_loop in pairs { ["a loop"] = function() end, ["a host"] = virtual
           error(message)
         end)
         go_through(heard, 3) -- with no memory to say that the first attempt has failed, it is made again
+        for payload in pairs(heard) do
+          assert.is_true(parked[payload], payload)
+        end
       end)
     end
+
+    -- A new subscription keeps its messages while somebody may begin to read: only a task says that the time is over.
+    it("lets go of what nobody reads", function()
+      local refused
+      local point = 0
+      repeat
+        point = point + 1
+        world:finish()
+        begin "native"
+        client:subscribe("a/#", { qos = 1 })
+        client:start()
+        world:pass(1)
+        for n = 1, 3 do
+          probe.send("a/b", point .. " " .. n, 1)
+        end
+        refused = select(2, starve.starve(function() holdfast.sleep(0.01) end, point))
+        world:pass(60)
+        assert.are.equal(0, client:status().inbox.messages, point)
+      until refused == 0
+      assert.is_true(point > 10, point)
+    end)
   end)
 end
