@@ -269,6 +269,7 @@ void hf_store_shut_all(hf_store *store) {
   store->database = store->folder = NULL;
   if (store->log >= 0) close(store->log);
   store->log = -1;
+  hf_store_forget_room(store);
 }
 
 /* A program may change its working directory, and names that begin with a colon mean something to SQLite. */

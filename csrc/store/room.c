@@ -1,7 +1,8 @@
-#define _POSIX_C_SOURCE 200809L
-#include <sys/statvfs.h>
-
+#define _GNU_SOURCE /* fallocate */
 #include "store/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
 
 /* A log that cannot be folded into a file that may not grow cannot be begun again either: nothing could be written any
  * more, not even what is done, nor could a later process open it. So what is new has its place in the file before it is
@@ -26,21 +27,16 @@ static int64_t size_of_file(hf_store *store) {
   return pages * PAGE;
 }
 
-/* SQLite asks the system for the blocks if it has been told how many at a time; from then on it would leave holes where
- * it cuts the file. */
-static bool extend(hf_store *store, int64_t size) {
-  int chunk = AHEAD;
-  sqlite3_file_control(store->database, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
-  int result = sqlite3_file_control(store->database, "main", SQLITE_FCNTL_SIZE_HINT, &size);
-  chunk = 0;
-  sqlite3_file_control(store->database, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
-  return result == SQLITE_OK;
-}
-
-/* A file system may be unable to promise blocks. */
-static bool is_full(const hf_store *store, int64_t wanted) {
-  struct statvfs disk;
-  return statvfs(store->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < (uint64_t)wanted;
+/* By the descriptor that keeps the file locked. Not by SQLite's own hint: where that has no fallocate it writes a byte
+ * into each block behind the end of the file, which a log that is being folded may have reached meanwhile. True also
+ * where a file system can promise nothing. */
+static bool extend(const hf_store *store, int64_t size) {
+  if (!store->shut || store->shut->descriptor < 0) return true;
+  int failed;
+  do {
+    failed = fallocate(store->shut->descriptor, 0, 0, (off_t)size);
+  } while (failed && errno == EINTR);
+  return !failed || (errno != ENOSPC && errno != EDQUOT);
 }
 
 static int ensure(hf_store *store, int64_t more, int64_t spare) {
@@ -49,7 +45,7 @@ static int ensure(hf_store *store, int64_t more, int64_t spare) {
     int64_t stock = store->used / 8 < MOST ? store->used / 8 : MOST, wanted = store->used + more + 2 * AHEAD;
     if (extend(store, wanted + stock))
       store->roomy = wanted + stock;
-    else if (extend(store, wanted) || !is_full(store, more + 2 * AHEAD))
+    else if (extend(store, wanted))
       store->roomy = wanted;
     if (store->used + more + spare > store->roomy) return SQLITE_FULL;
   }
