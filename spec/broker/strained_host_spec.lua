@@ -39,10 +39,10 @@ describe("cqueues #broker", function()
   end)
 
   -- Posts three messages, and has one step end as it may once they are here; all are handled by the steps after it.
-  local function trouble(number, step)
+  local function trouble(number, step, topic)
     for n = 1, 3 do
       heard[number .. " " .. n] = 0
-      assert(client:post("a/b", number .. " " .. n, { qos = 1 }))
+      assert(client:post(topic or "a/b", number .. " " .. n, { qos = 1 }))
     end
     process.sleep(5)
     local is_fine = step()
@@ -50,8 +50,11 @@ describe("cqueues #broker", function()
     for n = 1, 3 do
       while heard[number .. " " .. n] == 0 do
         assert(process.now() < deadline, ("%d %d is never handled"):format(number, n))
-        controller:step(0.01)
+        is_fine = controller:step(0.01) and is_fine
       end
+    end
+    for _ = 1, 3 do -- with nobody standing by yet an error is told later
+      is_fine = controller:step(0.01) and is_fine
     end
     for n = 1, 3 do
       assert.equal(1, heard[number .. " " .. n])
@@ -61,7 +64,7 @@ describe("cqueues #broker", function()
 
   it("has no memory for a step, from each request on", function()
     if _VERSION < "Lua 5.3" then
-      pending "cqueues before Lua 5.3 steps no controller again in which memory has run out"
+      pending "cqueues before Lua 5.4 steps no controller again in which memory has run out"
       return
     end
     local failures = 0
@@ -74,6 +77,64 @@ describe("cqueues #broker", function()
       failures = failures + (fine and 0 or 1)
     end
     assert.is_true(failures > 0)
+  end)
+
+  -- Nobody stands by for a second turn that ends for want of memory.
+  it("has no memory for several steps", function()
+    if _VERSION < "Lua 5.4" then
+      pending "before Lua 5.4 the coroutine that takes the turns may end where it waits, once memory has run out twice"
+      return
+    end
+    for number = 1, 5 do
+      trouble(number, function()
+        starve.starve(function()
+          for _ = 1, 3 do
+            controller:step(0.01)
+          end
+        end, 1)
+      end)
+    end
+  end)
+
+  -- With nothing on the way any more that would ring.
+  it("has a turn that ends by an error anywhere, with handlers that wait", function()
+    local turn = require "holdfast.loop.turn"
+    local take = turn.take
+    client:subscribe("w/#", { qos = 1, ordered = true }, function(message)
+      local payload = message.payload
+      heard[payload] = heard[payload] + 1
+      holdfast.sleep(0)
+    end)
+    local point = 0
+    local is_struck
+    repeat
+      point = point + 1
+      is_struck = false
+      trouble(point, function()
+        local left, thread = point, nil
+        local function strike()
+          if coroutine.running() == thread then
+            left = left - 1
+            if left == 0 then
+              debug.sethook()
+              is_struck = true
+              error("interrupted", 0)
+            end
+          end
+        end
+        function turn.take()
+          turn.take, thread = take, coroutine.running()
+          debug.sethook(strike, "l")
+          take()
+          debug.sethook()
+        end
+        repeat
+          controller:step(1)
+        until turn.take == take
+        debug.sethook()
+      end, "w/b")
+    until not is_struck
+    assert.is_true(point > 50, point)
   end)
 
   it("has steps that an error in our turn ends", function()

@@ -49,3 +49,35 @@ describe("acknowledge = handled, by a reader", function()
     assert.equal(0, unacknowledged())
   end)
 end)
+
+describe("acknowledge = handled, by a handler", function()
+  local core, holdfast, client
+
+  before_each(function()
+    core, holdfast = fake_core.install()
+    holdfast.log(function() end)
+    client = holdfast.new { server = "mqtt://localhost", transport = "native", acknowledge = "handled" }
+  end)
+
+  after_each(fake_core.remove)
+
+  for how, ordered in pairs { ["in order"] = true, ["beside others"] = false } do
+    it("that throws: its message is parked though parking it is interrupted, " .. how, function()
+      local events, parked = require "holdfast.events", 0
+      client:on("parked", function() parked = parked + 1 end)
+      client:subscribe("t", { ordered = ordered, handle_attempts = 1 }, function() error "no" end)
+      local words_of = events.words_of
+      function events.words_of()
+        events.words_of = words_of
+        error("interrupted", 0)
+      end
+      core:message(core.clients[core.made].number, "t", "a", 1).qos = 1
+      for _ = 1, 3 do
+        pcall(holdfast.sleep, 0)
+      end
+      assert.equal(words_of, events.words_of)
+      assert.equal(1, parked)
+      assert.is_nil(next(core.receipts))
+    end)
+  end
+end)

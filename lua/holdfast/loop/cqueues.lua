@@ -11,10 +11,14 @@ local workers = require "holdfast.loop.workers"
 -- The oldest that has been tried; the release of 2020-07-26 says so of itself.
 guest.require_version("cqueues", cqueues.VERSION, 20161215)
 
+local create, resume, running = coroutine.create, coroutine.resume, coroutine.running
+local status, yield = coroutine.status, coroutine.yield
+
 local host = { is_running = cqueues.running, can_suspend = cqueues.running }
 
 local kicks = setmetatable({}, { __mode = "k" }) -- controller that is served -> condition that makes it look again
 local reserves = setmetatable({}, { __mode = "k" }) -- the same -> condition on which another coroutine stands by
+local threads = setmetatable({}, { __mode = "kv" }) -- condition -> whose it is
 local waiting = setmetatable({}, { __mode = "k" }) -- controller -> how many of its coroutines wait
 local home = setmetatable({}, { __mode = "v" }) -- home[1]: the controller that is served as long as a client is held
 local own = cqueues.new() -- for waits outside of every controller
@@ -33,15 +37,40 @@ end
 
 local stand_by
 
--- Takes the turns of a controller as long as `kick` is its condition.
-local function serve(controller, kick, mailbox, turn)
+local function rest()
+  yield()
+end
+
+-- Takes the turns of a controller as long as `kick` is its condition; before that it stands by. Whoever takes the turns
+-- ends by an error of one, and there may be no memory then for somebody else: the error waits with it then until
+-- somebody stands by. What it waits in first is as deep down as it goes outside of `pcall`: nobody would hear that it
+-- has ended for want of a place on the stack.
+local function serve(controller, kick, mailbox, turn, stands_by)
+  if not stands_by then
+    rest()
+  elseif kicks[controller] and not reserves[controller] then
+    threads[kick] = running()
+    reserves[controller] = kick
+    cqueues.poll(kick)
+  end
+  local trouble
   while kicks[controller] == kick and (home[1] == controller or waiting[controller]) do
     if not reserves[controller] then
       pcall(stand_by, controller, mailbox, turn)
+    elseif trouble ~= nil then
+      host.relay()
+      if kicks[controller] ~= kick then
+        error(trouble, 0)
+      end
     end
     cqueues.poll(mailbox, kick)
     if kicks[controller] == kick then
-      turn()
+      local fine, problem = pcall(turn)
+      if not fine and kicks[controller] ~= kick then
+        error(problem, 0)
+      elseif not fine then
+        trouble = problem == nil and "nil" or problem
+      end
     end
   end
   if kicks[controller] == kick then
@@ -50,41 +79,45 @@ local function serve(controller, kick, mailbox, turn)
   controller:cancel(mailbox:pollfd())
 end
 
--- Whoever takes the turns ends by an error of one, and there may be no memory then for somebody else.
+local function hire(controller, mailbox, turn)
+  local kick, thread = condition.new(), create(serve)
+  threads[kick] = thread
+  local fine, problem = resume(thread, controller, kick, mailbox, turn)
+  if not fine then
+    error(problem, 0)
+  end
+  controller:attach(thread)
+  return kick
+end
+
 function stand_by(controller, mailbox, turn)
-  local kick = condition.new()
-  controller:wrap(function()
-    if reserves[controller] == kick then
-      kick:wait()
-    end
-    if kicks[controller] == kick then
-      serve(controller, kick, mailbox, turn)
-    end
-  end)
-  reserves[controller] = kick
+  controller:wrap(serve, controller, condition.new(), mailbox, turn, true)
 end
 
 function host.attach(mailbox, turn)
   local controller = cqueues.running() or own
-  if kicks[controller] then
+  local thread = threads[kicks[controller] or false]
+  if thread and status(thread) ~= "dead" then
     return
   end
-  local kick = condition.new()
-  kicks[controller] = kick
+  dismiss(controller)
+  local kick = hire(controller, mailbox, turn)
   if controller ~= own and not kicks[home[1] or false] then
     home[1] = controller
   end
-  controller:wrap(serve, controller, kick, mailbox, turn)
+  kicks[controller] = kick
 end
 
 function host.relay()
   local controller = cqueues.running()
   local kick = reserves[controller]
-  if kick then
-    kicks[controller], reserves[controller] = kick, nil
+  local thread = threads[kick or false]
+  reserves[controller] = nil
+  if thread and status(thread) ~= "dead" then
+    kicks[controller] = kick
     kick:signal()
   end
-  return kick ~= nil
+  return true -- it takes them on itself otherwise
 end
 
 function host.detach()

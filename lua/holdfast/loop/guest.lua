@@ -50,8 +50,8 @@ end
 local take
 
 local function attach()
-  attached = true
   host.attach(mailbox, take)
+  attached = true
 end
 
 local function detach()
@@ -66,6 +66,7 @@ function take()
   taking = false
   if not fine then -- it ends the coroutine of the host that called, and with it the watch
     workers.unwind(below, false)
+    pcall(set_alarm, 0) -- what it has left of the mail and of those who are ready does not show on the descriptor
     if not (host.relay and host.relay()) then
       detach()
       pcall(attach)
