@@ -33,7 +33,10 @@ holdfast.run(function()
     neighbour.beat()
     print("neighbour", neighbour.counts())
     print("child", number)
-    client:post("children", tostring(number), { qos = 2 })
+    local id, problem = client:post("children", tostring(number), { qos = 2 })
+    if not id then
+      print("refused", number, problem)
+    end
     holdfast.sleep(0.02)
   end
 end)
