@@ -1,7 +1,7 @@
 -- Messages that are acknowledged when they have been handled, and a loop that ends by break, on a virtual clock.
 local fake_core = require "spec.support.fake_core"
 
-describe("acknowledge = handled, by a reader", function()
+describe("acknowledge = handled", function()
   local core, holdfast, client
 
   before_each(function()
@@ -24,7 +24,7 @@ describe("acknowledge = handled, by a reader", function()
     return count
   end
 
-  it("of a loop that was left by break is done with when that is said, though the loop has been collected", function()
+  it("by a reader whose loop was left by break is done with when that is said, though it has been collected", function()
     local subscription = client:subscribe "t"
     local function read(payload)
       for message in subscription:messages() do
@@ -48,21 +48,9 @@ describe("acknowledge = handled, by a reader", function()
     assert.is_nil(subscription:receive(0))
     assert.equal(0, unacknowledged())
   end)
-end)
-
-describe("acknowledge = handled, by a handler", function()
-  local core, holdfast, client
-
-  before_each(function()
-    core, holdfast = fake_core.install()
-    holdfast.log(function() end)
-    client = holdfast.new { server = "mqtt://localhost", transport = "native", acknowledge = "handled" }
-  end)
-
-  after_each(fake_core.remove)
 
   for how, ordered in pairs { ["in order"] = true, ["beside others"] = false } do
-    it("that throws: its message is parked though parking it is interrupted, " .. how, function()
+    it("by a handler that throws: its message is parked though parking it is interrupted, " .. how, function()
       local events, parked = require "holdfast.events", 0
       client:on("parked", function() parked = parked + 1 end)
       client:subscribe("t", { ordered = ordered, handle_attempts = 1 }, function() error "no" end)

@@ -9,8 +9,8 @@
 -- - `attach(mailbox, turn)`: watch `mailbox:pollfd()`, call `turn()` when it is readable, and keep the loop running.
 --   Called again whenever somebody begins to wait, for hosts with several loops, or that can lose what they watch
 -- - `detach(mailbox)`: watch it no longer
--- - `relay()`, if there is one: a turn was left by an error, with which the coroutine that called it ends; has another
---   one call from now on, without asking for memory, and answers whether there is one
+-- - `relay()`, if there is one: a turn was left by an error, which may end the coroutine that called it; sees to it,
+--   without asking for memory, that turns are taken from now on, and answers whether it has
 -- - `suspend(waiter)` sets `waiter.host` to what is not nil, and suspends the coroutine of the host that calls until
 --   `wake(waiter)`, which may come at once or from the host's next step
 -- - `is_running()`: whether the caller is inside the loop, so that it cannot be driven
