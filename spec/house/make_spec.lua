@@ -84,6 +84,8 @@ describe("make install", function()
   it("installs where nobody looks, and the command runs there", function()
     assert.same({ "holdfast" }, installed [[make_for lua5.4 install; runs]])
     assert.same({ "holdfast" }, installed [[make_for lua5.4 install; ln -s ../opt/bin "$folder/linked"; runs lua5.4]])
+    assert.same({ "holdfast" }, installed [[make_for lua5.4 install; mv "$folder/opt" "$folder/o'pt"
+      mkdir -p "$folder/opt/bin"; ln -s "../../o'pt/bin/holdfast-fleet" "$folder/opt/bin"; runs]])
   end)
 
   it("makes one installation of those for Lua 5.1 and LuaJIT, which either of them runs", function()
