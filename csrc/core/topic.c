@@ -62,6 +62,14 @@ static bool is_noncharacter(const unsigned char *at, size_t length) {
   return length == 3 && at[0] == 0xEF && at[1] == 0xB7 && at[2] >= 0x90 && at[2] <= 0xAF;
 }
 
+void hf_utf8_to_line(char *text) {
+  for (unsigned char *at = (unsigned char *)text; *at; at++) {
+    bool is_pair = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0; /* U+0080 to U+009F; the bytes may be any */
+    if (is_pair) at[1] = ' ';
+    if (is_pair || *at < ' ' || *at == 0x7F) *at = ' ';
+  }
+}
+
 const char *hf_utf8_problem(hf_bytes text) {
   const unsigned char *at = (const unsigned char *)text.data;
   const char *malformed = hf_utf8_malformed(text);

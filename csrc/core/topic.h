@@ -20,6 +20,9 @@ const char *hf_utf8_malformed(hf_bytes text);
  * may close the connection (MQTT 5 section 1.5.4; mosquitto does). */
 const char *hf_utf8_problem(hf_bytes text);
 
+/* One line, without what could upset a terminal: each byte of such a control character becomes a blank. */
+void hf_utf8_to_line(char *text);
+
 /* Whether a message on `name` belongs to `filter`; "$share/group/..." counts by what follows the group, and a
  * wildcard at the start does not match a name that starts with "$" [MQTT-4.7.2-1]. Both must be valid. */
 bool hf_topic_matches(hf_bytes filter, hf_bytes name);

@@ -145,9 +145,8 @@ static void show_filter(char shown[FILTER_SHOWN + 4], hf_bytes filter) {
     for (length = FILTER_SHOWN; length > 0 && ((unsigned char)filter.data[length] & 0xC0) == 0x80; length--)
       ;
   memcpy(shown, filter.data, length);
-  for (size_t i = 0; i < length; i++)
-    if ((unsigned char)shown[i] < ' ' || shown[i] == 0x7F) shown[i] = ' ';
   strcpy(shown + length, length < filter.length ? "..." : "");
+  hf_utf8_to_line(shown);
 }
 
 char *hf_wishes_unanswered(const hf_client *client, const char *why) {

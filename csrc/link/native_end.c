@@ -1,16 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/topic.h"
 #include "link/native_link.h"
 
 enum { FAREWELL = 500 }; /* ms for the peer to read why it was left */
 
-/* One line, without what could upset a terminal. */
 char *hf_native_text(hf_bytes text) {
   if (!text.length) return NULL;
   char *copy = strndup(text.data, text.length);
-  for (char *at = copy; at && *at; at++)
-    if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
+  if (copy) hf_utf8_to_line(copy);
   return copy;
 }
 

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One line, without what could upset a terminal. */
+#include "core/topic.h"
+
 char *hf_paho_text(const char *text, size_t length) {
   char *copy = strndup(text, length);
-  for (char *at = copy; at && *at; at++)
-    if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
+  if (copy) hf_utf8_to_line(copy);
   return copy;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/topic.h"
+
 /* Paho's own log. It is the only place where Paho says that a name was not found, so errors are always listened to, and
  * which its sockets are, so its packets are while a connection with a will is being made; the rest costs a fifth of the
  * processor time of a message and more, and is for those who ask. `watch` and what it calls run on Paho's threads,
@@ -88,8 +90,7 @@ static void tell(enum MQTTASYNC_TRACE_LEVELS level, const char *line, hf_trace_l
   memcpy(text, line, length);
   text[length] = '\0';
   cut(text);
-  for (char *at = text; *at; at++)
-    if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
+  hf_utf8_to_line(text);
   to(level_of(level), text);
 }
 

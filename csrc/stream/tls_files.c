@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/topic.h"
 #include "stream/openssl.h"
 #include "stream/tls_pem.h"
 #include "stream/tls_token.h"
@@ -27,7 +28,7 @@ static int give_phrase(char *buffer, int size, int writing, void *context) {
   return (int)length;
 }
 
-/* One line, without what could upset a terminal: a path is any bytes. */
+/* A path is any bytes. */
 static bool blame(hf_tls_finding *finding, const char *option, const char *source, const char *words) {
   const char *path = hf_tls_pem_name(source);
   size_t length = strlen(path);
@@ -36,8 +37,7 @@ static bool blame(hf_tls_finding *finding, const char *option, const char *sourc
   finding->code = HF_TLS_FILE;
   snprintf(finding->text, sizeof finding->text, "%s %s%.*s: %s", option, cut ? "..." : "", cut ? SHOWN : (int)length,
            cut ? path + length - SHOWN : path, words);
-  for (char *at = finding->text; *at; at++)
-    if ((unsigned char)*at < ' ' || *at == 0x7F) *at = ' ';
+  hf_utf8_to_line(finding->text);
   return false;
 }
 

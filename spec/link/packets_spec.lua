@@ -163,9 +163,10 @@ describe("packets of the Paho link #broker", function()
   describe("a loss", function()
     it("by DISCONNECT tells code, reason string and server reference", function()
       local client = connect {}
-      client:disconnect(0x9C, { scripted.text(31, "over\nthere"), scripted.text(28, "other.example:1884") })
+      client:disconnect(0x9C, { scripted.text(31, "over\n\194\155there\194\160"),
+        scripted.text(28, "other.example:1884") })
       local down = assert(link:wait "down", link:story())
-      assert.are.same({ "disconnect", 0x9C, "use_another_server", "over there", "other.example:1884", "up" },
+      assert.are.same({ "disconnect", 0x9C, "use_another_server", "over   there\194\160", "other.example:1884", "up" },
         { down.source, down.code, down.reason, down.text, down.server_reference, down.phase })
       assert.are.same({}, link:rest(200))
     end)
