@@ -17,7 +17,7 @@
 -- - `step()` does what there is to do, or waits for it; answers what is wrong, nil if nothing is
 -- - `can_suspend()`, if not every coroutine is one of the host: whether that which calls is
 -- - `begin(run, fail)`, if handlers must run in coroutines that the host makes: calls `run()` in one, and
---   `fail(err, thread)` if that throws. There is no `run` then
+--   `fail(err, thread)` if that throws; may answer which. There is no `run` then
 --
 -- @module holdfast.loop.guest
 local core = require "holdfast.core"

@@ -117,14 +117,18 @@ end
 
 local conclude = workers.conclude
 
+local function account_for(worker, err, thread)
+  local words = words_of(err)
+  worker.failure = { err = err == nil and words or err, trace = traceback(thread, words) }
+end
+
 -- Its coroutine has ended by an error.
 local function died(worker, err, thread)
   if worker.state == "begun" then
     error(err, 0) -- it was interrupted before its first step, and so is whoever begins with it
   end
   worker.failure = UNEXPLAINED -- until there was memory for more
-  local words = words_of(err)
-  worker.failure = { err = err == nil and words or err, trace = traceback(thread, words) }
+  account_for(worker, err, thread)
   return conclude(worker)
 end
 
@@ -139,7 +143,12 @@ local function reach(depth)
   end
 end
 
--- A call that has begun must not end for want of a place on the stack before a handler has what it was begun for.
+--- A call that has begun must not end for want of a place on the stack before a handler has what it was begun for: this
+-- is to be called before it has.
+function workers.make_room()
+  reach(DEPTH)
+end
+
 local function body(worker, fn, a, b, c)
   reach(DEPTH)
   move(worker, "resume")
@@ -231,18 +240,24 @@ function workers.go_on(worker)
 end
 
 --- Has workers run in coroutines of another library.
--- @tparam function make `make(run, fail)` calls `run()` in one, and `fail(err, thread)` when that has thrown
+-- @tparam function make `make(run, fail)` calls `run()` in one, and `fail(err, thread)` when that has thrown; may
+-- answer which, in case that it has ended before it came to `run` and nobody has said so
 function workers.borrow(make)
   function begin(worker, fn, a, b, c)
-    make(function()
+    local thread = make(function()
       if move(worker, "resume") then
         fn(a, b, c)
         conclude(worker)
       end
-    end, function(err, thread)
+    end, function(err, where)
       move(worker, "resume") -- it may not have come that far
-      return died(worker, err, thread)
+      worker.failure = UNEXPLAINED
+      pcall(account_for, worker, err, where)
+      return conclude(worker)
     end)
+    if thread and worker.state == "begun" and status(thread) == "dead" then
+      error(UNEXPLAINED, 0) -- as in `died`
+    end
   end
 end
 
