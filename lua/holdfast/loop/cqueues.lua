@@ -37,17 +37,14 @@ end
 
 local stand_by
 
-local function rest()
-  yield()
-end
-
 -- Takes the turns of a controller as long as `kick` is its condition; before that it stands by. Whoever takes the turns
 -- ends by an error of one, and there may be no memory then for somebody else: the error waits with it then until
--- somebody stands by. What it waits in first is as deep down as it goes outside of `pcall`: nobody would hear that it
--- has ended for want of a place on the stack.
+-- somebody stands by. Nobody would hear that it has ended for want of a place on the stack, and cqueues, which wants
+-- some there to resume it, would step the controller no more: the room is made before it waits.
 local function serve(controller, kick, mailbox, turn, stands_by)
+  workers.make_room()
   if not stands_by then
-    rest()
+    yield()
   elseif kicks[controller] and not reserves[controller] then
     threads[kick] = running()
     reserves[controller] = kick
