@@ -236,6 +236,43 @@ describe("a guest", function()
     assert.same({ "attach", "1 removed" }, log)
   end)
 
+  -- By a hook, say. Nothing but what is done outside tells the host to take another turn.
+  it("hears of it though an error has come out of a turn, anywhere in it", function()
+    local client = install()
+    client:start()
+    local point = 0
+    local is_struck
+    repeat
+      point = point + 1
+      is_struck = false
+      local messages = client:subscribe "a"
+      local code
+      begin(function()
+        code = select(3, messages:receive())
+      end)
+      core:mail("room", 1)
+      local left, thread = point, coroutine.running()
+      local function strike()
+        local is_ours = coroutine.running() == thread and debug.getinfo(2, "S").source:find("/holdfast/", 1, true)
+        left = left - (is_ours and 1 or 0)
+        if is_ours and left == 0 then
+          is_struck = true
+          debug.sethook()
+          error("interrupted", 0)
+        end
+      end
+      pcall(function()
+        debug.sethook(strike, "", 1)
+        host.turn()
+        debug.sethook()
+      end)
+      messages:remove()
+      step_until(core.clock + 1)
+      assert.equal("removed", code, point)
+    until not is_struck
+    assert.is_true(point > 30, point)
+  end)
+
   it("tells the core of what is consumed between two turns", function()
     local client = install({}, "paho")
     client:start()

@@ -52,6 +52,10 @@ local take
 local function attach()
   host.attach(mailbox, take)
   attached = true
+  local seconds = not armed and not taking and turn.due() -- of a wait that had no memory to set it
+  if seconds then
+    set_alarm(seconds)
+  end
 end
 
 local function detach()
@@ -59,25 +63,31 @@ local function detach()
   host.detach(mailbox)
 end
 
-function take()
-  local below = workers.innermost()
+-- An error anywhere in here leaves `taking` to who called.
+local function go_round()
   taking = true
-  local fine, problem = pcall(turn.take)
+  turn.take()
   taking = false
-  if not fine then -- it ends the coroutine of the host that called, and with it the watch
-    workers.unwind(below, false)
-    pcall(set_alarm, 0) -- what it has left of the mail and of those who are ready does not show on the descriptor
-    if not (host.relay and host.relay()) then
-      detach()
-      pcall(attach)
-    end
-    error(problem, 0)
-  end
   local seconds = mailbox:timeout() or turn.due() -- mail that has been taken out does not show on the descriptor
   if not seconds and is_idle() then
     detach()
   elseif armed and armed <= now() or seconds and (not armed or now() + seconds < armed) then
     set_alarm(seconds)
+  end
+end
+
+function take()
+  local below = workers.innermost()
+  local fine, problem = pcall(go_round)
+  if not fine then -- it ends the coroutine of the host that called, and with it the watch
+    taking = false
+    pcall(set_alarm, 0) -- what it has left of the mail and of those who are ready does not show on the descriptor
+    pcall(workers.unwind, below, false)
+    if not (host.relay and host.relay()) then
+      detach()
+      pcall(attach)
+    end
+    error(problem, 0)
   end
 end
 
@@ -106,11 +116,6 @@ function guest.in_coroutine()
   return thread ~= nil and not is_main
 end
 
-local function enter(waiter)
-  attach()
-  turn.keep(waiter, true)
-end
-
 -- Where coroutines go on after the turn that let them, it cannot tell that the last wait is over.
 local function leave(waiter)
   turn.keep(waiter)
@@ -131,7 +136,7 @@ end
 -- Suspends a coroutine of the host.
 local function suspend(waiter)
   waiter.thread = running()
-  enter(waiter)
+  turn.keep(waiter, true)
   repeat
     host.suspend(waiter)
   until waiter.done
@@ -139,7 +144,7 @@ local function suspend(waiter)
 end
 
 local function drive(waiter)
-  enter(waiter)
+  turn.keep(waiter, true)
   local fine, problem
   repeat
     fine, problem = pcall(host.step)
@@ -187,13 +192,13 @@ function loop.try_park(waiter, seconds)
     return problem
   end
   taking = taking and suspendable -- nobody drives the host in a turn, but one may have been interrupted
+  attach()
   turn.limit(waiter, seconds)
   if not suspendable then
     return drive(waiter)
   elseif not worker then
     return suspend(waiter)
   end
-  attach()
   return turn.suspend(worker, waiter)
 end
 

@@ -21,10 +21,10 @@ function host.attach(mailbox, turn)
     if is_lost then
       handle = assert(luv.new_poll(mailbox:pollfd()))
     end
-    watching = true
     assert(handle:start("r", function()
       turn()
     end))
+    watching = true
   end
 end
 
