@@ -351,8 +351,11 @@ local function look_after(subscription)
   until line.is_empty(subscription.readers) or kept.first > kept.last
 end
 
-local function looked(subscription, _, err, trace)
-  subscription.is_looked_after = false
+local function looked(subscription, look, err, trace)
+  look.is_over = true
+  if subscription.look == look then
+    subscription.look = nil
+  end
   if err ~= nil then
     log.write("error", trace)
   end
@@ -396,9 +399,10 @@ end
 
 local function wake_one(subscription)
   wake(subscription)
-  if subscription.readers.last > 0 and not subscription.is_looked_after then
-    subscription.is_looked_after = true
-    loop.start(looked, subscription, nil, look_after, subscription)
+  if subscription.readers.last > 0 and not subscription.look then
+    local look = {}
+    loop.start(looked, subscription, look, look_after, subscription)
+    subscription.look = not look.is_over and look or nil -- not before: it may not have come about
   end
 end
 

@@ -56,6 +56,8 @@ local function begun(item)
       hand.finished = hand.serial
     end
     hand.item = nil
+  elseif hand.kept and hand.kept.item == item then
+    hand.kept.had[hand.kept.whose] = true
   end
 end
 
@@ -224,7 +226,7 @@ local function keep(client, message, receipt)
   local early = client.early
   local newest = early[early.last]
   if not newest or newest.receipt ~= receipt then
-    early[early.last + 1] = { message = message, receipt = receipt }
+    early[early.last + 1] = { message = message, receipt = receipt, had = {}, items = {} }
     early.last = early.last + 1
   end
   hand.takers, hand.item = nil, receipt
@@ -243,14 +245,28 @@ local function wishes_for(client, message)
   return wishes
 end
 
+-- Whoever has it already, by its own word, is passed over: handing out may have been interrupted.
+local function hand_over(client, kept, whose, taker)
+  if not kept.had[whose] then
+    kept.whose, kept.item, hand.kept = whose, taker.item, kept
+    if taker.subscription then
+      pass(taker.subscription, kept.message, taker.item)
+    else
+      start_listener(client, taker.fn, kept.message, taker.item)
+    end
+    kept.had[whose] = true
+  end
+end
+
 -- One subscription has it now. Another that it is for may still be made, for which an item of its own stands.
 local function hand_kept_to(client, kept, wish)
   if not kept.share then
-    kept.share, kept.had = { receipt = kept.receipt, takers = {} }, {}
-    kept.rest = new_item(client, kept.share)
+    local share = { receipt = kept.receipt, takers = {} }
+    kept.rest = new_item(client, share)
+    kept.share = share
   end
-  kept.had[wish] = true
-  pass(client.wishes[wish], kept.message, new_item(client, kept.share))
+  kept.items[wish] = kept.items[wish] or new_item(client, kept.share)
+  hand_over(client, kept, wish, { subscription = client.wishes[wish], item = kept.items[wish] })
 end
 
 local function hand_out_kept(client, kept)
@@ -263,18 +279,16 @@ local function hand_out_kept(client, kept)
     end
     return done(client, kept.rest)
   end
-  local takers = takers_of(client, kept.receipt, wishes)
-  if not wishes[1] then
-    tell_listeners(client, kept.message)
-  end
-  for _, taker in ipairs(takers) do
-    if taker.subscription then
-      pass(taker.subscription, kept.message, taker.item)
-    else
-      start_listener(client, taker.fn, kept.message, taker.item)
+  if not kept.takers then
+    kept.takers = takers_of(client, kept.receipt, wishes)
+    if not wishes[1] then
+      tell_listeners(client, kept.message)
     end
   end
-  if #takers == 0 then
+  for _, taker in ipairs(kept.takers) do
+    hand_over(client, kept, taker, taker)
+  end
+  if #kept.takers == 0 then
     done(client, kept.receipt)
   end
 end
@@ -288,7 +302,7 @@ local function hand_out_earlier(client, wishes)
     local index = subscription and not early.caught_up[wish] and early.first or early.last + 1
     while index <= early.last and client.wishes[wish] do -- a handler that drives the loop may have more kept
       local kept = early[index]
-      if kept and not (kept.had and kept.had[wish]) and core.topic_matches(subscription.filter, kept.message.topic) then
+      if kept and not kept.had[wish] and core.topic_matches(subscription.filter, kept.message.topic) then
         hand_kept_to(client, kept, wish)
       end
       index = index + 1
@@ -354,8 +368,8 @@ function delivery.settle(client)
     while index <= early.last do -- a handler that drives the loop may have more kept
       local kept = early[index]
       if kept then
-        early[index] = nil
         hand_out_kept(client, kept)
+        early[index] = nil
       end
       index = index + 1
     end
@@ -365,24 +379,27 @@ function delivery.settle(client)
   end
 end
 
-local function settled(client, _, err, trace)
-  if err ~= nil then
-    events.report(client, err, trace)
-  end
-end
-
 local function settle_soon(client)
   loop.park({}, 0) -- those that were woken by the same turn go on after it
   loop.park({}, TURN)
   delivery.settle(client)
 end
 
+-- However that has ended, for want of memory perhaps.
+local function settled(client, _, err, trace)
+  delivery.settle(client)
+  if err ~= nil then
+    events.report(client, err, trace)
+  end
+end
+
 --- The client is ready: the program has a turn from now on.
 -- @tparam table client
 function delivery.ready(client)
-  if client.early and not client.early.is_over then
-    client.early.is_over = true
+  local early = client.early
+  if early and not early.is_over then
     loop.start(settled, client, nil, settle_soon, client)
+    early.is_over = true -- not before: it may not have come about
   end
 end
 

@@ -106,6 +106,9 @@ function facts.lost(client, event)
   if client.reauthenticating then
     authenticating.lost(client, event.reason)
   end
+  if event.reason and event.reason.name == "slow_consumer" then
+    relief.begin(client) -- which no other event would begin
+  end
 end
 
 function facts.sleeping(client, event)
@@ -159,7 +162,6 @@ function mail.event(client, name, event)
   events.start(client, name, event)
   if name == "lost" and event.reason and event.reason.name == "slow_consumer" then
     delivery.settle(client)
-    relief.begin(client)
   elseif name == "closed" then
     part(client)
   end

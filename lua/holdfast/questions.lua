@@ -93,7 +93,13 @@ local function found_server(client, attempt)
   return address
 end
 
-local function find_credentials(client, attempt)
+-- What is open is marked by whoever sees to it: its coroutine may not come about.
+local function find_credentials(client, ticket, attempt)
+  local is_open = client.questions.credentials
+  client.questions.credentials = ticket
+  if is_open then
+    return
+  end
   local username, password, headers, proxy, server, first, problem
   if client.server then
     server, problem = found_server(client, attempt)
@@ -110,7 +116,7 @@ local function find_credentials(client, attempt)
   if client.auth_start and not problem then
     first, problem = authenticating.first(client, attempt, "credentials")
   end
-  local ticket = close_question(client, "credentials")
+  ticket = close_question(client, "credentials")
   if problem then
     client.handle:credentials(ticket, false, problem)
   else
@@ -132,14 +138,15 @@ end
 -- @tparam number attempt
 function questions.credentials(client, ticket, attempt)
   registry.handed()
-  local is_open = client.questions.credentials
-  client.questions.credentials = ticket
-  if not is_open then
-    loop.serve(credentials_found, client, nil, find_credentials, client, attempt)
+  if client.questions.credentials then
+    client.questions.credentials = ticket
+  else
+    loop.serve(credentials_found, client, nil, find_credentials, client, ticket, attempt)
   end
 end
 
 local function find_delay(client, ticket, failure)
+  client.questions.backoff = ticket
   local answer = call(client, "backoff", client.strategy, failure)
   local milliseconds = answer
   if type(answer) == "number" and not check.timeout_problem(answer) then
@@ -177,7 +184,6 @@ function questions.delay(client, ticket, failure)
   if client.questions.backoff then
     return
   end
-  client.questions.backoff = ticket
   client.asking = ticket
   loop.serve(delay_found, client, nil, find_delay, client, ticket, failure)
   client.asking = nil

@@ -91,6 +91,7 @@ local function watch(weak)
 end
 
 local function watched(weak, _, err, trace)
+  weak.is_over = true
   if weak.client then
     weak.client.is_watched = false
   end
@@ -99,12 +100,17 @@ local function watched(weak, _, err, trace)
   end
 end
 
+-- It is marked when it is known to have come about.
+local function begin(client, how)
+  local weak = setmetatable({ client = client, is_over = false }, { __mode = "v" })
+  loop.start(watched, weak, nil, how, weak)
+  client.is_watched = not weak.is_over
+end
+
 --- The inbox of a client fills up.
 -- @tparam table client
 function relief.watch_room(client)
-  client.is_watched = true
-  local weak = setmetatable({ client = client }, { __mode = "v" })
-  loop.start(watched, weak, nil, watch_room, weak)
+  begin(client, watch_room)
 end
 
 --- The client has stepped away; `client.held` says how long it stays.
@@ -112,9 +118,7 @@ end
 function relief.begin(client)
   client.held = true
   if not client.is_watched then
-    client.is_watched = true
-    local weak = setmetatable({ client = client }, { __mode = "v" })
-    loop.start(watched, weak, nil, watch, weak)
+    begin(client, watch)
   end
 end
 

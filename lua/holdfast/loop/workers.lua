@@ -117,6 +117,17 @@ end
 
 local conclude = workers.conclude
 
+-- Who is above one that has failed on the stack was left by the same error, perhaps as it was to be heard.
+local function look_above(worker)
+  local other = top
+  while other and other ~= worker do
+    other = other.below
+  end
+  if other and top ~= worker then
+    pcall(workers.unwind, worker, barred)
+  end
+end
+
 local function account_for(worker, err, thread)
   local words = words_of(err)
   worker.failure = { err = err == nil and words or err, trace = traceback(thread, words) }
@@ -128,6 +139,7 @@ local function died(worker, err, thread)
     error(err, 0) -- it was interrupted before its first step, and so is whoever begins with it
   end
   worker.failure = UNEXPLAINED -- until there was memory for more
+  look_above(worker)
   account_for(worker, err, thread)
   return conclude(worker)
 end
@@ -154,6 +166,9 @@ local function body(worker, fn, a, b, c)
   move(worker, "resume")
   local fine, failure = call(fn, a, b, c)
   worker.failure = not fine and failure
+  if not fine then
+    look_above(worker)
+  end
   if worker.state == "running" then
     return OVER
   end
