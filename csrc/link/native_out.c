@@ -13,12 +13,13 @@ struct hf_chunk {
 };
 
 /* Room for small packets; longer ones have a chunk of their own. What went out at once last time goes out by one call
- * this time. */
+ * this time, and may be a little more: room is asked for by what a packet takes at most. */
 enum { GATHER_LEAST = 4096 - sizeof(hf_chunk), GATHER_MOST = 65536 - sizeof(hf_chunk) };
 
 static size_t gather(const hf_out *out) {
-  if (out->flushed <= GATHER_LEAST) return GATHER_LEAST;
-  return out->flushed < GATHER_MOST ? out->flushed : GATHER_MOST;
+  size_t room = out->flushed + out->flushed / 8;
+  if (room <= GATHER_LEAST) return GATHER_LEAST;
+  return room < GATHER_MOST ? room : GATHER_MOST;
 }
 
 static hf_chunk *add(hf_out *out, size_t room) {

@@ -199,6 +199,22 @@ for _, protocol in ipairs { 5, 4 } do
       assert.same({ "down connection_lost", "delivered 2 lost" }, lose())
     end)
 
+    it("that are as many as went out at once before go out at once", function()
+      local function burst(count)
+        local before = link:writes()
+        for id = 1, count do
+          assert.is_true(link:publish(id, "a/topic", ("x"):rep(64), 0))
+        end
+        link:run()
+        world:told()
+        return link:writes() - before
+      end
+      assert.is_true(burst(100) > 1)
+      for _ = 1, 3 do
+        assert.equal(1, burst(100))
+      end
+    end)
+
     it("wait while 64 KiB have not been taken", function()
       link:accept(0)
       local payload = ("x"):rep(20000)

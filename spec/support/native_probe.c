@@ -340,6 +340,11 @@ static int written(lua_State *L) {
   return 1;
 }
 
+static int writes(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)hf_scripted_writes(peer_of(L, 2)));
+  return 1;
+}
+
 /* link:accept([count]): so many bytes will be accepted from now on; any */
 static int accept_bytes(lua_State *L) {
   hf_scripted_allow(peer_of(L, 3), lua_isnoneornil(L, 2) ? SIZE_MAX : (size_t)luaL_checkinteger(L, 2));
@@ -428,6 +433,7 @@ int luaopen_native_probe(lua_State *L) {
                                      {"feed", feed},
                                      {"piece", piece},
                                      {"written", written},
+                                     {"writes", writes},
                                      {"accept", accept_bytes},
                                      {"finish", finish},
                                      {"hold_back", hold_back},

@@ -19,6 +19,7 @@ struct hf_scripted {
   pile fed, written;
   size_t piece, allowed;
   uint64_t received, accepted, acknowledged;
+  size_t writes;
   int64_t quiet_for;
   const hf_reason *reason;
   char text[200], host[128], address[128];
@@ -144,6 +145,7 @@ static size_t write_some(hf_stream *stream, const void *bytes, size_t length) {
   if (peer->allowed != SIZE_MAX) peer->allowed -= taken;
   if (taken < length) peer->full = true;
   put(&peer->written, bytes, taken);
+  peer->writes++;
   peer->accepted += taken;
   if (!peer->holds) peer->acknowledged = peer->accepted;
   return taken;
@@ -282,6 +284,10 @@ void hf_scripted_end(hf_scripted *peer, const hf_reason *reason, const char *tex
     hf_loop_later(peer->loop, &peer->task);
   else if (peer->attends)
     news(peer);
+}
+
+size_t hf_scripted_writes(const hf_scripted *peer) {
+  return peer->writes;
 }
 
 void hf_scripted_hold_back(hf_scripted *peer, bool holds) {

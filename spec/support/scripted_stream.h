@@ -40,6 +40,8 @@ void hf_scripted_piece(hf_scripted *peer, size_t piece);
 /* Bytes of the owner's that have been accepted and not been taken yet, oldest first; how many there were. */
 size_t hf_scripted_take(hf_scripted *peer, void *buffer, size_t room);
 
+size_t hf_scripted_writes(const hf_scripted *peer); /* calls of the owner's */
+
 /* So many bytes will be accepted from now on; SIZE_MAX, as at first: any. */
 void hf_scripted_allow(hf_scripted *peer, size_t room);
 
