@@ -152,13 +152,6 @@ static int post(lua_State *L) {
   return 1;
 }
 
-/* posting(told): whether anybody hears of the outcome of what is posted from now on, by the short way (plain.c). */
-static int posting(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, CLIENT);
-  h->told = lua_toboolean(L, 2);
-  return 0;
-}
-
 /* subscribe(wish, filter, qos, no_local, retain_as_published, retain_handling, identifier, properties) */
 static int subscribe(lua_State *L) {
   hf_client *client = check(L);
@@ -403,7 +396,6 @@ static int collect(lua_State *L) {
 static const luaL_Reg methods[] = {{"id", identifier},
                                    {"start", start},
                                    {"post", post},
-                                   {"posting", posting},
                                    {"withdraw", withdraw},
                                    {"subscribe", subscribe},
                                    {"unsubscribe", unsubscribe},
@@ -485,6 +477,7 @@ void hf_lua_open_client(lua_State *L) {
   hf_lua_setmethod(L, "begun", begun);
   hf_lua_setmethod(L, "done", done_with);
   hf_lua_setmethod(L, "done_all", done_with_all);
+  hf_lua_plain_methods(L);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

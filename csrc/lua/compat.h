@@ -148,6 +148,15 @@ static inline int hf_lua_getfield(lua_State *L, int index, const char *name) {
   return lua_type(L, -1);
 }
 
+static inline int hf_lua_rawget(lua_State *L, int index) {
+#if LUA_VERSION_NUM >= 503
+  return lua_rawget(L, index);
+#else
+  lua_rawget(L, index);
+  return lua_type(L, -1);
+#endif
+}
+
 static inline int hf_lua_rawgeti(lua_State *L, int index, int position) {
   lua_rawgeti(L, index, position);
   return lua_type(L, -1);

@@ -7,7 +7,7 @@
 #include "lua/handle.h"
 #include "sys/thread.h"
 
-enum { LONG_WAY = 1, HANDLE, DEFAULTS, CALL, LINE, LAST, ANSWERING }; /* upvalues: a function, and strings */
+enum { LONG_WAY = 1, HANDLE, DEFAULTS, CALL }; /* upvalues: a function, and strings */
 
 /* Of publish.lua and of schema.lua. */
 enum { PACKET_MOST = 268435455, HEADER = 2 + 2 + 4, SECONDS_MOST = 4294967 };
@@ -21,17 +21,14 @@ typedef struct plain {
 /* The field of the table at `index` under the name that is an upvalue, pushed. */
 static int raw_field(lua_State *L, int index, int name) {
   lua_pushvalue(L, lua_upvalueindex(name));
-  lua_rawget(L, index);
-  return lua_type(L, -1);
+  return hf_lua_rawget(L, index);
 }
 
 /* Leaves one value. */
-static const hf_lua_handle *handle_of(lua_State *L) {
-  if (lua_type(L, 1) != LUA_TTABLE) return NULL;
-  lua_pushvalue(L, lua_upvalueindex(HANDLE));
-  lua_rawget(L, 1);
-  const hf_lua_handle *handle = lua_touserdata(L, -1);
-  if (!handle || lua_rawlen(L, -1) != sizeof *handle) return NULL;
+static hf_lua_handle *handle_of(lua_State *L) {
+  if (lua_type(L, 1) != LUA_TTABLE || raw_field(L, 1, HANDLE) != LUA_TUSERDATA) return NULL;
+  hf_lua_handle *handle = lua_touserdata(L, -1);
+  if (lua_rawlen(L, -1) != sizeof *handle) return NULL;
   return handle->self == handle && handle->client ? handle : NULL;
 }
 
@@ -79,9 +76,9 @@ static bool take_option(lua_State *L, plain *as, bool waits) {
 }
 
 static bool take_options(lua_State *L, plain *as, bool waits) {
-  if (lua_isnoneornil(L, 4)) return true;
-  if (lua_type(L, 4) != LUA_TTABLE) return false;
-  if (lua_getmetatable(L, 4)) return false;
+  int type = lua_type(L, 4);
+  if (type == LUA_TNIL) return true;
+  if (type != LUA_TTABLE || lua_getmetatable(L, 4)) return false;
   bool fine = true;
   for (lua_pushnil(L); fine && lua_next(L, 4); lua_pop(L, 1))
     fine = take_option(L, as, waits);
@@ -103,18 +100,30 @@ static bool is_plain_topic(hf_bytes topic) {
   return topic.length > 0 && topic.length <= UINT16_MAX;
 }
 
-static bool take_message(lua_State *L, plain *as) {
-  return take_bytes(L, 2, &as->post.topic) && take_bytes(L, 3, &as->post.payload) && is_plain_topic(as->post.topic) &&
-         as->post.topic.length + as->post.payload.length + HEADER <= PACKET_MOST;
+/* Most are the one before. */
+static bool is_good_topic(hf_lua_handle *handle, hf_bytes topic) {
+  bool known = topic.length > 0 && topic.length == handle->known_length;
+  if (known && memcmp(topic.data, handle->known, topic.length) == 0) return true;
+  if (!is_plain_topic(topic)) return false;
+  if (topic.length > HF_LUA_KNOWN) return true;
+  memcpy(handle->known, topic.data, topic.length);
+  handle->known_length = (uint8_t)topic.length;
+  return true;
+}
+
+static bool take_message(lua_State *L, hf_lua_handle *handle, hf_post *post) {
+  return take_bytes(L, 2, &post->topic) && take_bytes(L, 3, &post->payload) && is_good_topic(handle, post->topic) &&
+         post->topic.length + post->payload.length + HEADER <= PACKET_MOST;
 }
 
 /* Leaves a few values. */
 static bool read(lua_State *L, plain *as, bool waits) {
-  const hf_lua_handle *handle = handle_of(L);
-  if (!handle || hf_thread_forked()) return false;
+  if (lua_gettop(L) != 4) lua_settop(L, 4);
+  hf_lua_handle *handle = handle_of(L);
+  if (!handle || (waits && handle->wary) || hf_thread_forked()) return false;
   *as = (plain){.client = handle->client, .post = {.ttl = handle->ttl}, .timeout = -1};
   if (handle->told || waits) as->post.flags = HF_PUBLISH_NOTIFY | (waits ? HF_PUBLISH_AWAITED : 0u);
-  return take_message(L, as) && take_options(L, as, waits) && has_no_defaults(L);
+  return take_message(L, handle, &as->post) && take_options(L, as, waits) && has_no_defaults(L);
 }
 
 /* False: it has not been accepted. */
@@ -126,7 +135,6 @@ static bool send(const plain *as, uint64_t *id) {
 static int post(lua_State *L) {
   plain as;
   uint64_t id;
-  lua_settop(L, 4);
   if (read(L, &as, false) && send(&as, &id)) {
     hf_lua_pushint64(L, (int64_t)id);
     return 1;
@@ -138,22 +146,12 @@ static int post(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* Nobody stands in the line for room, and the client asks nothing whose answer may be what calls. */
-static bool may_wait(lua_State *L) {
-  if (raw_field(L, 1, LINE) != LUA_TTABLE) return false;
-  if (raw_field(L, lua_gettop(L), LAST) != LUA_TNUMBER || lua_tonumber(L, -1) > 0) return false;
-  if (raw_field(L, 1, ANSWERING) != LUA_TTABLE) return false;
-  lua_pushnil(L);
-  return !lua_next(L, -2);
-}
-
 /* plain_publish(client, topic, payload, options) -> id, timeout (seconds) or nil; or nothing, and then nothing has
  * happened. The caller waits for the outcome. */
 static int plain_publish(lua_State *L) {
   plain as;
   uint64_t id;
-  lua_settop(L, 4);
-  if (!read(L, &as, true) || !may_wait(L) || !send(&as, &id)) return 0;
+  if (!read(L, &as, true) || !send(&as, &id)) return 0;
   hf_lua_pushint64(L, (int64_t)id);
   if (as.timeout < 0) return 1;
   lua_pushnumber(L, as.timeout);
@@ -162,7 +160,7 @@ static int plain_publish(lua_State *L) {
 
 /* Pushes a closure of the value at the top, which it takes. */
 static void push(lua_State *L, lua_CFunction function, const char *call) {
-  const char *const names[] = {"handle", "defaults", call, "line", "last", "answering"};
+  const char *const names[] = {"handle", "defaults", call};
   int count = (int)(sizeof names / sizeof *names);
   for (int i = 0; i < count; i++)
     lua_pushstring(L, names[i]);
@@ -175,6 +173,28 @@ static int poster(lua_State *L) {
   lua_settop(L, 1);
   push(L, post, "post");
   return 1;
+}
+
+/* posting(told): whether anybody hears of the outcome of what is posted from now on by the short way. */
+static int posting(lua_State *L) {
+  hf_lua_handle *handle = luaL_checkudata(L, 1, HF_LUA_CLIENT);
+  handle->told = lua_toboolean(L, 2);
+  return 0;
+}
+
+/* beware(wary): whether a publish takes the long way, since somebody may stand in the line for room, or the client may
+ * ask something whose answer is what calls. */
+static int beware(lua_State *L) {
+  hf_lua_handle *handle = luaL_checkudata(L, 1, HF_LUA_CLIENT);
+  handle->wary = lua_toboolean(L, 2);
+  return 0;
+}
+
+void hf_lua_plain_methods(lua_State *L) {
+  lua_pushcfunction(L, posting);
+  lua_setfield(L, -2, "posting");
+  lua_pushcfunction(L, beware);
+  lua_setfield(L, -2, "beware");
 }
 
 void hf_lua_open_plain(lua_State *L) {

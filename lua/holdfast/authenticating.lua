@@ -17,6 +17,7 @@ local SECRET = { secret = true }
 
 -- A call in such a function that waits for the connection would wait for itself.
 local function call(client, kind, fn, ...)
+  client.handle:beware(true)
   client.answering[kind] = protect.running()
   local data, other = fn(...)
   client.answering[kind] = nil

@@ -20,6 +20,7 @@ local proxy_row, server_row = { secret = true }, {}
 -- One question of a kind is open at a time. `client.answering` knows in which coroutine its function runs: a call there
 -- that waits for the connection would wait for itself.
 local function call(client, kind, fn, ...)
+  client.handle:beware(true)
   client.answering[kind] = protect.running()
   local one, other = fn(...)
   client.answering[kind] = nil

@@ -126,6 +126,7 @@ end
 -- Waits for room; true when the waiter has been submitted, or nil, message, code and what has become of the message.
 local function stand_in_line(client, waiter, timeout)
   local place, life = { waiter = waiter }, lifetime(waiter)
+  client.handle:beware(true) -- nobody goes past the line
   line.join(client.line, place)
   waiting.park(client, place, sooner(timeout, life))
   if not place.timed_out then
@@ -204,8 +205,11 @@ function submission.publish(client, topic, payload, given)
     ttl = values.ttl or client.ttl,
     priority = values.priority > 0 and values.priority or nil,
   }
-  local left = timeout
-  if line.head(client.line) or not submit(client, waiter) then
+  local left, first = timeout, line.head(client.line)
+  if not first and next(client.answering) == nil then
+    client.handle:beware(false)
+  end
+  if first or not submit(client, waiter) then
     waiter.since = core.now()
     local submitted, what
     submitted, message, code, what = stand_in_line(client, waiter, timeout)

@@ -10,7 +10,7 @@ describe("the short way", function()
   before_each(function()
     world = virtual.new()
     handle = world:client { queue = { messages = 50, bytes = 1000000, ttl = 7000 } }
-    client = { handle = handle, defaults = {}, answering = {}, line = { first = 1, last = 0 } }
+    client = { handle = handle, defaults = {} }
     left = 0
     post = core.poster(function(...)
       left = left + 1
@@ -47,6 +47,20 @@ describe("the short way", function()
     assert.equal(0, left)
   end)
 
+  it("looks at each topic, whatever was posted before", function()
+    local long = ("x"):rep(100)
+    for _, topic in ipairs { "good/topic", "good/topic", "good/topik", long, long, "good/topic" } do
+      assert.is_number((post(client, topic, "x")))
+      for _, bad in ipairs { "", "good/topi#", "good/top\0c", "good/topic#", "good/\255opic", long .. "#" } do
+        assert.equal("long", (post(client, bad, "x")))
+        assert.is_nil(core.plain_publish(client, bad, "x"))
+      end
+    end
+    local another = { handle = world:client(), defaults = {} }
+    assert.equal("long", (post(another, "", "x")))
+    assert.equal(1, (post(another, "good/topic", "x")))
+  end)
+
   it("has the time of the queue, or its own", function()
     handle:posting(true)
     post(client, "t", "x")
@@ -77,7 +91,7 @@ describe("the short way", function()
   end
 
   it("leaves to the long way what it does not know, or what is wrong", function()
-    local own = { defaults = {}, answering = {}, line = { last = 0 } }
+    local own = { defaults = {} }
     for _, object in ipairs { own, "a", 5, false, handle } do
       untouched(object, "t", "x")
     end
@@ -147,14 +161,12 @@ describe("the short way", function()
       assert.same({ "20 delivered 1 to 3" }, outcomes())
     end)
 
-    it("is no way past a line for room, nor in an answer that the client waits for", function()
-      client.line.last = 1
+    it("is none while the client is wary, which posts go by", function()
+      handle:beware(true)
       assert.is_nil(core.plain_publish(client, "t", "x"))
-      client.line.last = 0
-      client.answering.credentials = coroutine.create(function() end)
-      assert.is_nil(core.plain_publish(client, "t", "x"))
-      client.answering.credentials = nil
-      assert.equal(1, core.plain_publish(client, "t", "x"))
+      assert.equal(1, (post(client, "t", "x")))
+      handle:beware(false)
+      assert.equal(2, core.plain_publish(client, "t", "x"))
     end)
   end)
 end)

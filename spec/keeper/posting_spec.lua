@@ -34,7 +34,7 @@ describe("posts in a row", function()
       pending "a sanitizer's allocator is another"
       return
     end
-    local client = { handle = world:client(), defaults = {}, answering = {}, line = { first = 1, last = 0 } }
+    local client = { handle = world:client(), defaults = {} }
     local post = core.poster(error)
     local function stay(count)
       for _ = 1, count do

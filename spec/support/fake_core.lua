@@ -74,6 +74,7 @@ end
 
 -- The short way past the reading of options is never taken: it wants a handle of the real core.
 function Handle.posting() end
+function Handle.beware() end
 
 function Handle:answers(wish)
   self.answer_wish = wish
