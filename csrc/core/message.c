@@ -32,8 +32,13 @@ static hf_properties *fill_body(void *body, hf_bytes *topic, hf_bytes *payload, 
   return copy;
 }
 
+/* In both kinds the topic's place is cleared, too: where the compiler knows the length it has the processor clear word
+ * by word, and what follows in the thread waits for that. */
 static void fill(hf_publish *publish, hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  *publish = (hf_publish){.topic = topic, .payload = payload, .deadline = INT64_MAX, .expires = INT64_MAX};
+  memset(publish, 0, sizeof *publish + topic.length);
+  publish->topic = topic;
+  publish->payload = payload;
+  publish->deadline = publish->expires = INT64_MAX;
   publish->properties = fill_body(publish + 1, &publish->topic, &publish->payload, properties);
 }
 
@@ -83,7 +88,9 @@ size_t hf_message_size(hf_bytes topic, hf_bytes payload, const hf_properties *pr
 }
 
 void hf_message_fill(hf_message *message, hf_bytes topic, hf_bytes payload, const hf_properties *properties) {
-  *message = (hf_message){.topic = topic, .payload = payload};
+  memset(message, 0, sizeof *message + topic.length);
+  message->topic = topic;
+  message->payload = payload;
   message->properties = fill_body(message + 1, &message->topic, &message->payload, properties);
   message->wishes = message->wishes_inline;
 }
