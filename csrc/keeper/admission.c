@@ -11,10 +11,11 @@
 #include "sys/clock.h"
 #include "sys/memory.h"
 
-static bool room_for(hf_client *client, size_t weight) {
+/* `times` the queue. */
+static bool room_for(hf_client *client, size_t weight, size_t times) {
   const hf_client_options *options = client->options;
-  return atomic_load(&client->queued_messages) < options->queue_messages &&
-         atomic_load(&client->queued_bytes) <= options->queue_bytes - weight;
+  hf_queued queued = hf_account_queued(&client->account);
+  return queued.messages < options->queue_messages * times && queued.bytes <= options->queue_bytes * times - weight;
 }
 
 /* Who is refused when there is no room is held back by outcomes that nobody has looked at, too. Who is not must not
@@ -72,7 +73,7 @@ static void overflow(hf_client *client, hf_publish *publish) {
 }
 
 size_t hf_client_at_stake(hf_client *client) {
-  return client->store || atomic_load(&client->closed) ? 0 : atomic_load(&client->queued_messages);
+  return client->store || atomic_load(&client->closed) ? 0 : hf_account_queued(&client->account).messages;
 }
 
 void hf_client_store_trouble(hf_client *client, hf_store_problem *problem) {
@@ -83,10 +84,8 @@ static bool take_room(hf_client *client, size_t weight) {
   const hf_client_options *options = client->options;
   /* The keeper drops the oldest, so for a moment there are more. */
   size_t times = options->overflow == HF_OVERFLOW_DROP_OLDEST ? 2 : 1;
-  size_t messages = atomic_fetch_add(&client->queued_messages, 1);
-  size_t bytes = atomic_fetch_add(&client->queued_bytes, weight);
-  bool room = messages < options->queue_messages * times && bytes <= options->queue_bytes * times - weight;
-  if (!room) hf_dues_give_back(client, 1, weight);
+  bool room = room_for(client, weight, times);
+  if (room) hf_account_charge(&client->account, weight);
   return room;
 }
 
@@ -99,7 +98,7 @@ hf_admission hf_client_post(hf_client *client, hf_publish *publish, int64_t ttl,
   if (!room && options->overflow == HF_OVERFLOW_REJECT) {
     atomic_store(&client->room_wanted, true);
     /* What freed the queue between the look and the flag did not see the flag. */
-    if (room_for(client, weight) && atomic_exchange(&client->room_wanted, false)) hf_dues_tell_room(client);
+    if (room_for(client, weight, 1) && atomic_exchange(&client->room_wanted, false)) hf_dues_tell_room(client);
     return HF_QUEUE_FULL;
   }
   *id = publish->id = hf_posting_id(client);

@@ -11,18 +11,18 @@ void hf_dues_tell_room(hf_client *client) {
   hf_mailbox_push(client->out, &client->room);
 }
 
-void hf_dues_give_back(hf_client *client, size_t messages, size_t bytes) {
-  atomic_fetch_sub(&client->queued_messages, messages);
-  atomic_fetch_sub(&client->queued_bytes, bytes);
+/* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. */
+static bool has_much_room(hf_client *client) {
+  hf_queued queued = hf_account_queued(&client->account);
+  return queued.messages <= client->options->queue_messages / 8 * 7 &&
+         queued.bytes <= client->options->queue_bytes / 8 * 7;
 }
 
 void hf_dues_credit(hf_client *client, size_t messages, size_t bytes) {
-  hf_dues_give_back(client, messages, bytes);
-  /* An eighth of the queue at a time, or every message that leaves a full queue would wake Lua for one more. A closed
-   * client has no room for anybody. */
-  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) &&
-      atomic_load(&client->queued_messages) <= client->options->queue_messages / 8 * 7 &&
-      atomic_load(&client->queued_bytes) <= client->options->queue_bytes / 8 * 7 &&
+  atomic_fetch_add(&client->account.credited_messages, messages);
+  atomic_fetch_add(&client->account.credited_bytes, bytes);
+  /* A closed client has no room for anybody. */
+  if (atomic_load(&client->room_wanted) && !atomic_load(&client->closed) && has_much_room(client) &&
       atomic_exchange(&client->room_wanted, false))
     hf_dues_tell_room(client);
 }

@@ -59,16 +59,16 @@ struct hf_client {
 
   /* any thread */
   atomic_uint references;
-  atomic_size_t queued_messages, queued_bytes; /* admitted, outcome not yet taken */
-  atomic_size_t inbox_messages, inbox_bytes;   /* handed to Lua, not yet consumed; of QoS 1 and 2 where the link can */
-  atomic_size_t flood_messages, flood_bytes;   /* hold those back, and here of QoS 0 */
-  atomic_uint_fast32_t answers;                /* the wish by which answers to our questions come; 0: none does */
-  atomic_uint_fast64_t begun[2];               /* up to this receipt all of QoS 1, of QoS 2, may be acknowledged */
-  hf_begun marks[2];                           /* for the thread of its Lua state alone */
-  hf_wishing *removals;                        /* likewise: made with each wish, for when it is no longer wanted */
-  atomic_size_t events;                        /* hf_events handed to Lua, not yet taken; see tell.c */
-  atomic_size_t verdicts;                      /* the same of GRANTED_AGAIN alone */
-  atomic_size_t outcomes;                      /* the same of outcomes whose room in the queue is free already */
+  hf_account account;
+  atomic_size_t inbox_messages, inbox_bytes; /* handed to Lua, not yet consumed; of QoS 1 and 2 where the link can */
+  atomic_size_t flood_messages, flood_bytes; /* hold those back, and here of QoS 0 */
+  atomic_uint_fast32_t answers;              /* the wish by which answers to our questions come; 0: none does */
+  atomic_uint_fast64_t begun[2];             /* up to this receipt all of QoS 1, of QoS 2, may be acknowledged */
+  hf_begun marks[2];                         /* for the thread of its Lua state alone */
+  hf_wishing *removals;                      /* likewise: made with each wish, for when it is no longer wanted */
+  atomic_size_t events;                      /* hf_events handed to Lua, not yet taken; see tell.c */
+  atomic_size_t verdicts;                    /* the same of GRANTED_AGAIN alone */
+  atomic_size_t outcomes;                    /* the same of outcomes whose room in the queue is free already */
   atomic_bool room_wanted, closed, held, quiet;
   atomic_bool gone; /* closed, and there is nothing left to wait for: it shows as such, and is counted no more */
   atomic_uint_fast64_t next_publish;

@@ -50,8 +50,7 @@ static void post(hf_client *client, hf_publish *publish) {
   publish->weight = hf_publish_weigh(publish);
   publish->flags = HF_PUBLISH_NOTIFY | HF_PUBLISH_RESTORED;
   if (publish->packet_id) publish->flags |= HF_PUBLISH_SENT | HF_PUBLISH_LENT;
-  atomic_fetch_add(&client->queued_messages, 1);
-  atomic_fetch_add(&client->queued_bytes, publish->weight);
+  hf_account_charge(&client->account, publish->weight);
   publish->mail.owner = hf_client_hold(client);
   publish->mail.kind = HF_COMMAND_PUBLISH;
   hf_mailbox_push(hf_keeper_inbox(client->keeper), &publish->mail);

@@ -76,12 +76,12 @@ static void put_back(hf_outbox *outbox, hf_publish *publish) {
   watch(outbox, publish);
 }
 
-/* A post that will be refused counts for a moment, too, so elsewhere this says nothing. */
+/* Elsewhere nobody goes for another, though a store may have had more than there is room for. */
 static bool overfull(hf_client *client) {
   if (client->options->overflow != HF_OVERFLOW_DROP_OLDEST) return false;
   hf_dues_pay(client);
-  return atomic_load(&client->queued_messages) > client->options->queue_messages ||
-         atomic_load(&client->queued_bytes) > client->options->queue_bytes;
+  hf_queued queued = hf_account_queued(&client->account);
+  return queued.messages > client->options->queue_messages || queued.bytes > client->options->queue_bytes;
 }
 
 void hf_outbox_accept(hf_client *client, hf_publish *publish) {

@@ -111,8 +111,9 @@ void hf_client_status(hf_client *client, hf_status *status) {
   if (status->down_since != HF_NEVER) status->downtime += hf_clock_ms() - status->down_since;
   pthread_mutex_unlock(&client->lock);
   if (atomic_load(&client->gone)) look_closed(status);
-  status->queued_messages = atomic_load(&client->queued_messages);
-  status->queued_bytes = atomic_load(&client->queued_bytes);
+  hf_queued queued = hf_account_queued(&client->account);
+  status->queued_messages = queued.messages;
+  status->queued_bytes = queued.bytes;
   if (status->queued_messages == 0) status->queued_since = HF_NEVER; /* the turn in which it went may go on */
   status->inbox_messages = atomic_load(&client->inbox_messages);
   status->inbox_bytes = atomic_load(&client->inbox_bytes);

@@ -125,7 +125,7 @@ static hf_publish *one_of_the_accused(hf_outbox *outbox) {
 
 static void toss(hf_client *client) {
   hf_trial *trial = &client->outbox.trial;
-  size_t queued = atomic_load(&client->queued_messages);
+  size_t queued = hf_account_queued(&client->account).messages;
   trial->coin = queued < FEW;
   bool its_turn = hf_random_between(&trial->random, 1, 4) <= coins[trial->coin].of_four;
   trial->turn = its_turn ? HF_TURN_ACCUSED : HF_TURN_OTHERS;
