@@ -67,7 +67,8 @@ static bool may_expire(const hf_publish *publish) {
 }
 
 static void watch(hf_outbox *outbox, hf_publish *publish) {
-  if (may_expire(publish)) hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
+  if (publish->deadline < INT64_MAX && may_expire(publish))
+    hf_heap_set(&outbox->timers, &publish->timer, publish->deadline);
 }
 
 /* Back to where it stood: in front of everything of its priority that was posted after it. */
@@ -132,13 +133,19 @@ static void begin_limits(hf_client *client) {
     hf_budget_set(&outbox->flow, options->bytes_per_second, options->bytes_per_second, now);
 }
 
+static bool has_limits(const hf_outbox *outbox) {
+  return outbox->pace.per_ms > 0 || outbox->flow.per_ms > 0;
+}
+
 /* ms until one more may go out. One that is larger than all that can be saved up is owed for afterwards. */
 static int64_t limited_for(hf_outbox *outbox, int64_t now) {
+  if (!has_limits(outbox)) return 0;
   int64_t pace = hf_budget_wait(&outbox->pace, 1, now), flow = hf_budget_wait(&outbox->flow, 0, now);
   return pace > flow ? pace : flow;
 }
 
 static void spend(hf_outbox *outbox, const hf_publish *publish, double times) {
+  if (!has_limits(outbox)) return;
   hf_budget_spend(&outbox->pace, times);
   if (outbox->flow.per_ms > 0) hf_budget_spend(&outbox->flow, times * (double)hf_publish_packet_size(publish));
 }
