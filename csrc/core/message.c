@@ -71,7 +71,7 @@ hf_publish *hf_publish_shrink(hf_publish *publish) {
   if (!block) return smaller;
   *smaller = *publish;
   smaller->block = NULL;
-  hf_publish_block_release(block);
+  hf_publish_block_release(block, 1);
   return smaller;
 }
 
@@ -119,7 +119,7 @@ size_t hf_publish_packet_size(const hf_publish *publish) {
 
 void hf_publish_free(hf_publish *publish) {
   if (publish && publish->block)
-    hf_publish_block_release(publish->block);
+    hf_publish_block_release(publish->block, 1);
   else
     free(publish);
 }

@@ -46,8 +46,8 @@ void hf_publish_block_close(hf_publish_block *block) {
   if (block) let_go(block, OPEN - block->added);
 }
 
-void hf_publish_block_release(hf_publish_block *block) {
-  let_go(block, 1);
+void hf_publish_block_release(hf_publish_block *block, unsigned count) {
+  let_go(block, count);
 }
 
 bool hf_publish_block_sealed(const hf_publish_block *block) {

@@ -40,6 +40,6 @@ hf_publish *hf_publish_block_next(hf_publish *publish);
 hf_publish_block *hf_publish_block_of(hf_mail *mail);
 void hf_publish_block_discard(hf_publish_block *block); /* seals it, and frees what is in it */
 
-void hf_publish_block_release(hf_publish_block *block); /* one of its messages is gone */
+void hf_publish_block_release(hf_publish_block *block, unsigned count); /* so many of its messages are gone */
 
 #endif

@@ -32,7 +32,7 @@ hf_publish *hf_client_outcome(hf_client *client, hf_publish *publish, bool tell)
   bool surplus = !keeps_room && !(publish->flags & HF_PUBLISH_AWAITED) && atomic_load(&client->outcomes) >= most;
   if (tell && surplus) HF_COUNT(client, events_dropped, 1);
   if (!tell || surplus) {
-    hf_publish_free(publish);
+    hf_dues_free(client, publish);
     return NULL;
   }
   publish->mail.kind = HF_EVENT_OUTCOME;

@@ -27,11 +27,29 @@ void hf_dues_credit(hf_client *client, size_t messages, size_t bytes) {
     hf_dues_tell_room(client);
 }
 
+static void release_block(hf_dues *dues) {
+  if (dues->block) hf_publish_block_release(dues->block, dues->gone);
+  dues->block = NULL;
+  dues->gone = 0;
+}
+
+void hf_dues_free(hf_client *client, hf_publish *publish) {
+  hf_dues *dues = &client->dues;
+  if (!publish->block) {
+    hf_publish_free(publish);
+    return;
+  }
+  if (dues->block != publish->block) release_block(dues);
+  dues->block = publish->block;
+  dues->gone++;
+}
+
 void hf_dues_pay(hf_client *client) {
   hf_dues *dues = &client->dues;
   if (dues->sent) HF_COUNT(client, sent, dues->sent);
   if (dues->delivered) HF_COUNT(client, delivered, dues->delivered);
   if (dues->messages) hf_dues_credit(client, dues->messages, dues->bytes);
   if (dues->references) atomic_fetch_sub(&client->references, dues->references); /* the keeper's own is not of these */
+  release_block(dues);
   *dues = (hf_dues){0};
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/publish_block.h"
 #include "keeper/client.h"
 
 /* What was posted, and what has been credited of it since. Only whichever thread posts writes the former, one at a
@@ -46,7 +47,12 @@ typedef struct hf_dues {
   size_t messages, bytes;   /* of the queue */
   uint64_t sent, delivered; /* to be counted */
   unsigned references;
+  hf_publish_block *block; /* of which so many messages are gone; NULL: none are */
+  unsigned gone;
 } hf_dues;
+
+/* As hf_publish_free, once they are paid. */
+void hf_dues_free(hf_client *client, hf_publish *publish);
 
 void hf_dues_pay(hf_client *client);
 

@@ -116,7 +116,7 @@ void hf_tell_in_row(hf_client *client, hf_publish *outcome) {
   }
   row->more++;
   row->weight += outcome->weight;
-  hf_publish_free(outcome);
+  hf_dues_free(client, outcome);
 }
 
 void hf_tell_send(hf_client *client, hf_event *event) {
