@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "keeper/ears.h"
 #include "sys/clock.h"
@@ -25,13 +26,15 @@ static struct {
   hf_ears *ears;        /* NULL: not yet */
   hf_alarm standby;
   hf_mailbox *wanting; /* who waits without it, and would take it; held by its own wait */
-  int64_t left;        /* us: when Lua has last left a wait */
+  int64_t left;        /* us: when Lua has last left a wait, or come by */
   int64_t due;         /* us: when the standby rings, while nobody has the turn */
   unsigned states, proven;
   enum holder holder;
   pthread_t by;     /* whose turn it is, where it is a Lua thread's */
   int64_t equip_at; /* ms: when a descriptor for it is asked for again */
   bool never, has_standby;
+  bool waits;       /* the one Lua state has waited without it: its loop is one that will */
+  atomic_bool lent; /* it was given to who does not wait yet; written with the lock held */
 } lead = {.lock = PTHREAD_MUTEX_INITIALIZER, .standby = {-1, -1}};
 
 /* All of these with the lock held. */
@@ -61,6 +64,7 @@ void hf_lead_arrive(void) {
   pthread_mutex_lock(&lead.lock);
   lead.states++;
   lead.proven = 0;
+  lead.waits = false;
   pthread_mutex_unlock(&lead.lock);
 }
 
@@ -70,6 +74,7 @@ void hf_lead_depart(void) {
   lead.states--;
   lead.proven = 0;
   lead.wanting = NULL;
+  lead.waits = false;
   pthread_mutex_unlock(&lead.lock);
 }
 
@@ -88,10 +93,12 @@ static bool take(hf_mailbox *box, int64_t now) {
   bool mine = lead.holder == OF_NOBODY && now < lead.due && may_lead();
   if (mine) {
     lead.holder = OF_LUA;
+    lead.lent = false;
     lead.by = pthread_self();
     hf_alarm_set(&lead.standby, -1);
   } else if (lead.holder == OF_KEEPER) {
     lead.wanting = box;
+    lead.waits = true;
   }
   pthread_mutex_unlock(&lead.lock);
   return mine;
@@ -148,6 +155,17 @@ void hf_lead_waited(void) {
   pthread_mutex_unlock(&lead.lock);
 }
 
+void hf_lead_came_by(void) {
+  if (hf_thread_forked()) return;
+  pthread_mutex_lock(&lead.lock);
+  if (lead.lent || (lead.holder == OF_KEEPER && lead.waits)) {
+    int64_t now = hf_clock_us();
+    judge(now);
+    lead.left = now;
+  }
+  pthread_mutex_unlock(&lead.lock);
+}
+
 static void hurry(void) {
   if (lead.holder == OF_NOBODY) leave_to_nobody(hf_clock_us(), 0);
 }
@@ -156,6 +174,15 @@ void hf_lead_hurry(void) {
   if (hf_thread_forked()) return;
   pthread_mutex_lock(&lead.lock);
   hurry();
+  pthread_mutex_unlock(&lead.lock);
+}
+
+/* Who answers all that comes would else be out of the queue's room before it waits. */
+void hf_lead_posted(void) {
+  if (!lead.lent || hf_thread_forked()) return;
+  pthread_mutex_lock(&lead.lock);
+  if (lead.lent) hurry();
+  lead.lent = false;
   pthread_mutex_unlock(&lead.lock);
 }
 
@@ -174,31 +201,45 @@ void hf_lead_equip(hf_ears *ears) {
   pthread_mutex_unlock(&lead.lock);
 }
 
-/* A reference to who is to be told. */
-static hf_mailbox *give(void) {
-  if (!lead.wanting || lead.proven < PROVEN || !may_lead() || !lead.has_standby) return NULL;
-  leave_to_nobody(hf_clock_us(), AWAY);
-  return hf_mailbox_hold(lead.wanting);
+/* `told`: a reference to who is to be, or NULL where Lua is awake and will wait. */
+static bool give(bool has_mail, hf_mailbox **told) {
+  if (lead.proven < PROVEN || !may_lead() || !lead.has_standby) return false;
+  int64_t now = hf_clock_us();
+  bool is_near = lead.waits && now - lead.left < SOON;
+  if (lead.wanting ? !has_mail : !is_near) return false;
+  leave_to_nobody(now, AWAY);
+  lead.lent = !lead.wanting;
+  *told = lead.wanting ? hf_mailbox_hold(lead.wanting) : NULL;
+  return true;
 }
 
+/* Whom it was lent to may still be at what had come before, and is left alone again after a turn or two. */
 static bool take_back(void) {
   pthread_mutex_lock(&lead.lock);
-  bool mine = lead.holder == OF_NOBODY && hf_clock_us() >= lead.due;
+  int64_t now = hf_clock_us();
+  bool mine = lead.holder == OF_NOBODY && now >= lead.due;
   if (mine) {
     lead.holder = OF_KEEPER;
-    lead.proven = 0;
+    if (lead.lent)
+      judge(now);
+    else
+      lead.proven = 0;
+    lead.lent = false;
   }
   pthread_mutex_unlock(&lead.lock);
   return mine;
 }
 
-bool hf_lead_give(void) {
+bool hf_lead_give(bool has_mail) {
   pthread_mutex_lock(&lead.lock);
-  hf_mailbox *box = give();
+  hf_mailbox *box;
+  bool is_given = give(has_mail, &box);
   pthread_mutex_unlock(&lead.lock);
-  if (!box) return false;
-  hf_mailbox_knock(box);
-  hf_mailbox_release(box);
+  if (!is_given) return false;
+  if (box) {
+    hf_mailbox_knock(box);
+    hf_mailbox_release(box);
+  }
   struct pollfd standby = {.fd = lead.standby.descriptor, .events = POLLIN};
   do
     poll(&standby, 1, -1);

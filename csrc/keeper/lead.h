@@ -7,6 +7,10 @@
  * asleep elsewhere, and the keeper's thread goes on as if nothing had been. Nobody
  * waits for anybody: whoever does not get the turn goes on as without it.
  *
+ * So has who finds mail whenever it looks, and would never wait: ahead of Lua the
+ * keeper's thread has each message written into memory that is not in use yet, and
+ * read out of another processor's cache, which is more than all the rest, too.
+ *
  * It is given only to who has shown that it comes back soon, where no other Lua
  * state is there and no library holds a lock that a turn would wait for. Signals
  * are blocked in turns, and let through while it waits.
@@ -35,6 +39,10 @@ typedef enum hf_led {
 hf_led hf_lead(hf_mailbox *box, int64_t until);
 void hf_lead_waited(void);
 
+/* Lua is through with some more of its mail, and goes on with the next without a wait. */
+void hf_lead_came_by(void);
+void hf_lead_posted(void); /* and has posted something meanwhile: the keeper goes on at once */
+
 /* What has been asked of the keeper is not to wait for Lua to wait. */
 void hf_lead_hurry(void);
 
@@ -44,9 +52,9 @@ void hf_lead_hurry(void);
  * does not depend on how busy it was), else once a second. */
 void hf_lead_equip(hf_ears *ears);
 
-/* After a turn in which something has happened: if a Lua thread waits that would take the next ones, they are its own,
- * and true comes once they are no longer. False: go on. */
-bool hf_lead_give(void);
+/* After a turn: if there was mail, and a Lua thread waits that would take the next turns, or one is at its mail and
+ * will soon, they are its own, and true comes once they are no longer. False: go on. */
+bool hf_lead_give(bool has_mail);
 
 /* The process ends: whoever has the turn gives it back. Any thread. */
 void hf_lead_end(void);

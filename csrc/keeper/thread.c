@@ -31,7 +31,7 @@ static void *run(void *argument) {
   hf_ears_open(&ears, keeper);
   while (hf_ears_turn(&ears)) {
     hf_lead_equip(&ears);
-    if (keeper->mails == 0 || !hf_lead_give()) hf_ears_wait(&ears, INT64_MAX, NULL);
+    if (!hf_lead_give(keeper->mails > 0)) hf_ears_wait(&ears, INT64_MAX, NULL);
   }
   hf_ears_close(&ears);
   pthread_mutex_lock(&ending);

@@ -143,6 +143,7 @@ static int post(lua_State *L) {
   publish->retain = retain;
   publish->flags = (notify ? HF_PUBLISH_NOTIFY : 0u) | (await ? HF_PUBLISH_AWAITED : 0u);
   uint64_t id;
+  hf_lead_posted();
   hf_admission admission = hf_client_post(client, publish, ttl, age, &id);
   if (admission != HF_ADMITTED) {
     hf_publish_free(publish);

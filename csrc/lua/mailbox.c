@@ -23,6 +23,7 @@ typedef struct mailbox {
   hf_mail *pending; /* taken out of it, not handed out to its end by Lua yet */
   uint64_t serial;  /* of what was shown to Lua last */
   unsigned shown;   /* so many of the pending have been, the first: one, or a run of messages */
+  unsigned handed;  /* so many were finished since hf_lead_came_by */
   hf_lua_debts debts;
   bool traces;    /* the library's trace comes here, unless another Lua state has asked since */
   hf_alarm alarm; /* made when it is first set */
@@ -183,7 +184,11 @@ static void finish_shown(mailbox *box) {
     box->pending = mail->next;
     taken(mail);
   }
+  box->handed += box->shown;
   box->shown = 0;
+  if (box->handed < RUN) return;
+  box->handed = 0;
+  hf_lead_came_by();
 }
 
 static unsigned run_of(const hf_mail *mail, unsigned most) {
@@ -350,7 +355,7 @@ hf_mailbox *hf_lua_mailbox(lua_State *L) {
   lua_pop(L, 1);
   box = hf_lua_newuserdata(L, sizeof *box);
   box->pending = NULL;
-  box->serial = box->shown = 0;
+  box->serial = box->shown = box->handed = 0;
   box->debts.debtors = NULL;
   hf_receipts_init(&box->debts.receipts);
   box->mails = NULL;

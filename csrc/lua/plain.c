@@ -3,6 +3,7 @@
  * mistake, no room) is left to the long way, in lua/holdfast/publish.lua, as if nothing had been tried. */
 #include <string.h>
 
+#include "keeper/lead.h"
 #include "core/topic.h"
 #include "lua/handle.h"
 #include "sys/thread.h"
@@ -128,6 +129,7 @@ static bool read(lua_State *L, plain *as, bool waits) {
 
 /* False: it has not been accepted. */
 static bool send(const plain *as, uint64_t *id) {
+  hf_lead_posted();
   return hf_client_post_copy(as->client, &as->post, id) == HF_ADMITTED;
 }
 
