@@ -118,7 +118,7 @@ FAMINE := $(patsubst %,-Wl$(,)--wrap=%,malloc calloc realloc strdup strndup)
 
 # The whole module on virtual time: the probe brings a clock, a keeper and a shortage of memory of its own.
 $(HERE)/spec/keeper_probe.so: LDFLAGS += $(FAMINE)
-$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine mail_race post_race rival_script room_race service_script) \
+$(HERE)/spec/keeper_probe.so: $(patsubst %,$(HERE)/obj/spec/%.o,keeper_probe famine lead_script mail_race post_race rival_script room_race service_script) \
     $(BINDING_OBJECTS) \
     $(filter-out $(BUILD)/obj/sys/clock.o $(BUILD)/obj/keeper/thread.o $(BUILD)/obj/link/paho_%,$(PLAIN_OBJECTS))
 	$(call link,$^)

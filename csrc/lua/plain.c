@@ -3,8 +3,8 @@
  * mistake, no room) is left to the long way, in lua/holdfast/publish.lua, as if nothing had been tried. */
 #include <string.h>
 
-#include "keeper/lead.h"
 #include "core/topic.h"
+#include "keeper/lead.h"
 #include "lua/handle.h"
 #include "sys/thread.h"
 

@@ -11,6 +11,7 @@
 #include "keeper/knock.h"
 #include "keeper/route.h"
 #include "keeper/trace.h"
+#include "lead_script.h"
 #include "link/fake_link.h"
 #include "lua/binding.h"
 #include "mail_race.h"
@@ -463,6 +464,9 @@ static const luaL_Reg functions[] = {{"turn", turn},
                                      {"post_race", post_race},
                                      {"room_race", room_race},
                                      {"mail_race", mail_race},
+                                     {"lead_wait", lead_wait},
+                                     {"lead_came_by", lead_came_by},
+                                     {"lead_give", lead_give},
                                      {"stop", stop},
                                      {"asked", asked},
                                      {"links", links},
