@@ -302,7 +302,8 @@ local function hand_out_earlier(client, wishes)
     local index = subscription and not early.caught_up[wish] and early.first or early.last + 1
     while index <= early.last and client.wishes[wish] do -- a handler that drives the loop may have more kept
       local kept = early[index]
-      if kept and not kept.had[wish] and core.topic_matches(subscription.filter, kept.message.topic) then
+      local is_free = kept and not kept.takers and not kept.had[wish] -- others are for `settle`, further down the stack
+      if is_free and core.topic_matches(subscription.filter, kept.message.topic) then
         hand_kept_to(client, kept, wish)
       end
       index = index + 1

@@ -127,6 +127,23 @@ describe("a message that comes before its subscription", function()
     assert.is_nil(handle.messages_unclaimed)
   end)
 
+  it("is not handed out twice by a handler that drives the loop as it is handed out", function()
+    connected(true)
+    send("t", 1, 2)
+    ready()
+    assert(client:connect(1))
+    client:subscribe("t", function(message)
+      note(message)
+      if message.payload == "1" then
+        send("t", 3, 3, 1)
+        string.gsub("x", "x", function() holdfast.sleep(0) end)
+      end
+    end)
+    holdfast.sleep(1)
+    assert.same({ "t1", "t2", "t3" }, log)
+    assert.equal(3, handle.messages_consumed)
+  end)
+
   it("goes once to each of those that overlap, one of which had a later message already", function()
     connected(true)
     send("t/a", 1, 2)
