@@ -256,6 +256,7 @@ local function hand_over(client, kept, whose, taker)
     end
     kept.had[whose] = true
   end
+  hand.kept = nil -- through it the client would never be collected
 end
 
 -- One subscription has it now. Another that it is for may still be made, for which an item of its own stands.

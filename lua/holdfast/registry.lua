@@ -23,6 +23,7 @@ local hand = {
   item = nil, -- of the message that a taker is being given
   many = 0, -- serial of the message that goes to `takers`, of whom `served` have it; or of the run
   takers = nil, served = 0, serving = 0, message = nil,
+  kept = nil, -- what a taker is being given that came before its subscription
   is_late = nil, -- whether whoever hands out has had its share of time
 }
 
