@@ -125,9 +125,10 @@ local function find_credentials(client, ticket, attempt)
   end
 end
 
-local function credentials_found(client, _, err, trace)
+-- One that has ended before it was open has its own ticket alone.
+local function credentials_found(client, ticket, err, trace)
   if err ~= nil then
-    client.handle:credentials(close_question(client, "credentials"), false, trace:match "^[^\n]*")
+    client.handle:credentials(close_question(client, "credentials") or ticket, false, trace:match "^[^\n]*")
     events.report(client, err, trace)
   end
 end
@@ -142,7 +143,7 @@ function questions.credentials(client, ticket, attempt)
   if client.questions.credentials then
     client.questions.credentials = ticket
   else
-    loop.serve(credentials_found, client, nil, find_credentials, client, ticket, attempt)
+    loop.serve(credentials_found, client, ticket, find_credentials, client, ticket, attempt)
   end
 end
 

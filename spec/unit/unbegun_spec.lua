@@ -178,6 +178,28 @@ describe("a coroutine of the library's own that does not come about", function()
     assert.equal(2, handle.messages_consumed)
   end)
 
+  it("says that there are no credentials, though it is interrupted as it begins to ask", function()
+    begin { credentials = function() return "user" end }
+    holdfast.log(function() end)
+    core:mail("credentials", 1, 7, 1)
+    local serve = loop.serve
+    function loop.serve(found, owner, item, find, ...)
+      loop.serve = serve
+      return serve(found, owner, item, function(...)
+        debug.sethook(function()
+          if debug.getinfo(2, "f").func == find then
+            debug.sethook()
+            error("interrupted", 0)
+          end
+        end, "c")
+        find(...)
+      end, ...)
+    end
+    pcall(holdfast.sleep, 0)
+    debug.sethook()
+    assert.same({ "credentials", 7, false, "interrupted" }, handle.calls[#handle.calls])
+  end)
+
   it("asks for credentials, and for a delay", function()
     local asked = {}
     begin {
