@@ -136,11 +136,20 @@ end
 
 local last_share = 0
 
+local function new_number()
+  last_share = last_share - 1
+  return last_share
+end
+
+local function enter(client, share, item)
+  share.takers[item], client.shares[item] = true, share
+end
+
 -- The item of one more taker of a shared message.
 local function new_item(client, share)
-  last_share = last_share - 1
-  share.takers[last_share], client.shares[last_share] = true, share
-  return last_share
+  local item = new_number()
+  enter(client, share, item)
+  return item
 end
 
 -- Who takes a message, and the item of each.
@@ -266,7 +275,8 @@ local function hand_kept_to(client, kept, wish)
     kept.rest = new_item(client, share)
     kept.share = share
   end
-  kept.items[wish] = kept.items[wish] or new_item(client, kept.share)
+  kept.items[wish] = kept.items[wish] or new_number() -- which is known before the share waits for it
+  enter(client, kept.share, kept.items[wish])
   hand_over(client, kept, wish, { subscription = client.wishes[wish], item = kept.items[wish] })
 end
 

@@ -147,6 +147,42 @@ describe("a coroutine of the library's own that does not come about", function()
     end)
   end
 
+  it("hands out what came before its subscription with what came later, though that is interrupted anywhere", function()
+    local point = 0
+    local is_struck
+    repeat
+      point = point + 1
+      is_struck = false
+      begin {}
+      local heard = 0
+      core:mail("event", 1, "connected", { server = "x", session_present = true, attempts = 1 })
+      core:message(1, "t", "early").qos = 1
+      core:mail("event", 1, "ready", { subscriptions = 0, refused = 0 })
+      holdfast.sleep(0.01)
+      client:subscribe("t", function()
+        heard = heard + 1
+      end)
+      core:message(1, "t", "late", 1).qos = 1
+      local left, thread = point, coroutine.running()
+      debug.sethook(function()
+        local is_ours = coroutine.running() == thread
+          and debug.getinfo(2, "S").source:find("/holdfast/delivery.lua", 1, true)
+        left = left - (is_ours and 1 or 0)
+        if is_ours and left == 0 then
+          is_struck = true
+          debug.sethook()
+          error("interrupted", 0)
+        end
+      end, "l")
+      pcall(holdfast.sleep, 0)
+      debug.sethook()
+      holdfast.sleep(1)
+      assert.same({ 2, 2 }, { heard, handle.messages_consumed }, point)
+      fake_core.remove()
+    until not is_struck
+    assert.is_true(point > 10, point)
+  end)
+
   -- It ends with its second message in the buffer.
   local function spawn_reader()
     local subscription = client:subscribe "t"
