@@ -51,7 +51,8 @@ describe("outages of the Paho link #broker", function()
           assert.are.equal(1, times[id])
           delivered = delivered + (results[id] == 0 and 1 or 0)
         end
-        assert.is_true(delivered >= 900 and delivered < given, delivered .. " of " .. given)
+        -- As many as there are places may have been open when it died.
+        assert.is_true(delivered >= 999 - link:window() and delivered < given, delivered .. " of " .. given)
         broker:restart()
       end
     end
