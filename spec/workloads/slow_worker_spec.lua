@@ -141,11 +141,12 @@ describe("a slow worker #broker", function()
       end)
     elseif program.is_soak or protocol == 5 then
       -- Paho acknowledges as messages arrive: what the inbox held at the kill is lost with it, and what had begun. It
-      -- holds more than its bound: what Paho has read until the client has left: docs/transports/paho.md.
+      -- holds more than its bound: what Paho has read until the client has left: docs/transports/paho.md. A broker that
+      -- was busy sending may have read no acknowledgement by then, and sends all of it again.
       it("loses no more than what its inbox held: " .. way, function()
         holdfast.run(function()
           local account, _, _, inbox = worker(transport, protocol, host, 1)
-          account:must { invented = 0, lost = { 1, inbox + 1 } }
+          account:must { invented = 0, lost = { 0, inbox + 1 } }
         end)
       end)
     end
