@@ -39,7 +39,7 @@ npm installs it the first time), holdfast over Paho, holdfast native. The other 
 with holdfast over --transport.
 
   --runs=N            repetitions, all columns in turn (5; recover takes four times as many)
-  --transport=NAME    paho or native, for parts with one column of holdfast (paho)
+  --transport=NAME    native or paho, for parts with one column of holdfast (native)
   --most=N            clients in scale (10,000)
   --most-paho=N       the same over Paho, which has one select and a lock for all of them (1,000)
   --count=N           messages in a run of receive and publish (100,000)
@@ -52,7 +52,7 @@ carry over to another machine, absolute figures do not.
 ]]
 
 local given = {
-  runs = 5, count = 100000, ["raw-burst"] = 120, most = 10000, ["most-paho"] = 1000, transport = "paho",
+  runs = 5, count = 100000, ["raw-burst"] = 120, most = 10000, ["most-paho"] = 1000, transport = "native",
 }
 local parts = {}
 for _, word in ipairs(arg) do

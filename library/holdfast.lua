@@ -279,7 +279,7 @@
 ---@field client_id? string|false default: random, kept for the client's life; false: the broker chooses (string, or false)
 ---@field protocol? 5|4 MQTT 5, or 4 for MQTT 3.1.1 (5 or 4; default 5)
 ---@field fallback? boolean one downgrade to 3.1.1 if the broker refuses 5; back to 5 where a server refuses 3.1.1 (true or false; default false)
----@field transport? "paho"|"native" what carries the connection: Eclipse Paho C, or holdfast's own ("paho" or "native"; default "paho")
+---@field transport? "paho"|"native" what carries the connection: holdfast's own transport, or Eclipse Paho C ("paho" or "native"; default "native")
 ---@field inspect? boolean native: each step of an attempt is told as an event `step` (true or false; default false)
 ---@field keep_alive? integer a quiet link is probed after this; 0: never (MQTT 5 section 3.1.2.10) (whole number, seconds, from 0 to 65,535; default 20)
 ---@field detect_within? number in place of keep_alive: a dead link is noticed within this time (number, seconds, from 2.5 to 163,837)

@@ -14,8 +14,8 @@ source = {
 description = {
   summary = "An MQTT client that keeps its connection",
   detailed = [[
-    Reconnecting, resubscribing and delivering the queue are done in C on a thread of its own, over Eclipse Paho C;
-    Lua sees events and messages in coroutines. MQTT 5 and 3.1.1.
+    Reconnecting, resubscribing and delivering the queue are done in C on a thread of its own, by a transport of its own or
+    over Eclipse Paho C; Lua sees events and messages in coroutines. MQTT 5 and 3.1.1.
   ]],
   homepage = home,
   issues_url = issues,

@@ -13,7 +13,7 @@ local schema = {
   { name = "client_id", type = "client_id" },
   { name = "protocol", type = "choice", choices = { 5, 4 }, default = 5 },
   { name = "fallback", type = "boolean", default = false },
-  { name = "transport", type = "choice", choices = { "paho", "native" }, default = "paho" },
+  { name = "transport", type = "choice", choices = { "paho", "native" }, default = "native" },
   { name = "inspect", type = "boolean", default = false },
   { name = "keep_alive", type = "whole", unit = "s", to = 65535, default = 20 },
   { name = "detect_within", type = "seconds", unit = "s", from = 2.5, to = 163837 },

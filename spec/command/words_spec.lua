@@ -118,14 +118,9 @@ describe("the options of the command", function()
     assert.same({ { "mqtt://host:1883" }, "me", "p@:" }, { made.servers, made.username, made.password })
   end)
 
-  it("choose our own transport where no other goes there", function()
-    for _, url in ipairs { "ws://a/b", "wss://a", "unix:///a", "mqtt+srv://a" } do
-      assert.equal("native", client(url).transport, url)
-    end
-    assert.equal("native", client("--proxy", "http://a:1", "mqtt://b").transport)
-    assert.equal("native", client("--header", "A: b", "ws://b").transport)
-    assert.equal("paho", client("--transport", "paho", "mqtt://b").transport)
+  it("leave the transport to holdfast.new unless one is named", function()
     assert.equal(nil, client("mqtt://b").transport)
+    assert.equal("paho", client("--transport", "paho", "mqtt://b").transport)
   end)
 
   it("that exclude or need each other are named", function()

@@ -1,14 +1,14 @@
--- Run first by every interpreter of a spec run with --transport=NAME or --road=NAME, and by each program of
--- spec.support.program (through LUA_INIT): clients that do not say which transport, which protocol or which event loop
--- they want take the one named there; those that want a mosquitto of spec.support.mosquitto over plain TCP go the road
--- named.
+-- Run first by every interpreter of a spec run with --transport=NAME or --road=NAME, by nginx in it, and by each
+-- program of spec.support.program (through LUA_INIT): clients that do not say which transport, which protocol or which
+-- event loop they want take the one named there; those that want a mosquitto of spec.support.mosquitto over plain TCP
+-- go the road named.
 local given = {
   transport = os.getenv "HOLDFAST_SPEC_TRANSPORT", protocol = tonumber(os.getenv "HOLDFAST_SPEC_PROTOCOL" or ""),
   loop = os.getenv "HOLDFAST_SPEC_LOOP",
 }
+local where = os.getenv "HOLDFAST_SPEC_SCHEMA" -- a worker of nginx has no environment any more
 if next(given) then
   package.preload["holdfast.schema"] = function()
-    local where = os.getenv "HOLDFAST_SPEC_SCHEMA"
     local schema = assert(loadfile(where))("holdfast.schema")
     for _, row in ipairs(schema) do
       if given[row.name] then
@@ -21,8 +21,7 @@ end
 
 if os.getenv "HOLDFAST_SPEC_ROAD" then
   local function real(name)
-    local where = os.getenv("HOLDFAST_SPEC_SCHEMA"):gsub("schema%.lua$", name .. ".lua")
-    return assert(loadfile(where))("holdfast." .. name)
+    return assert(loadfile((where:gsub("schema%.lua$", name .. ".lua"))))("holdfast." .. name)
   end
 
   package.preload["holdfast.check"] = function()

@@ -42,6 +42,11 @@ local function powers()
     .. (most and most < CONNECTIONS and (" worker_rlimit_nofile %d;"):format(CONNECTIONS) or "")
 end
 
+-- As in the interpreters of a run that names the transport.
+local function choice(root)
+  return os.getenv "HOLDFAST_SPEC_TRANSPORT" and ("dofile '%s/spec/support/default_transport.lua'\n"):format(root)
+end
+
 local function configuration(server, options)
   local root = working_folder()
   local lines = {
@@ -58,7 +63,7 @@ local function configuration(server, options)
     lines[#lines + 1] = name .. "_temp_path temporary_" .. name .. ";"
   end
   lines[#lines + 1] = options.http
-  lines[#lines + 1] = block("init_by_lua_block", options.init)
+  lines[#lines + 1] = block("init_by_lua_block", choice(root) and choice(root) .. (options.init or "") or options.init)
   lines[#lines + 1] = block("init_worker_by_lua_block", options.init_worker)
   lines[#lines + 1] = "server { listen 127.0.0.1:" .. server.port .. " backlog=1024;"
   for path, code in pairs(options.locations or {}) do

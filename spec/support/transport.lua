@@ -4,7 +4,7 @@ local transport = {}
 
 --- "paho" or "native".
 function transport.name()
-  return os.getenv "HOLDFAST_SPEC_TRANSPORT" or "paho"
+  return os.getenv "HOLDFAST_SPEC_TRANSPORT" or "native"
 end
 
 --- `either { paho = ..., native = ... }`

@@ -26,7 +26,7 @@ describe("auth", function()
   end)
 
   for _, case in ipairs {
-      { { auth = { method = "SCRAM-SHA-256", username = "u", password = "S3CRET" } },
+      { { auth = { method = "SCRAM-SHA-256", username = "u", password = "S3CRET" }, transport = "paho" },
         'auth: Paho has no enhanced authentication; say transport = "native"' },
       { { auth = { method = "K", start = print }, transport = "native", protocol = 4 },
         "auth needs protocol = 5: MQTT 3.1.1 has no enhanced authentication" },

@@ -33,7 +33,7 @@ holdfast.new: stable_after must be a number of seconds from 0 to 4,294,967, got 
 not ready within 0.05 s
 no ready within 0.05 s
 no room in the queue within 0.05 s
-failed: connect_failed, attempt 1, again in 1.5 s]], (run([[
+failed: connection_refused, attempt 1, again in 1.5 s]], (run([[
       local function say(...) print((select(2, ...))) end
       say(pcall(holdfast.new, { server = "mqtt://a", stable_after = -1 / 2 }))
       local client = holdfast.new { server = "mqtt://127.0.0.1:1", queue = { messages = 1 },

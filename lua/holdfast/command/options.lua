@@ -1,9 +1,7 @@
 --- What the subcommands of `holdfast` have in common: who we are, TLS, the road to the broker, what is said meanwhile.
 -- `declare` adds the options to a command, `client` makes of what was given the table for `holdfast.new`.
 -- @module holdfast.command.options
-local core = require "holdfast.core"
 local exit = require "holdfast.command.exit"
-local log = require "holdfast.log"
 local schema = require "holdfast.schema"
 local text = require "holdfast.text"
 local values = require "holdfast.command.values"
@@ -68,7 +66,7 @@ end
 
 local function declare_road(command)
   local option, _, close = group(command, "The way to the broker")
-  option("--transport", "NAME", "native or paho; unless given, native where the address or an option needs it.")
+  option("--transport", "NAME", "native (unless given) or paho.")
     :convert(values.word("--transport", { "native", "paho" }))
   option("--proxy", "URL", "http://, https://, socks5:// or socks5h://, or the word environment.")
   option("--header", "'NAME: VALUE'", "Of a WebSocket's request; may be repeated."):count "*":convert(function(word)
@@ -201,50 +199,15 @@ local function conflict(arguments)
   end
 end
 
--- Why only our own transport will do; nil: either does.
-local function native_reason(made)
-  for _, server in ipairs(made.servers) do
-    local parsed = core.parse_server(server)
-    if parsed and (parsed.road ~= "tcp" or parsed.service) then
-      return server .. " is reached by it alone"
-    end
-  end
-  for _, name in ipairs { "proxy", "headers", "auth" } do
-    if made[name] then
-      return ("--%s needs it"):format(name == "headers" and "header" or name)
-    end
-  end
-  local tls = made.tls or {}
-  for _, name in ipairs { "pin", "crl", "ocsp" } do
-    if tls[name] then
-      return ("--%s needs it"):format(name)
-    end
-  end
-  return tls.key and tls.key:find "^pkcs11:" and "a token's key needs it" or nil
-end
-
-local function default_transport()
-  for _, row in ipairs(schema) do
-    if row.name == "transport" then
-      return row.default
-    end
-  end
-end
-
 --- The transport that a client made of this will have.
 -- @tparam table made of `client`
 -- @treturn string
 function options.transport(made)
-  return made.transport or default_transport()
-end
-
-local function transport_of(arguments, made)
-  local why = not arguments.transport and default_transport() ~= "native" and native_reason(made)
-  if not why then
-    return arguments.transport
+  for _, row in ipairs(schema) do
+    if row.name == "transport" then
+      return made.transport or row.default
+    end
   end
-  log.tell("info", "transport native: " .. why)
-  return "native"
 end
 
 --- Makes the table for `holdfast.new`.
@@ -262,7 +225,8 @@ function options.client(arguments)
   end
   local made = { servers = {}, username = arguments.username, password = password, client_id = arguments.id,
     keep_alive = arguments.keepalive, connect_timeout = arguments.connect_timeout, proxy = arguments.proxy,
-    tls = tls_of(arguments), will = will_of(arguments), session_expiry = arguments.session_expiry }
+    tls = tls_of(arguments), will = will_of(arguments), session_expiry = arguments.session_expiry,
+    transport = arguments.transport }
   for place, url in ipairs(type(arguments.url) == "table" and arguments.url or { arguments.url }) do
     local server, name, secret = without_user(url)
     made.servers[place] = server
@@ -284,7 +248,6 @@ function options.client(arguments)
     made.auth = { method = arguments.auth, username = made.username, password = made.password }
     made.username, made.password = nil, nil
   end
-  made.transport = transport_of(arguments, made)
   return made
 end
 
