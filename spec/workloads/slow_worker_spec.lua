@@ -73,7 +73,7 @@ describe("a slow worker #broker", function()
       holdfast.sleep(0.01)
     end
 
-    local one, beginnings, disorder, inbox = nil, 0, 0, nil
+    local one, beginnings, disorder, inbox, handled = nil, 0, 0, nil, nil
     local function look()
       for _, line in ipairs(one:news()) do
         local word, number, waiting = line:match "^(%a+) (%d+) ?(%d*)"
@@ -116,7 +116,7 @@ describe("a slow worker #broker", function()
       account:note("kill %d after %d handled", number, account:count "handled")
       kill(one)
       look()
-      inbox = inbox or one.inbox
+      inbox, handled = inbox or one.inbox, handled or account:count "handled"
       begin()
     end
     work_until(size.jobs)
@@ -124,7 +124,7 @@ describe("a slow worker #broker", function()
     account:note("%d beginnings, %d out of order within one life; %d waited in the inbox at the first kill; " ..
       "%d were begun while the machine kept a thread waiting", beginnings, disorder, inbox, kept)
     world:close(1)
-    return account, beginnings - kept, disorder, inbox
+    return account, beginnings - kept, disorder, inbox, handled
   end
 
   program.everywhere(10, function(transport, protocol, host)
@@ -142,11 +142,12 @@ describe("a slow worker #broker", function()
     elseif program.is_soak or protocol == 5 then
       -- Paho acknowledges as messages arrive: what the inbox held at the kill is lost with it, and what had begun. It
       -- holds more than its bound: what Paho has read until the client has left: docs/transports/paho.md. A broker that
-      -- was busy sending may have read no acknowledgement by then, and sends all of it again.
+      -- was busy sending may have read no acknowledgement by then: it sends all again, what was handled, too.
       it("loses no more than what its inbox held: " .. way, function()
         holdfast.run(function()
-          local account, _, _, inbox = worker(transport, protocol, host, 1)
-          account:must { invented = 0, lost = { 0, inbox + 1 } }
+          local account, _, _, inbox, handled = worker(transport, protocol, host, 1)
+          local has_acknowledged = account:report().doubled < handled
+          account:must { invented = 0, lost = { has_acknowledged and 1 or 0, inbox + 1 } }
         end)
       end)
     end
