@@ -1,5 +1,6 @@
 -- holdfast as a guest in a loop of another library: a scripted one, on a virtual clock.
 local fake_core = require "spec.support.fake_core"
+local strike = require "spec.support.strike"
 
 describe("a guest", function()
   local core, holdfast, host, log, turns
@@ -241,35 +242,24 @@ describe("a guest", function()
     local client = install()
     client:start()
     local point = 0
-    local is_struck
+    local struck
     repeat
       point = point + 1
-      is_struck = false
       local messages = client:subscribe "a"
       local code
       begin(function()
         code = select(3, messages:receive())
       end)
       core:mail("room", 1)
-      local left, thread = point, coroutine.running()
-      local function strike()
-        local is_ours = coroutine.running() == thread and debug.getinfo(2, "S").source:find("/holdfast/", 1, true)
-        left = left - (is_ours and 1 or 0)
-        if is_ours and left == 0 then
-          is_struck = true
-          debug.sethook()
-          error("interrupted", 0)
-        end
-      end
       pcall(function()
-        debug.sethook(strike, "", 1)
+        struck = strike.at(point, "lua/holdfast/", "", 1)
         host.turn()
         debug.sethook()
       end)
       messages:remove()
       step_until(core.clock + 1)
       assert.equal("removed", code, point)
-    until not is_struck
+    until not struck.is_struck
     assert.is_true(point > 30, point)
   end)
 

@@ -1,6 +1,7 @@
 -- What the library itself is to do in a coroutine, for which there is none: no memory, or an error of a hook. It is
 -- begun with again.
 local fake_core = require "spec.support.fake_core"
+local strike = require "spec.support.strike"
 
 describe("a coroutine of the library's own that does not come about", function()
   local core, holdfast, loop, client, handle
@@ -94,10 +95,10 @@ describe("a coroutine of the library's own that does not come about", function()
   for who, kept_for in pairs { ["two handlers"] = 2, ["nobody"] = 0 } do
     it("hands out to " .. who .. " what came before its subscription, though that is interrupted anywhere", function()
       local point = 0
-      local is_struck
+      local struck
       repeat
         point = point + 1
-        is_struck = false
+        struck = nil
         begin {}
         holdfast.log(function() end)
         local heard = {}
@@ -120,17 +121,7 @@ describe("a coroutine of the library's own that does not come about", function()
         local settle = delivery.settle
         function delivery.settle(...)
           delivery.settle = settle
-          local left, thread = point, coroutine.running()
-          debug.sethook(function()
-            local is_ours = coroutine.running() == thread
-              and debug.getinfo(2, "S").source:find("/holdfast/delivery.lua", 1, true)
-            left = left - (is_ours and 1 or 0)
-            if is_ours and left == 0 then
-              is_struck = true
-              debug.sethook()
-              error("interrupted", 0)
-            end
-          end, "l")
+          struck = strike.at(point, "/holdfast/delivery.lua", "l")
           settle(...)
           debug.sethook()
         end
@@ -142,17 +133,16 @@ describe("a coroutine of the library's own that does not come about", function()
         end
         assert.equal(3, handle.messages_consumed, point)
         fake_core.remove()
-      until not is_struck
+      until not struck.is_struck
       assert.is_true(point > 10, point)
     end)
   end
 
   it("hands out what came before its subscription with what came later, though that is interrupted anywhere", function()
     local point = 0
-    local is_struck
+    local struck
     repeat
       point = point + 1
-      is_struck = false
       begin {}
       local heard = 0
       core:mail("event", 1, "connected", { server = "x", session_present = true, attempts = 1 })
@@ -163,23 +153,13 @@ describe("a coroutine of the library's own that does not come about", function()
         heard = heard + 1
       end)
       core:message(1, "t", "late", 1).qos = 1
-      local left, thread = point, coroutine.running()
-      debug.sethook(function()
-        local is_ours = coroutine.running() == thread
-          and debug.getinfo(2, "S").source:find("/holdfast/delivery.lua", 1, true)
-        left = left - (is_ours and 1 or 0)
-        if is_ours and left == 0 then
-          is_struck = true
-          debug.sethook()
-          error("interrupted", 0)
-        end
-      end, "l")
+      struck = strike.at(point, "/holdfast/delivery.lua", "l")
       pcall(holdfast.sleep, 0)
       debug.sethook()
       holdfast.sleep(1)
       assert.same({ 2, 2 }, { heard, handle.messages_consumed }, point)
       fake_core.remove()
-    until not is_struck
+    until not struck.is_struck
     assert.is_true(point > 10, point)
   end)
 
